@@ -1,0 +1,96 @@
+/* alloc.c - see alloc.h. The only file that may call malloc and free. */
+#define _GNU_SOURCE
+#include "base/alloc.h"
+#include "base/fault.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+void *hd_malloc(size_t size)
+{
+    if (hd_fault(HD_FAULT_ALLOC))
+        return NULL;
+    return malloc(size ? size : 1);
+}
+
+void *hd_calloc(size_t n, size_t size)
+{
+    if (hd_fault(HD_FAULT_ALLOC))
+        return NULL;
+    return calloc(n ? n : 1, size ? size : 1);
+}
+
+void *hd_realloc(void *p, size_t size)
+{
+    if (hd_fault(HD_FAULT_ALLOC))
+        return NULL;
+    return realloc(p, size ? size : 1);
+}
+
+void *hd_realloc_n(void *p, size_t n, size_t size)
+{
+    size_t total;
+    if (__builtin_mul_overflow(n, size, &total))
+        return NULL;
+    return hd_realloc(p, total);
+}
+
+char *hd_strndup(const char *s, size_t len)
+{
+    char *copy = hd_malloc(len + 1);
+    if (!copy)
+        return NULL;
+    if (len)
+        memcpy(copy, s, len);
+    copy[len] = '\0';
+    return copy;
+}
+
+char *hd_strdup(const char *s)
+{
+    return hd_strndup(s, strlen(s));
+}
+
+void hd_free(void *p)
+{
+    free(p);
+}
+
+void hd_wipe_free(void *p, size_t len)
+{
+    if (!p)
+        return;
+    explicit_bzero(p, len);
+    free(p);
+}
+
+void *hd_secret_map(size_t len)
+{
+    if (hd_fault(HD_FAULT_ALLOC))
+        return NULL;
+    void *p = mmap(NULL, len ? len : 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        return NULL;
+    madvise(p, len ? len : 1, MADV_DONTDUMP);
+    return p;
+}
+
+void hd_secret_unmap(void *p, size_t len)
+{
+    if (!p)
+        return;
+    explicit_bzero(p, len);
+    munmap(p, len ? len : 1);
+}
+
+bool hd_grow_(void **array, size_t *cap, size_t item)
+{
+    size_t next = *cap ? *cap * 2 : 16;
+    void *p = hd_realloc_n(*array, next, item);
+    if (!p)
+        return false;
+    *array = p;
+    *cap = next;
+    return true;
+}

@@ -1,0 +1,30 @@
+/* io.h - file operations that must survive kill -9 and a full disk.
+ *
+ * Everything durable that hdis writes goes through these, so that the fault tests reach every step.
+ * Publishing a file: write to a temporary name, hd_io_sync, hd_io_rename (which syncs the folder).
+ */
+#ifndef HD_BASE_IO_H
+#define HD_BASE_IO_H
+
+#include "base/err.h"
+
+HD_MUST hd_code hd_io_write(int fd, const void *bytes, size_t len, const char *name, hd_err *err);
+HD_MUST hd_code hd_io_write_at(int fd, const void *bytes, size_t len, uint64_t offset,
+                               const char *name, hd_err *err);
+/* HD_FORMAT when the file ends before len bytes. */
+HD_MUST hd_code hd_io_read_at(int fd, void *bytes, size_t len, uint64_t offset, const char *name,
+                              hd_err *err);
+HD_MUST hd_code hd_io_sync(int fd, const char *name, hd_err *err);
+/* rename(2) inside one folder, then fsync of the folder. */
+HD_MUST hd_code hd_io_rename(const char *from, const char *to, hd_err *err);
+/* A missing file is not a failure. */
+HD_MUST hd_code hd_io_unlink(const char *path, hd_err *err);
+HD_MUST hd_code hd_io_make_dir(const char *path, hd_err *err); /* 0700; existing is fine */
+
+/* Whole file, NUL-terminated; caller frees. HD_LIMIT above max bytes, HD_NOTFOUND when missing. */
+HD_MUST hd_code hd_io_read_file(const char *path, size_t max, char **out, size_t *len, hd_err *err);
+/* Write a whole file by temporary name and rename, with the given mode. */
+HD_MUST hd_code hd_io_write_file(const char *path, const void *bytes, size_t len, unsigned mode,
+                                 hd_err *err);
+
+#endif

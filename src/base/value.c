@@ -1,0 +1,26 @@
+/* value.c - see value.h. */
+#include "base/value.h"
+
+#include <string.h>
+
+const char *hd_type_name(hd_type type)
+{
+    static const char *const names[] = {"text", "integer", "decimal", "date", "boolean"};
+    return names[type];
+}
+
+int hd_value_compare(const hd_value *a, const hd_value *b)
+{
+    HD_ALWAYS(a->type == b->type);
+    if (a->is_null || b->is_null)
+        return (int)b->is_null - (int)a->is_null;
+    if (a->type == HD_DECIMAL)
+        return (a->decimal > b->decimal) - (a->decimal < b->decimal);
+    if (a->type != HD_TEXT)
+        return (a->integer > b->integer) - (a->integer < b->integer);
+    size_t n = a->text.len < b->text.len ? a->text.len : b->text.len;
+    int c = n ? memcmp(a->text.bytes, b->text.bytes, n) : 0;
+    if (c != 0)
+        return c < 0 ? -1 : 1;
+    return (a->text.len > b->text.len) - (a->text.len < b->text.len);
+}

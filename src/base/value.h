@@ -1,0 +1,26 @@
+/* value.h - one typed value: a dictionary entry, a group key, a figure. NULL is a value too. */
+#ifndef HD_BASE_VALUE_H
+#define HD_BASE_VALUE_H
+
+#include "base/err.h"
+
+typedef enum hd_type { HD_TEXT, HD_INTEGER, HD_DECIMAL, HD_DATE, HD_BOOLEAN } hd_type;
+
+typedef struct hd_value {
+    hd_type type;
+    bool is_null;
+    union {
+        int64_t integer; /* HD_INTEGER, HD_BOOLEAN (0, 1), HD_DATE (days from 1970-01-01) */
+        double decimal;  /* HD_DECIMAL */
+        struct {
+            const char *bytes; /* not NUL-terminated; owned by whatever holds the value */
+            size_t len;
+        } text; /* HD_TEXT */
+    };
+} hd_value;
+
+const char *hd_type_name(hd_type type); /* text, integer, decimal, date, boolean */
+/* -1, 0, 1; types equal; NULL first; text by bytes. */
+int hd_value_compare(const hd_value *a, const hd_value *b);
+
+#endif

@@ -1,0 +1,75 @@
+/* options.c - see command.h. */
+#include "cli/command.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+int hd_usage_error(const hd_command *c, const char *fmt, ...)
+{
+    fprintf(stderr, "hdis %s: ", c->name);
+    va_list ap;
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fprintf(stderr, "; see hdis %s --help\n", c->name);
+    return HD_EXIT_USAGE;
+}
+
+int hd_report(const hd_command *c, const hd_err *err)
+{
+    fprintf(stderr, "hdis %s: %s\n", c->name, err->text);
+    return HD_EXIT_FAILED;
+}
+
+static const hd_option *find(const hd_option *options, const char *name, size_t len)
+{
+    for (const hd_option *o = options; o->name; o++)
+        if (strlen(o->name) == len && memcmp(o->name, name, len) == 0)
+            return o;
+    return NULL;
+}
+
+int hd_options(const hd_command *c, int argc, char **argv, const hd_option *options, char ***operands,
+               int *n_operands)
+{
+    int n = 0;
+    bool ended = false;
+    for (int i = 1; i < argc; i++) {
+        char *arg = argv[i];
+        if (ended || arg[0] != '-' || arg[1] == '\0') {
+            argv[1 + n++] = arg;
+            continue;
+        }
+        if (strcmp(arg, "--") == 0) {
+            ended = true;
+            continue;
+        }
+        if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0) {
+            fputs(c->help, stdout);
+            return -1;
+        }
+        if (arg[1] != '-')
+            return hd_usage_error(c, "unknown option %s", arg);
+        const char *name = arg + 2;
+        const char *equals = strchr(name, '=');
+        size_t len = equals ? (size_t)(equals - name) : strlen(name);
+        const hd_option *o = find(options, name, len);
+        if (!o)
+            return hd_usage_error(c, "unknown option --%.*s", (int)len, name);
+        if (o->flag) {
+            if (equals)
+                return hd_usage_error(c, "--%s takes no value", o->name);
+            *o->flag = true;
+        } else if (equals) {
+            *o->value = equals + 1;
+        } else if (i + 1 < argc) {
+            *o->value = argv[++i];
+        } else {
+            return hd_usage_error(c, "--%s needs a value", o->name);
+        }
+    }
+    *operands = argv + 1;
+    *n_operands = n;
+    return HD_EXIT_OK;
+}

@@ -1,0 +1,65 @@
+/* release.h - figures that may leave. Made from cells by hd_disclose and by nothing else; everything
+ * that writes output takes a release.
+ */
+#ifndef HD_DISCLOSURE_RELEASE_H
+#define HD_DISCLOSURE_RELEASE_H
+
+#include "base/buf.h"
+#include "base/value.h"
+
+/* A rule set, read from catalogue/policies/NAME.yaml (data, not branches). */
+typedef struct hd_policy hd_policy;
+HD_MUST hd_code hd_policy_open(hd_policy **out, const char *catalogue_folder, const char *name,
+                               hd_err *err);
+void hd_policy_free(hd_policy *p);
+const char *hd_policy_name(const hd_policy *p);
+const char *hd_policy_version(const hd_policy *p);
+bool hd_policy_shows_true_counts(const hd_policy *p); /* the policy `none` */
+
+typedef struct hd_figure {
+    hd_value value; /* meaningless when mark is not 0 */
+    char mark;      /* 0: shown; '*': withheld, small number; ':': withheld to protect another */
+} hd_figure;
+
+typedef struct hd_release_column {
+    const char *name;
+    hd_type type;
+    bool is_key; /* a breakdown, not a figure */
+} hd_release_column;
+
+typedef struct hd_release {
+    size_t n_columns, n_rows;
+    const hd_release_column *columns;
+    const hd_figure *figures; /* n_rows * n_columns */
+    const char *policy, *policy_version;
+    bool has_true_counts; /* small numbers inside: mark it wherever it is shown */
+    uint64_t data_version;
+    const char *question;
+    uint64_t n_withheld;
+} hd_release;
+
+void hd_release_free(hd_release *r);
+static inline const hd_figure *hd_release_at(const hd_release *r, size_t row, size_t column)
+{
+    return &r->figures[row * r->n_columns + column];
+}
+/* Position of a column by name, or -1. */
+int hd_release_column_find(const hd_release *r, const char *name);
+
+struct hd_engine;
+/* Ask, run, disclose: the one way from SQL to figures. */
+HD_MUST hd_code hd_release_ask(hd_release **out, struct hd_engine *e, const hd_policy *p,
+                               const char *sql, hd_err *err);
+
+/* A new release whose columns are computed from releases (indicators: values, limits, flags). The
+ * builder copies names and text. Figures must be computed from released figures only. */
+typedef struct hd_release_builder hd_release_builder;
+HD_MUST hd_release_builder *hd_release_builder_new(const hd_release *like); /* policy, versions */
+HD_MUST hd_code hd_release_builder_column(hd_release_builder *b, const char *name, hd_type type,
+                                          bool is_key, hd_err *err);
+/* Figures row by row, left to right. */
+HD_MUST hd_code hd_release_builder_put(hd_release_builder *b, const hd_figure *f, hd_err *err);
+HD_MUST hd_code hd_release_builder_finish(hd_release_builder *b, hd_release **out, hd_err *err);
+void hd_release_builder_free(hd_release_builder *b);
+
+#endif

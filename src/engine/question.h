@@ -1,0 +1,92 @@
+/* question.h - SQL text to a checked question, and a question to its true cells.
+ *
+ * The boundary of SQL's aggregates is the boundary of disclosure. Below it (WHERE, GROUP BY, FILTER,
+ * aggregate arguments) everything works on records and gives cells. Above it (arithmetic on
+ * aggregates, HAVING, ORDER BY, LIMIT) everything works on figures that disclosure has already made
+ * safe, so nothing a person writes there can look behind a star.
+ *
+ * A question names its keys k0, k1, ... and aggregates a0, a1, ...; outputs, having and order are SQL
+ * text over those names and nothing else.
+ */
+#ifndef HD_ENGINE_QUESTION_H
+#define HD_ENGINE_QUESTION_H
+
+#include "base/value.h"
+#include "catalogue/catalogue.h"
+#include "duck/duck.h"
+#include "vault/vault.h"
+
+struct hd_cells;
+
+typedef enum hd_aggregate_kind {
+    HD_AGG_COUNT,          /* records                                    */
+    HD_AGG_COUNT_PERSONS,  /* count(distinct person)                     */
+    HD_AGG_COUNT_DISTINCT, /* different values of a field that is not about people */
+    HD_AGG_SUM,
+    HD_AGG_MEAN,
+    HD_AGG_SPREAD, /* stddev_samp, var_samp */
+    HD_AGG_QUANTILE, /* median, quantile_cont; and the limits of their interval */
+    HD_AGG_EXTREME   /* min, max */
+} hd_aggregate_kind;
+
+typedef struct hd_key {
+    const char *name; /* alias or SQL text */
+    hd_type type;
+    bool is_subnational;
+} hd_key;
+
+typedef struct hd_aggregate {
+    hd_aggregate_kind kind;
+    hd_type type;
+    double quantile; /* HD_AGG_QUANTILE: 0..1 */
+    bool has_filter; /* or an argument that can be NULL: its records are some of the cell's records */
+} hd_aggregate;
+
+typedef struct hd_output {
+    const char *name;
+    const char *sql;     /* over k0.. and a0.. */
+    uint64_t aggregates; /* bit a set when the text reads aggregate a; 0: keys only */
+} hd_output;
+
+typedef struct hd_order_term {
+    const char *sql;
+    uint64_t aggregates;
+    bool descending;
+    int nulls; /* -1 first, 1 last, 0 unstated */
+} hd_order_term;
+
+typedef struct hd_question {
+    const char *sql;   /* as asked */
+    const char *table;
+    bool is_subnational; /* a key or a filter reads a field below national level */
+    size_t n_keys, n_aggregates, n_outputs, n_order;
+    const hd_key *keys;
+    const hd_aggregate *aggregates; /* at most 64 */
+    const hd_output *outputs;
+    const char *having; /* NULL: none */
+    uint64_t having_aggregates;
+    const hd_order_term *order;
+    int64_t limit, offset; /* -1: none */
+    const char *fallback_reason; /* NULL: the kernel runs it; else why DuckDB must */
+} hd_question;
+
+/* Everything an asking needs; one a thread. */
+typedef struct hd_engine hd_engine;
+HD_MUST hd_code hd_engine_open(hd_engine **out, hd_vault *v, const hd_catalogue *c, hd_err *err);
+void hd_engine_close(hd_engine *e);
+hd_duck *hd_engine_duck(hd_engine *e); /* borrowed; for disclosure's outer evaluation */
+hd_vault *hd_engine_vault(hd_engine *e);
+const hd_catalogue *hd_engine_catalogue(hd_engine *e);
+
+/* Parse and check. HD_DENIED: it would return records or identifiers; the text names the nearest
+ * allowed form. HD_INVALID: not understood; the text says what and where. Free with
+ * hd_question_free. */
+HD_MUST hd_code hd_engine_ask(hd_engine *e, const char *sql, hd_question **out, hd_err *err);
+void hd_question_free(hd_question *q);
+
+typedef enum hd_route { HD_ROUTE_BEST, HD_ROUTE_KERNEL, HD_ROUTE_DUCKDB } hd_route;
+/* Run it. HD_ROUTE_KERNEL fails with HD_INVALID when the kernel cannot plan it (tests). */
+HD_MUST hd_code hd_engine_run(hd_engine *e, const hd_question *q, hd_route route,
+                              struct hd_cells **out, hd_err *err);
+
+#endif

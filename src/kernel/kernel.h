@@ -1,0 +1,134 @@
+/* kernel.h - the scan: lookup tables over dictionary codes, AND/OR/NOT of them, group keys, measures.
+ *
+ * The kernel knows nothing of SQL, names or values. The engine evaluates every expression once per
+ * dictionary code and hands over lookup tables; the kernel reads each row once.
+ *
+ * Shapes: a question has n_rows rows sorted by person. Every `codes` column has one code a row and
+ * its lookup tables have one entry a code, so an index can never be out of range; hd_kernel_check
+ * verifies that in debug and fuzz builds.
+ * Logic is three-valued as in SQL: 0 false, 1 true, 2 unknown.
+ * Threads: rows are split at person boundaries, so distinct people add up over parts; results do
+ * not depend on the number of threads (decimal sums are formed over fixed runs of rows).
+ */
+#ifndef HD_KERNEL_KERNEL_H
+#define HD_KERNEL_KERNEL_H
+
+#include "base/err.h"
+
+typedef struct hd_k_codes {
+    const void *data;
+    unsigned width;   /* 1, 2 or 4 bytes */
+    uint32_t n_codes; /* codes are below this; lookup tables have this length */
+} hd_k_codes;
+
+/* One lookup-table predicate. With starts (lists), row r is true when any element in
+ * data[starts[r] .. starts[r+1]) has lut 1, else false; never unknown. */
+typedef struct hd_k_atom {
+    hd_k_codes codes;
+    const uint32_t *starts;
+    const uint8_t *lut;
+} hd_k_atom;
+
+typedef enum hd_k_op { HD_K_ATOM, HD_K_AND, HD_K_OR, HD_K_NOT, HD_K_IS_TRUE } hd_k_op;
+
+typedef struct hd_k_node {
+    hd_k_op op;
+    uint32_t a, b; /* ATOM: atom number a; NOT, IS_TRUE: node a; AND, OR: nodes a, b; all before this */
+} hd_k_node;
+
+typedef struct hd_k_group {
+    hd_k_codes codes;
+    const uint32_t *lut; /* code to slot, below n_slots */
+    uint32_t n_slots;
+} hd_k_group;
+
+typedef enum hd_k_kind {
+    HD_K_COUNT,            /* rows that pass the filter (and have a value, if there is an argument)   */
+    HD_K_MOMENTS,          /* sum and sum of squares of integers[] or decimals[]                      */
+    HD_K_EXTREMES,         /* smallest and largest rank                                               */
+    HD_K_DISTRIBUTION,     /* how often each rank occurs: exact quantiles, distinct values            */
+    HD_K_DISTINCT          /* how many different ranks                                                */
+} hd_k_kind;
+
+/* Every measure also counts its contributing rows and the distinct people among them. Row r
+ * contributes when the filter is true and has_value[code] (if given) is not 0. */
+typedef struct hd_k_measure {
+    hd_k_kind kind;
+    int32_t filter; /* node number, or -1 */
+    hd_k_codes codes;
+    const uint8_t *has_value; /* NULL: count(*) */
+    const int64_t *integers;  /* MOMENTS, one of the two */
+    const double *decimals;
+    const uint32_t *ranks; /* EXTREMES, DISTRIBUTION, DISTINCT: code to rank, ascending with value */
+    uint32_t n_ranks;
+} hd_k_measure;
+
+typedef struct hd_k_question {
+    uint64_t n_rows;
+    const uint32_t *persons; /* ascending; 0: nobody, counts as one person in all */
+    size_t n_atoms, n_nodes, n_groups, n_sets, n_measures;
+    const hd_k_atom *atoms;
+    const hd_k_node *nodes;
+    int32_t where;           /* node number, or -1: all rows */
+    const hd_k_group *groups;
+    const uint32_t *sets;    /* grouping sets: bit g set when group g is a key; at least one */
+    const hd_k_measure *measures;
+    uint64_t max_bytes;      /* refuse with HD_LIMIT, naming the need, rather than use more */
+} hd_k_question;
+
+typedef struct hd_k_tally {
+    int64_t rows;    /* contributing rows */
+    int64_t persons; /* distinct people among them */
+    union {
+        struct {
+            __int128 sum;         /* integers: exact */
+            unsigned __int128 sum_squares;
+        } exact;
+        struct {
+            double sum, sum_squares;
+        } decimal;
+        struct {
+            uint32_t lowest, highest; /* ranks; meaningless when rows is 0 */
+        } extremes;
+        struct {
+            uint64_t first; /* position in hd_k_answer.distribution */
+            uint32_t n;     /* entries, ascending rank */
+        } distribution;
+        int64_t distinct;
+    };
+} hd_k_tally;
+
+typedef struct hd_k_bin {
+    uint32_t rank;
+    uint64_t rows;
+} hd_k_bin;
+
+/* Cells that hold at least one row that passes `where`, ordered by set, then slots ascending.
+ * (The set with no group has exactly one cell, also when no row passes.) */
+typedef struct hd_k_answer {
+    size_t n_cells;
+    uint32_t *set;         /* n_cells: which grouping set */
+    uint32_t *slots;       /* n_cells * n_groups; HD_K_NO_SLOT where the group is not in the set */
+    hd_k_tally *all;       /* n_cells: rows and people that pass `where` */
+    hd_k_tally *tallies;   /* n_cells * n_measures */
+    hd_k_bin *distribution;
+} hd_k_answer;
+
+#define HD_K_NO_SLOT UINT32_MAX
+
+typedef struct hd_kernel {
+    const char *name; /* scalar, avx2, avx512 */
+    hd_code (*run)(const hd_k_question *q, hd_k_answer *out, hd_err *err);
+} hd_kernel;
+
+extern const hd_kernel hd_kernel_scalar; /* the readable truth the others are compared with */
+
+/* The best kernel of this machine, or the one HDIS_KERNEL names (HD_INVALID when unknown). */
+HD_MUST hd_code hd_kernel_pick(const hd_kernel **out, hd_err *err);
+/* Check every index in a question. Costs a pass over the columns. */
+HD_MUST hd_code hd_kernel_check(const hd_k_question *q, hd_err *err);
+void hd_k_answer_free(hd_k_answer *a);
+/* Rank of the k-th smallest contributing row (k from 0) of a DISTRIBUTION measure. */
+uint32_t hd_k_order_statistic(const hd_k_answer *a, const hd_k_tally *t, uint64_t k);
+
+#endif
