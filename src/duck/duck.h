@@ -47,7 +47,8 @@ HD_MUST hd_code hd_duck_make_table(hd_duck *d, const char *name, const hd_duck_c
                                    void *ctx, hd_err *err);
 
 /* Columns of codes as a table without conversion: text dictionaries become an ENUM over the codes,
- * other types are looked up. Code 0 is NULL. The arrays must outlive the view. */
+ * other types are looked up. Code 0 is NULL. n_codes 0: raw values, as BIGINT with 0 for NULL, or as
+ * BOOLEAN bytes. The arrays must outlive the view; a view of that name is replaced. */
 typedef struct hd_duck_codes {
     const char *name;
     hd_type type;

@@ -10,7 +10,7 @@
 typedef struct hd_cell {
     hd_value value;  /* NULL where SQL says NULL (avg of nothing) */
     int64_t records; /* rows that contributed */
-    int64_t persons; /* distinct people among them */
+    int64_t persons; /* distinct linked people among them; rows linked to nobody add none */
 } hd_cell;
 
 typedef struct hd_cells {

@@ -65,7 +65,7 @@ typedef struct hd_k_measure {
 
 typedef struct hd_k_question {
     uint64_t n_rows;
-    const uint32_t *persons; /* ascending; 0: nobody, counts as one person in all */
+    const uint32_t *persons; /* ascending; 0: not linked to anyone, adds no person to any count */
     size_t n_atoms, n_nodes, n_groups, n_sets, n_measures;
     const hd_k_atom *atoms;
     const hd_k_node *nodes;
@@ -78,7 +78,7 @@ typedef struct hd_k_question {
 
 typedef struct hd_k_tally {
     int64_t rows;    /* contributing rows */
-    int64_t persons; /* distinct people among them */
+    int64_t persons; /* distinct linked people among them; rows linked to nobody add none */
     union {
         struct {
             __int128 sum;         /* integers: exact */
