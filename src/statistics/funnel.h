@@ -21,9 +21,10 @@ typedef enum hd_funnel_adjust {
     HD_FUNNEL_WINSORISE /* Spiegelhalter: square root (ratios) or arcsine (proportions) scale */
 } hd_funnel_adjust;
 
-/* Limits without adjustment. EXACT: the interval of the expected count; SCORE: the curve at which a
- * unit's own Wilson (proportion) or Byar (rate, ratio) interval touches the target. */
-typedef enum hd_funnel_base { HD_FUNNEL_EXACT, HD_FUNNEL_SCORE, HD_FUNNEL_NORMAL } hd_funnel_base;
+/* Limits without adjustment. SCORE: where the unit's own score interval touches the target (Wilson for a
+ * proportion: p -+ z sqrt(p(1-p)/n); 1 -+ z/sqrt(E) for a ratio). EXACT: the exact interval of the
+ * expected count, as the SHMI draws it. TRANSFORMED: the scale of the adjustment without tau2. */
+typedef enum hd_funnel_base { HD_FUNNEL_EXACT, HD_FUNNEL_SCORE, HD_FUNNEL_TRANSFORMED } hd_funnel_base;
 
 typedef struct hd_funnel_options {
     hd_funnel_kind kind;
@@ -33,6 +34,7 @@ typedef struct hd_funnel_options {
     double trim;         /* share at each end: 0.1 */
     bool round_expected; /* ratio: expected counts rounded to 2 decimals first, as the SHMI does */
     bool variance_only;  /* multiply s by sqrt(phi) when phi > 1 instead of adding tau2 */
+    bool root_limits;    /* winsorised ratio: leave the limits on the root scale, as FunnelPlotR */
     unsigned n_levels;
     double levels[HD_FUNNEL_LEVELS]; /* 0.95, 0.998 */
 } hd_funnel_options;
@@ -79,9 +81,6 @@ const char *hd_funnel_label(int status); /* lower, as expected, higher */
 HD_MUST hd_code hd_funnel_phe_proportion(double x, double n, double target, int *status,
                                          hd_err *err);
 HD_MUST hd_code hd_funnel_phe_count(double x, double expected, int *status, hd_err *err);
-/* The expected count at which an observed count of x lies exactly on its lower and upper funnel limit at
- * a level: exact Poisson limits of that expected count. x >= 1. */
-HD_MUST hd_code hd_funnel_expected_at(double x, double level, hd_limits *out, hd_err *err);
 const char *hd_funnel_phe_label(int status); /* Low (0.001) ... Not significant ... High (0.001) */
 
 #endif
