@@ -1,0 +1,314 @@
+/* output.c - see output.h. */
+#include "derive/output.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+
+typedef enum take { TAKE_COMPUTED, TAKE_FIRST, TAKE_LAST, TAKE_ANY } take;
+
+/* Computed values near zero (flags, counts, stays, days since 1970) are looked up in an array. */
+enum { CACHE_LOW = -32768, CACHE_SIZE = 131072 };
+
+typedef struct out_column {
+    take take;
+    hd_column_kind kind;
+    hd_type type;
+    size_t number;              /* TAKE_COMPUTED: position in the computed values */
+    const char *const *labels;  /* TAKE_COMPUTED, HD_TEXT */
+    hd_source_column source;    /* others */
+    uint32_t *translated;       /* builder's code by source code, or by value - CACHE_LOW; 0: not yet */
+    uint32_t *codes;            /* of this block */
+    size_t n_codes, codes_cap;
+    uint32_t *counts;           /* lists */
+    uint64_t *keys;             /* keys */
+} out_column;
+
+struct hd_output {
+    hd_builder *builder;
+    size_t n_columns;
+    out_column *columns;
+    hd_rows_column *rows_columns;
+    size_t n_rows; /* of this block */
+    uint32_t *persons;
+    int64_t *order;
+    int64_t next_order;
+};
+
+static const hd_computed *find_computed(const hd_computed *computed, size_t n, const char *name,
+                                        size_t *number)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(computed[i].name, name) == 0) {
+            *number = i;
+            return &computed[i];
+        }
+    return NULL;
+}
+
+static hd_code open_computed(out_column *col, const hd_table_def *def, const hd_field *f,
+                             const hd_computed *c, hd_err *err)
+{
+    if (!c || f->kind != HD_FIELD_STORED || f->type != c->type)
+        return hd_fail(err, HD_FORMAT, "table %s: derivation %s does not compute a %s field %s",
+                       def->name, def->derivation, hd_type_name(f->type), f->name);
+    col->take = TAKE_COMPUTED;
+    col->kind = HD_COLUMN_CODES;
+    col->labels = c->labels;
+    col->translated = hd_calloc(CACHE_SIZE, sizeof(uint32_t));
+    return col->translated ? HD_OK : hd_fail_nomem(err);
+}
+
+static hd_code open_taken(out_column *col, const hd_table_def *def, const hd_field *f,
+                          hd_source *source, hd_err *err)
+{
+    static const char *const names[] = {"", "first", "last", "any"};
+    while (col->take <= TAKE_ANY && strcmp(f->take, names[col->take]) != 0)
+        col->take++;
+    if (col->take > TAKE_ANY || col->take == TAKE_COMPUTED)
+        return hd_fail(err, HD_FORMAT, "table %s: field %s says neither take: first, last nor any",
+                       def->name, f->name);
+    HD_TRY(hd_source_load(source, f->from, &col->source, err));
+    col->kind = f->kind == HD_FIELD_LIST  ? HD_COLUMN_LIST
+                : f->kind == HD_FIELD_KEY ? HD_COLUMN_KEY
+                                          : HD_COLUMN_CODES;
+    if (!col->source.column)
+        return HD_OK;
+    const hd_dictionary *d = col->source.dictionary;
+    if (col->kind != col->source.kind || (d && d->type != f->type))
+        return hd_fail(err, HD_FORMAT, "table %s: field %s is of another kind or type than %s.%s",
+                       def->name, f->name, source->def->name, f->from);
+    if (!d)
+        return HD_OK;
+    col->translated = hd_calloc(d->n_codes, sizeof(uint32_t));
+    return col->translated ? HD_OK : hd_fail_nomem(err);
+}
+
+/* Room for one block; lists grow as they need. */
+static bool open_block(out_column *col)
+{
+    bool is_key = col->kind == HD_COLUMN_KEY, is_list = col->kind == HD_COLUMN_LIST;
+    if (is_key)
+        return (col->keys = hd_calloc(HD_BLOCK_ROWS, sizeof *col->keys)) != NULL;
+    if (is_list && !(col->counts = hd_calloc(HD_BLOCK_ROWS, sizeof *col->counts)))
+        return false;
+    col->codes_cap = HD_BLOCK_ROWS;
+    return (col->codes = hd_calloc(HD_BLOCK_ROWS, sizeof *col->codes)) != NULL;
+}
+
+/* Expressions are not stored, and the person is the person number. */
+static bool is_stored(const hd_field *f)
+{
+    return f->kind == HD_FIELD_STORED || f->kind == HD_FIELD_LIST || f->kind == HD_FIELD_KEY;
+}
+
+static hd_code open_column(hd_output *o, hd_column_spec *spec, const hd_table_def *def,
+                           const hd_field *f, hd_source *source, const hd_computed *computed,
+                           size_t n_computed, hd_err *err)
+{
+    out_column *col = &o->columns[o->n_columns++];
+    *col = (out_column){.type = f->type};
+    if (f->from[0])
+        HD_TRY(open_taken(col, def, f, source, err));
+    else
+        HD_TRY(open_computed(col, def, f,
+                             find_computed(computed, n_computed, f->name, &col->number), err));
+    if (!open_block(col))
+        return hd_fail_nomem(err);
+    *spec = (hd_column_spec){.kind = col->kind, .type = f->type};
+    HD_ALWAYS(strlen(f->name) < sizeof spec->name);
+    strcpy(spec->name, f->name);
+    return HD_OK;
+}
+
+hd_code hd_output_open(hd_output **out, hd_vault *v, const hd_table_def *def, hd_source *source,
+                       const hd_computed *computed, size_t n_computed, hd_err *err)
+{
+    *out = NULL;
+    hd_code rc = HD_OK;
+    hd_column_spec *specs = hd_calloc(def->n_fields + 1, sizeof *specs);
+    hd_output *o = hd_calloc(1, sizeof *o);
+    if (o) {
+        o->columns = hd_calloc(def->n_fields + 1, sizeof *o->columns);
+        o->rows_columns = hd_calloc(def->n_fields + 1, sizeof *o->rows_columns);
+        o->persons = hd_calloc(HD_BLOCK_ROWS, sizeof *o->persons);
+        o->order = hd_calloc(HD_BLOCK_ROWS, sizeof *o->order);
+    }
+    if (!specs || !o || !o->columns || !o->rows_columns || !o->persons || !o->order) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    for (size_t i = 0; i < def->n_fields; i++)
+        if (is_stored(&def->fields[i]))
+            HD_GO(open_column(o, &specs[o->n_columns], def, &def->fields[i], source, computed,
+                              n_computed, err));
+    HD_GO(hd_builder_new(&o->builder, v, def->name, specs, o->n_columns, err));
+    *out = o;
+out:
+    hd_free(specs);
+    if (rc != HD_OK)
+        hd_output_free(o);
+    return rc;
+}
+
+void hd_output_free(hd_output *o)
+{
+    if (!o)
+        return;
+    for (size_t i = 0; i < o->n_columns; i++) {
+        hd_free(o->columns[i].translated);
+        hd_free(o->columns[i].codes);
+        hd_free(o->columns[i].counts);
+        hd_free(o->columns[i].keys);
+    }
+    hd_builder_free(o->builder);
+    hd_free(o->columns);
+    hd_free(o->rows_columns);
+    hd_free(o->persons);
+    hd_free(o->order);
+    hd_free(o);
+}
+
+/* ---- values --------------------------------------------------------------------------------- */
+
+static hd_code translate(hd_output *o, size_t c, uint32_t code, uint32_t *out, hd_err *err)
+{
+    out_column *col = &o->columns[c];
+    if (code != 0 && col->translated[code] == 0) {
+        hd_value value = hd_dictionary_value(col->source.dictionary, code);
+        HD_TRY(hd_builder_code(o->builder, c, &value, &col->translated[code], err));
+    }
+    *out = col->translated[code];
+    return HD_OK;
+}
+
+static hd_code computed_code(hd_output *o, size_t c, int64_t number, uint32_t *out, hd_err *err)
+{
+    out_column *col = &o->columns[c];
+    *out = 0;
+    if (number == HD_COMPUTED_NONE)
+        return HD_OK;
+    bool is_near = number >= CACHE_LOW && number < CACHE_LOW + CACHE_SIZE;
+    uint32_t *cached = is_near ? &col->translated[number - CACHE_LOW] : NULL;
+    if (!cached || *cached == 0) {
+        hd_value value = {.type = col->type, .integer = number};
+        if (col->type == HD_TEXT) {
+            value.text.bytes = col->labels[number];
+            value.text.len = strlen(col->labels[number]);
+        }
+        HD_TRY(hd_builder_code(o->builder, c, &value, out, err));
+        if (cached)
+            *cached = *out;
+    }
+    if (cached)
+        *out = *cached;
+    return HD_OK;
+}
+
+/* The row whose value the field takes; for `any` the first that has one. */
+static uint64_t taken_row(const out_column *col, const uint64_t *rows, size_t n_rows)
+{
+    if (col->take == TAKE_LAST)
+        return rows[n_rows - 1];
+    if (col->take == TAKE_FIRST)
+        return rows[0];
+    for (size_t i = 0; i < n_rows; i++)
+        if (col->kind == HD_COLUMN_KEY ? ((const uint64_t *)col->source.column->data)[rows[i]] != 0
+                                       : hd_code_at(col->source.column, rows[i]) != 0)
+            return rows[i];
+    return rows[0];
+}
+
+static bool contains(const uint32_t *codes, size_t n, uint32_t code)
+{
+    for (size_t i = 0; i < n; i++)
+        if (codes[i] == code)
+            return true;
+    return false;
+}
+
+/* Append a row's elements to the list of this output row; what it has already is left out when
+ * `adds` says so (gaps too, so that no trailing gap appears). */
+static hd_code add_elements(hd_output *o, size_t c, uint64_t row, bool adds, hd_err *err)
+{
+    out_column *col = &o->columns[c];
+    size_t begin = col->n_codes - col->counts[o->n_rows];
+    uint64_t at, end;
+    hd_source_elements(&col->source, row, &at, &end);
+    for (; at < end; at++) {
+        uint32_t code;
+        HD_TRY(translate(o, c, hd_code_at(col->source.column, at), &code, err));
+        if (adds && (code == 0 || contains(col->codes + begin, col->counts[o->n_rows], code)))
+            continue;
+        if (!HD_GROW(col->codes, col->n_codes, col->codes_cap))
+            return hd_fail_nomem(err);
+        col->codes[col->n_codes++] = code;
+        col->counts[o->n_rows]++;
+    }
+    return HD_OK;
+}
+
+static hd_code put_list(hd_output *o, size_t c, const uint64_t *rows, size_t n_rows, hd_err *err)
+{
+    out_column *col = &o->columns[c];
+    col->counts[o->n_rows] = 0;
+    if (!col->source.column)
+        return HD_OK;
+    HD_TRY(add_elements(o, c, rows[col->take == TAKE_LAST ? n_rows - 1 : 0], false, err));
+    for (size_t i = 1; i < n_rows && col->take == TAKE_ANY; i++)
+        HD_TRY(add_elements(o, c, rows[i], true, err));
+    return HD_OK;
+}
+
+static hd_code put_value(hd_output *o, size_t c, const uint64_t *rows, size_t n_rows,
+                         const int64_t *computed, hd_err *err)
+{
+    out_column *col = &o->columns[c];
+    if (col->take == TAKE_COMPUTED)
+        return computed_code(o, c, computed[col->number], &col->codes[o->n_rows], err);
+    if (col->kind == HD_COLUMN_LIST)
+        return put_list(o, c, rows, n_rows, err);
+    const hd_column *source = col->source.column;
+    uint64_t row = source ? taken_row(col, rows, n_rows) : 0;
+    if (col->kind == HD_COLUMN_KEY) {
+        col->keys[o->n_rows] = source ? ((const uint64_t *)source->data)[row] : 0;
+        return HD_OK;
+    }
+    col->codes[o->n_rows] = 0;
+    return source ? translate(o, c, hd_code_at(source, row), &col->codes[o->n_rows], err) : HD_OK;
+}
+
+/* ---- rows ----------------------------------------------------------------------------------- */
+
+static hd_code flush(hd_output *o, hd_err *err)
+{
+    if (o->n_rows == 0)
+        return HD_OK;
+    for (size_t c = 0; c < o->n_columns; c++) {
+        out_column *col = &o->columns[c];
+        o->rows_columns[c] =
+            (hd_rows_column){.codes = col->codes, .counts = col->counts, .keys = col->keys};
+        col->n_codes = 0;
+    }
+    hd_rows block = {.n_rows = o->n_rows, .persons = o->persons, .order = o->order,
+                     .columns = o->rows_columns};
+    o->n_rows = 0;
+    return hd_builder_append(o->builder, &block, err);
+}
+
+hd_code hd_output_put(hd_output *o, uint32_t person, const uint64_t *rows, size_t n_rows,
+                      const int64_t *computed, hd_err *err)
+{
+    for (size_t c = 0; c < o->n_columns; c++)
+        HD_TRY(put_value(o, c, rows, n_rows, computed, err));
+    o->persons[o->n_rows] = person;
+    o->order[o->n_rows] = o->next_order++;
+    o->n_rows++;
+    return o->n_rows == HD_BLOCK_ROWS ? flush(o, err) : HD_OK;
+}
+
+hd_code hd_output_publish(hd_output *o, hd_publish *p, hd_err *err)
+{
+    HD_TRY(flush(o, err));
+    return hd_publish_table(p, o->builder, err);
+}
