@@ -32,10 +32,12 @@ typedef struct hd_release {
     const hd_release_column *columns;
     const hd_figure *figures; /* n_rows * n_columns */
     const char *policy, *policy_version;
+    const char *legend;   /* one line that must go with the figures: marks and rounding */
     bool has_true_counts; /* small numbers inside: mark it wherever it is shown */
     uint64_t data_version;
     const char *question;
-    uint64_t n_withheld;
+    uint64_t n_withheld;  /* marked figures */
+    uint64_t n_left_out;  /* rows not shown because they break down a withheld total */
 } hd_release;
 
 void hd_release_free(hd_release *r);

@@ -1,0 +1,153 @@
+/* output.c - see output.h. */
+#include "cli/output.h"
+
+#include "base/buf.h"
+#include "base/io.h"
+#include "present/present.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define MAX_OUTPUT ((size_t)1 << 34) /* bytes */
+
+static size_t terminal_width(void)
+{
+    struct winsize size;
+    if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0)
+        return 0;
+    return size.ws_col;
+}
+
+static void put_table(hd_buf *b, const hd_release *r, bool to_terminal)
+{
+    hd_table_style style = {0};
+    if (to_terminal) {
+        style.width = terminal_width();
+        style.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+    }
+    hd_present_table(b, r, &style);
+}
+
+static void put_csv(hd_buf *b, const hd_release *r, bool to_terminal)
+{
+    (void)to_terminal;
+    hd_present_csv(b, r);
+}
+
+static void put_json(hd_buf *b, const hd_release *r, bool to_terminal)
+{
+    (void)to_terminal;
+    hd_present_json(b, r);
+}
+
+typedef struct format {
+    const char *name;
+    void (*put)(hd_buf *b, const hd_release *r, bool to_terminal);
+} format;
+
+static const format formats[] = {
+    {"table", put_table},
+    {"csv", put_csv},
+    {"json", put_json},
+};
+
+static const format *find_format(const char *name)
+{
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        if (strcmp(formats[i].name, name) == 0)
+            return &formats[i];
+    return NULL;
+}
+
+int hd_output_check(const hd_command *c, const hd_output_options *o)
+{
+    if (o->format && !find_format(o->format))
+        return hd_usage_error(c, "--format is table, csv or json");
+    if (o->with_small_numbers && (!o->purpose || strspn(o->purpose, " \t") == strlen(o->purpose)))
+        return hd_usage_error(c, "--with-small-numbers needs --purpose TEXT: say what for");
+    if (o->purpose && !o->with_small_numbers)
+        return hd_usage_error(c, "--purpose goes with --with-small-numbers");
+    if (o->out && o->provenance && strcmp(o->out, o->provenance) == 0)
+        return hd_usage_error(c, "--out and --provenance name the same file");
+    return HD_EXIT_OK;
+}
+
+const char *hd_output_policy(const hd_output_options *o)
+{
+    return o->with_small_numbers ? "none" : "hes2018";
+}
+
+hd_code hd_output_record(const hd_output_options *o, hd_vault *v, const hd_release *r, char tag[32],
+                         hd_err *err)
+{
+    tag[0] = '\0';
+    if (!r->has_true_counts)
+        return HD_OK;
+    if (!o->purpose)
+        return hd_fail(err, HD_DENIED, "true counts are shown for a stated purpose only");
+    return hd_vault_record_output(v, o->purpose, r->question, r->policy, tag, err);
+}
+
+static hd_code write_stdout(const char *bytes, size_t len, hd_err *err)
+{
+    if (fwrite(bytes, 1, len, stdout) != len || fflush(stdout) != 0)
+        return hd_fail_os(err, "cannot write to standard output");
+    return HD_OK;
+}
+
+static hd_code write_provenance(const hd_output_options *o, const hd_release *r, const char *tag,
+                                hd_err *err)
+{
+    if (!o->provenance)
+        return HD_OK;
+    hd_buf b;
+    hd_buf_init(&b, (size_t)1 << 24);
+    hd_present_provenance(&b, r, o->purpose, tag && tag[0] ? tag : NULL);
+    hd_code rc = hd_buf_check(&b, err);
+    if (rc == HD_OK)
+        rc = hd_io_write_file(o->provenance, b.data, b.len, 0644, err);
+    hd_buf_free(&b);
+    return rc;
+}
+
+static void show_footer(const hd_release *r, const char *tag)
+{
+    hd_buf b;
+    hd_buf_init(&b, (size_t)1 << 16);
+    hd_present_footer(&b, r);
+    if (hd_buf_ok(&b))
+        fputs(b.data, stderr);
+    if (tag && tag[0])
+        fprintf(stderr, "entered in the list of assets as %s\n", tag);
+    hd_buf_free(&b);
+}
+
+hd_code hd_output_text(const hd_output_options *o, const hd_release *r, const char *tag,
+                       const char *bytes, size_t len, hd_err *err)
+{
+    HD_TRY(write_provenance(o, r, tag, err));
+    if (o->out)
+        HD_TRY(hd_io_write_file(o->out, bytes, len, r->has_true_counts ? 0600 : 0644, err));
+    else
+        HD_TRY(write_stdout(bytes, len, err));
+    show_footer(r, tag);
+    return HD_OK;
+}
+
+hd_code hd_output_release(const hd_output_options *o, hd_vault *v, const hd_release *r, hd_err *err)
+{
+    char tag[32];
+    hd_buf b;
+    hd_buf_init(&b, MAX_OUTPUT);
+    find_format(o->format ? o->format : "table")->put(&b, r, !o->out);
+    hd_code rc;
+    HD_GO(hd_buf_check(&b, err));
+    HD_GO(hd_output_record(o, v, r, tag, err));
+    HD_GO(hd_output_text(o, r, tag, b.data, b.len, err));
+out:
+    hd_buf_free(&b);
+    return rc;
+}

@@ -1,0 +1,350 @@
+/* primary.c - the primary pass (primary.h): which figure is shown, rounded or withheld.
+ *
+ * One function an aggregate kind, in a table. Then the cells below a withheld one: a star broken
+ * down into seven rows would give all seven away, because a row that exists holds at least one record.
+ * So such rows are left out, and where only one aggregate of the coarser row is withheld, that
+ * aggregate is withheld in the finer ones, zeros too.
+ */
+#include "disclosure/primary.h"
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/intern.h"
+
+#include <math.h>
+#include <string.h>
+
+/* 0 records are never small here: whether zero is shown is the counts' own rule. */
+static bool is_small(const hd_policy_file *p, int64_t records, int64_t persons)
+{
+    if (records == 0)
+        return false;
+    return (records >= p->counts.withheld_from && records <= p->counts.withheld_to) ||
+           persons < p->minimum_persons;
+}
+
+static bool is_small_cell(const hd_policy_file *p, const hd_cell *c)
+{
+    return is_small(p, c->records, c->persons);
+}
+
+static int64_t round_integer(int64_t x, int64_t base)
+{
+    int64_t rest = x % base;
+    if (rest < 0)
+        rest += base;
+    int64_t down;
+    if (__builtin_sub_overflow(x, rest, &down))
+        return x;
+    int64_t up;
+    return 2 * rest >= base && !__builtin_add_overflow(down, base, &up) ? up : down;
+}
+
+static hd_figure withheld(const hd_policy_file *p, hd_type type)
+{
+    return (hd_figure){.value = {.type = type, .is_null = true}, .mark = p->mark[0]};
+}
+
+static hd_figure shown(const hd_value *v)
+{
+    return (hd_figure){.value = *v};
+}
+
+/* Numbers of records or people. */
+static hd_figure count_figure(const hd_policy_file *p, const hd_aggregate *a, const hd_cell *c)
+{
+    hd_value v = c->value;
+    HD_ALWAYS(v.type == HD_INTEGER && !v.is_null && v.integer >= 0);
+    if (c->records == 0)
+        return p->counts.zero_is_shown ? shown(&v) : withheld(p, a->type);
+    if (is_small_cell(p, c))
+        return withheld(p, a->type);
+    v.integer = round_integer(v.integer, p->counts.rounded_to);
+    return shown(&v);
+}
+
+/* Numbers of different things that are not people: no rounding, they are not counts of records. */
+static hd_figure distinct_figure(const hd_policy_file *p, const hd_aggregate *a, const hd_cell *c)
+{
+    return is_small_cell(p, c) ? withheld(p, a->type) : shown(&c->value);
+}
+
+/* A sum is rounded like a count: an exact one, divided by an exact mean, would give the exact count
+ * back; and sum(1) is a count. That is also why a sum of 1 to 7 is withheld however many records it
+ * runs over: sum(CASE WHEN ... THEN 1 ELSE 0 END) counts the few that fit. */
+static hd_figure sum_figure(const hd_policy_file *p, const hd_aggregate *a, const hd_cell *c)
+{
+    hd_value v = c->value;
+    if (is_small_cell(p, c))
+        return withheld(p, a->type);
+    if (v.is_null)
+        return shown(&v);
+    double size = v.type == HD_DECIMAL ? fabs(v.decimal) : fabs((double)v.integer);
+    if (p->small_sums_are_withheld && size > 0 && size < (double)p->counts.withheld_to + 1)
+        return withheld(p, a->type);
+    double base = (double)p->counts.rounded_to;
+    if (v.type == HD_DECIMAL)
+        v.decimal = round(v.decimal / base) * base;
+    else
+        v.integer = round_integer(v.integer, p->counts.rounded_to);
+    return shown(&v);
+}
+
+/* Means, standard deviations, variances. */
+static hd_figure mean_figure(const hd_policy_file *p, const hd_aggregate *a, const hd_cell *c)
+{
+    return is_small_cell(p, c) ? withheld(p, a->type) : shown(&c->value);
+}
+
+static hd_figure quantile_figure(const hd_policy_file *p, const hd_aggregate *a, const hd_cell *c)
+{
+    const double median = 0.5;
+    if (is_small_cell(p, c))
+        return withheld(p, a->type);
+    double thin = fmin(a->quantile, 1 - a->quantile) * (double)c->records;
+    /* The allowance is for 0.95 and its like, which binary fractions miss by a hair. */
+    if (c->records > 0 && a->quantile != median && thin + 1e-6 < (double)p->minimum_thin_side)
+        return withheld(p, a->type);
+    return shown(&c->value);
+}
+
+static hd_figure extreme_figure(const hd_policy_file *p, const hd_aggregate *a, const hd_cell *c)
+{
+    if (!p->extremes_are_shown || is_small_cell(p, c))
+        return withheld(p, a->type);
+    return shown(&c->value);
+}
+
+typedef hd_figure (*figure_rule)(const hd_policy_file *, const hd_aggregate *, const hd_cell *);
+
+static const figure_rule rules[] = {
+    [HD_AGG_COUNT] = count_figure,
+    [HD_AGG_COUNT_PERSONS] = count_figure,
+    [HD_AGG_COUNT_DISTINCT] = distinct_figure,
+    [HD_AGG_SUM] = sum_figure,
+    [HD_AGG_MEAN] = mean_figure,
+    [HD_AGG_SPREAD] = mean_figure,
+    [HD_AGG_QUANTILE] = quantile_figure,
+    [HD_AGG_EXTREME] = extreme_figure,
+};
+
+static bool is_controlled(const hd_policy_file *p, const hd_question *q)
+{
+    return !p->shows_true_counts && (q->is_subnational || !p->national_is_exact);
+}
+
+hd_code hd_primary_admit(const hd_policy *p, const hd_question *q, hd_err *err)
+{
+    if (!is_controlled(p->file, q) || p->file->extremes_are_shown)
+        return HD_OK;
+    for (size_t a = 0; a < q->n_aggregates; a++)
+        if (q->aggregates[a].kind == HD_AGG_EXTREME)
+            return hd_fail(err, HD_DENIED,
+                           "policy %s shows no min or max below national level, they are single "
+                           "people's values: ask for median or quantile_cont(x, 0.1) instead",
+                           p->file->name);
+    return HD_OK;
+}
+
+/* ---- below a star --------------------------------------------------------------------------- */
+
+/* The withheld aggregates of the coarser cells, looked up by (mask, kept keys). Bit a: aggregate a.
+ * whole: the cell's own total is small. */
+typedef struct star {
+    uint64_t aggregates;
+    bool whole;
+} star;
+
+typedef struct stars {
+    hd_intern *names;
+    star *items;
+    size_t cap;
+    uint32_t *masks; /* the different groupings that hold a star */
+    size_t n_masks, masks_cap;
+} stars;
+
+static void put_value(hd_buf *b, const hd_value *v)
+{
+    hd_buf_char(b, v->is_null ? 'n' : 'v');
+    if (v->is_null)
+        return;
+    if (v->type == HD_TEXT) {
+        hd_buf_add(b, &v->text.len, sizeof v->text.len);
+        hd_buf_add(b, v->text.bytes, v->text.len);
+    } else {
+        hd_buf_add(b, &v->integer, sizeof v->integer); /* decimals by their bits */
+    }
+}
+
+/* The name of the cell that `cell` becomes when the keys of `mask` are summed over. */
+static void put_name(hd_buf *b, const hd_cells *cells, size_t cell, uint32_t mask)
+{
+    hd_buf_clear(b);
+    hd_buf_add(b, &mask, sizeof mask);
+    for (size_t k = 0; k < cells->n_keys; k++)
+        if (!(mask >> k & 1))
+            put_value(b, &cells->keys[cell * cells->n_keys + k]);
+}
+
+static hd_code add_mask(stars *s, uint32_t mask, hd_err *err)
+{
+    for (size_t i = 0; i < s->n_masks; i++)
+        if (s->masks[i] == mask)
+            return HD_OK;
+    if (!HD_GROW(s->masks, s->n_masks, s->masks_cap))
+        return hd_fail_nomem(err);
+    s->masks[s->n_masks++] = mask;
+    return HD_OK;
+}
+
+static hd_code add_star(stars *s, const hd_buf *name, uint32_t mask, star found, hd_err *err)
+{
+    uint32_t id;
+    HD_TRY(hd_buf_check(name, err));
+    HD_TRY(hd_intern_add(s->names, name->data, name->len, &id, err));
+    if (!HD_GROW(s->items, id, s->cap))
+        return hd_fail_nomem(err);
+    s->items[id] = found;
+    return add_mask(s, mask, err);
+}
+
+static uint64_t marked_aggregates(const hd_safe *safe, size_t cell)
+{
+    uint64_t bits = 0;
+    for (size_t a = 0; a < safe->n_aggregates; a++)
+        if (safe->figures[cell * safe->n_aggregates + a].mark)
+            bits |= UINT64_C(1) << a;
+    return bits;
+}
+
+static hd_code collect_stars(const hd_policy_file *p, const hd_cells *cells, const hd_safe *safe,
+                             stars *s, hd_buf *name, hd_err *err)
+{
+    for (size_t c = 0; c < cells->n_cells; c++) {
+        uint32_t mask = cells->grouping[c];
+        star found = {marked_aggregates(safe, c), is_small_cell(p, &cells->all[c])};
+        if (mask == 0 || (!found.aggregates && !found.whole))
+            continue;
+        put_name(name, cells, c, mask);
+        HD_TRY(add_star(s, name, mask, found, err));
+    }
+    return HD_OK;
+}
+
+static void withhold(const hd_policy_file *p, const hd_question *q, hd_safe *safe, size_t cell,
+                     uint64_t aggregates)
+{
+    for (size_t a = 0; a < safe->n_aggregates; a++) {
+        hd_figure *f = &safe->figures[cell * safe->n_aggregates + a];
+        if (aggregates >> a & 1 && !f->mark)
+            *f = withheld(p, q->aggregates[a].type);
+    }
+}
+
+static hd_code withhold_below_stars(const hd_policy_file *p, const hd_question *q,
+                                    const hd_cells *cells, hd_safe *safe, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    stars s = {.names = hd_intern_new()};
+    hd_buf name;
+    hd_buf_init(&name, (size_t)1 << 20);
+    if (!s.names) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    HD_GO(collect_stars(p, cells, safe, &s, &name, err));
+    for (size_t c = 0; c < cells->n_cells; c++) {
+        uint32_t own = cells->grouping[c];
+        for (size_t m = 0; m < s.n_masks; m++) {
+            if (s.masks[m] == own || (s.masks[m] & own) != own)
+                continue;
+            put_name(&name, cells, c, s.masks[m]);
+            HD_GO(hd_buf_check(&name, err));
+            uint32_t id = hd_intern_find(s.names, name.data, name.len);
+            if (id == HD_INTERN_NONE)
+                continue;
+            withhold(p, q, safe, c, s.items[id].aggregates);
+            if (s.items[id].whole && !safe->left_out[c]) {
+                safe->left_out[c] = true;
+                safe->n_left_out++;
+            }
+        }
+    }
+out:
+    hd_free(s.items);
+    hd_free(s.masks);
+    hd_intern_free(s.names);
+    hd_buf_free(&name);
+    return rc;
+}
+
+/* ---- the pass ------------------------------------------------------------------------------- */
+
+static void apply_rules(const hd_policy_file *p, const hd_question *q, const hd_cells *cells,
+                        hd_safe *safe)
+{
+    for (size_t c = 0; c < cells->n_cells; c++) {
+        for (size_t a = 0; a < cells->n_aggregates; a++) {
+            size_t i = c * cells->n_aggregates + a;
+            safe->figures[i] = rules[q->aggregates[a].kind](p, &q->aggregates[a], &cells->figures[i]);
+        }
+        if (p->below_star_is_withheld && is_small_cell(p, &cells->all[c]))
+            withhold(p, q, safe, c, UINT64_MAX);
+    }
+}
+
+/* Many fields at once describe single people even at national level: such a table is a list. */
+static hd_code refuse_lists(const hd_policy_file *p, const hd_cells *cells, hd_err *err)
+{
+    uint64_t n_cells = 0;
+    int64_t records = 0;
+    for (size_t c = 0; c < cells->n_cells; c++)
+        if (cells->grouping[c] == 0) {
+            n_cells++;
+            records += cells->all[c].records;
+        }
+    if (cells->n_keys < 2 || n_cells == 0 ||
+        (double)records >= (double)n_cells * (double)p->minimum_records_per_cell)
+        return HD_OK;
+    return hd_fail(err, HD_DENIED,
+                   "policy %s refuses a table with fewer than %lld records a row on average, it "
+                   "would list records: group by fewer or coarser fields",
+                   p->name, (long long)p->minimum_records_per_cell);
+}
+
+hd_code hd_primary_apply(const hd_policy *policy, const hd_question *q, const hd_cells *cells,
+                         hd_safe *out, hd_err *err)
+{
+    const hd_policy_file *p = policy->file;
+    hd_code rc = HD_OK;
+    HD_ALWAYS(cells->n_aggregates == q->n_aggregates && cells->n_keys == q->n_keys);
+    *out = (hd_safe){.n_cells = cells->n_cells, .n_aggregates = cells->n_aggregates};
+    out->figures = hd_calloc(cells->n_cells * cells->n_aggregates + 1, sizeof *out->figures);
+    out->left_out = hd_calloc(cells->n_cells + 1, sizeof *out->left_out);
+    if (!out->figures || !out->left_out) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    if (!is_controlled(p, q)) {
+        for (size_t i = 0; i < cells->n_cells * cells->n_aggregates; i++)
+            out->figures[i] = shown(&cells->figures[i].value);
+        if (!p->shows_true_counts)
+            HD_GO(refuse_lists(p, cells, err));
+        return HD_OK;
+    }
+    HD_GO(hd_primary_admit(policy, q, err));
+    apply_rules(p, q, cells, out);
+    if (p->below_star_is_withheld)
+        HD_GO(withhold_below_stars(p, q, cells, out, err));
+    return HD_OK;
+out:
+    hd_safe_free(out);
+    return rc;
+}
+
+void hd_safe_free(hd_safe *s)
+{
+    hd_wipe_free(s->figures, (s->n_cells * s->n_aggregates + 1) * sizeof *s->figures);
+    hd_free(s->left_out);
+    *s = (hd_safe){0};
+}

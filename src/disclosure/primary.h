@@ -1,0 +1,33 @@
+/* primary.h - the primary pass: true cells and a policy to figures that may be shown.
+ *
+ * The only place where a true count is compared with anything. What it lets through is final: later
+ * steps work on its result and never look at the cells again.
+ */
+#ifndef HD_DISCLOSURE_PRIMARY_H
+#define HD_DISCLOSURE_PRIMARY_H
+
+#include "catalogue/policy_file.h"
+#include "disclosure/release.h"
+#include "engine/cells.h"
+#include "engine/question.h"
+
+struct hd_policy {
+    hd_policy_file *file;
+};
+
+/* What may be shown of a set of cells. Keys and their text stay the cells' own. */
+typedef struct hd_safe {
+    size_t n_cells, n_aggregates;
+    hd_figure *figures; /* n_cells * n_aggregates */
+    bool *left_out;     /* n_cells: the row itself would break down a withheld total */
+    uint64_t n_left_out;
+} hd_safe;
+
+/* What can be refused before any record is read: HD_DENIED for minimum and maximum. */
+HD_MUST hd_code hd_primary_admit(const hd_policy *p, const hd_question *q, hd_err *err);
+/* HD_DENIED: the table is a list of records (policy key minimum_records_per_cell). */
+HD_MUST hd_code hd_primary_apply(const hd_policy *p, const hd_question *q, const hd_cells *cells,
+                                 hd_safe *out, hd_err *err);
+void hd_safe_free(hd_safe *s); /* wipes */
+
+#endif

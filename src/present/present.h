@@ -1,0 +1,47 @@
+/* present.h - releases as text: table, CSV, JSON, and what goes with them.
+ *
+ * Everything here takes a release, so nothing here can show what disclosure has not passed. Text
+ * columns may hold any bytes: each writer makes them harmless for its own format.
+ */
+#ifndef HD_PRESENT_PRESENT_H
+#define HD_PRESENT_PRESENT_H
+
+#include "base/buf.h"
+#include "disclosure/release.h"
+
+/* For reading: columns aligned, numbers to the right, decimals to at most six places, no thousands
+ * separators. width 0: as wide as it needs to be; else text columns are cut with "..." to fit. */
+typedef struct hd_table_style {
+    size_t width; /* of the terminal, in characters */
+    bool colour;
+} hd_table_style;
+void hd_present_table(hd_buf *out, const hd_release *r, const hd_table_style *style);
+
+/* RFC 4180, LF line ends. Numbers read back exactly, a withheld figure is its mark, NULL is an empty
+ * field, an empty text is "". Text that a spreadsheet would run as a formula (it begins with = + - @,
+ * tab or return, and is not a number) gets an apostrophe in front. */
+void hd_present_csv(hd_buf *out, const hd_release *r);
+
+/* An array of one object a row. Numbers read back exactly, a withheld figure is its mark as a string,
+ * NULL is null. A column name that repeats gets _2, _3. */
+void hd_present_json(hd_buf *out, const hd_release *r);
+
+/* What a person must know to read the figures; some lines of text for standard error. */
+void hd_present_footer(hd_buf *out, const hd_release *r);
+
+/* The same and more for machines: a JSON object. purpose and tag may be NULL. */
+void hd_present_provenance(hd_buf *out, const hd_release *r, const char *purpose, const char *tag);
+
+/* ---- parts that the HTML pages use too ------------------------------------------------------ */
+
+/* The shortest decimal notation that reads back as the same number; "" for NULL, NaN, infinity. */
+void hd_present_value(hd_buf *out, const hd_value *v);
+/* A JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
+void hd_present_json_text(hd_buf *out, const char *bytes, size_t len);
+/* Text inside an HTML element or a quoted attribute: & < > " ' escaped, control characters and bytes
+ * that are not UTF-8 replaced by U+FFFD. */
+void hd_present_html_text(hd_buf *out, const char *bytes, size_t len);
+/* Length in bytes of the UTF-8 sequence at p (at most len), 0 when it is not one. */
+size_t hd_present_utf8(const char *p, size_t len);
+
+#endif

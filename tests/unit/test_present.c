@@ -1,0 +1,176 @@
+/* test_present.c - what the writers do to awkward figures. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "base/csv.h"
+#include "disclosure/build.h"
+#include "present/present.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static hd_figure text(const char *s)
+{
+    return (hd_figure){.value = {.type = HD_TEXT, .text = {s, strlen(s)}}};
+}
+
+static hd_figure decimal(double x)
+{
+    return (hd_figure){.value = {.type = HD_DECIMAL, .decimal = x}};
+}
+
+static hd_figure star(void)
+{
+    return (hd_figure){.value = {.is_null = true}, .mark = '*'};
+}
+
+static hd_figure null(void)
+{
+    return (hd_figure){.value = {.is_null = true}};
+}
+
+/* Rows of (text, decimal). */
+static hd_release *make(const char *name, const hd_figure *figures, size_t n_rows)
+{
+    hd_err err;
+    hd_release *r;
+    hd_release_origin origin = {"hes2018", "1", "stars are small", "SELECT \"x\"", false, 3, 2};
+    hd_release_builder *b = hd_release_builder_start(&origin);
+    assert_non_null(b);
+    assert_int_equal(hd_release_builder_column(b, name, HD_TEXT, true, &err), HD_OK);
+    assert_int_equal(hd_release_builder_column(b, "value", HD_DECIMAL, false, &err), HD_OK);
+    for (size_t i = 0; i < 2 * n_rows; i++)
+        assert_int_equal(hd_release_builder_put(b, &figures[i], &err), HD_OK);
+    assert_int_equal(hd_release_builder_finish(b, &r, &err), HD_OK);
+    hd_release_builder_free(b);
+    return r;
+}
+
+static void check(void (*put)(hd_buf *, const hd_release *), const hd_release *r, const char *want)
+{
+    hd_buf b;
+    hd_buf_init(&b, 1 << 20);
+    put(&b, r);
+    assert_true(hd_buf_ok(&b));
+    assert_string_equal(b.data, want);
+    hd_buf_free(&b);
+}
+
+static void csv_is_harmless_and_exact(void **state)
+{
+    (void)state;
+    const hd_figure figures[] = {
+        text("=1+1"),  decimal(0.1),   text("-12.5"),   star(),    text("+44 20"),
+        null(),        text("@x\ty"),  decimal(1.0 / 3), text(""), decimal(-0.0),
+        text("a,\"b\""), decimal(NAN), null(),          decimal(1e300)};
+    hd_release *r = make("provider", figures, 7);
+    check(hd_present_csv, r,
+          "provider,value\n'=1+1,0.1\n-12.5,*\n'+44 20,\n'@x\ty,0.3333333333333333\n\"\",-0\n"
+          "\"a,\"\"b\"\"\",\n,1e+300\n");
+    hd_release_free(r);
+    r = make("=cmd()", figures, 0);
+    check(hd_present_csv, r, "'=cmd(),value\n");
+    hd_release_free(r);
+}
+
+static void numbers_read_back(void **state)
+{
+    (void)state;
+    uint64_t x = 12345;
+    for (int i = 0; i < 20000; i++) {
+        double d;
+        hd_buf b;
+        x = x * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        memcpy(&d, &x, sizeof d);
+        if (!isfinite(d))
+            continue;
+        hd_buf_init(&b, 64);
+        hd_present_value(&b, &(hd_value){.type = HD_DECIMAL, .decimal = d});
+        assert_true(strtod(b.data, NULL) == d);
+        hd_buf_free(&b);
+    }
+}
+
+static void json_is_valid(void **state)
+{
+    (void)state;
+    const hd_figure figures[] = {text("a\"\\\n\xff\xc3\xa9"), star(), null(), null(), text("b"),
+                                 decimal(2.5)};
+    hd_release *r = make("value", figures, 3);
+    check(hd_present_json, r,
+          "[\n {\"value\": \"a\\\"\\\\\\u000a\xEF\xBF\xBD\xc3\xa9\", \"value_2\": \"*\"},\n"
+          " {\"value\": null, \"value_2\": null},\n {\"value\": \"b\", \"value_2\": 2.5}\n]\n");
+    hd_release_free(r);
+    r = make("value", figures, 0);
+    check(hd_present_json, r, "[]\n");
+    hd_release_free(r);
+}
+
+static void html_text_is_escaped(void **state)
+{
+    (void)state;
+    hd_buf b;
+    hd_buf_init(&b, 1 << 10);
+    const char evil[] = "<script>\"'&\x01\x7f\xc0\xaf\xed\xa0\x80\xc3\xa9";
+    hd_present_html_text(&b, evil, strlen(evil));
+    assert_string_equal(b.data, "&lt;script&gt;&quot;&#39;&amp;\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"
+                                "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xc3\xa9");
+    hd_buf_free(&b);
+}
+
+static void tables_align(void **state)
+{
+    (void)state;
+    const hd_figure figures[] = {text("Northgate and Ashby Hospitals"), decimal(12.5),
+                                 text("\x1b[31m"), star(), text("\xc3\xa9"), decimal(3)};
+    hd_release *r = make("provider", figures, 3);
+    hd_buf b;
+    hd_buf_init(&b, 1 << 16);
+    hd_present_table(&b, r, &(hd_table_style){0});
+    assert_string_equal(b.data, "provider                       value\n"
+                                "-----------------------------  -----\n"
+                                "Northgate and Ashby Hospitals   12.5\n"
+                                "?[31m                              *\n"
+                                "\xc3\xa9                                3.0\n");
+    hd_buf_clear(&b);
+    hd_present_table(&b, r, &(hd_table_style){.width = 22});
+    assert_string_equal(b.data, "provider         value\n"
+                                "---------------  -----\n"
+                                "Northgate an...   12.5\n"
+                                "?[31m                *\n"
+                                "\xc3\xa9                  3.0\n");
+    hd_buf_free(&b);
+    hd_release_free(r);
+}
+
+static void footers_say_what_was_withheld(void **state)
+{
+    (void)state;
+    const hd_figure figures[] = {text("a"), star()};
+    hd_release *r = make("provider", figures, 1);
+    check(hd_present_footer, r,
+          "policy hes2018 version 1, data version 3, 1 figures withheld, 2 rows below a withheld "
+          "total left out\nstars are small\n");
+    hd_buf b;
+    hd_buf_init(&b, 1 << 16);
+    hd_present_provenance(&b, r, NULL, NULL);
+    assert_non_null(strstr(b.data, "\"question\": \"SELECT \\\"x\\\"\""));
+    assert_non_null(strstr(b.data, "\"figures_withheld\": 1"));
+    assert_non_null(strstr(b.data, "\"purpose\": null"));
+    hd_buf_free(&b);
+    hd_release_free(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(csv_is_harmless_and_exact), cmocka_unit_test(numbers_read_back),
+        cmocka_unit_test(json_is_valid),             cmocka_unit_test(html_text_is_escaped),
+        cmocka_unit_test(tables_align),              cmocka_unit_test(footers_say_what_was_withheld),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
