@@ -1,0 +1,152 @@
+/* kernel.c - choosing a kernel, checking a question, reading an answer; see kernel.h. */
+#include "kernel/kernel.h"
+#include "base/alloc.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const hd_kernel *const kernels[] = {&hd_kernel_scalar}; /* best first */
+
+hd_code hd_kernel_pick(const hd_kernel **out, hd_err *err)
+{
+    const char *name = getenv("HDIS_KERNEL");
+    *out = kernels[0];
+    if (!name)
+        return HD_OK;
+    for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
+        if (strcmp(kernels[i]->name, name) == 0) {
+            *out = kernels[i];
+            return HD_OK;
+        }
+    return hd_fail(err, HD_INVALID, "HDIS_KERNEL names no kernel of this machine: unset it");
+}
+
+void hd_k_answer_free(hd_k_answer *a)
+{
+    hd_free(a->set);
+    hd_free(a->slots);
+    hd_free(a->all);
+    hd_free(a->tallies);
+    hd_free(a->distribution);
+    memset(a, 0, sizeof *a);
+}
+
+uint32_t hd_k_order_statistic(const hd_k_answer *a, const hd_k_tally *t, uint64_t k)
+{
+    HD_ALWAYS(k < (uint64_t)t->rows && t->distribution.n > 0);
+    const hd_k_bin *bin = &a->distribution[t->distribution.first];
+    while (k >= bin->rows) {
+        k -= bin->rows;
+        bin++;
+    }
+    return bin->rank;
+}
+
+/* ---- checking ------------------------------------------------------------------------------- */
+
+static hd_code bad(hd_err *err, const char *what, size_t number, const char *why)
+{
+    return hd_fail(err, HD_INVALID, "kernel question: %s %zu: %s", what, number, why);
+}
+
+static hd_code check_codes(const hd_k_codes *c, uint64_t n, const char *what, size_t number,
+                           hd_err *err)
+{
+    if (c->width != 1 && c->width != 2 && c->width != 4)
+        return bad(err, what, number, "codes are not 1, 2 or 4 bytes wide");
+    if (n && !c->data)
+        return bad(err, what, number, "there are no codes");
+    for (uint64_t i = 0; i < n; i++) {
+        uint32_t code = c->width == 1   ? ((const uint8_t *)c->data)[i]
+                        : c->width == 2 ? ((const uint16_t *)c->data)[i]
+                                        : ((const uint32_t *)c->data)[i];
+        if (code >= c->n_codes)
+            return bad(err, what, number, "a code lies outside the dictionary");
+    }
+    return HD_OK;
+}
+
+static hd_code check_atoms(const hd_k_question *q, hd_err *err)
+{
+    for (size_t i = 0; i < q->n_atoms; i++) {
+        const hd_k_atom *a = &q->atoms[i];
+        uint64_t n = q->n_rows;
+        if (!a->lut)
+            return bad(err, "atom", i, "there is no lookup table");
+        if (a->starts) {
+            for (uint64_t r = 0; r < q->n_rows; r++)
+                if (a->starts[r] > a->starts[r + 1])
+                    return bad(err, "atom", i, "list positions do not ascend");
+            n = a->starts[q->n_rows];
+        }
+        HD_TRY(check_codes(&a->codes, n, "atom", i, err));
+        for (uint32_t c = 0; c < a->codes.n_codes; c++)
+            if (a->lut[c] > 2)
+                return bad(err, "atom", i, "a truth value is not 0, 1 or 2");
+    }
+    return HD_OK;
+}
+
+static hd_code check_nodes(const hd_k_question *q, hd_err *err)
+{
+    for (size_t i = 0; i < q->n_nodes; i++) {
+        const hd_k_node *n = &q->nodes[i];
+        bool two = n->op == HD_K_AND || n->op == HD_K_OR;
+        if (n->op == HD_K_ATOM ? n->a >= q->n_atoms : n->a >= i || (two && n->b >= i))
+            return bad(err, "node", i, "it does not come after what it reads");
+    }
+    if (q->where >= 0 && (size_t)q->where >= q->n_nodes)
+        return bad(err, "node", (size_t)q->where, "where names a node that is not there");
+    return HD_OK;
+}
+
+static hd_code check_groups(const hd_k_question *q, hd_err *err)
+{
+    if (q->n_groups > 32)
+        return bad(err, "group", 32, "there is room for 32 groups");
+    for (size_t g = 0; g < q->n_groups; g++) {
+        const hd_k_group *group = &q->groups[g];
+        HD_TRY(check_codes(&group->codes, q->n_rows, "group", g, err));
+        for (uint32_t c = 0; c < group->codes.n_codes; c++)
+            if (group->lut[c] >= group->n_slots)
+                return bad(err, "group", g, "a slot lies outside the group");
+    }
+    if (!q->n_sets)
+        return bad(err, "set", 0, "there is no grouping set");
+    for (size_t s = 0; s < q->n_sets; s++)
+        if ((uint64_t)q->sets[s] >> q->n_groups)
+            return bad(err, "set", s, "it names a group that is not there");
+    return HD_OK;
+}
+
+static hd_code check_measures(const hd_k_question *q, hd_err *err)
+{
+    for (size_t i = 0; i < q->n_measures; i++) {
+        const hd_k_measure *m = &q->measures[i];
+        bool reads = m->kind != HD_K_COUNT;
+        bool ranked = reads && m->kind != HD_K_MOMENTS;
+        if (m->filter >= 0 && (size_t)m->filter >= q->n_nodes)
+            return bad(err, "measure", i, "its filter names a node that is not there");
+        if (m->kind == HD_K_MOMENTS && !m->integers == !m->decimals)
+            return bad(err, "measure", i, "it needs integers or decimals, one of the two");
+        if (ranked && !m->ranks)
+            return bad(err, "measure", i, "it needs ranks");
+        if (reads || m->has_value)
+            HD_TRY(check_codes(&m->codes, q->n_rows, "measure", i, err));
+        for (uint32_t c = 0; ranked && c < m->codes.n_codes; c++)
+            if ((!m->has_value || m->has_value[c]) && m->ranks[c] >= m->n_ranks)
+                return bad(err, "measure", i, "a rank lies outside the ranks");
+    }
+    return HD_OK;
+}
+
+hd_code hd_kernel_check(const hd_k_question *q, hd_err *err)
+{
+    for (uint64_t r = 1; r < q->n_rows; r++)
+        if (q->persons[r] < q->persons[r - 1])
+            return hd_fail(err, HD_INVALID, "kernel question: persons do not ascend");
+    HD_TRY(check_atoms(q, err));
+    HD_TRY(check_nodes(q, err));
+    HD_TRY(check_groups(q, err));
+    return check_measures(q, err);
+}

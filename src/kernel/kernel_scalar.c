@@ -1,0 +1,407 @@
+/* kernel_scalar.c - the scan in portable C: the truth that other kernels are compared with.
+ *
+ * A batch of rows goes through four steps that all stay in the first two caches: truth of every
+ * node, selection of rows, cells of the selected rows in every set, update of the tables. Loops over
+ * whole batches have a constant length, so that a compiler makes vectors of them.
+ * Inside, truth values are ordered false 0, unknown 1, true 2: AND is the smaller, OR the larger.
+ */
+#include "kernel/kernel.h"
+#include "base/alloc.h"
+#include "kernel/merge.h"
+
+#include <string.h>
+
+enum { BATCH = 4096, FALSE = 0, UNKNOWN = 1, TRUE = 2 };
+
+static const uint8_t ordered[3] = {FALSE, TRUE, UNKNOWN}; /* from the question's 0, 1, 2 */
+
+/* Buffers of one lane. */
+typedef struct batch {
+    const hd_k_question *q;
+    const hd_k_plan *plan;
+    hd_k_lane *lane;
+    uint64_t base; /* first row */
+    size_t n_rows; /* at most BATCH */
+    size_t n;      /* selected rows */
+    uint8_t *truth;    /* n_nodes x BATCH */
+    uint32_t *codes;   /* BATCH */
+    uint16_t *rows;    /* BATCH: selected rows, from base */
+    uint32_t *persons; /* BATCH: of the selected rows */
+    uint32_t *slots;   /* n_groups x BATCH: of the selected rows */
+    uint64_t *keys;    /* BATCH */
+    uint32_t *cells;   /* n_sets x BATCH: of the selected rows */
+    uint16_t *members; /* n_classes x BATCH: positions among the selected rows */
+    size_t *n_members; /* n_classes */
+    uint32_t *member_cells; /* BATCH */
+    uint32_t *ranks;        /* BATCH */
+} batch;
+
+/* ---- reading codes -------------------------------------------------------------------------- */
+
+/* Codes of n items from `first` on. */
+static void load_codes(const hd_k_codes *c, uint64_t first, size_t n, uint32_t *restrict out)
+{
+    if (c->width == 1) {
+        const uint8_t *restrict p = (const uint8_t *)c->data + first;
+        for (size_t i = 0; i < n; i++)
+            out[i] = p[i];
+    } else if (c->width == 2) {
+        const uint16_t *restrict p = (const uint16_t *)c->data + first;
+        for (size_t i = 0; i < n; i++)
+            out[i] = p[i];
+    } else {
+        memcpy(out, (const uint32_t *)c->data + first, n * sizeof *out);
+    }
+}
+
+/* Codes of the n given rows. */
+static void pick_codes(const hd_k_codes *c, uint64_t base, const uint16_t *restrict rows, size_t n,
+                       uint32_t *restrict out)
+{
+    if (c->width == 1) {
+        const uint8_t *restrict p = (const uint8_t *)c->data + base;
+        for (size_t i = 0; i < n; i++)
+            out[i] = p[rows[i]];
+    } else if (c->width == 2) {
+        const uint16_t *restrict p = (const uint16_t *)c->data + base;
+        for (size_t i = 0; i < n; i++)
+            out[i] = p[rows[i]];
+    } else {
+        const uint32_t *restrict p = (const uint32_t *)c->data + base;
+        for (size_t i = 0; i < n; i++)
+            out[i] = p[rows[i]];
+    }
+}
+
+/* ---- truth ---------------------------------------------------------------------------------- */
+
+static void eval_plain_atom(const batch *b, const hd_k_atom *a, uint8_t *restrict out)
+{
+    load_codes(&a->codes, b->base, b->n_rows, b->codes);
+    for (size_t i = 0; i < b->n_rows; i++)
+        out[i] = ordered[a->lut[b->codes[i]]];
+}
+
+/* The elements of a batch's rows lie one after another; they are read in pieces of a batch. */
+static void eval_list_atom(const batch *b, const hd_k_atom *a, uint8_t *restrict out)
+{
+    const uint32_t *starts = a->starts + b->base;
+    memset(out, FALSE, b->n_rows);
+    size_t row = 0;
+    for (uint64_t at = starts[0]; at < starts[b->n_rows]; at += BATCH) {
+        uint64_t end = starts[b->n_rows] - at < BATCH ? starts[b->n_rows] : at + BATCH;
+        load_codes(&a->codes, at, end - at, b->codes);
+        while (starts[row + 1] <= at)
+            row++;
+        for (size_t r = row; r < b->n_rows && starts[r] < end; r++) {
+            uint64_t first = starts[r] > at ? starts[r] : at;
+            uint64_t last = starts[r + 1] < end ? starts[r + 1] : end;
+            uint8_t any = 0;
+            for (uint64_t e = first; e < last; e++)
+                any |= a->lut[b->codes[e - at]] == 1;
+            out[r] |= any ? TRUE : FALSE;
+        }
+    }
+}
+
+static void eval_and(const uint8_t *restrict x, const uint8_t *restrict y, uint8_t *restrict out)
+{
+    for (size_t i = 0; i < BATCH; i++)
+        out[i] = x[i] < y[i] ? x[i] : y[i];
+}
+
+static void eval_or(const uint8_t *restrict x, const uint8_t *restrict y, uint8_t *restrict out)
+{
+    for (size_t i = 0; i < BATCH; i++)
+        out[i] = x[i] > y[i] ? x[i] : y[i];
+}
+
+static void eval_not(const uint8_t *restrict x, uint8_t *restrict out)
+{
+    for (size_t i = 0; i < BATCH; i++)
+        out[i] = (uint8_t)(TRUE - x[i]);
+}
+
+static void eval_is_true(const uint8_t *restrict x, uint8_t *restrict out)
+{
+    for (size_t i = 0; i < BATCH; i++)
+        out[i] = x[i] & TRUE;
+}
+
+/* The nodes that `where` needs, or the others. */
+static void eval_nodes(const batch *b, bool of_where)
+{
+    for (size_t i = 0; i < b->q->n_nodes; i++) {
+        const hd_k_node *n = &b->q->nodes[i];
+        uint8_t *out = b->truth + i * BATCH;
+        const uint8_t *x = b->truth + (size_t)n->a * BATCH, *y = b->truth + (size_t)n->b * BATCH;
+        if (b->plan->node_is_where[i] != of_where)
+            continue;
+        switch (n->op) {
+        case HD_K_ATOM:
+            if (b->q->atoms[n->a].starts)
+                eval_list_atom(b, &b->q->atoms[n->a], out);
+            else
+                eval_plain_atom(b, &b->q->atoms[n->a], out);
+            break;
+        case HD_K_AND:
+            eval_and(x, y, out);
+            break;
+        case HD_K_OR:
+            eval_or(x, y, out);
+            break;
+        case HD_K_NOT:
+            eval_not(x, out);
+            break;
+        case HD_K_IS_TRUE:
+            eval_is_true(x, out);
+            break;
+        }
+    }
+}
+
+/* ---- selection ------------------------------------------------------------------------------ */
+
+static void select_rows(batch *b)
+{
+    size_t n = 0;
+    if (b->q->where < 0) {
+        for (; n < b->n_rows; n++)
+            b->rows[n] = (uint16_t)n;
+    } else {
+        const uint8_t *truth = b->truth + (size_t)b->q->where * BATCH;
+        for (size_t i = 0; i < b->n_rows; i++) {
+            b->rows[n] = (uint16_t)i;
+            n += truth[i] == TRUE;
+        }
+    }
+    b->n = n;
+    const uint32_t *persons = b->q->persons + b->base;
+    for (size_t i = 0; i < n; i++)
+        b->persons[i] = persons[b->rows[i]];
+}
+
+static void select_members(batch *b)
+{
+    for (size_t c = 0; c < b->plan->n_classes; c++) {
+        const hd_k_class *class = &b->plan->classes[c];
+        uint16_t *members = b->members + c * BATCH;
+        size_t n = 0;
+        if (class->filter < 0) {
+            for (; n < b->n; n++)
+                members[n] = (uint16_t)n;
+        } else {
+            const uint8_t *truth = b->truth + (size_t)class->filter * BATCH;
+            for (size_t i = 0; i < b->n; i++) {
+                members[n] = (uint16_t)i;
+                n += truth[b->rows[i]] == TRUE;
+            }
+        }
+        if (class->has_value) {
+            size_t all = n;
+            pick_codes(class->codes, b->base, b->rows, b->n, b->codes);
+            n = 0;
+            for (size_t i = 0; i < all; i++) {
+                uint16_t member = members[i];
+                members[n] = member;
+                n += class->has_value[b->codes[member]] != 0;
+            }
+        }
+        b->n_members[c] = n;
+    }
+}
+
+/* ---- cells ---------------------------------------------------------------------------------- */
+
+static hd_code find_cells(batch *b, hd_err *err)
+{
+    for (size_t g = 0; g < b->q->n_groups; g++) {
+        const hd_k_group *group = &b->q->groups[g];
+        uint32_t *slots = b->slots + g * BATCH;
+        if (!b->plan->group_is_used[g])
+            continue;
+        pick_codes(&group->codes, b->base, b->rows, b->n, b->codes);
+        for (size_t i = 0; i < b->n; i++)
+            slots[i] = group->lut[b->codes[i]];
+    }
+    for (size_t s = 0; s < b->q->n_sets; s++) {
+        memset(b->keys, 0, b->n * sizeof *b->keys);
+        for (size_t g = 0; g < b->q->n_groups; g++) {
+            uint64_t stride = b->plan->sets[s].strides[g];
+            const uint32_t *slots = b->slots + g * BATCH;
+            for (size_t i = 0; stride && i < b->n; i++)
+                b->keys[i] += stride * slots[i];
+        }
+        HD_TRY(hd_k_lane_cells(b->lane, s, b->keys, b->n, b->cells + s * BATCH, err));
+    }
+    return HD_OK;
+}
+
+/* ---- tables --------------------------------------------------------------------------------- */
+
+static void update_counts(const batch *b, size_t set, size_t class)
+{
+    void **arrays = b->lane->tables[set].arrays;
+    hd_k_count *counts = arrays[hd_k_array_counts(class)];
+    const uint32_t *cells = b->cells + set * BATCH;
+    const uint16_t *members = b->members + class * BATCH;
+    size_t n = b->n_members[class];
+    for (size_t i = 0; i < n; i++) {
+        uint32_t person = b->persons[members[i]];
+        hd_k_count *count = &counts[cells[members[i]]];
+        count->rows++;
+        count->persons += count->last != person; /* never for person 0: last starts as 0 and */
+        count->last = person;                    /* unlinked rows come before all others     */
+    }
+    if (b->base >= b->plan->n_unlinked)
+        return;
+    uint8_t *unlinked = arrays[hd_k_array_unlinked(b->plan, class)];
+    for (size_t i = 0; i < n && b->persons[members[i]] == 0; i++)
+        unlinked[cells[members[i]]] = 1;
+}
+
+static void update_exact(const batch *b, const int64_t *integers, size_t n, hd_k_exact *values)
+{
+    for (size_t i = 0; i < n; i++) {
+        __int128 v = integers[b->codes[i]];
+        hd_k_exact *to = &values[b->member_cells[i]];
+        to->sum += v;
+        to->sum_squares += (unsigned __int128)(v * v);
+    }
+}
+
+static void update_decimal(const batch *b, const double *decimals, size_t n, hd_k_decimal *values)
+{
+    for (size_t i = 0; i < n; i++) {
+        double v = decimals[b->codes[i]];
+        hd_k_decimal *to = &values[b->member_cells[i]];
+        to->sum += v;
+        to->sum_squares += v * v;
+    }
+}
+
+static void update_extremes(const batch *b, size_t n, hd_k_extremes *values)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t above = b->ranks[i] + 1, beyond = UINT32_MAX - b->ranks[i];
+        hd_k_extremes *to = &values[b->member_cells[i]];
+        to->above = above > to->above ? above : to->above;
+        to->beyond = beyond > to->beyond ? beyond : to->beyond;
+    }
+}
+
+static void update_bins(const batch *b, size_t n_ranks, size_t n, uint32_t *bins)
+{
+    for (size_t i = 0; i < n; i++)
+        bins[b->member_cells[i] * n_ranks + b->ranks[i]]++;
+}
+
+static hd_code update_measure(batch *b, size_t measure, hd_err *err)
+{
+    const hd_k_measure *m = &b->q->measures[measure];
+    size_t class = b->plan->class_of[measure];
+    const uint16_t *members = b->members + class * BATCH;
+    size_t n = b->n_members[class];
+    if (m->kind == HD_K_COUNT || n == 0)
+        return HD_OK;
+    uint16_t rows[BATCH];
+    for (size_t i = 0; i < n; i++)
+        rows[i] = b->rows[members[i]];
+    pick_codes(&m->codes, b->base, rows, n, b->codes);
+    for (size_t i = 0; m->kind != HD_K_MOMENTS && i < n; i++)
+        b->ranks[i] = m->ranks[b->codes[i]];
+    for (size_t set = 0; set < b->q->n_sets; set++) {
+        const uint32_t *cells = b->cells + set * BATCH;
+        void *values = b->lane->tables[set].arrays[hd_k_array_values(b->plan, measure)];
+        for (size_t i = 0; i < n; i++)
+            b->member_cells[i] = cells[members[i]];
+        if (m->kind == HD_K_MOMENTS && m->integers)
+            update_exact(b, m->integers, n, values);
+        else if (m->kind == HD_K_MOMENTS)
+            update_decimal(b, m->decimals, n, values);
+        else if (m->kind == HD_K_EXTREMES)
+            update_extremes(b, n, values);
+        else if (values)
+            update_bins(b, m->n_ranks, n, values);
+        else
+            HD_TRY(hd_k_lane_pairs(b->lane, set, measure, b->member_cells, b->ranks, n, err));
+    }
+    return HD_OK;
+}
+
+/* ---- the lane ------------------------------------------------------------------------------- */
+
+static hd_code scan_batch(batch *b, hd_err *err)
+{
+    eval_nodes(b, true);
+    select_rows(b);
+    if (b->n == 0)
+        return HD_OK;
+    eval_nodes(b, false);
+    HD_TRY(find_cells(b, err));
+    select_members(b);
+    for (size_t set = 0; set < b->q->n_sets; set++)
+        for (size_t class = 0; class < b->plan->n_classes; class++)
+            update_counts(b, set, class);
+    for (size_t m = 0; m < b->q->n_measures; m++)
+        HD_TRY(update_measure(b, m, err));
+    return HD_OK;
+}
+
+/* One allocation for all buffers, cut by this table of sizes. */
+static hd_code open_batch(batch *b, hd_k_lane *lane, char **memory, hd_err *err)
+{
+    const hd_k_question *q = lane->plan->q;
+    *b = (batch){.q = q, .plan = lane->plan, .lane = lane};
+    struct {
+        void *to;
+        size_t n, item;
+    } parts[] = {
+        {&b->keys, BATCH, sizeof *b->keys},
+        {&b->n_members, lane->plan->n_classes, sizeof *b->n_members},
+        {&b->codes, BATCH, sizeof *b->codes},
+        {&b->persons, BATCH, sizeof *b->persons},
+        {&b->slots, q->n_groups * BATCH, sizeof *b->slots},
+        {&b->cells, q->n_sets * BATCH, sizeof *b->cells},
+        {&b->member_cells, BATCH, sizeof *b->member_cells},
+        {&b->ranks, BATCH, sizeof *b->ranks},
+        {&b->rows, BATCH, sizeof *b->rows},
+        {&b->members, lane->plan->n_classes * BATCH, sizeof *b->members},
+        {&b->truth, q->n_nodes * BATCH, 1},
+    };
+    size_t total = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        total += parts[i].n * parts[i].item;
+    HD_TRY(hd_k_lane_take(lane, total, err));
+    *memory = hd_calloc(total, 1);
+    if (!*memory)
+        return hd_fail_nomem(err);
+    char *at = *memory;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        memcpy(parts[i].to, &at, sizeof at); /* every part is a pointer to an object */
+        at += parts[i].n * parts[i].item;
+    }
+    return HD_OK;
+}
+
+hd_code hd_k_scan_scalar(hd_k_lane *lane, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    char *memory = NULL;
+    batch b;
+    HD_GO(open_batch(&b, lane, &memory, err));
+    for (b.base = lane->first; b.base < lane->end; b.base += BATCH) {
+        b.n_rows = lane->end - b.base < BATCH ? (size_t)(lane->end - b.base) : BATCH;
+        HD_GO(scan_batch(&b, err));
+    }
+out:
+    hd_free(memory);
+    return rc;
+}
+
+static hd_code run_scalar(const hd_k_question *q, hd_k_answer *out, hd_err *err)
+{
+    return hd_k_run(q, &hd_k_tuning_default, hd_k_scan_scalar, out, err);
+}
+
+const hd_kernel hd_kernel_scalar = {"scalar", run_scalar};

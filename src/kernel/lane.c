@@ -1,0 +1,171 @@
+/* lane.c - see lane.h. */
+#include "kernel/lane.h"
+#include "base/alloc.h"
+
+#include <string.h>
+
+hd_code hd_k_lane_take(hd_k_lane *lane, uint64_t bytes, hd_err *err)
+{
+    if (bytes > lane->max_bytes - lane->bytes)
+        return hd_k_fail_limit(lane->plan->q, (lane->bytes + bytes) * lane->plan->n_lanes, err);
+    lane->bytes += bytes;
+    return HD_OK;
+}
+
+/* Zeroed growth of one array; takes the added bytes from the lane's share. */
+static hd_code grow_array(hd_k_lane *lane, void **array, size_t old, size_t next, size_t item,
+                          hd_err *err)
+{
+    HD_TRY(hd_k_lane_take(lane, (uint64_t)(next - old) * item, err));
+    void *p = hd_realloc_n(*array, next, item);
+    if (!p)
+        return hd_fail_nomem(err);
+    memset((char *)p + old * item, 0, (next - old) * item);
+    *array = p;
+    return HD_OK;
+}
+
+/* Multiply and fold: neighbouring keys, the usual case, must not collide. */
+static size_t hash(uint64_t key)
+{
+    unsigned __int128 x = (unsigned __int128)(key ^ UINT64_C(0x9E3779B97F4A7C15)) *
+                          UINT64_C(0xD1342543DE82EF95);
+    return (size_t)((uint64_t)x ^ (uint64_t)(x >> 64));
+}
+
+static hd_code map_grow(hd_k_lane *lane, hd_k_map *map, hd_err *err)
+{
+    size_t next = map->cap ? map->cap * 2 : 64;
+    if (next > UINT64_C(1) << 31)
+        return hd_fail(err, HD_LIMIT, "the question has more than 2^31 cells: ask for fewer groups");
+    HD_TRY(hd_k_lane_take(lane, (next - map->cap) * 2 * sizeof *map->slots, err));
+    uint32_t *slots = hd_calloc(next * 2, sizeof *slots);
+    if (!slots)
+        return hd_fail_nomem(err);
+    hd_free(map->slots);
+    map->slots = slots;
+    for (size_t i = 0; i < map->n; i++) {
+        size_t h = hash(map->keys[i]) & (next * 2 - 1);
+        while (slots[h])
+            h = (h + 1) & (next * 2 - 1);
+        slots[h] = (uint32_t)i + 1;
+    }
+    void *keys = map->keys;
+    hd_code rc = grow_array(lane, &keys, map->cap, next, sizeof *map->keys, err);
+    map->keys = keys;
+    if (rc == HD_OK)
+        map->cap = next;
+    return rc;
+}
+
+/* Number of the key, which is map->n - 1 afterwards when it is new. The map has room for it. */
+static uint32_t map_number(hd_k_map *map, uint64_t key)
+{
+    size_t mask = map->cap * 2 - 1;
+    size_t h = hash(key) & mask;
+    for (; map->slots[h]; h = (h + 1) & mask)
+        if (map->keys[map->slots[h] - 1] == key)
+            return map->slots[h] - 1;
+    map->keys[map->n] = key;
+    map->slots[h] = (uint32_t)++map->n;
+    return (uint32_t)map->n - 1;
+}
+
+static void map_free(hd_k_map *map)
+{
+    hd_free(map->keys);
+    hd_free(map->slots);
+}
+
+static hd_code grow_cells(hd_k_lane *lane, size_t set, size_t next, hd_err *err)
+{
+    hd_k_table *t = &lane->tables[set];
+    const size_t *items = lane->plan->sets[set].items;
+    for (size_t a = 0; a < lane->plan->n_arrays; a++)
+        if (items[a])
+            HD_TRY(grow_array(lane, &t->arrays[a], t->cap, next, items[a], err));
+    t->cap = next;
+    return HD_OK;
+}
+
+hd_code hd_k_lane_open(hd_k_lane *lane, const hd_k_plan *p, size_t number, hd_err *err)
+{
+    const hd_k_question *q = p->q;
+    *lane = (hd_k_lane){.plan = p,
+                        .first = p->lane_starts[number],
+                        .end = p->lane_starts[number + 1],
+                        .max_bytes = q->max_bytes / p->n_lanes};
+    lane->tables = hd_calloc(q->n_sets, sizeof *lane->tables);
+    if (!lane->tables)
+        return hd_fail_nomem(err);
+    for (size_t s = 0; s < q->n_sets; s++) {
+        hd_k_table *t = &lane->tables[s];
+        t->arrays = hd_calloc(p->n_arrays, sizeof *t->arrays);
+        t->pairs = hd_calloc(q->n_measures, sizeof *t->pairs);
+        if (!t->arrays || !t->pairs)
+            return hd_fail_nomem(err);
+        if (!p->sets[s].dense)
+            continue;
+        HD_TRY(grow_cells(lane, s, p->sets[s].product, err));
+        t->n_cells = t->cap;
+    }
+    return HD_OK;
+}
+
+void hd_k_lane_close(hd_k_lane *lane)
+{
+    if (!lane->tables)
+        return;
+    const hd_k_plan *p = lane->plan;
+    for (size_t s = 0; s < p->q->n_sets; s++) {
+        hd_k_table *t = &lane->tables[s];
+        for (size_t a = 0; t->arrays && a < p->n_arrays; a++)
+            hd_free(t->arrays[a]);
+        for (size_t m = 0; t->pairs && m < p->q->n_measures; m++) {
+            map_free(&t->pairs[m].map);
+            hd_free(t->pairs[m].counts);
+        }
+        map_free(&t->map);
+        hd_free(t->arrays);
+        hd_free(t->pairs);
+    }
+    hd_free(lane->tables);
+    lane->tables = NULL;
+}
+
+hd_code hd_k_lane_cells(hd_k_lane *lane, size_t set, const uint64_t *keys, size_t n,
+                        uint32_t *cells, hd_err *err)
+{
+    hd_k_table *t = &lane->tables[set];
+    if (lane->plan->sets[set].dense) {
+        for (size_t i = 0; i < n; i++)
+            cells[i] = (uint32_t)keys[i];
+        return HD_OK;
+    }
+    while (t->map.cap < t->map.n + n) /* room for all of them to be new */
+        HD_TRY(map_grow(lane, &t->map, err));
+    for (size_t i = 0; i < n; i++)
+        cells[i] = i && keys[i] == keys[i - 1] ? cells[i - 1] : map_number(&t->map, keys[i]);
+    t->n_cells = t->map.n;
+    while (t->cap < t->n_cells)
+        HD_TRY(grow_cells(lane, set, t->cap ? t->cap * 2 : 64, err));
+    return HD_OK;
+}
+
+hd_code hd_k_lane_pairs(hd_k_lane *lane, size_t set, size_t measure, const uint32_t *cells,
+                        const uint32_t *ranks, size_t n, hd_err *err)
+{
+    hd_k_pairs *pairs = &lane->tables[set].pairs[measure];
+    while (pairs->map.cap < pairs->map.n + n) {
+        size_t old = pairs->map.cap;
+        HD_TRY(map_grow(lane, &pairs->map, err));
+        void *counts = pairs->counts;
+        hd_code rc =
+            grow_array(lane, &counts, old, pairs->map.cap, sizeof *pairs->counts, err);
+        pairs->counts = counts;
+        HD_TRY(rc);
+    }
+    for (size_t i = 0; i < n; i++)
+        pairs->counts[map_number(&pairs->map, (uint64_t)cells[i] << 32 | ranks[i])]++;
+    return HD_OK;
+}

@@ -1,0 +1,72 @@
+/* lane.h - the tables one lane fills: cells by place or by hash, counts, values, bins.
+ *
+ * Inside src/kernel only. All arrays start as zeros and zero means "nothing yet" in each of them, so
+ * growing is appending zeros and merging is adding, or-ing or taking the larger.
+ */
+#ifndef HD_KERNEL_LANE_H
+#define HD_KERNEL_LANE_H
+
+#include "kernel/plan.h"
+
+typedef struct hd_k_count {
+    uint64_t rows;
+    uint32_t persons;
+    uint32_t last; /* linked person seen last in this cell; 0 none yet */
+} hd_k_count;
+
+typedef struct hd_k_exact {
+    __int128 sum;
+    unsigned __int128 sum_squares;
+} hd_k_exact;
+
+typedef struct hd_k_decimal {
+    double sum, sum_squares;
+} hd_k_decimal;
+
+typedef struct hd_k_extremes {
+    uint32_t above;  /* highest rank + 1 */
+    uint32_t beyond; /* UINT32_MAX - lowest rank */
+} hd_k_extremes;
+
+/* Numbers 0, 1, 2, ... for 64-bit keys in order of first appearance. */
+typedef struct hd_k_map {
+    uint64_t *keys;  /* n of cap */
+    uint32_t *slots; /* number + 1, or 0; 2 * cap of them */
+    size_t n, cap;   /* cap is a power of two, or 0 */
+} hd_k_map;
+
+typedef struct hd_k_pairs {
+    hd_k_map map;     /* cell << 32 | rank */
+    uint32_t *counts; /* rows of each */
+} hd_k_pairs;
+
+/* One grouping set in one lane. */
+typedef struct hd_k_table {
+    hd_k_map map;      /* slots to cell; unused when dense */
+    size_t n_cells;    /* cells in use: the product when dense */
+    size_t cap;
+    void **arrays;     /* plan's n_arrays; NULL where a cell needs nothing */
+    hd_k_pairs *pairs; /* n_measures */
+} hd_k_table;
+
+typedef struct hd_k_lane {
+    const hd_k_plan *plan;
+    uint64_t first, end; /* rows */
+    uint64_t bytes, max_bytes;
+    hd_k_table *tables; /* n_sets */
+} hd_k_lane;
+
+HD_MUST hd_code hd_k_lane_open(hd_k_lane *lane, const hd_k_plan *p, size_t number, hd_err *err);
+void hd_k_lane_close(hd_k_lane *lane);
+
+/* Room for bytes more, or HD_LIMIT. */
+HD_MUST hd_code hd_k_lane_take(hd_k_lane *lane, uint64_t bytes, hd_err *err);
+
+/* Turn n keys (mixed radix of slots) into cells of a set, making cells as they appear. */
+HD_MUST hd_code hd_k_lane_cells(hd_k_lane *lane, size_t set, const uint64_t *keys, size_t n,
+                                uint32_t *cells, hd_err *err);
+/* Count n (cell, rank) pairs of a measure whose bins are kept by hash. */
+HD_MUST hd_code hd_k_lane_pairs(hd_k_lane *lane, size_t set, size_t measure, const uint32_t *cells,
+                                const uint32_t *ranks, size_t n, hd_err *err);
+
+#endif

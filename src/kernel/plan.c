@@ -1,0 +1,263 @@
+/* plan.c - see plan.h. */
+#include "kernel/plan.h"
+#include "base/alloc.h"
+#include "kernel/lane.h"
+
+#include <string.h>
+
+const hd_k_tuning hd_k_tuning_default = {
+    .dense_cells = UINT64_C(1) << 22,
+    .dense_bins = UINT64_C(1) << 22,
+    .lane_rows = UINT64_C(1) << 17,
+    .max_lanes = 16,
+};
+
+hd_code hd_k_fail_limit(const hd_k_question *q, uint64_t need, hd_err *err)
+{
+    return hd_fail(err, HD_LIMIT,
+                   "the question needs at least %.1f MB of memory and may use %.1f MB: ask for "
+                   "fewer or coarser groups",
+                   (double)need / 1e6, (double)q->max_bytes / 1e6);
+}
+
+static bool same_class(const hd_k_class *a, const hd_k_class *b)
+{
+    if (a->filter != b->filter || a->has_value != b->has_value)
+        return false;
+    return !a->has_value || (a->codes->data == b->codes->data && a->codes->width == b->codes->width);
+}
+
+static void find_classes(hd_k_plan *p)
+{
+    const hd_k_question *q = p->q;
+    p->classes[0] = (hd_k_class){.filter = -1};
+    p->n_classes = 1;
+    for (size_t m = 0; m < q->n_measures; m++) {
+        const hd_k_measure *measure = &q->measures[m];
+        hd_k_class wanted = {.filter = measure->filter,
+                             .codes = measure->has_value ? &measure->codes : NULL,
+                             .has_value = measure->has_value};
+        size_t c = 0;
+        while (c < p->n_classes && !same_class(&p->classes[c], &wanted))
+            c++;
+        if (c == p->n_classes)
+            p->classes[p->n_classes++] = wanted;
+        p->class_of[m] = (uint32_t)c;
+    }
+}
+
+static void find_where_nodes(hd_k_plan *p)
+{
+    const hd_k_question *q = p->q;
+    if (q->where < 0)
+        return;
+    p->node_is_where[q->where] = 1;
+    for (size_t i = (size_t)q->where + 1; i-- > 0;) {
+        const hd_k_node *n = &q->nodes[i];
+        if (!p->node_is_where[i] || n->op == HD_K_ATOM)
+            continue;
+        p->node_is_where[n->a] = 1;
+        if (n->op == HD_K_AND || n->op == HD_K_OR)
+            p->node_is_where[n->b] = 1;
+    }
+}
+
+/* Mixed radix, first group most significant, so that ascending keys are ascending slots. */
+static hd_code measure_set(hd_k_plan *p, size_t s, hd_err *err)
+{
+    const hd_k_question *q = p->q;
+    uint64_t *strides = p->strides + s * q->n_groups;
+    uint64_t product = 1;
+    for (size_t g = q->n_groups; g-- > 0;) {
+        if (!(q->sets[s] >> g & 1))
+            continue;
+        p->group_is_used[g] = 1;
+        strides[g] = product;
+        uint64_t n = q->groups[g].n_slots ? q->groups[g].n_slots : 1;
+        if (__builtin_mul_overflow(product, n, &product) || product >> 63)
+            return hd_fail(err, HD_LIMIT,
+                           "the groups have more than 2^63 combinations: group by fewer fields");
+    }
+    p->sets[s].mask = q->sets[s];
+    p->sets[s].product = product;
+    p->sets[s].strides = strides;
+    p->sets[s].items = p->items + s * p->n_arrays;
+    return HD_OK;
+}
+
+static size_t value_bytes(const hd_k_plan *p, const hd_k_measure *m, uint64_t product)
+{
+    switch (m->kind) {
+    case HD_K_COUNT:
+        return 0;
+    case HD_K_MOMENTS:
+        return m->integers ? sizeof(hd_k_exact) : sizeof(hd_k_decimal);
+    case HD_K_EXTREMES:
+        return sizeof(hd_k_extremes);
+    case HD_K_DISTRIBUTION:
+    case HD_K_DISTINCT:
+        /* 0: kept as pairs by hash */
+        return product <= p->tuning.dense_bins / (m->n_ranks ? m->n_ranks : 1)
+                   ? m->n_ranks * sizeof(uint32_t)
+                   : 0;
+    }
+    return 0;
+}
+
+/* Bytes of a cell over all arrays; bins only where every cell has its place beforehand. */
+static uint64_t fill_items(hd_k_plan *p, size_t s, bool dense)
+{
+    const hd_k_question *q = p->q;
+    size_t *items = p->items + s * p->n_arrays;
+    uint64_t total = 0;
+    for (size_t c = 0; c < p->n_classes; c++) {
+        items[hd_k_array_counts(c)] = sizeof(hd_k_count);
+        items[hd_k_array_unlinked(p, c)] = p->n_unlinked ? 1 : 0;
+    }
+    for (size_t m = 0; m < q->n_measures; m++) {
+        hd_k_kind kind = q->measures[m].kind;
+        bool has_bins = kind == HD_K_DISTRIBUTION || kind == HD_K_DISTINCT;
+        items[hd_k_array_values(p, m)] =
+            has_bins && !dense ? 0 : value_bytes(p, &q->measures[m], p->sets[s].product);
+    }
+    for (size_t a = 0; a < p->n_arrays; a++)
+        total += items[a];
+    return total;
+}
+
+/* Dense tables cost their size whether filled or not, hence the bound by rows; the bound by memory
+ * leaves most of it to what grows. The set without groups is always dense, because its one cell is
+ * there even when no row is. Returns the bytes of a lane's dense tables. */
+static uint64_t choose_tables(hd_k_plan *p)
+{
+    uint64_t total = 0, max = p->q->max_bytes;
+    for (size_t s = 0; s < p->q->n_sets; s++) {
+        uint64_t product = p->sets[s].product;
+        bool small = product <= p->tuning.dense_cells && product / 2 <= p->q->n_rows + 4096;
+        uint64_t bytes = fill_items(p, s, true);
+        if (bytes > max / 4 / product)
+            bytes = fill_items(p, s, false);
+        small = small && bytes <= max / 4 / product && total + bytes * product <= max / 2;
+        p->sets[s].dense = small || product == 1;
+        if (p->sets[s].dense)
+            total += bytes * product;
+        else
+            fill_items(p, s, false);
+    }
+    return total;
+}
+
+static uint64_t next_person(const hd_k_plan *p, uint64_t row)
+{
+    const uint32_t *persons = p->q->persons;
+    while (row < p->q->n_rows && row > p->n_unlinked && persons[row] == persons[row - 1])
+        row++;
+    return row;
+}
+
+/* Merging costs lanes x tables: it must stay small beside reading the rows. */
+static void cut_lanes(hd_k_plan *p, uint64_t dense_bytes, size_t at_most)
+{
+    uint64_t n_rows = p->q->n_rows;
+    uint64_t n = n_rows / p->tuning.lane_rows;
+    if (n > p->tuning.max_lanes)
+        n = p->tuning.max_lanes;
+    if (at_most && n > at_most)
+        n = at_most;
+    while (n > 1 && (n * (dense_bytes / 4) > n_rows || n * dense_bytes > p->q->max_bytes / 2))
+        n--;
+    if (n == 0)
+        n = 1;
+    p->n_lanes = n;
+    for (uint64_t lane = 1; lane < n; lane++) {
+        uint64_t at = next_person(p, (uint64_t)((unsigned __int128)n_rows * lane / n));
+        p->lane_starts[lane] = at > p->lane_starts[lane - 1] ? at : p->lane_starts[lane - 1];
+    }
+    p->lane_starts[n] = n_rows;
+}
+
+/* Squares of integers are summed exactly in 128 bits, so their size must be bounded beforehand. */
+static hd_code check_moments(const hd_k_question *q, hd_err *err)
+{
+    if (q->n_rows > UINT32_MAX)
+        return hd_fail(err, HD_LIMIT, "a question can read at most %u rows of one table",
+                       UINT32_MAX);
+    for (size_t m = 0; m < q->n_measures; m++) {
+        const hd_k_measure *measure = &q->measures[m];
+        if (measure->kind != HD_K_MOMENTS || !measure->integers)
+            continue;
+        unsigned __int128 limit = ~(unsigned __int128)0 / (q->n_rows ? q->n_rows : 1);
+        for (uint32_t c = 0; c < measure->codes.n_codes; c++) {
+            __int128 v = measure->integers[c];
+            if ((!measure->has_value || measure->has_value[c]) && (unsigned __int128)(v * v) > limit)
+                return hd_fail(err, HD_LIMIT,
+                               "an expression has numbers too large to sum their squares exactly: "
+                               "divide it, or turn it into decimals");
+        }
+    }
+    return HD_OK;
+}
+
+static uint64_t count_unlinked(const hd_k_question *q)
+{
+    uint64_t low = 0, high = q->n_rows;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if (q->persons[middle] == 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+hd_code hd_k_plan_make(hd_k_plan *p, const hd_k_question *q, const hd_k_tuning *tuning,
+                       size_t n_lanes_max, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    memset(p, 0, sizeof *p);
+    p->q = q;
+    p->tuning = *tuning;
+    HD_GO(check_moments(q, err));
+    p->n_unlinked = count_unlinked(q);
+    p->classes = hd_calloc(q->n_measures + 1, sizeof *p->classes);
+    p->class_of = hd_calloc(q->n_measures, sizeof *p->class_of);
+    p->node_is_where = hd_calloc(q->n_nodes, 1);
+    p->group_is_used = hd_calloc(q->n_groups, 1);
+    p->sets = hd_calloc(q->n_sets, sizeof *p->sets);
+    p->strides = hd_calloc(q->n_sets * q->n_groups, sizeof *p->strides);
+    p->lane_starts = hd_calloc((size_t)tuning->max_lanes + 1, sizeof *p->lane_starts);
+    if (!p->classes || !p->class_of || !p->node_is_where || !p->group_is_used || !p->sets ||
+        !p->strides || !p->lane_starts) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    find_classes(p);
+    find_where_nodes(p);
+    p->n_arrays = 2 * p->n_classes + q->n_measures;
+    p->items = hd_calloc(q->n_sets * p->n_arrays, sizeof *p->items);
+    if (!p->items) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    for (size_t s = 0; s < q->n_sets; s++)
+        HD_GO(measure_set(p, s, err));
+    cut_lanes(p, choose_tables(p), n_lanes_max);
+out:
+    if (rc != HD_OK)
+        hd_k_plan_free(p);
+    return rc;
+}
+
+void hd_k_plan_free(hd_k_plan *p)
+{
+    hd_free(p->classes);
+    hd_free(p->class_of);
+    hd_free(p->node_is_where);
+    hd_free(p->group_is_used);
+    hd_free(p->sets);
+    hd_free(p->strides);
+    hd_free(p->items);
+    hd_free(p->lane_starts);
+    memset(p, 0, sizeof *p);
+}

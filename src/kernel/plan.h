@@ -1,0 +1,81 @@
+/* plan.h - a kernel question made ready to run: what every kernel shares, whatever its instructions.
+ *
+ * Inside src/kernel only. The work is cut into lanes: contiguous runs of rows that begin where a
+ * person begins. Lanes, tables and limits follow from the question alone and never from the number
+ * of threads, so sums of decimals and refusals are the same on every machine.
+ *
+ * The rows of person 0 come first. Nobody is counted twice because a linked person lies in one
+ * lane; the unlinked rows may be cut anywhere, they leave a mark in their cells instead of a count
+ * and add one person to each marked cell at the end.
+ */
+#ifndef HD_KERNEL_PLAN_H
+#define HD_KERNEL_PLAN_H
+
+#include "kernel/kernel.h"
+
+/* When to use what. Tests change these to send small questions through every path. */
+typedef struct hd_k_tuning {
+    uint64_t dense_cells; /* a set with more combinations of slots keeps its cells by hash        */
+    uint64_t dense_bins;  /* cells x ranks of a measure above this are kept by hash, for each lane */
+    uint64_t lane_rows;   /* do not make lanes shorter than this                                  */
+    uint32_t max_lanes;
+} hd_k_tuning;
+
+extern const hd_k_tuning hd_k_tuning_default;
+
+/* Which rows contribute: measures with the same filter and the same argument share their counts.
+ * Class 0 is every row that passes `where`. */
+typedef struct hd_k_class {
+    int32_t filter;           /* node, or -1 */
+    const hd_k_codes *codes;  /* NULL with has_value NULL */
+    const uint8_t *has_value; /* NULL: every row */
+} hd_k_class;
+
+typedef struct hd_k_set_plan {
+    uint32_t mask;
+    bool dense;
+    uint64_t product;        /* combinations of slots, at least 1 */
+    const uint64_t *strides; /* n_groups; 0 where the group is not in the set */
+    const size_t *items;     /* bytes a cell in each array of a table, hd_k_plan.n_arrays of them */
+} hd_k_set_plan;
+
+typedef struct hd_k_plan {
+    const hd_k_question *q;
+    hd_k_tuning tuning;
+    size_t n_classes;
+    hd_k_class *classes;
+    uint32_t *class_of;      /* n_measures */
+    uint8_t *node_is_where;  /* n_nodes: 1 when `where` depends on the node */
+    uint8_t *group_is_used;  /* n_groups */
+    size_t n_arrays;         /* arrays of a table: counts, marks of the unlinked, values */
+    hd_k_set_plan *sets;
+    uint64_t *strides;
+    size_t *items;
+    uint64_t n_unlinked;     /* rows of person 0 */
+    size_t n_lanes;
+    uint64_t *lane_starts;   /* n_lanes + 1 */
+} hd_k_plan;
+
+/* Positions of a table's arrays. */
+static inline size_t hd_k_array_counts(size_t class)
+{
+    return class;
+}
+static inline size_t hd_k_array_unlinked(const hd_k_plan *p, size_t class)
+{
+    return p->n_classes + class;
+}
+static inline size_t hd_k_array_values(const hd_k_plan *p, size_t measure)
+{
+    return 2 * p->n_classes + measure;
+}
+
+/* n_lanes_max 0: as many as tuning allows. */
+HD_MUST hd_code hd_k_plan_make(hd_k_plan *p, const hd_k_question *q, const hd_k_tuning *tuning,
+                               size_t n_lanes_max, hd_err *err);
+void hd_k_plan_free(hd_k_plan *p);
+
+/* HD_LIMIT with the standard text. */
+hd_code hd_k_fail_limit(const hd_k_question *q, uint64_t need, hd_err *err);
+
+#endif

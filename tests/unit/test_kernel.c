@@ -1,0 +1,718 @@
+/* test_kernel.c - the kernel against a plain row-by-row reference on random questions.
+ *
+ * Every random question runs through every way the kernel can take (dense and hashed cells, bins by
+ * place and by hash, one lane and many, one thread and several) and all answers must be the same;
+ * the reference shares no code with the kernel. With -Dfaults=true every n-th allocation fails.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/rng.h"
+#include "kernel/kernel.h"
+#include "kernel/merge.h"
+
+enum { MAX_COLUMNS = 4, MAX_ATOMS = 5, MAX_NODES = 12, MAX_GROUPS = 3, MAX_SETS = 5, MAX_MEASURES = 7 };
+
+/* ---- random questions ----------------------------------------------------------------------- */
+
+typedef struct made {
+    hd_k_question q;
+    void *owned[256]; /* exact-size blocks, so that a sanitizer sees one byte too far */
+    size_t n_owned;
+    hd_k_codes columns[MAX_COLUMNS];
+    hd_k_atom atoms[MAX_ATOMS];
+    hd_k_node nodes[MAX_NODES];
+    hd_k_group groups[MAX_GROUPS];
+    uint32_t sets[MAX_SETS];
+    hd_k_measure measures[MAX_MEASURES];
+} made;
+
+static void *own(made *t, size_t n, size_t item)
+{
+    void *p = calloc(n ? n : 1, item);
+    assert_non_null(p);
+    assert_true(t->n_owned < sizeof t->owned / sizeof *t->owned);
+    return t->owned[t->n_owned++] = p;
+}
+
+static void unmake(made *t)
+{
+    for (size_t i = 0; i < t->n_owned; i++)
+        free(t->owned[i]);
+    free(t);
+}
+
+static hd_k_codes random_codes(made *t, hd_rng *r, uint64_t n, uint32_t n_codes)
+{
+    static const unsigned widths[] = {1, 2, 4};
+    hd_k_codes c = {.width = widths[hd_rng_below(r, 3)], .n_codes = n_codes};
+    if (c.width == 1 && n_codes > 256)
+        c.width = 2;
+    void *data = own(t, n, c.width);
+    bool all_null = hd_rng_below(r, 10) == 0;
+    for (uint64_t i = 0; i < n; i++) {
+        uint32_t code = all_null || hd_rng_below(r, 5) == 0 ? 0 : hd_rng_below(r, n_codes);
+        if (c.width == 1)
+            ((uint8_t *)data)[i] = (uint8_t)code;
+        else if (c.width == 2)
+            ((uint16_t *)data)[i] = (uint16_t)code;
+        else
+            ((uint32_t *)data)[i] = code;
+    }
+    c.data = data;
+    return c;
+}
+
+static uint32_t code_at(const hd_k_codes *c, uint64_t i)
+{
+    return c->width == 1   ? ((const uint8_t *)c->data)[i]
+           : c->width == 2 ? ((const uint16_t *)c->data)[i]
+                           : ((const uint32_t *)c->data)[i];
+}
+
+static uint32_t *random_persons(made *t, hd_rng *r, uint64_t n)
+{
+    uint32_t *persons = own(t, n, sizeof *persons);
+    static const uint32_t stays[] = {1, 2, 7, 300, 9000};
+    uint32_t stay = stays[hd_rng_below(r, 5)], person = hd_rng_below(r, 2);
+    for (uint64_t i = 0; i < n; i++) {
+        if (i && hd_rng_below(r, stay) == 0)
+            person += 1 + (hd_rng_below(r, 100) == 0 ? hd_rng_below(r, 1u << 20) : 0);
+        persons[i] = person;
+    }
+    return persons;
+}
+
+static hd_k_atom random_atom(made *t, hd_rng *r)
+{
+    uint64_t n = t->q.n_rows;
+    hd_k_atom a = {0};
+    if (hd_rng_below(r, 3) == 0) {
+        uint32_t *starts = own(t, n + 1, sizeof *starts);
+        uint32_t longest = hd_rng_below(r, 4) * 3 + 1;
+        for (uint64_t i = 0; i < n; i++)
+            starts[i + 1] = starts[i] + hd_rng_below(r, longest);
+        a.starts = starts;
+        a.codes = random_codes(t, r, starts[n], 1 + hd_rng_below(r, 400));
+    } else {
+        a.codes = t->columns[hd_rng_below(r, MAX_COLUMNS)];
+    }
+    uint8_t *lut = own(t, a.codes.n_codes, 1);
+    for (uint32_t c = 0; c < a.codes.n_codes; c++)
+        lut[c] = (uint8_t)(hd_rng_below(r, 2) ? 1 : hd_rng_below(r, 3));
+    a.lut = lut;
+    return a;
+}
+
+static hd_k_node random_node(const made *t, hd_rng *r, uint32_t number)
+{
+    if (number < t->q.n_atoms)
+        return (hd_k_node){HD_K_ATOM, number, 0};
+    static const hd_k_op ops[] = {HD_K_AND, HD_K_OR, HD_K_NOT, HD_K_IS_TRUE};
+    return (hd_k_node){ops[hd_rng_below(r, 4)], hd_rng_below(r, number), hd_rng_below(r, number)};
+}
+
+static hd_k_measure random_measure(made *t, hd_rng *r)
+{
+    hd_k_measure m = {.kind = (hd_k_kind)hd_rng_below(r, 5), .filter = -1};
+    m.codes = t->columns[hd_rng_below(r, MAX_COLUMNS)];
+    uint32_t n = m.codes.n_codes;
+    if (t->q.n_nodes && hd_rng_below(r, 2))
+        m.filter = (int32_t)hd_rng_below(r, (uint32_t)t->q.n_nodes);
+    if (m.kind != HD_K_COUNT || hd_rng_below(r, 2)) {
+        uint8_t *has = own(t, n, 1);
+        for (uint32_t c = 1; c < n; c++)
+            has[c] = hd_rng_below(r, 8) != 0;
+        m.has_value = has;
+    }
+    if (m.kind == HD_K_MOMENTS && hd_rng_below(r, 2)) {
+        int64_t *v = own(t, n, sizeof *v);
+        for (uint32_t c = 0; c < n; c++)
+            v[c] = (int64_t)(hd_rng_next(r) >> (17 + hd_rng_below(r, 40))) - 1000;
+        m.integers = v;
+    } else if (m.kind == HD_K_MOMENTS) {
+        double *v = own(t, n, sizeof *v);
+        for (uint32_t c = 0; c < n; c++)
+            v[c] = hd_rng_unit(r) * 100;
+        m.decimals = v;
+    } else if (m.kind != HD_K_COUNT) {
+        uint32_t *ranks = own(t, n, sizeof *ranks);
+        uint32_t step = 1 + hd_rng_below(r, 3); /* several codes of one rank */
+        for (uint32_t c = 0; c < n; c++)
+            ranks[c] = c / step;
+        m.ranks = ranks;
+        m.n_ranks = (n - 1) / step + 1;
+    }
+    return m;
+}
+
+static made *random_question(hd_rng *r, uint64_t n_rows)
+{
+    made *t = calloc(1, sizeof *t);
+    assert_non_null(t);
+    hd_k_question *q = &t->q;
+    q->n_rows = n_rows;
+    q->persons = random_persons(t, r, n_rows);
+    static const uint32_t sizes[] = {1, 2, 5, 40, 256, 300, 5000};
+    for (size_t c = 0; c < MAX_COLUMNS; c++)
+        t->columns[c] = random_codes(t, r, n_rows, sizes[hd_rng_below(r, 7)]);
+    q->n_atoms = hd_rng_below(r, MAX_ATOMS + 1);
+    for (size_t i = 0; i < q->n_atoms; i++)
+        t->atoms[i] = random_atom(t, r);
+    q->n_nodes = q->n_atoms ? q->n_atoms + hd_rng_below(r, MAX_NODES - MAX_ATOMS + 1) : 0;
+    for (uint32_t i = 0; i < q->n_nodes; i++)
+        t->nodes[i] = random_node(t, r, i);
+    q->where = q->n_nodes && hd_rng_below(r, 4) ? (int32_t)hd_rng_below(r, (uint32_t)q->n_nodes)
+                                                : -1;
+    q->n_groups = hd_rng_below(r, MAX_GROUPS + 1);
+    for (size_t g = 0; g < q->n_groups; g++) {
+        hd_k_group *group = &t->groups[g];
+        group->codes = t->columns[hd_rng_below(r, MAX_COLUMNS)];
+        group->n_slots = 1 + hd_rng_below(r, group->codes.n_codes);
+        uint32_t *lut = own(t, group->codes.n_codes, sizeof *lut);
+        for (uint32_t c = 0; c < group->codes.n_codes; c++)
+            lut[c] = hd_rng_below(r, group->n_slots);
+        group->lut = lut;
+    }
+    q->n_sets = 1 + hd_rng_below(r, MAX_SETS);
+    for (size_t s = 0; s < q->n_sets; s++)
+        t->sets[s] = hd_rng_below(r, 1u << q->n_groups);
+    q->n_measures = hd_rng_below(r, MAX_MEASURES + 1);
+    for (size_t m = 0; m < q->n_measures; m++)
+        t->measures[m] = random_measure(t, r);
+    q->atoms = t->atoms;
+    q->nodes = t->nodes;
+    q->groups = t->groups;
+    q->sets = t->sets;
+    q->measures = t->measures;
+    q->max_bytes = UINT64_C(1) << 30;
+    return t;
+}
+
+/* ---- the reference -------------------------------------------------------------------------- */
+
+static int truth(const hd_k_question *q, int32_t node, uint64_t row)
+{
+    if (node < 0)
+        return 1;
+    const hd_k_node *n = &q->nodes[node];
+    static const int and_table[3][3] = {{0, 0, 0}, {0, 1, 2}, {0, 2, 2}};
+    static const int or_table[3][3] = {{0, 1, 2}, {1, 1, 1}, {2, 1, 2}};
+    static const int not_table[3] = {1, 0, 2};
+    if (n->op != HD_K_ATOM) {
+        int x = truth(q, (int32_t)n->a, row);
+        if (n->op == HD_K_NOT)
+            return not_table[x];
+        if (n->op == HD_K_IS_TRUE)
+            return x == 1;
+        int y = truth(q, (int32_t)n->b, row);
+        return n->op == HD_K_AND ? and_table[x][y] : or_table[x][y];
+    }
+    const hd_k_atom *a = &q->atoms[n->a];
+    if (!a->starts)
+        return a->lut[code_at(&a->codes, row)];
+    for (uint32_t e = a->starts[row]; e < a->starts[row + 1]; e++)
+        if (a->lut[code_at(&a->codes, e)] == 1)
+            return 1;
+    return 0;
+}
+
+typedef struct keyed_row {
+    uint32_t slots[MAX_GROUPS];
+    uint32_t row;
+} keyed_row;
+
+static int compare_keyed(const void *a, const void *b)
+{
+    const keyed_row *x = a, *y = b;
+    for (size_t g = 0; g < MAX_GROUPS; g++)
+        if (x->slots[g] != y->slots[g])
+            return x->slots[g] < y->slots[g] ? -1 : 1;
+    return x->row < y->row ? -1 : x->row > y->row;
+}
+
+static bool contributes(const hd_k_measure *m, const uint8_t *pass, uint32_t row)
+{
+    return pass[row] && (!m->has_value || m->has_value[code_at(&m->codes, row)]);
+}
+
+/* Check one measure of one cell, whose rows are given in ascending order. */
+static void check_measure(const hd_k_question *q, const hd_k_answer *a, const hd_k_measure *m,
+                          const hd_k_tally *t, const keyed_row *rows, size_t n,
+                          const uint8_t *pass, uint32_t *bins)
+{
+    int64_t count = 0, persons = 0;
+    __int128 sum = 0;
+    unsigned __int128 squares = 0;
+    long double dsum = 0, dsquares = 0;
+    uint32_t last = 0;
+    if (m->n_ranks)
+        memset(bins, 0, m->n_ranks * sizeof *bins);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t row = rows[i].row;
+        if (!contributes(m, pass, row))
+            continue;
+        uint32_t code = m->kind == HD_K_COUNT ? 0 : code_at(&m->codes, row);
+        persons += count == 0 || q->persons[row] != last;
+        last = q->persons[row];
+        count++;
+        if (m->integers) {
+            sum += m->integers[code];
+            squares += (unsigned __int128)((__int128)m->integers[code] * m->integers[code]);
+        }
+        if (m->decimals) {
+            dsum += m->decimals[code];
+            dsquares += (long double)m->decimals[code] * m->decimals[code];
+        }
+        if (m->ranks)
+            bins[m->ranks[code]]++;
+    }
+    assert_int_equal(t->rows, count);
+    assert_int_equal(t->persons, persons);
+    if (m->kind == HD_K_MOMENTS && m->integers) {
+        assert_true(t->exact.sum == sum);
+        assert_true(t->exact.sum_squares == squares);
+    } else if (m->kind == HD_K_MOMENTS) {
+        assert_true(fabsl(t->decimal.sum - dsum) <= 1e-11L * (dsum + 1));
+        assert_true(fabsl(t->decimal.sum_squares - dsquares) <= 1e-11L * (dsquares + 1));
+    }
+    uint32_t different = 0, lowest = 0, highest = 0, at = 0;
+    uint64_t before = 0;
+    for (uint32_t rank = 0; rank < m->n_ranks; rank++) {
+        if (!bins[rank])
+            continue;
+        lowest = different++ ? lowest : rank;
+        highest = rank;
+        if (m->kind == HD_K_DISTRIBUTION) {
+            assert_true(at < t->distribution.n);
+            assert_int_equal(a->distribution[t->distribution.first + at].rank, rank);
+            assert_int_equal(a->distribution[t->distribution.first + at++].rows, bins[rank]);
+            assert_int_equal(hd_k_order_statistic(a, t, before), rank);
+            before += bins[rank];
+            assert_int_equal(hd_k_order_statistic(a, t, before - 1), rank);
+        }
+    }
+    if (m->kind == HD_K_DISTRIBUTION)
+        assert_int_equal(t->distribution.n, different);
+    if (m->kind == HD_K_DISTINCT)
+        assert_int_equal(t->distinct, different);
+    if (m->kind == HD_K_EXTREMES && count) {
+        assert_int_equal(t->extremes.lowest, lowest);
+        assert_int_equal(t->extremes.highest, highest);
+    }
+}
+
+static void check_answer(const hd_k_question *q, const hd_k_answer *a)
+{
+    keyed_row *rows = calloc(q->n_rows + 1, sizeof *rows);
+    uint32_t *bins = calloc(5001, sizeof *bins);
+    uint8_t *pass = calloc(q->n_rows * (q->n_measures + 1) + 1, 1);
+    assert_true(rows && bins && pass);
+    for (uint64_t r = 0; r < q->n_rows; r++) {
+        pass[r] = truth(q, q->where, r) == 1;
+        for (size_t m = 0; m < q->n_measures; m++)
+            pass[(m + 1) * q->n_rows + r] = pass[r] && truth(q, q->measures[m].filter, r) == 1;
+    }
+    size_t cell = 0;
+    for (size_t s = 0; s < q->n_sets; s++) {
+        size_t n = 0;
+        for (uint64_t r = 0; r < q->n_rows; r++) {
+            if (!pass[r])
+                continue;
+            memset(&rows[n], 0, sizeof rows[n]);
+            rows[n].row = (uint32_t)r;
+            for (size_t g = 0; g < q->n_groups; g++)
+                rows[n].slots[g] = q->sets[s] >> g & 1
+                                       ? q->groups[g].lut[code_at(&q->groups[g].codes, r)]
+                                       : HD_K_NO_SLOT;
+            n++;
+        }
+        qsort(rows, n, sizeof *rows, compare_keyed);
+        size_t i = 0;
+        while (i < n || (n == 0 && q->sets[s] == 0)) {
+            size_t end = i;
+            while (end < n &&
+                   memcmp(rows[end].slots, rows[i].slots, sizeof rows[i].slots) == 0)
+                end++;
+            assert_true(cell < a->n_cells);
+            assert_int_equal(a->set[cell], s);
+            for (size_t g = 0; n && g < q->n_groups; g++)
+                assert_int_equal(a->slots[cell * q->n_groups + g], rows[i].slots[g]);
+            static const hd_k_measure all = {.kind = HD_K_COUNT, .filter = -1};
+            check_measure(q, a, &all, &a->all[cell], rows + i, end - i, pass, bins);
+            for (size_t m = 0; m < q->n_measures; m++)
+                check_measure(q, a, &q->measures[m], &a->tallies[cell * q->n_measures + m],
+                              rows + i, end - i, pass + (m + 1) * q->n_rows, bins);
+            cell++;
+            i = end;
+            if (n == 0)
+                break;
+        }
+    }
+    assert_int_equal(cell, a->n_cells);
+    free(rows);
+    free(bins);
+    free(pass);
+}
+
+/* Equal to the last bit, except that decimals may differ where `close` is allowed. */
+static void check_same(const hd_k_question *q, const hd_k_answer *a, const hd_k_answer *b,
+                       bool close)
+{
+    assert_int_equal(a->n_cells, b->n_cells);
+    assert_memory_equal(a->set, b->set, a->n_cells * sizeof *a->set);
+    assert_memory_equal(a->slots, b->slots, a->n_cells * q->n_groups * sizeof *a->slots);
+    for (size_t i = 0; i < a->n_cells * q->n_measures; i++) {
+        const hd_k_measure *m = &q->measures[i % q->n_measures];
+        const hd_k_tally *x = &a->tallies[i], *y = &b->tallies[i];
+        assert_int_equal(x->rows, y->rows);
+        assert_int_equal(x->persons, y->persons);
+        if (m->kind == HD_K_MOMENTS && m->decimals && !close) {
+            assert_memory_equal(&x->decimal, &y->decimal, sizeof x->decimal);
+        } else if (m->kind == HD_K_MOMENTS && m->decimals) {
+            assert_true(fabs(x->decimal.sum - y->decimal.sum) <= 1e-11 * (x->decimal.sum + 1));
+        } else if (m->kind == HD_K_MOMENTS) {
+            assert_true(x->exact.sum == y->exact.sum);
+            assert_true(x->exact.sum_squares == y->exact.sum_squares);
+        }
+    }
+}
+
+/* ---- the ways ------------------------------------------------------------------------------- */
+
+static const hd_k_tuning ways[] = {
+    {.dense_cells = 1u << 22, .dense_bins = 1u << 22, .lane_rows = 1u << 17, .max_lanes = 16},
+    {.dense_cells = 0, .dense_bins = 0, .lane_rows = 1u << 30, .max_lanes = 1},
+    {.dense_cells = 1u << 22, .dense_bins = 0, .lane_rows = 1, .max_lanes = 5},
+    {.dense_cells = 0, .dense_bins = 1u << 22, .lane_rows = 1000, .max_lanes = 16},
+    {.dense_cells = 20, .dense_bins = 3000, .lane_rows = 7, .max_lanes = 31},
+};
+
+static hd_k_answer run_way(const hd_k_question *q, const hd_k_tuning *way)
+{
+    hd_k_answer a;
+    hd_err err = {0};
+    hd_code rc = hd_k_run(q, way, hd_k_scan_scalar, &a, &err);
+    if (rc != HD_OK)
+        fail_msg("%s", err.text);
+    return a;
+}
+
+static void check_question(uint64_t seed, uint64_t n_rows)
+{
+    hd_rng r = hd_rng_stream(seed, n_rows);
+    made *t = random_question(&r, n_rows);
+    hd_err err = {0};
+    if (hd_kernel_check(&t->q, &err) != HD_OK)
+        fail_msg("seed %llu: %s", (unsigned long long)seed, err.text);
+    setenv("HDIS_THREADS", "1", 1);
+    hd_k_answer first = run_way(&t->q, &ways[0]);
+    check_answer(&t->q, &first);
+    for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
+        hd_k_answer alone = {0};
+        static const char *const threads[] = {"1", "2", "3", "7"};
+        for (size_t k = 0; k < 4; k++) {
+            setenv("HDIS_THREADS", threads[k], 1);
+            hd_k_answer a = run_way(&t->q, &ways[w]);
+            check_same(&t->q, &first, &a, true);
+            if (k)
+                check_same(&t->q, &alone, &a, false);
+            else
+                check_answer(&t->q, &a);
+            if (k)
+                hd_k_answer_free(&a);
+            else
+                alone = a;
+        }
+        hd_k_answer_free(&alone);
+    }
+    hd_k_answer_free(&first);
+    unmake(t);
+}
+
+static void random_small_questions_match(void **state)
+{
+    (void)state;
+    for (uint64_t n = 0; n <= 200; n++)
+        for (uint64_t seed = 1; seed <= 3; seed++)
+            check_question(seed, n);
+}
+
+static void random_questions_at_borders_match(void **state)
+{
+    (void)state;
+    static const uint64_t lengths[] = {4095, 4096, 4097, 8191, 8193, 65535, 65536, 65537};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
+        for (uint64_t seed = 10; seed < (lengths[i] > 10000 ? 12 : 16); seed++)
+            check_question(seed, lengths[i]);
+}
+
+/* ---- single properties ---------------------------------------------------------------------- */
+
+/* Nine rows hold every pair of truth values; every operator's whole table must come out. */
+static void logic_is_three_valued(void **state)
+{
+    (void)state;
+    static const uint8_t x[9] = {0, 0, 0, 1, 1, 1, 2, 2, 2}, y[9] = {0, 1, 2, 0, 1, 2, 0, 1, 2};
+    static const uint32_t persons[9] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+    static const uint8_t identity[3] = {0, 1, 2};
+    static const hd_k_atom atoms[] = {{.codes = {x, 1, 3}, .lut = identity},
+                                      {.codes = {y, 1, 3}, .lut = identity}};
+    static const hd_k_node nodes[] = {{HD_K_ATOM, 0, 0},    {HD_K_ATOM, 1, 0}, {HD_K_AND, 0, 1},
+                                      {HD_K_OR, 0, 1},      {HD_K_NOT, 0, 0},  {HD_K_IS_TRUE, 0, 0},
+                                      /* unknown shows as "neither true nor its negation true" */
+                                      {HD_K_NOT, 2, 0},     {HD_K_NOT, 3, 0},  {HD_K_NOT, 4, 0},
+                                      {HD_K_NOT, 5, 0}};
+    static const struct {
+        int32_t node;
+        uint16_t rows; /* bit i: row i is true */
+    } expected[] = {{2, 1 << 4},
+                    {3, 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 7},
+                    {4, 7},
+                    {5, 7 << 3},
+                    {6, 1 << 0 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 6},
+                    {7, 1 << 0},
+                    {8, 7 << 3},
+                    {9, 7 | 7 << 6}};
+    static const uint8_t row_codes[9] = {0, 1, 2, 3, 4, 5, 6, 7, 8};
+    static const uint32_t slots[9] = {0, 1, 2, 3, 4, 5, 6, 7, 8};
+    static const hd_k_group group = {.codes = {row_codes, 1, 9}, .lut = slots, .n_slots = 9};
+    static const uint32_t sets[1] = {1};
+    for (size_t e = 0; e < sizeof expected / sizeof *expected; e++) {
+        hd_k_question q = {.n_rows = 9, .persons = persons, .n_atoms = 2, .atoms = atoms,
+                           .n_nodes = 10, .nodes = nodes, .where = expected[e].node,
+                           .n_groups = 1, .groups = &group, .n_sets = 1, .sets = sets,
+                           .max_bytes = 1 << 24};
+        hd_k_answer a;
+        hd_err err;
+        assert_int_equal(hd_kernel_scalar.run(&q, &a, &err), HD_OK);
+        uint16_t seen = 0;
+        for (size_t i = 0; i < a.n_cells; i++)
+            seen |= (uint16_t)(1 << a.slots[i]);
+        assert_int_equal(seen, expected[e].rows);
+        hd_k_answer_free(&a);
+    }
+}
+
+static void unlinked_rows_are_one_person(void **state)
+{
+    (void)state;
+    enum { N = 20000 };
+    uint32_t *persons = calloc(N, sizeof *persons);
+    assert_non_null(persons);
+    for (size_t i = 15000; i < N; i++)
+        persons[i] = (uint32_t)(i - 14999) / 2 + 1;
+    static const uint32_t sets[1] = {0};
+    static const hd_k_measure count = {.kind = HD_K_COUNT, .filter = -1};
+    hd_k_question q = {.n_rows = N, .persons = persons, .where = -1, .n_sets = 1, .sets = sets,
+                       .n_measures = 1, .measures = &count, .max_bytes = 1 << 24};
+    for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
+        hd_k_answer a = run_way(&q, &ways[w]);
+        assert_int_equal(a.n_cells, 1);
+        assert_int_equal(a.all[0].rows, N);
+        assert_int_equal(a.all[0].persons, 1 + 2501);
+        assert_int_equal(a.tallies[0].persons, 1 + 2501);
+        hd_k_answer_free(&a);
+    }
+    free(persons);
+}
+
+static void too_much_memory_is_refused(void **state)
+{
+    (void)state;
+    hd_err err;
+    hd_k_answer a;
+    bool was_refused = false, was_answered = false;
+    for (uint64_t max = 0; max < UINT64_C(1) << 25; max = max * 3 / 2 + 1000) {
+        hd_rng r = hd_rng_stream(5, 8193);
+        made *t = random_question(&r, 8193);
+        t->q.max_bytes = max;
+        for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
+            hd_code rc = hd_k_run(&t->q, &ways[w], hd_k_scan_scalar, &a, &err);
+            if (rc == HD_LIMIT) {
+                was_refused = true;
+                assert_non_null(strstr(err.text, "memory"));
+                assert_int_equal(a.n_cells, 0);
+            } else {
+                assert_int_equal(rc, HD_OK);
+                was_answered = true;
+                check_answer(&t->q, &a);
+                hd_k_answer_free(&a);
+            }
+        }
+        unmake(t);
+    }
+    assert_true(was_refused && was_answered);
+}
+
+static void too_many_combinations_are_refused(void **state)
+{
+    (void)state;
+    static const uint32_t persons[1] = {1}, zero[1] = {0};
+    hd_k_group groups[4];
+    for (size_t g = 0; g < 4; g++)
+        groups[g] = (hd_k_group){.codes = {zero, 4, 1}, .lut = zero, .n_slots = 1u << 20};
+    static const uint32_t sets[1] = {15};
+    hd_k_question q = {.n_rows = 1, .persons = persons, .where = -1, .n_groups = 4,
+                       .groups = groups, .n_sets = 1, .sets = sets, .max_bytes = 1 << 24};
+    hd_k_answer a;
+    hd_err err;
+    assert_int_equal(hd_kernel_scalar.run(&q, &a, &err), HD_LIMIT);
+    groups[3].n_slots = 4; /* 2^62 fit */
+    assert_int_equal(hd_kernel_scalar.run(&q, &a, &err), HD_OK);
+    assert_int_equal(a.n_cells, 1);
+    hd_k_answer_free(&a);
+    static const int64_t huge[1] = {INT64_MIN};
+    static const uint8_t has[1] = {1};
+    hd_k_measure m = {.kind = HD_K_MOMENTS, .filter = -1, .codes = {zero, 4, 1},
+                      .has_value = has, .integers = huge};
+    q.n_measures = 1;
+    q.measures = &m;
+    assert_int_equal(hd_kernel_scalar.run(&q, &a, &err), HD_OK);
+    assert_true(a.tallies[0].exact.sum == INT64_MIN);
+    assert_true(a.tallies[0].exact.sum_squares == (unsigned __int128)1 << 126);
+    hd_k_answer_free(&a);
+}
+
+static void wrong_questions_are_found(void **state)
+{
+    (void)state;
+    static const uint32_t persons[3] = {1, 2, 2}, backwards[3] = {1, 2, 1}, slots[2] = {0, 1};
+    static const uint8_t codes[3] = {0, 1, 1}, lut[2] = {0, 1}, wrong_lut[2] = {0, 3};
+    static const uint32_t sets[1] = {1}, wrong_sets[1] = {2};
+    hd_k_atom atom = {.codes = {codes, 1, 2}, .lut = lut};
+    hd_k_node nodes[2] = {{HD_K_ATOM, 0, 0}, {HD_K_NOT, 0, 0}};
+    hd_k_group group = {.codes = {codes, 1, 2}, .lut = slots, .n_slots = 2};
+    hd_k_measure measure = {.kind = HD_K_DISTINCT, .filter = 1, .codes = {codes, 1, 2},
+                            .ranks = slots, .n_ranks = 2};
+    hd_k_question q = {.n_rows = 3, .persons = persons, .n_atoms = 1, .atoms = &atom, .n_nodes = 2,
+                       .nodes = nodes, .where = 1, .n_groups = 1, .groups = &group, .n_sets = 1,
+                       .sets = sets, .n_measures = 1, .measures = &measure};
+    hd_err err;
+    assert_int_equal(hd_kernel_check(&q, &err), HD_OK);
+#define WRONG(change, repair)                                                                      \
+    change;                                                                                        \
+    assert_int_equal(hd_kernel_check(&q, &err), HD_INVALID);                                       \
+    repair
+    WRONG(q.persons = backwards, q.persons = persons);
+    WRONG(atom.codes.n_codes = 1, atom.codes.n_codes = 2);
+    WRONG(atom.codes.width = 3, atom.codes.width = 1);
+    WRONG(atom.lut = wrong_lut, atom.lut = lut);
+    WRONG(nodes[1].a = 1, nodes[1].a = 0);
+    WRONG(nodes[0].a = 1, nodes[0].a = 0);
+    WRONG(q.where = 2, q.where = 1);
+    WRONG(group.n_slots = 1, group.n_slots = 2);
+    WRONG(q.sets = wrong_sets, q.sets = sets);
+    WRONG(q.n_sets = 0, q.n_sets = 1);
+    WRONG(measure.filter = 2, measure.filter = 1);
+    WRONG(measure.n_ranks = 1, measure.n_ranks = 2);
+    WRONG(measure.ranks = NULL, measure.ranks = slots);
+    WRONG(measure.kind = HD_K_MOMENTS, measure.kind = HD_K_DISTINCT);
+#undef WRONG
+    assert_int_equal(hd_kernel_check(&q, &err), HD_OK);
+}
+
+static void kernels_are_picked_by_name(void **state)
+{
+    (void)state;
+    const hd_kernel *k;
+    hd_err err;
+    unsetenv("HDIS_KERNEL");
+    assert_int_equal(hd_kernel_pick(&k, &err), HD_OK);
+    setenv("HDIS_KERNEL", "scalar", 1);
+    assert_int_equal(hd_kernel_pick(&k, &err), HD_OK);
+    assert_string_equal(k->name, "scalar");
+    setenv("HDIS_KERNEL", "abacus", 1);
+    assert_int_equal(hd_kernel_pick(&k, &err), HD_INVALID);
+    unsetenv("HDIS_KERNEL");
+}
+
+static void pairs_are_sorted(void **state)
+{
+    (void)state;
+    enum { N = 3000 };
+    static uint64_t k[N], v[N], k2[N], v2[N];
+    hd_rng r = hd_rng_stream(1, 1);
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+        for (size_t i = 0; i < N; i++) {
+            k[i] = hd_rng_next(&r) >> shift;
+            v[i] = i << 1 | (k[i] & 1);
+        }
+        hd_k_sort_pairs(k, v, k2, v2, N);
+        for (size_t i = 1; i < N; i++) {
+            assert_true(k[i - 1] < k[i] || (k[i - 1] == k[i] && v[i - 1] < v[i]));
+            assert_int_equal(v[i] & 1, k[i] & 1);
+        }
+    }
+}
+
+/* ---- failing allocations -------------------------------------------------------------------- */
+
+/* One question in a process of its own; HDIS_FAULT is set by the parent. 0 answered, 3 refused. */
+static int run_once(const char *seed)
+{
+    hd_rng r = hd_rng_stream(strtoull(seed, NULL, 10), 300);
+    made *t = random_question(&r, 300);
+    hd_k_answer a;
+    hd_err err = {0};
+    hd_code rc = hd_k_run(&t->q, &ways[4], hd_k_scan_scalar, &a, &err);
+    hd_k_answer_free(&a);
+    unmake(t);
+    return rc == HD_OK ? 0 : rc == HD_NOMEM && err.text[0] ? 3 : 1;
+}
+
+static void failing_allocations_are_errors(void **state)
+{
+    (void)state;
+#ifndef HD_FAULTS
+    skip();
+#else
+    for (int seed = 1; seed <= 3; seed++) {
+        int status = 3;
+        for (int n = 1; status == 3; n++) {
+            char fault[32], text[16];
+            snprintf(fault, sizeof fault, "alloc:%d", n);
+            snprintf(text, sizeof text, "%d", seed);
+            pid_t child = fork();
+            if (child == 0) {
+                setenv("HDIS_FAULT", fault, 1);
+                execl("/proc/self/exe", "test_kernel", "--once", text, (char *)NULL);
+                _exit(127);
+            }
+            int raw;
+            assert_int_equal(waitpid(child, &raw, 0), child);
+            status = WIFEXITED(raw) ? WEXITSTATUS(raw) : -1;
+            assert_true(status == 0 || status == 3);
+        }
+    }
+#endif
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], "--once") == 0)
+        return run_once(argv[2]);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(logic_is_three_valued),
+        cmocka_unit_test(unlinked_rows_are_one_person),
+        cmocka_unit_test(random_small_questions_match),
+        cmocka_unit_test(random_questions_at_borders_match),
+        cmocka_unit_test(too_much_memory_is_refused),
+        cmocka_unit_test(too_many_combinations_are_refused),
+        cmocka_unit_test(wrong_questions_are_found),
+        cmocka_unit_test(kernels_are_picked_by_name),
+        cmocka_unit_test(pairs_are_sorted),
+        cmocka_unit_test(failing_allocations_are_errors),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
