@@ -5,8 +5,8 @@ import re
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SRC = os.path.join(ROOT, "src")
-ORDER = ["base", "crypto", "duck", "catalogue", "ledger", "vault", "derive", "landing", "synth",
-         "kernel", "engine", "statistics", "disclosure", "indicators", "present", "cli"]
+ORDER = ["base", "statistics", "crypto", "duck", "catalogue", "ledger", "vault", "derive", "landing",
+         "synth", "kernel", "engine", "disclosure", "indicators", "present", "cli"]
 THIRD_PARTY = {
     "gnutls/": {"crypto"},
     "sodium": {"crypto"},

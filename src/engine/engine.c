@@ -1,0 +1,110 @@
+/* engine.c - what an asking needs, and the choice of route. See question.h. */
+#include "engine/private.h"
+#include "base/alloc.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static hd_value lookup_cell(void *ctx, uint64_t row, size_t column)
+{
+    const hd_lookup *l = ctx;
+    const char *s = column == 0 ? l->keys[row] : l->values[row];
+    return (hd_value){.type = HD_TEXT, .text = {s, strlen(s)}};
+}
+
+/* A lookup as a SQL function of one argument. The column names hold a space and a sign, so that no
+ * field can be taken for them inside the function. */
+static hd_code make_lookup(hd_duck *d, const hd_lookup *l, hd_err *err)
+{
+    const hd_duck_column columns[] = {{"# key", HD_TEXT}, {"# value", HD_TEXT}};
+    char table[96];
+    snprintf(table, sizeof table, "lookup %s", l->name);
+    HD_TRY(hd_duck_make_table(d, table, columns, 2, l->n_rows, lookup_cell, (void *)(uintptr_t)l,
+                              err));
+    hd_buf sql;
+    hd_buf_init(&sql, 1u << 16);
+    hd_buf_str(&sql, "CREATE MACRO ");
+    hd_duck_put_name(&sql, l->name);
+    hd_buf_printf(&sql,
+                  "(\"# code\") AS %s(SELECT \"# value\" FROM \"%s\" WHERE \"# key\" = \"# code\")%s",
+                  l->keeps_unknown ? "coalesce(" : "", table,
+                  l->keeps_unknown ? ", \"# code\")" : "");
+    hd_code rc = hd_buf_check(&sql, err);
+    if (rc == HD_OK)
+        rc = hd_duck_run(d, sql.data, err);
+    hd_buf_free(&sql);
+    return rc;
+}
+
+static hd_code define_functions(hd_engine *e, hd_err *err)
+{
+    for (size_t i = 0; i < hd_catalogue_n_lookups(e->catalogue); i++)
+        HD_TRY(make_lookup(e->duck, hd_catalogue_lookup_at(e->catalogue, i), err));
+    for (size_t i = 0; i < hd_catalogue_n_macros(e->catalogue); i++) {
+        const char *name;
+        if (hd_duck_run(e->duck, hd_catalogue_macro_at(e->catalogue, i, &name), err) != HD_OK)
+            return hd_context(err, "functions.yaml, %s", name);
+    }
+    return HD_OK;
+}
+
+hd_code hd_engine_open(hd_engine **out, hd_vault *v, const hd_catalogue *c, hd_err *err)
+{
+    *out = NULL;
+    hd_engine *e = hd_calloc(1, sizeof *e);
+    if (!e)
+        return hd_fail_nomem(err);
+    e->vault = v;
+    e->catalogue = c;
+    e->data_version = hd_vault_data_version(v);
+    hd_code rc = hd_duck_open(&e->duck, err);
+    if (rc == HD_OK)
+        rc = define_functions(e, err);
+    if (rc != HD_OK) {
+        hd_engine_close(e);
+        return rc;
+    }
+    *out = e;
+    return HD_OK;
+}
+
+void hd_engine_close(hd_engine *e)
+{
+    if (!e)
+        return;
+    hd_engine_forget(e);
+    hd_duck_close(e->duck);
+    hd_free(e);
+}
+
+hd_duck *hd_engine_duck(hd_engine *e)
+{
+    return e->duck;
+}
+
+hd_vault *hd_engine_vault(hd_engine *e)
+{
+    return e->vault;
+}
+
+const hd_catalogue *hd_engine_catalogue(hd_engine *e)
+{
+    return e->catalogue;
+}
+
+hd_code hd_engine_run(hd_engine *e, const hd_question *q, hd_route route, hd_cells **out, hd_err *err)
+{
+    const asked *a = (const asked *)q;
+    hd_table *t;
+    *out = NULL;
+    if (e->data_version != hd_vault_data_version(e->vault)) {
+        hd_engine_forget(e);
+        e->data_version = hd_vault_data_version(e->vault);
+    }
+    HD_TRY(hd_vault_table(e->vault, q->table, &t, err));
+    if (route == HD_ROUTE_KERNEL && q->fallback_reason)
+        return hd_fail(err, HD_INVALID, "%s", q->fallback_reason);
+    if (route == HD_ROUTE_DUCKDB || q->fallback_reason)
+        return hd_run_duckdb(e, a, t, out, err);
+    return hd_run_kernel(e, a, t, out, err);
+}

@@ -1,0 +1,113 @@
+/* private.h - shared by the files of src/engine; nobody else includes it. */
+#ifndef HD_ENGINE_PRIVATE_H
+#define HD_ENGINE_PRIVATE_H
+
+#include "base/buf.h"
+#include "engine/cells.h"
+#include "engine/functions.h"
+#include "engine/question.h"
+#include "engine/tree.h"
+
+enum {
+    HD_MAX_KEYS = 16,
+    HD_MAX_AGGREGATES = 64,
+    HD_MAX_ANY = 32,
+    HD_MAX_SETS = 256,
+    HD_MAX_DEPTH = 64 /* nesting of expressions and of fields in terms of other fields */
+};
+
+struct hd_engine {
+    hd_vault *vault;
+    const hd_catalogue *catalogue;
+    hd_duck *duck;
+    struct element_column *elements; /* list elements by position, made on demand */
+    struct dictionary_table *dictionaries; /* dictionaries that DuckDB knows as tables */
+    uint64_t data_version; /* what the two lists above were made from */
+};
+
+/* A test on list elements: true for a row when any element satisfies `test`. In every other
+ * expression it stands as a boolean column named #any0, #any1, ... */
+typedef struct any_test {
+    const hd_field *list;
+    json_t *test; /* over one column named as the list's elements are: see hd_any_column */
+} any_test;
+
+typedef struct asked_aggregate {
+    const hd_aggregate_def *def;
+    json_t *argument; /* NULL: count(*) */
+    json_t *filter;   /* NULL: none */
+    bool is_distinct;
+    bool is_person; /* count(distinct person) */
+    hd_type argument_type;
+    double quantile, level;
+} asked_aggregate;
+
+/* A question with what only the engine needs. Columns in its trees have canonical names: a field's
+ * name; FIELD#3 for the third element of a list; #anyN for a test on list elements. */
+typedef struct asked {
+    hd_question q; /* first member: hd_question * is what others see */
+    const hd_table_def *table;
+    json_t *where; /* NULL: all rows */
+    json_t *keys[HD_MAX_KEYS];
+    asked_aggregate aggregates[HD_MAX_AGGREGATES];
+    size_t n_any;
+    any_test any[HD_MAX_ANY];
+    size_t n_sets;
+    uint32_t sets[HD_MAX_SETS]; /* bit k: key k is in the set */
+    hd_key key_views[HD_MAX_KEYS];
+    hd_aggregate aggregate_views[HD_MAX_AGGREGATES];
+    char **strings; /* every string of the question, freed together */
+    size_t n_strings, strings_cap;
+    bool sees_subnational; /* while resolving: a field below national level was read */
+} asked;
+
+/* Keep a string with the question; steals s (NULL is an out-of-memory already). */
+HD_MUST hd_code hd_asked_keep(asked *a, char *s, const char **out, hd_err *err);
+
+/* resolve.c: turn names into canonical columns, expression fields into their expressions, codelist()
+ * into tests on prefixes, tests on any_LIST into #anyN. Replaces *node. */
+HD_MUST hd_code hd_resolve(hd_engine *e, asked *a, const char *alias, json_t **node, hd_err *err);
+/* What a canonical column is made of. element: 0 the column itself, n the n-th element. */
+typedef struct column_ref {
+    const hd_field *field; /* NULL for #anyN */
+    unsigned element;
+    int any; /* number of the any_test, or -1 */
+} column_ref;
+column_ref hd_column_parse(const asked *a, const char *canonical);
+/* The one column an expression reads; "" when it reads none, NULL when several. */
+const char *hd_single_column(const json_t *node);
+
+/* plan.c: data of a canonical column (not #anyN, not keys). Borrowed until the engine closes. */
+typedef struct loaded_column {
+    const void *data;
+    unsigned width;
+    const hd_dictionary *dictionary;
+    const uint32_t *starts; /* whole lists only */
+} loaded_column;
+HD_MUST hd_code hd_load_column(hd_engine *e, hd_table *t, const column_ref *ref, loaded_column *out,
+                               hd_err *err);
+/* Evaluate an expression over one column for every code of the column's dictionary (code 0 is NULL).
+ * `as` is the name the column has in the expression. */
+HD_MUST hd_code hd_evaluate_codes(hd_engine *e, const hd_table *t, const hd_field *field,
+                                  const hd_dictionary *d, const char *as, json_t *expression,
+                                  hd_duck_result **out, hd_err *err);
+/* One byte a row: 1 where any element satisfies the test. Caller frees with hd_secret_unmap. */
+HD_MUST hd_code hd_any_flags(hd_engine *e, hd_table *t, const any_test *any, uint8_t **out,
+                             hd_err *err);
+HD_MUST hd_code hd_any_lut(hd_engine *e, hd_table *t, const any_test *any, loaded_column *list,
+                           uint8_t **lut, hd_err *err);
+void hd_engine_forget(hd_engine *e); /* element columns and dictionary tables */
+/* SQL type name of a value type. */
+const char *hd_sql_type(hd_type type);
+
+HD_MUST hd_code hd_run_kernel(hd_engine *e, const asked *a, hd_table *t, hd_cells **out,
+                              hd_err *err);
+HD_MUST hd_code hd_run_duckdb(hd_engine *e, const asked *a, hd_table *t, hd_cells **out,
+                              hd_err *err);
+/* Why the kernel cannot run it, or NULL. Static text. */
+const char *hd_kernel_obstacle(const asked *a);
+
+HD_MUST hd_code hd_cells_new(hd_cells **out, size_t n_keys, size_t n_aggregates, size_t n_cells,
+                             size_t text_bytes, hd_err *err);
+
+#endif
