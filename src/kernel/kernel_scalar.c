@@ -77,9 +77,11 @@ static void pick_codes(const hd_k_codes *c, uint64_t base, const uint16_t *restr
 
 static void eval_plain_atom(const batch *b, const hd_k_atom *a, uint8_t *restrict out)
 {
+    const uint32_t *restrict codes = b->codes;
+    const uint8_t *restrict lut = a->lut;
     load_codes(&a->codes, b->base, b->n_rows, b->codes);
-    for (size_t i = 0; i < b->n_rows; i++)
-        out[i] = ordered[a->lut[b->codes[i]]];
+    for (size_t i = 0, n = b->n_rows; i < n; i++)
+        out[i] = ordered[lut[codes[i]]];
 }
 
 /* The elements of a batch's rows lie one after another; they are read in pieces of a batch. */
@@ -162,23 +164,55 @@ static void eval_nodes(const batch *b, bool of_where)
 
 /* ---- selection ------------------------------------------------------------------------------ */
 
+/* Selections are made without branches: half of all rows is the usual and the worst case. */
+static size_t keep_true(const uint8_t *restrict truth, size_t n, uint16_t *restrict out)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        out[kept] = (uint16_t)i;
+        kept += truth[i] == TRUE;
+    }
+    return kept;
+}
+
+static size_t keep_all(size_t n, uint16_t *restrict out)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = (uint16_t)i;
+    return n;
+}
+
 static void select_rows(batch *b)
 {
-    size_t n = 0;
-    if (b->q->where < 0) {
-        for (; n < b->n_rows; n++)
-            b->rows[n] = (uint16_t)n;
-    } else {
-        const uint8_t *truth = b->truth + (size_t)b->q->where * BATCH;
-        for (size_t i = 0; i < b->n_rows; i++) {
-            b->rows[n] = (uint16_t)i;
-            n += truth[i] == TRUE;
-        }
+    if (b->q->where < 0)
+        b->n = keep_all(b->n_rows, b->rows);
+    else
+        b->n = keep_true(b->truth + (size_t)b->q->where * BATCH, b->n_rows, b->rows);
+    const hd_k_codes persons = {.data = b->q->persons, .width = 4};
+    pick_codes(&persons, b->base, b->rows, b->n, b->persons);
+}
+
+static size_t keep_filtered(const uint8_t *restrict truth, const uint16_t *restrict rows, size_t n,
+                            uint16_t *restrict out)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        out[kept] = (uint16_t)i;
+        kept += truth[rows[i]] == TRUE;
     }
-    b->n = n;
-    const uint32_t *persons = b->q->persons + b->base;
-    for (size_t i = 0; i < n; i++)
-        b->persons[i] = persons[b->rows[i]];
+    return kept;
+}
+
+static size_t keep_valued(const uint8_t *restrict has_value, const uint32_t *restrict codes,
+                          size_t n, uint16_t *members)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint16_t member = members[i];
+        members[kept] = member;
+        kept += has_value[codes[member]] != 0;
+    }
+    return kept;
 }
 
 static void select_members(batch *b)
@@ -186,26 +220,13 @@ static void select_members(batch *b)
     for (size_t c = 0; c < b->plan->n_classes; c++) {
         const hd_k_class *class = &b->plan->classes[c];
         uint16_t *members = b->members + c * BATCH;
-        size_t n = 0;
-        if (class->filter < 0) {
-            for (; n < b->n; n++)
-                members[n] = (uint16_t)n;
-        } else {
-            const uint8_t *truth = b->truth + (size_t)class->filter * BATCH;
-            for (size_t i = 0; i < b->n; i++) {
-                members[n] = (uint16_t)i;
-                n += truth[b->rows[i]] == TRUE;
-            }
-        }
+        size_t n = class->filter < 0
+                       ? keep_all(b->n, members)
+                       : keep_filtered(b->truth + (size_t)class->filter * BATCH, b->rows, b->n,
+                                       members);
         if (class->has_value) {
-            size_t all = n;
             pick_codes(class->codes, b->base, b->rows, b->n, b->codes);
-            n = 0;
-            for (size_t i = 0; i < all; i++) {
-                uint16_t member = members[i];
-                members[n] = member;
-                n += class->has_value[b->codes[member]] != 0;
-            }
+            n = keep_valued(class->has_value, b->codes, n, members);
         }
         b->n_members[c] = n;
     }
@@ -213,24 +234,35 @@ static void select_members(batch *b)
 
 /* ---- cells ---------------------------------------------------------------------------------- */
 
+static void look_up(const uint32_t *restrict lut, const uint32_t *restrict codes, size_t n,
+                    uint32_t *restrict out)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = lut[codes[i]];
+}
+
+static void add_slots(const uint32_t *restrict slots, uint64_t stride, size_t n,
+                      uint64_t *restrict keys)
+{
+    for (size_t i = 0; i < n; i++)
+        keys[i] += stride * slots[i];
+}
+
 static hd_code find_cells(batch *b, hd_err *err)
 {
     for (size_t g = 0; g < b->q->n_groups; g++) {
         const hd_k_group *group = &b->q->groups[g];
-        uint32_t *slots = b->slots + g * BATCH;
         if (!b->plan->group_is_used[g])
             continue;
         pick_codes(&group->codes, b->base, b->rows, b->n, b->codes);
-        for (size_t i = 0; i < b->n; i++)
-            slots[i] = group->lut[b->codes[i]];
+        look_up(group->lut, b->codes, b->n, b->slots + g * BATCH);
     }
     for (size_t s = 0; s < b->q->n_sets; s++) {
         memset(b->keys, 0, b->n * sizeof *b->keys);
         for (size_t g = 0; g < b->q->n_groups; g++) {
             uint64_t stride = b->plan->sets[s].strides[g];
-            const uint32_t *slots = b->slots + g * BATCH;
-            for (size_t i = 0; stride && i < b->n; i++)
-                b->keys[i] += stride * slots[i];
+            if (stride)
+                add_slots(b->slots + g * BATCH, stride, b->n, b->keys);
         }
         HD_TRY(hd_k_lane_cells(b->lane, s, b->keys, b->n, b->cells + s * BATCH, err));
     }
@@ -239,20 +271,27 @@ static hd_code find_cells(batch *b, hd_err *err)
 
 /* ---- tables --------------------------------------------------------------------------------- */
 
+/* The rows come in person order, so somebody seen before in a cell was the last one seen there.
+ * Person 0 never counts: `last` starts as 0 and unlinked rows come before all others. */
+static void count_rows(const uint32_t *restrict persons, const uint32_t *restrict cells,
+                       const uint16_t *restrict members, size_t n, hd_k_count *restrict counts)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t person = persons[members[i]];
+        hd_k_count *count = &counts[cells[members[i]]];
+        count->rows++;
+        count->persons += count->last != person;
+        count->last = person;
+    }
+}
+
 static void update_counts(const batch *b, size_t set, size_t class)
 {
     void **arrays = b->lane->tables[set].arrays;
-    hd_k_count *counts = arrays[hd_k_array_counts(class)];
     const uint32_t *cells = b->cells + set * BATCH;
     const uint16_t *members = b->members + class * BATCH;
     size_t n = b->n_members[class];
-    for (size_t i = 0; i < n; i++) {
-        uint32_t person = b->persons[members[i]];
-        hd_k_count *count = &counts[cells[members[i]]];
-        count->rows++;
-        count->persons += count->last != person; /* never for person 0: last starts as 0 and */
-        count->last = person;                    /* unlinked rows come before all others     */
-    }
+    count_rows(b->persons, cells, members, n, arrays[hd_k_array_counts(class)]);
     if (b->base >= b->plan->n_unlinked)
         return;
     uint8_t *unlinked = arrays[hd_k_array_unlinked(b->plan, class)];
@@ -260,40 +299,49 @@ static void update_counts(const batch *b, size_t set, size_t class)
         unlinked[cells[members[i]]] = 1;
 }
 
-static void update_exact(const batch *b, const int64_t *integers, size_t n, hd_k_exact *values)
+static void update_exact(const int64_t *restrict integers, const uint32_t *restrict codes,
+                         const uint32_t *restrict cells, size_t n, hd_k_exact *restrict values)
 {
     for (size_t i = 0; i < n; i++) {
-        __int128 v = integers[b->codes[i]];
-        hd_k_exact *to = &values[b->member_cells[i]];
-        to->sum += v;
-        to->sum_squares += (unsigned __int128)(v * v);
+        __int128 v = integers[codes[i]];
+        values[cells[i]].sum += v;
+        values[cells[i]].sum_squares += (unsigned __int128)(v * v);
     }
 }
 
-static void update_decimal(const batch *b, const double *decimals, size_t n, hd_k_decimal *values)
+static void update_decimal(const double *restrict decimals, const uint32_t *restrict codes,
+                           const uint32_t *restrict cells, size_t n, hd_k_decimal *restrict values)
 {
     for (size_t i = 0; i < n; i++) {
-        double v = decimals[b->codes[i]];
-        hd_k_decimal *to = &values[b->member_cells[i]];
-        to->sum += v;
-        to->sum_squares += v * v;
+        double v = decimals[codes[i]];
+        values[cells[i]].sum += v;
+        values[cells[i]].sum_squares += v * v;
     }
 }
 
-static void update_extremes(const batch *b, size_t n, hd_k_extremes *values)
+static void update_extremes(const uint32_t *restrict ranks, const uint32_t *restrict cells, size_t n,
+                            hd_k_extremes *restrict values)
 {
     for (size_t i = 0; i < n; i++) {
-        uint32_t above = b->ranks[i] + 1, beyond = UINT32_MAX - b->ranks[i];
-        hd_k_extremes *to = &values[b->member_cells[i]];
+        uint32_t above = ranks[i] + 1, beyond = UINT32_MAX - ranks[i];
+        hd_k_extremes *to = &values[cells[i]];
         to->above = above > to->above ? above : to->above;
         to->beyond = beyond > to->beyond ? beyond : to->beyond;
     }
 }
 
-static void update_bins(const batch *b, size_t n_ranks, size_t n, uint32_t *bins)
+static void update_bins(const uint32_t *restrict ranks, const uint32_t *restrict cells, size_t n,
+                        size_t n_ranks, uint32_t *restrict bins)
 {
     for (size_t i = 0; i < n; i++)
-        bins[b->member_cells[i] * n_ranks + b->ranks[i]]++;
+        bins[cells[i] * n_ranks + ranks[i]]++;
+}
+
+static void gather(const uint32_t *restrict from, const uint16_t *restrict at, size_t n,
+                   uint32_t *restrict out)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = from[at[i]];
 }
 
 static hd_code update_measure(batch *b, size_t measure, hd_err *err)
@@ -308,21 +356,20 @@ static hd_code update_measure(batch *b, size_t measure, hd_err *err)
     for (size_t i = 0; i < n; i++)
         rows[i] = b->rows[members[i]];
     pick_codes(&m->codes, b->base, rows, n, b->codes);
-    for (size_t i = 0; m->kind != HD_K_MOMENTS && i < n; i++)
-        b->ranks[i] = m->ranks[b->codes[i]];
+    if (m->kind != HD_K_MOMENTS)
+        look_up(m->ranks, b->codes, n, b->ranks);
     for (size_t set = 0; set < b->q->n_sets; set++) {
         const uint32_t *cells = b->cells + set * BATCH;
         void *values = b->lane->tables[set].arrays[hd_k_array_values(b->plan, measure)];
-        for (size_t i = 0; i < n; i++)
-            b->member_cells[i] = cells[members[i]];
+        gather(cells, members, n, b->member_cells);
         if (m->kind == HD_K_MOMENTS && m->integers)
-            update_exact(b, m->integers, n, values);
+            update_exact(m->integers, b->codes, b->member_cells, n, values);
         else if (m->kind == HD_K_MOMENTS)
-            update_decimal(b, m->decimals, n, values);
+            update_decimal(m->decimals, b->codes, b->member_cells, n, values);
         else if (m->kind == HD_K_EXTREMES)
-            update_extremes(b, n, values);
+            update_extremes(b->ranks, b->member_cells, n, values);
         else if (values)
-            update_bins(b, m->n_ranks, n, values);
+            update_bins(b->ranks, b->member_cells, n, m->n_ranks, values);
         else
             HD_TRY(hd_k_lane_pairs(b->lane, set, measure, b->member_cells, b->ranks, n, err));
     }
