@@ -180,6 +180,16 @@ HD_MUST hd_code hd_publish_read(hd_publish *p, const char *table, hd_table **out
 /* Extracts in force, by table and year; caller frees with hd_free. */
 HD_MUST hd_code hd_vault_extracts(hd_vault *v, hd_extract **out, size_t *n, hd_err *err);
 
+/* Tables in force by name; caller frees with hd_free. */
+typedef struct hd_table_info {
+    char table[64];
+    uint64_t data_version; /* transaction that published it */
+    uint64_t rows, bytes;
+} hd_table_info;
+HD_MUST hd_code hd_vault_tables(hd_vault *v, hd_table_info **out, size_t *n, hd_err *err);
+/* Check the ledger, the chain of its log, and every block of every table. */
+HD_MUST hd_code hd_vault_verify(hd_vault *v, hd_err *err);
+
 /* An output with true small numbers, for the asset list. Entered before the output is shown. */
 HD_MUST hd_code hd_vault_record_output(hd_vault *v, const char *purpose, const char *question,
                                        const char *policy, char tag_out[32], hd_err *err);

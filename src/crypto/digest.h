@@ -1,0 +1,38 @@
+/* digest.h - digests and keyed hashes.
+ *
+ * BLAKE2b-256 names delivered files and chains the log. HMAC-SHA-256 makes pseudonyms, SipHash-2-4
+ * row keys; both are keyed and mean nothing without the key file.
+ */
+#ifndef HD_CRYPTO_DIGEST_H
+#define HD_CRYPTO_DIGEST_H
+
+#include "base/err.h"
+
+enum { HD_DIGEST = 32, HD_PSEUDONYM = 16, HD_HASH_KEY = 16 };
+
+/* BLAKE2b-256 of bytes that come piece by piece. */
+typedef struct hd_digest {
+    _Alignas(64) uint8_t state_[384];
+} hd_digest;
+
+void hd_digest_begin(hd_digest *d);
+void hd_digest_add(hd_digest *d, const void *bytes, size_t len);
+void hd_digest_end(hd_digest *d, uint8_t out[HD_DIGEST]);
+
+void hd_digest_of(const void *bytes, size_t len, uint8_t out[HD_DIGEST]);
+/* Keyed BLAKE2b-256 with a 16-byte salt and a 16-byte purpose: one key from another. */
+void hd_digest_keyed(const uint8_t key[32], const uint8_t salt[16], const char purpose[16],
+                     uint8_t out[HD_DIGEST]);
+
+/* HMAC-SHA-256 with the key already absorbed; const while in use, so threads may share it. */
+typedef struct hd_pseudonymiser {
+    _Alignas(16) uint8_t state_[256];
+} hd_pseudonymiser;
+
+void hd_pseudonymiser_begin(hd_pseudonymiser *p, const uint8_t key[32]); /* wipe it after use */
+void hd_pseudonym(const hd_pseudonymiser *p, const void *id, size_t len, uint8_t out[HD_PSEUDONYM]);
+
+/* SipHash-2-4; 0 is turned into 1, because 0 stands for NULL. */
+uint64_t hd_key_hash(const uint8_t key[HD_HASH_KEY], const void *bytes, size_t len);
+
+#endif

@@ -1,0 +1,90 @@
+/* builder.h - the inside of a builder, shared by builder.c (taking rows in) and finish.c.
+ *
+ * Rows come in chunks of at most HD_BLOCK_ROWS. Every kind of number of a chunk is a stream:
+ * persons, order keys, and for each column its codes (or keys) and, for lists, its counts. When a
+ * chunk is full each stream is narrowed to the least width, sealed and appended to the staging file.
+ * Dictionaries stay in memory. Nothing of a row is ever in a file in the clear.
+ */
+#ifndef HD_VAULT_BUILDER_H
+#define HD_VAULT_BUILDER_H
+
+#include "base/intern.h"
+#include "vault/internal.h"
+
+typedef struct hd_record { /* one chunk of one stream in the staging file */
+    uint64_t at;
+    uint32_t items;
+    uint8_t width;
+} hd_record;
+
+typedef struct hd_stream {
+    unsigned width; /* of an item in memory: 4 or 8 */
+    uint8_t *items; /* the chunk being filled */
+    size_t n_items, cap;
+    hd_record *records;
+    size_t n_records, records_cap;
+    uint64_t total; /* items in records and chunk */
+} hd_stream;
+
+typedef struct hd_built_column {
+    hd_column_spec spec;
+    hd_intern *values; /* value number i is code i + 1; NULL for keys */
+    uint8_t *used;     /* bit a code: a row has it. Other values do not reach the file */
+    size_t used_len;
+    uint32_t max_count;
+} hd_built_column;
+
+enum { HD_STREAM_PERSONS, HD_STREAM_ORDER, HD_STREAM_COLUMNS };
+
+struct hd_builder {
+    hd_vault *vault;
+    char table[64];
+    hd_column_spec *specs; /* n_columns */
+    hd_built_column *columns;
+    size_t n_columns;
+    hd_stream *streams; /* persons, order, then data and counts of each column */
+    size_t n_streams;
+    uint64_t n_rows;
+    int fd; /* staging file, without a name */
+    uint64_t staged_len;
+    hd_sealer *sealer;
+    uint8_t *key; /* secret memory */
+    uint8_t *narrow, *sealed;
+    size_t narrow_cap, sealed_cap;
+};
+
+static inline size_t hd_data_stream(size_t column)
+{
+    return HD_STREAM_COLUMNS + 2 * column;
+}
+static inline size_t hd_counts_stream(size_t column)
+{
+    return HD_STREAM_COLUMNS + 2 * column + 1;
+}
+
+/* Seal what is in the chunk, all streams. */
+HD_MUST hd_code hd_builder_flush(hd_builder *b, hd_err *err);
+
+/* Reading staged records back; one for each thread. */
+typedef struct hd_stage_reader {
+    const hd_builder *builder;
+    hd_sealer *sealer;
+    uint8_t *sealed, *plain;
+    size_t sealed_cap, plain_cap;
+} hd_stage_reader;
+
+HD_MUST hd_code hd_stage_reader_init(hd_stage_reader *r, const hd_builder *b, hd_err *err);
+void hd_stage_reader_fini(hd_stage_reader *r);
+/* The record's items, `width` bytes each as staged; borrowed until the next read. */
+HD_MUST hd_code hd_stage_read(hd_stage_reader *r, size_t stream, size_t record, const uint8_t **out,
+                              hd_err *err);
+static inline uint64_t hd_staged_item(const uint8_t *items, unsigned width, size_t i)
+{
+    uint64_t x = 0;
+    __builtin_memcpy(&x, items + i * width, width);
+    return x;
+}
+void hd_stream_free(hd_stream *s);
+void hd_built_column_free(hd_built_column *c);
+
+#endif

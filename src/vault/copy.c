@@ -1,0 +1,206 @@
+/* copy.c - rows of an existing table into a builder, block by block, so that memory does not depend
+ * on how large the old table is. */
+#include "base/alloc.h"
+#include "vault/internal.h"
+
+#include <string.h>
+
+#define NOT_YET UINT32_MAX
+
+/* How one column of the builder gets its values. */
+struct source {
+    uint32_t column; /* file column of the old table; 0: it has none, everything is NULL */
+    unsigned width;
+    uint32_t *map; /* old code to builder's code, filled when first seen */
+    uint8_t *data; /* the block as stored */
+    size_t data_cap;
+    uint32_t *starts; /* lists: HD_BLOCK_ROWS + 1 */
+    uint8_t *items;   /* what is appended: codes or keys */
+    size_t items_cap;
+    uint32_t *counts; /* lists: HD_BLOCK_ROWS */
+};
+
+struct copy {
+    hd_builder *b;
+    hd_table *t;
+    const uint8_t *keep;
+    const int64_t *order;
+    hd_reader reader;
+    size_t n_columns;
+    const hd_column_spec *specs;
+    struct source *sources;
+    hd_rows_column *rows_columns;
+    uint32_t *all_persons, *persons; /* of the block; of the rows that are kept */
+    int64_t *order_keys;
+    uint32_t *kept; /* row numbers in the block */
+};
+
+static hd_code init_source(struct copy *c, size_t i, hd_err *err)
+{
+    const hd_column_spec *spec = &c->specs[i];
+    struct source *s = &c->sources[i];
+    int found = hd_table_find(c->t, spec->name);
+    if (spec->kind == HD_COLUMN_LIST) {
+        s->starts = hd_calloc(HD_BLOCK_ROWS + 1, sizeof *s->starts);
+        s->counts = hd_calloc(HD_BLOCK_ROWS, sizeof *s->counts);
+        if (!s->starts || !s->counts)
+            return hd_fail_nomem(err);
+    }
+    s->width = 4;
+    if (found < 0)
+        return HD_OK;
+    const hd_column_spec *have = hd_table_column_spec(c->t, (size_t)found);
+    if (have->kind != spec->kind || (spec->kind != HD_COLUMN_KEY && have->type != spec->type))
+        return hd_fail(err, HD_CONFLICT,
+                       "column %s of table %s was stored as another type: load all its years again",
+                       spec->name, hd_table_name(c->t));
+    s->column = (uint32_t)found + 1;
+    const hd_file_column *col = &c->t->directory.columns[s->column];
+    s->width = col->width;
+    if (spec->kind == HD_COLUMN_KEY)
+        return HD_OK;
+    if (!(s->map = hd_malloc((size_t)col->n_codes * sizeof *s->map)))
+        return hd_fail_nomem(err);
+    memset(s->map, 0xff, (size_t)col->n_codes * sizeof *s->map);
+    s->map[0] = 0;
+    return HD_OK;
+}
+
+static hd_code init(struct copy *c, hd_err *err)
+{
+    HD_TRY(hd_reader_init(&c->reader, c->t, err));
+    c->sources = hd_calloc(c->n_columns, sizeof *c->sources);
+    c->rows_columns = hd_calloc(c->n_columns, sizeof *c->rows_columns);
+    c->all_persons = hd_calloc(HD_BLOCK_ROWS, sizeof *c->all_persons);
+    c->persons = hd_calloc(HD_BLOCK_ROWS, sizeof *c->persons);
+    c->order_keys = hd_calloc(HD_BLOCK_ROWS, sizeof *c->order_keys);
+    c->kept = hd_calloc(HD_BLOCK_ROWS, sizeof *c->kept);
+    if (!c->sources || !c->rows_columns || !c->all_persons || !c->persons || !c->order_keys ||
+        !c->kept)
+        return hd_fail_nomem(err);
+    for (size_t i = 0; i < c->n_columns; i++)
+        HD_TRY(init_source(c, i, err));
+    return HD_OK;
+}
+
+static void fini(struct copy *c)
+{
+    hd_reader_fini(&c->reader);
+    for (size_t i = 0; c->sources && i < c->n_columns; i++) {
+        struct source *s = &c->sources[i];
+        hd_free(s->map);
+        hd_wipe_free(s->data, s->data_cap);
+        hd_wipe_free(s->items, s->items_cap);
+        hd_free(s->starts);
+        hd_free(s->counts);
+    }
+    hd_free(c->sources);
+    hd_free(c->rows_columns);
+    hd_free(c->all_persons);
+    hd_free(c->persons);
+    hd_free(c->order_keys);
+    hd_free(c->kept);
+}
+
+static uint32_t old_code(const struct source *s, size_t i)
+{
+    uint32_t code = 0;
+    memcpy(&code, s->data + i * s->width, s->width);
+    return code;
+}
+
+static hd_code new_code(struct copy *c, size_t column, size_t item, uint32_t *out, hd_err *err)
+{
+    struct source *s = &c->sources[column];
+    uint32_t code = old_code(s, item);
+    if (s->map[code] == NOT_YET) {
+        const hd_dictionary *d = &c->t->dictionaries[s->column].view;
+        hd_value v = hd_dictionary_value(d, code);
+        HD_TRY(hd_builder_code(c->b, column, &v, &s->map[code], err));
+    }
+    *out = s->map[code];
+    return HD_OK;
+}
+
+/* The kept rows of a list block: their counts and the codes of their elements. */
+static hd_code copy_list(struct copy *c, size_t column, uint32_t block, size_t n, hd_err *err)
+{
+    struct source *s = &c->sources[column];
+    const hd_block *b = &c->t->directory.columns[s->column].blocks[block];
+    HD_TRY(hd_reader_starts(&c->reader, s->column, block, 0, s->starts, err));
+    HD_TRY(hd_scratch(&s->items, &s->items_cap, ((size_t)b->items + 1) * sizeof(uint32_t), err));
+    uint32_t *to = (uint32_t *)(void *)s->items;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t row = c->kept[i];
+        s->counts[i] = s->starts[row + 1] - s->starts[row];
+        for (uint32_t e = s->starts[row]; e < s->starts[row + 1]; e++)
+            HD_TRY(new_code(c, column, e, to++, err));
+    }
+    return HD_OK;
+}
+
+static hd_code copy_column(struct copy *c, size_t column, uint32_t block, size_t n, hd_err *err)
+{
+    struct source *s = &c->sources[column];
+    hd_column_kind kind = c->specs[column].kind;
+    unsigned item = kind == HD_COLUMN_KEY ? 8 : 4;
+    HD_TRY(hd_scratch(&s->items, &s->items_cap, (size_t)HD_BLOCK_ROWS * item, err));
+    if (s->column == 0) {
+        memset(s->items, 0, n * item); /* counts stay 0 from the start */
+    } else {
+        const hd_file_column *col = &c->t->directory.columns[s->column];
+        HD_TRY(hd_scratch(&s->data, &s->data_cap, (size_t)col->blocks[block].items * s->width + 1,
+                          err));
+        HD_TRY(hd_reader_data(&c->reader, s->column, block, s->data, err));
+        if (kind == HD_COLUMN_LIST) {
+            HD_TRY(copy_list(c, column, block, n, err));
+        } else if (kind == HD_COLUMN_KEY) {
+            for (size_t i = 0; i < n; i++)
+                memcpy(s->items + i * 8, s->data + (size_t)c->kept[i] * 8, 8);
+        } else {
+            uint32_t *to = (uint32_t *)(void *)s->items;
+            for (size_t i = 0; i < n; i++)
+                HD_TRY(new_code(c, column, c->kept[i], &to[i], err));
+        }
+    }
+    c->rows_columns[column] = (hd_rows_column){
+        .codes = kind == HD_COLUMN_KEY ? NULL : (const uint32_t *)(const void *)s->items,
+        .counts = s->counts,
+        .keys = kind == HD_COLUMN_KEY ? (const uint64_t *)(const void *)s->items : NULL};
+    return HD_OK;
+}
+
+static hd_code copy_block(struct copy *c, uint32_t block, hd_err *err)
+{
+    uint64_t first = (uint64_t)block * HD_BLOCK_ROWS;
+    uint32_t rows = hd_rows_of_block(c->t->directory.rows, block);
+    size_t n = 0;
+    for (uint32_t r = 0; r < rows; r++)
+        if (!c->keep || c->keep[first + r])
+            c->kept[n++] = r;
+    if (n == 0)
+        return HD_OK;
+    HD_TRY(hd_reader_data(&c->reader, 0, block, c->all_persons, err));
+    for (size_t i = 0; i < n; i++) {
+        c->persons[i] = c->all_persons[c->kept[i]];
+        c->order_keys[i] = c->order[first + c->kept[i]];
+    }
+    for (size_t i = 0; i < c->n_columns; i++)
+        HD_TRY(copy_column(c, i, block, n, err));
+    hd_rows out = {n, c->persons, c->order_keys, c->rows_columns};
+    return hd_builder_append(c->b, &out, err);
+}
+
+hd_code hd_builder_copy(hd_builder *b, hd_table *t, const uint8_t *keep, const int64_t *order,
+                        hd_err *err)
+{
+    struct copy c = {.b = b, .t = t, .keep = keep, .order = order};
+    c.specs = hd_builder_specs(b, &c.n_columns);
+    hd_code rc = HD_OK;
+    HD_GO(init(&c, err));
+    for (uint32_t k = 0; k < t->directory.n_blocks; k++)
+        HD_GO(copy_block(&c, k, err));
+out:
+    fini(&c);
+    return rc;
+}

@@ -1,0 +1,125 @@
+/* internal.h - what the files of vault/ share and nobody else includes. */
+#ifndef HD_VAULT_INTERNAL_H
+#define HD_VAULT_INTERNAL_H
+
+#include "crypto/digest.h"
+#include "crypto/keyfile.h"
+#include "crypto/seal.h"
+#include "ledger/ledger.h"
+#include "vault/format.h"
+#include "vault/vault.h"
+
+#include <zstd.h>
+
+/* Name of the asset that holds the pseudonyms; a dot, so no table can have it. */
+#define HD_PERSONS_TABLE ".persons"
+
+/* One asset as this vault sees it: its file is open, its table is opened when first asked for. */
+typedef struct hd_entry {
+    hd_asset asset;
+    int fd;
+    hd_table *table; /* NULL until asked for */
+} hd_entry;
+
+struct hd_vault {
+    char *folder; /* real path */
+    char *key_file;
+    bool writes;
+    int lock_fd; /* -1 when reading */
+    hd_keys *keys;
+    hd_pseudonymiser *pseudonymiser; /* secret memory */
+    hd_ledger *ledger;
+    uint64_t data_version;
+    hd_entry *entries; /* one snapshot of the ledger, by table name */
+    size_t n_entries;
+};
+
+struct hd_table {
+    char name[64];
+    char label[80]; /* "table apc", for errors */
+    int fd;         /* borrowed from the entry */
+    uint8_t asset_id[16];
+    uint8_t *key; /* secret memory */
+    hd_directory directory;
+    hd_dictionary_memory *dictionaries; /* by file column; zero where there is none */
+    struct hd_loaded {
+        hd_column column;
+        void *data;
+        size_t data_len;
+        uint32_t *starts;
+        size_t starts_len;
+    } *loaded; /* by file column; 0 is the persons */
+};
+
+/* vault.c */
+void hd_entry_close(hd_entry *e);
+HD_MUST hd_code hd_vault_file_path(const hd_vault *v, const uint8_t asset_id[16],
+                                   const char *suffix, char *out, size_t size, hd_err *err);
+HD_MUST hd_code hd_entry_table(hd_vault *v, hd_entry *e, hd_table **out, hd_err *err);
+
+/* table.c. Open and check the file's directory and dictionaries; fd stays the caller's. */
+HD_MUST hd_code hd_table_open(hd_table **out, int fd, const char *name, const uint8_t asset_id[16],
+                              const uint8_t key[HD_SEAL_KEY], hd_err *err);
+void hd_table_close(hd_table *t); /* wipes; NULL is allowed */
+
+/* reader.c. Opens parts of one file, block by block; one thread each. */
+typedef struct hd_reader {
+    const hd_table *table;
+    hd_sealer *sealer;
+    ZSTD_DCtx *zstd;
+    uint8_t *sealed, *packed; /* scratch: sealed bytes, opened but not yet unpacked */
+    size_t sealed_cap, packed_cap;
+} hd_reader;
+
+HD_MUST hd_code hd_reader_init(hd_reader *r, const hd_table *t, hd_err *err);
+void hd_reader_fini(hd_reader *r); /* wipes */
+HD_MUST hd_code hd_reader_directory(hd_reader *r, const hd_file_header *h,
+                                    const uint8_t header[HD_HEADER_LEN], uint8_t *out, hd_err *err);
+HD_MUST hd_code hd_reader_dictionary(hd_reader *r, uint32_t column, uint8_t *out, hd_err *err);
+/* All items of a block, checked: codes below n_codes and inside the range the directory states,
+ * persons ascending. out has room for items * width bytes. */
+HD_MUST hd_code hd_reader_data(hd_reader *r, uint32_t column, uint32_t block, void *out,
+                               hd_err *err);
+/* Where each row of a list block begins: out[i] = first + elements before row i, i = 0 .. rows. */
+HD_MUST hd_code hd_reader_starts(hd_reader *r, uint32_t column, uint32_t block, uint32_t first,
+                                 uint32_t *out, hd_err *err);
+
+/* writer.c. Seals parts of one new file; several threads may write, each with its own hd_packer. */
+typedef struct hd_file_writer {
+    int fd;
+    const char *name; /* path, for errors */
+    const uint8_t *key, *asset_id;
+    uint64_t end; /* where the next part goes; changed atomically */
+} hd_file_writer;
+
+typedef struct hd_packer {
+    hd_file_writer *file;
+    hd_sealer *sealer;
+    ZSTD_CCtx *zstd;
+    uint8_t *packed, *sealed;
+    size_t packed_cap, sealed_cap;
+} hd_packer;
+
+HD_MUST hd_code hd_packer_init(hd_packer *p, hd_file_writer *f, hd_err *err);
+void hd_packer_fini(hd_packer *p); /* wipes */
+HD_MUST hd_code hd_packer_part(hd_packer *p, uint32_t column, hd_part_kind part, uint32_t block,
+                               uint32_t rows, uint32_t items, const void *plain, size_t len,
+                               hd_part *out, hd_err *err);
+/* Write directory and header; *file_len is then the length of the file. */
+HD_MUST hd_code hd_packer_finish(hd_packer *p, const hd_directory *d, uint64_t *file_len,
+                                 hd_err *err);
+
+/* Make scratch at least `need` bytes; the old bytes are wiped, not kept. */
+HD_MUST hd_code hd_scratch(uint8_t **p, size_t *cap, size_t need, hd_err *err);
+
+/* builder.c, finish.c. Sort, renumber, seal and write the builder's table; frees what it holds as it
+ * goes, so the builder is of no further use. */
+HD_MUST hd_code hd_builder_finish(hd_builder *b, hd_file_writer *f, uint64_t *rows,
+                                  uint64_t *file_len, hd_err *err);
+const char *hd_builder_table(const hd_builder *b);
+const hd_column_spec *hd_builder_specs(const hd_builder *b, size_t *n);
+/* As hd_builder_new, without the rule for table names. */
+HD_MUST hd_code hd_builder_new_any(hd_builder **out, hd_vault *v, const char *table,
+                                   const hd_column_spec *columns, size_t n_columns, hd_err *err);
+
+#endif

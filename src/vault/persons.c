@@ -1,0 +1,197 @@
+/* persons.c - pseudonyms and their numbers: person n is the n-th pseudonym ever seen.
+ *
+ * Stored like a table, with a dot in front of its name and two key columns of eight bytes; row
+ * n - 1 is person n. In memory an open-addressing table of numbers over one array of pseudonyms:
+ * half the size of base/intern.h, which matters at tens of millions of people. Pseudonyms are
+ * already uniformly random (HMAC), so their first bytes are the hash.
+ */
+#include "base/alloc.h"
+#include "vault/internal.h"
+
+#include <string.h>
+
+enum { LEN = 16 };
+
+struct hd_persons {
+    hd_vault *vault;
+    uint8_t *pseudonyms; /* number n at (n - 1) * LEN */
+    size_t cap;
+    uint32_t *slots; /* numbers, 0: empty; at most two thirds full */
+    size_t n_slots;  /* power of two */
+    uint32_t n, n_saved;
+};
+
+static const hd_column_spec person_columns[2] = {{"first", HD_COLUMN_KEY, HD_TEXT},
+                                                 {"second", HD_COLUMN_KEY, HD_TEXT}};
+
+static size_t find_slot(const hd_persons *p, const uint8_t pseudonym[LEN])
+{
+    uint64_t hash;
+    memcpy(&hash, pseudonym, sizeof hash);
+    for (size_t i = (size_t)hash & (p->n_slots - 1);; i = (i + 1) & (p->n_slots - 1)) {
+        uint32_t number = p->slots[i];
+        if (!number || memcmp(p->pseudonyms + (size_t)(number - 1) * LEN, pseudonym, LEN) == 0)
+            return i;
+    }
+}
+
+/* Room for n people in both arrays. */
+static hd_code reserve(hd_persons *p, size_t n, hd_err *err)
+{
+    if (n > p->cap) {
+        size_t cap = n < 2 * p->cap ? 2 * p->cap : n < 64 ? 64 : n;
+        uint8_t *bigger = hd_calloc(cap, LEN); /* not realloc: it may leave a copy behind */
+        if (!bigger)
+            return hd_fail_nomem(err);
+        if (p->n)
+            memcpy(bigger, p->pseudonyms, (size_t)p->n * LEN);
+        hd_wipe_free(p->pseudonyms, p->cap * LEN);
+        p->pseudonyms = bigger;
+        p->cap = cap;
+    }
+    size_t n_slots = p->n_slots ? p->n_slots : 128;
+    while (n_slots / 3 * 2 < n)
+        n_slots *= 2;
+    if (n_slots == p->n_slots)
+        return HD_OK;
+    uint32_t *slots = hd_calloc(n_slots, sizeof *slots);
+    if (!slots)
+        return hd_fail_nomem(err);
+    hd_free(p->slots);
+    p->slots = slots;
+    p->n_slots = n_slots;
+    for (uint32_t i = 0; i < p->n; i++)
+        p->slots[find_slot(p, p->pseudonyms + (size_t)i * LEN)] = i + 1;
+    return HD_OK;
+}
+
+static hd_entry *find_entry(hd_vault *v)
+{
+    for (size_t i = 0; i < v->n_entries; i++)
+        if (strcmp(v->entries[i].asset.table, HD_PERSONS_TABLE) == 0)
+            return &v->entries[i];
+    return NULL;
+}
+
+static hd_code read_saved(hd_persons *p, hd_err *err)
+{
+    hd_entry *e = find_entry(p->vault);
+    hd_table *t;
+    const hd_column *halves[2];
+    if (!e)
+        return HD_OK;
+    HD_TRY(hd_entry_table(p->vault, e, &t, err));
+    uint64_t n = hd_table_rows(t);
+    if (hd_table_n_columns(t) != 2 || hd_table_column_spec(t, 0)->kind != HD_COLUMN_KEY ||
+        hd_table_column_spec(t, 1)->kind != HD_COLUMN_KEY)
+        return hd_fail(err, HD_FORMAT, "the list of persons is damaged: restore it from a copy");
+    HD_TRY(reserve(p, (size_t)n, err));
+    for (size_t half = 0; half < 2; half++) {
+        HD_TRY(hd_table_load(t, half, &halves[half], err));
+        for (uint64_t i = 0; i < n; i++)
+            memcpy(p->pseudonyms + i * LEN + half * 8, (const uint8_t *)halves[half]->data + i * 8,
+                   8);
+        hd_table_unload(t, half);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        size_t slot = find_slot(p, p->pseudonyms + (size_t)i * LEN);
+        if (p->slots[slot])
+            return hd_fail(err, HD_FORMAT, "the list of persons is damaged: restore it from a copy");
+        p->slots[slot] = i + 1;
+    }
+    p->n = p->n_saved = (uint32_t)n;
+    return HD_OK;
+}
+
+hd_code hd_persons_open(hd_persons **out, hd_vault *v, hd_err *err)
+{
+    *out = NULL;
+    hd_persons *p = hd_calloc(1, sizeof *p);
+    if (!p)
+        return hd_fail_nomem(err);
+    p->vault = v;
+    hd_code rc = HD_OK;
+    HD_GO(reserve(p, 1, err));
+    HD_GO(read_saved(p, err));
+    *out = p;
+    p = NULL;
+out:
+    hd_persons_free(p);
+    return rc;
+}
+
+void hd_persons_free(hd_persons *p)
+{
+    if (!p)
+        return;
+    hd_wipe_free(p->pseudonyms, p->cap * LEN);
+    hd_free(p->slots);
+    hd_free(p);
+}
+
+hd_code hd_persons_number(hd_persons *p, const uint8_t pseudonym[LEN], uint32_t *out, hd_err *err)
+{
+    size_t slot = find_slot(p, pseudonym);
+    if (p->slots[slot]) {
+        *out = p->slots[slot];
+        return HD_OK;
+    }
+    if (p->n >= HD_MAX_ROWS)
+        return hd_fail(err, HD_LIMIT, "more than 4,294,967,294 different people");
+    HD_TRY(reserve(p, (size_t)p->n + 1, err));
+    memcpy(p->pseudonyms + (size_t)p->n * LEN, pseudonym, LEN);
+    *out = ++p->n;
+    p->slots[find_slot(p, pseudonym)] = p->n;
+    return HD_OK;
+}
+
+uint32_t hd_persons_find(const hd_persons *p, const uint8_t pseudonym[LEN])
+{
+    return p->slots[find_slot(p, pseudonym)];
+}
+
+/* ---- saving --------------------------------------------------------------------------------- */
+
+static hd_code append_all(const hd_persons *p, hd_builder *b, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    uint32_t *numbers = hd_calloc(HD_BLOCK_ROWS, sizeof *numbers);
+    int64_t *order = hd_calloc(HD_BLOCK_ROWS, sizeof *order);
+    uint64_t *halves[2] = {hd_calloc(HD_BLOCK_ROWS, 8), hd_calloc(HD_BLOCK_ROWS, 8)};
+    if (!numbers || !order || !halves[0] || !halves[1]) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    for (uint32_t first = 0; first < p->n;) {
+        uint32_t n = p->n - first < HD_BLOCK_ROWS ? p->n - first : HD_BLOCK_ROWS;
+        for (uint32_t i = 0; i < n; i++) {
+            numbers[i] = first + i + 1;
+            for (size_t half = 0; half < 2; half++)
+                memcpy(&halves[half][i], p->pseudonyms + (size_t)(first + i) * LEN + half * 8, 8);
+        }
+        hd_rows_column columns[2] = {{.keys = halves[0]}, {.keys = halves[1]}};
+        hd_rows rows = {n, numbers, order, columns};
+        HD_GO(hd_builder_append(b, &rows, err));
+        first += n;
+    }
+out:
+    hd_free(numbers);
+    hd_free(order);
+    hd_wipe_free(halves[0], (size_t)HD_BLOCK_ROWS * 8);
+    hd_wipe_free(halves[1], (size_t)HD_BLOCK_ROWS * 8);
+    return rc;
+}
+
+hd_code hd_publish_persons(hd_publish *p, hd_persons *persons, hd_err *err)
+{
+    if (persons->n == persons->n_saved)
+        return HD_OK; /* nobody new: the list in force stays */
+    hd_builder *b = NULL;
+    hd_code rc = HD_OK;
+    HD_GO(hd_builder_new_any(&b, persons->vault, HD_PERSONS_TABLE, person_columns, 2, err));
+    HD_GO(append_all(persons, b, err));
+    HD_GO(hd_publish_table(p, b, err));
+out:
+    hd_builder_free(b);
+    return rc;
+}

@@ -1,0 +1,183 @@
+/* reader.c - open sealed parts of a table file and check what is in them.
+ *
+ * Nothing that was read is used before its seal opened, and nothing that was opened is used before
+ * its length, encoding and every index in it were checked.
+ */
+#include "base/alloc.h"
+#include "base/io.h"
+#include "vault/internal.h"
+
+#include <string.h>
+
+hd_code hd_scratch(uint8_t **p, size_t *cap, size_t need, hd_err *err)
+{
+    if (need <= *cap)
+        return HD_OK;
+    uint8_t *bigger = hd_malloc(need);
+    if (!bigger)
+        return hd_fail_nomem(err);
+    hd_wipe_free(*p, *cap);
+    *p = bigger;
+    *cap = need;
+    return HD_OK;
+}
+
+hd_code hd_reader_init(hd_reader *r, const hd_table *t, hd_err *err)
+{
+    *r = (hd_reader){.table = t};
+    HD_TRY(hd_sealer_new(&r->sealer, t->key, err));
+    r->zstd = ZSTD_createDCtx();
+    if (r->zstd)
+        return HD_OK;
+    hd_reader_fini(r);
+    return hd_fail_nomem(err);
+}
+
+void hd_reader_fini(hd_reader *r)
+{
+    hd_sealer_free(r->sealer);
+    ZSTD_freeDCtx(r->zstd);
+    hd_wipe_free(r->sealed, r->sealed_cap);
+    hd_wipe_free(r->packed, r->packed_cap);
+    *r = (hd_reader){0};
+}
+
+static const char *column_name(const hd_table *t, uint32_t column)
+{
+    return column == 0 ? "persons" : t->directory.columns[column].spec.name;
+}
+
+static hd_code damaged(const hd_reader *r, uint32_t column, uint32_t block, hd_err *err)
+{
+    return hd_fail(err, HD_FORMAT, "%s, column %s, block %u is damaged: restore it from a copy",
+                   r->table->label, column_name(r->table, column), block);
+}
+
+hd_code hd_reader_directory(hd_reader *r, const hd_file_header *h,
+                            const uint8_t header[HD_HEADER_LEN], uint8_t *out, hd_err *err)
+{
+    size_t len = (size_t)h->directory_len;
+    HD_TRY(hd_scratch(&r->sealed, &r->sealed_cap, len, err));
+    HD_TRY(hd_io_read_at(r->table->fd, r->sealed, len, h->directory_at, r->table->label, err));
+    uint8_t nonce[HD_SEAL_NONCE];
+    hd_part_nonce(HD_DIRECTORY_COLUMN, HD_PART_DIRECTORY, 0, nonce);
+    if (!hd_unseal(r->sealer, nonce, header, HD_HEADER_LEN, r->sealed, len - HD_SEAL_TAG, out))
+        return hd_fail(err, HD_CRYPTO, "the directory of %s does not open: the file was altered, or "
+                       "belongs to another vault; restore it from a copy", r->table->label);
+    return HD_OK;
+}
+
+/* Read, open and unpack one part into out, plain_len bytes. */
+static hd_code read_part(hd_reader *r, uint32_t column, hd_part_kind kind, uint32_t block,
+                         uint32_t rows, uint32_t items, const hd_part *part, void *out,
+                         size_t plain_len, hd_err *err)
+{
+    const hd_table *t = r->table;
+    if (part->len == 0)
+        return HD_OK; /* the directory says plain_len is 0 */
+    size_t len = (size_t)part->len, stored = len - HD_SEAL_TAG;
+    HD_TRY(hd_scratch(&r->sealed, &r->sealed_cap, len, err));
+    HD_TRY(hd_io_read_at(t->fd, r->sealed, len, part->at, t->label, err));
+    uint8_t nonce[HD_SEAL_NONCE], aad[HD_PART_AAD];
+    hd_part_nonce(column, kind, block, nonce);
+    hd_part_aad(t->asset_id, column, kind, block, rows, items, aad);
+    bool packed = part->encoding == HD_ENCODING_ZSTD;
+    if (packed)
+        HD_TRY(hd_scratch(&r->packed, &r->packed_cap, stored, err));
+    if (!hd_unseal(r->sealer, nonce, aad, sizeof aad, r->sealed, stored, packed ? r->packed : out))
+        return hd_fail(err, HD_CRYPTO, "%s, column %s, block %u does not open: the file was "
+                       "altered; restore it from a copy", t->label, column_name(t, column), block);
+    if (!packed)
+        return stored == plain_len ? HD_OK : damaged(r, column, block, err);
+    if (ZSTD_getFrameContentSize(r->packed, stored) != plain_len)
+        return damaged(r, column, block, err);
+    size_t got = ZSTD_decompressDCtx(r->zstd, out, plain_len, r->packed, stored);
+    return got == plain_len ? HD_OK : damaged(r, column, block, err);
+}
+
+hd_code hd_reader_dictionary(hd_reader *r, uint32_t column, uint8_t *out, hd_err *err)
+{
+    const hd_file_column *col = &r->table->directory.columns[column];
+    return read_part(r, column, HD_PART_DICTIONARY, 0, 0, col->n_codes, &col->dictionary, out,
+                     (size_t)col->dictionary_len, err);
+}
+
+/* Lowest and highest item; the loops are simple so that the compiler turns them into vectors. */
+#define EXTREMES(type)                                                                             \
+    {                                                                                              \
+        const type *p = data;                                                                      \
+        type low = p[0], high = p[0];                                                              \
+        for (uint32_t i = 1; i < n; i++) {                                                         \
+            low = p[i] < low ? p[i] : low;                                                         \
+            high = p[i] > high ? p[i] : high;                                                      \
+        }                                                                                          \
+        *lowest = low;                                                                             \
+        *highest = high;                                                                           \
+    }
+
+static void extremes(const void *data, unsigned width, uint32_t n, uint32_t *lowest,
+                     uint32_t *highest)
+{
+    if (width == 1)
+        EXTREMES(uint8_t)
+    else if (width == 2)
+        EXTREMES(uint16_t)
+    else
+        EXTREMES(uint32_t)
+}
+
+/* Differences back to numbers; false when they pass 32 bits. */
+static bool undo_differences(uint32_t *persons, uint32_t n)
+{
+    uint64_t at = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        at += persons[i];
+        if (at > UINT32_MAX)
+            return false;
+        persons[i] = (uint32_t)at;
+    }
+    return true;
+}
+
+hd_code hd_reader_data(hd_reader *r, uint32_t column, uint32_t block, void *out, hd_err *err)
+{
+    const hd_directory *d = &r->table->directory;
+    const hd_file_column *col = &d->columns[column];
+    const hd_block *b = &col->blocks[block];
+    HD_TRY(read_part(r, column, HD_PART_DATA, block, hd_rows_of_block(d->rows, block), b->items,
+                     &b->data, out, (size_t)b->items * col->width, err));
+    if (col->kind == HD_COLUMN_KEY || b->items == 0)
+        return HD_OK;
+    uint32_t lowest, highest;
+    if (col->kind == HD_KIND_PERSON && !undo_differences(out, b->items))
+        return damaged(r, column, block, err);
+    extremes(out, col->width, b->items, &lowest, &highest);
+    if (lowest != b->lowest || highest != b->highest)
+        return damaged(r, column, block, err);
+    return HD_OK;
+}
+
+hd_code hd_reader_starts(hd_reader *r, uint32_t column, uint32_t block, uint32_t first,
+                         uint32_t *out, hd_err *err)
+{
+    const hd_directory *d = &r->table->directory;
+    const hd_file_column *col = &d->columns[column];
+    const hd_block *b = &col->blocks[block];
+    uint32_t rows = hd_rows_of_block(d->rows, block);
+    /* The counts are read into the end of the place of the starts: they are narrower, so writing
+     * start i never passes count i. */
+    uint8_t *counts = (uint8_t *)(out + 1) + (size_t)rows * (4 - col->count_width);
+    HD_TRY(read_part(r, column, HD_PART_COUNTS, block, rows, b->items, &b->counts, counts,
+                     (size_t)rows * col->count_width, err));
+    uint64_t sum = 0;
+    out[0] = first;
+    for (uint32_t i = 0; i < rows; i++) {
+        uint16_t count = 0;
+        memcpy(&count, counts + (size_t)i * col->count_width, col->count_width);
+        sum += count;
+        if (sum > b->items)
+            return damaged(r, column, block, err);
+        out[i + 1] = first + (uint32_t)sum;
+    }
+    return sum == b->items ? HD_OK : damaged(r, column, block, err);
+}

@@ -1,0 +1,311 @@
+/* table.c - one table version open for reading: its dictionaries, its columns in memory.
+ *
+ * Invariant: what this file hands out was checked whole (reader.c), so a code of a loaded column is
+ * always below n_codes of its dictionary and persons ascend.
+ */
+#include "base/alloc.h"
+#include "base/io.h"
+#include "base/par.h"
+#include "crypto/secret.h"
+#include "vault/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+static hd_code open_directory(hd_table *t, hd_err *err)
+{
+    uint8_t header[HD_HEADER_LEN], *plain = NULL;
+    hd_file_header h;
+    struct stat st;
+    if (fstat(t->fd, &st) != 0)
+        return hd_fail_os(err, "cannot look at the file of %s", t->label);
+    HD_TRY(hd_io_read_at(t->fd, header, sizeof header, 0, t->label, err));
+    HD_TRY(hd_header_decode(&h, header, (uint64_t)st.st_size, t->label, err));
+    if (memcmp(h.asset_id, t->asset_id, sizeof h.asset_id) != 0)
+        return hd_fail(err, HD_FORMAT, "the file of %s belongs to another table version: restore it "
+                       "from a copy", t->label);
+    hd_reader r;
+    size_t len = (size_t)h.directory_len - HD_SEAL_TAG;
+    hd_code rc = hd_reader_init(&r, t, err);
+    if (rc != HD_OK)
+        return rc;
+    if (!(plain = hd_malloc(len))) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    HD_GO(hd_reader_directory(&r, &h, header, plain, err));
+    HD_GO(hd_directory_decode(&t->directory, &h, plain, len, t->label, err));
+out:
+    hd_wipe_free(plain, len);
+    hd_reader_fini(&r);
+    return rc;
+}
+
+static hd_code open_dictionary(void *ctx, size_t column, hd_err *err)
+{
+    hd_table *t = ctx;
+    const hd_file_column *col = &t->directory.columns[column];
+    if (col->n_codes == 0)
+        return HD_OK;
+    size_t len = (size_t)col->dictionary_len;
+    hd_reader r;
+    HD_TRY(hd_reader_init(&r, t, err));
+    hd_code rc = HD_OK;
+    uint8_t *plain = hd_secret_map(len);
+    if (!plain) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    HD_GO(hd_reader_dictionary(&r, (uint32_t)column, plain, err));
+    char name[160];
+    snprintf(name, sizeof name, "%s, column %s", t->label, col->spec.name);
+    HD_GO(hd_dictionary_decode(&t->dictionaries[column], col->spec.type, col->n_codes, plain, len,
+                               name, err));
+out:
+    hd_secret_unmap(plain, len);
+    hd_reader_fini(&r);
+    return rc;
+}
+
+hd_code hd_table_open(hd_table **out, int fd, const char *name, const uint8_t asset_id[16],
+                      const uint8_t key[HD_SEAL_KEY], hd_err *err)
+{
+    *out = NULL;
+    hd_code rc = HD_OK;
+    hd_table *t = hd_calloc(1, sizeof *t);
+    if (!t)
+        return hd_fail_nomem(err);
+    snprintf(t->name, sizeof t->name, "%s", name);
+    snprintf(t->label, sizeof t->label, "table %s", name);
+    t->fd = fd;
+    memcpy(t->asset_id, asset_id, sizeof t->asset_id);
+    if (!(t->key = hd_secret_new(HD_SEAL_KEY))) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    memcpy(t->key, key, HD_SEAL_KEY);
+    HD_GO(open_directory(t, err));
+    t->dictionaries = hd_calloc(t->directory.n_columns, sizeof *t->dictionaries);
+    t->loaded = hd_calloc(t->directory.n_columns, sizeof *t->loaded);
+    if (!t->dictionaries || !t->loaded) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    HD_GO(hd_par_run(t->directory.n_columns, open_dictionary, t, err));
+    *out = t;
+    t = NULL;
+out:
+    hd_table_close(t);
+    return rc;
+}
+
+static void unload(hd_table *t, uint32_t file_column)
+{
+    struct hd_loaded *l = &t->loaded[file_column];
+    hd_secret_unmap(l->data, l->data_len);
+    hd_secret_unmap(l->starts, l->starts_len);
+    *l = (struct hd_loaded){0};
+}
+
+void hd_table_close(hd_table *t)
+{
+    if (!t)
+        return;
+    for (uint32_t c = 0; c < t->directory.n_columns; c++) {
+        if (t->loaded)
+            unload(t, c);
+        if (t->dictionaries)
+            hd_dictionary_free(&t->dictionaries[c]);
+    }
+    hd_free(t->loaded);
+    hd_free(t->dictionaries);
+    hd_directory_free(&t->directory);
+    hd_secret_free(t->key);
+    hd_free(t);
+}
+
+/* ---- looking -------------------------------------------------------------------------------- */
+
+const char *hd_table_name(const hd_table *t)
+{
+    return t->name;
+}
+
+uint64_t hd_table_rows(const hd_table *t)
+{
+    return t->directory.rows;
+}
+
+size_t hd_table_n_columns(const hd_table *t)
+{
+    return t->directory.n_columns - 1;
+}
+
+const hd_column_spec *hd_table_column_spec(const hd_table *t, size_t column)
+{
+    HD_ALWAYS(column < hd_table_n_columns(t));
+    return &t->directory.columns[column + 1].spec;
+}
+
+int hd_table_find(const hd_table *t, const char *column)
+{
+    for (size_t c = 0; c < hd_table_n_columns(t); c++)
+        if (strcmp(hd_table_column_spec(t, c)->name, column) == 0)
+            return (int)c;
+    return -1;
+}
+
+const hd_dictionary *hd_table_dictionary(const hd_table *t, size_t column)
+{
+    HD_ALWAYS(column < hd_table_n_columns(t));
+    const hd_dictionary *d = &t->dictionaries[column + 1].view;
+    return d->n_codes ? d : NULL;
+}
+
+/* ---- loading -------------------------------------------------------------------------------- */
+
+/* A column is read in as many runs of blocks as there are threads, each with its own reader. */
+struct load {
+    const hd_table *t;
+    uint32_t column;
+    size_t n_runs;
+    uint8_t *data;
+    uint32_t *starts;
+    uint32_t *first_item; /* n_blocks: items before each block */
+};
+
+static hd_code load_run(void *ctx, size_t run, hd_err *err)
+{
+    struct load *l = ctx;
+    const hd_directory *d = &l->t->directory;
+    const hd_file_column *col = &d->columns[l->column];
+    uint32_t from = (uint32_t)((uint64_t)d->n_blocks * run / l->n_runs);
+    uint32_t to = (uint32_t)((uint64_t)d->n_blocks * (run + 1) / l->n_runs);
+    hd_reader r;
+    HD_TRY(hd_reader_init(&r, l->t, err));
+    hd_code rc = HD_OK;
+    uint32_t *starts = NULL;
+    if (l->starts && !(starts = hd_malloc((HD_BLOCK_ROWS + 1) * sizeof *starts))) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    for (uint32_t b = from; b < to; b++) {
+        HD_GO(hd_reader_data(&r, l->column, b, l->data + (size_t)l->first_item[b] * col->width,
+                             err));
+        if (!l->starts)
+            continue;
+        /* Not straight into place: two runs would both write the start where they meet. */
+        HD_GO(hd_reader_starts(&r, l->column, b, l->first_item[b], starts, err));
+        memcpy(l->starts + (size_t)b * HD_BLOCK_ROWS + 1, starts + 1,
+               hd_rows_of_block(d->rows, b) * sizeof *starts);
+    }
+out:
+    hd_free(starts);
+    hd_reader_fini(&r);
+    return rc;
+}
+
+/* Each block's persons ascend (they are differences); here the blocks are compared. */
+static hd_code check_persons(const hd_table *t, hd_err *err)
+{
+    const hd_file_column *col = &t->directory.columns[0];
+    for (uint32_t b = 1; b < t->directory.n_blocks; b++)
+        if (col->blocks[b].lowest < col->blocks[b - 1].highest)
+            return hd_fail(err, HD_FORMAT, "%s is not in the order of persons: load it again",
+                           t->label);
+    return HD_OK;
+}
+
+static hd_code load(hd_table *t, uint32_t column, hd_err *err)
+{
+    const hd_directory *d = &t->directory;
+    const hd_file_column *col = &d->columns[column];
+    struct hd_loaded *out = &t->loaded[column];
+    if (out->column.data)
+        return HD_OK;
+    hd_code rc = HD_OK;
+    struct load l = {.t = t, .column = column, .n_runs = hd_par_threads()};
+    if (l.n_runs > d->n_blocks)
+        l.n_runs = d->n_blocks;
+    out->data_len = (size_t)col->n_items * col->width;
+    out->starts_len = col->kind == HD_COLUMN_LIST ? (size_t)(d->rows + 1) * sizeof(uint32_t) : 0;
+    l.first_item = hd_calloc(d->n_blocks, sizeof *l.first_item);
+    out->data = l.data = hd_secret_map(out->data_len);
+    if (out->starts_len)
+        out->starts = l.starts = hd_secret_map(out->starts_len);
+    if (!l.first_item || !l.data || (out->starts_len && !l.starts)) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    for (uint32_t b = 1; b < d->n_blocks; b++)
+        l.first_item[b] = l.first_item[b - 1] + col->blocks[b - 1].items;
+    if (column == 0)
+        HD_GO(check_persons(t, err));
+    HD_GO(hd_par_run(l.n_runs, load_run, &l, err));
+    out->column = (hd_column){.width = col->width, .data = out->data, .n_items = col->n_items,
+                              .starts = out->starts};
+out:
+    hd_free(l.first_item);
+    if (rc != HD_OK)
+        unload(t, column);
+    return rc;
+}
+
+hd_code hd_table_persons(hd_table *t, const uint32_t **out, hd_err *err)
+{
+    *out = NULL;
+    HD_TRY(load(t, 0, err));
+    *out = t->loaded[0].column.data;
+    return HD_OK;
+}
+
+hd_code hd_table_load(hd_table *t, size_t column, const hd_column **out, hd_err *err)
+{
+    HD_ALWAYS(column < hd_table_n_columns(t));
+    *out = NULL;
+    HD_TRY(load(t, (uint32_t)column + 1, err));
+    *out = &t->loaded[column + 1].column;
+    return HD_OK;
+}
+
+void hd_table_unload(hd_table *t, size_t column)
+{
+    HD_ALWAYS(column < hd_table_n_columns(t));
+    unload(t, (uint32_t)column + 1);
+}
+
+/* ---- verifying ------------------------------------------------------------------------------ */
+
+/* Every block of a column into scratch. */
+static hd_code verify_column(void *ctx, size_t column, hd_err *err)
+{
+    hd_table *t = ctx;
+    const hd_directory *d = &t->directory;
+    const hd_file_column *col = &d->columns[column];
+    hd_reader r;
+    HD_TRY(hd_reader_init(&r, t, err));
+    hd_code rc = HD_OK;
+    uint8_t *data = NULL, *starts = NULL;
+    size_t data_cap = 0, starts_cap = 0;
+    HD_GO(hd_scratch(&starts, &starts_cap, (HD_BLOCK_ROWS + 1) * sizeof(uint32_t), err));
+    for (uint32_t b = 0; b < d->n_blocks; b++) {
+        HD_GO(hd_scratch(&data, &data_cap, (size_t)col->blocks[b].items * col->width, err));
+        HD_GO(hd_reader_data(&r, (uint32_t)column, b, data, err));
+        if (col->kind == HD_COLUMN_LIST)
+            HD_GO(hd_reader_starts(&r, (uint32_t)column, b, 0, (uint32_t *)(void *)starts, err));
+    }
+out:
+    hd_wipe_free(data, data_cap);
+    hd_wipe_free(starts, starts_cap);
+    hd_reader_fini(&r);
+    return rc;
+}
+
+hd_code hd_table_verify(hd_table *t, hd_err *err)
+{
+    HD_TRY(check_persons(t, err));
+    return hd_par_run(t->directory.n_columns, verify_column, t, err);
+}

@@ -1,0 +1,95 @@
+/* writer.c - pack, seal and write the parts of a new table file.
+ *
+ * Parts are written in whatever order threads finish them; what each is follows from its nonce and
+ * associated data and from the directory, never from where it lies. A nonce (column, part, block) is
+ * used once because every part is written once, under a key made for this file.
+ */
+#include "base/alloc.h"
+#include "base/io.h"
+#include "vault/internal.h"
+
+#include <string.h>
+
+hd_code hd_packer_init(hd_packer *p, hd_file_writer *f, hd_err *err)
+{
+    *p = (hd_packer){.file = f};
+    HD_TRY(hd_sealer_new(&p->sealer, f->key, err));
+    p->zstd = ZSTD_createCCtx();
+    if (p->zstd)
+        return HD_OK;
+    hd_packer_fini(p);
+    return hd_fail_nomem(err);
+}
+
+void hd_packer_fini(hd_packer *p)
+{
+    hd_sealer_free(p->sealer);
+    ZSTD_freeCCtx(p->zstd);
+    hd_wipe_free(p->packed, p->packed_cap);
+    hd_wipe_free(p->sealed, p->sealed_cap);
+    *p = (hd_packer){0};
+}
+
+/* The shorter of the plaintext and its zstd frame, when the frame saves at least an eighth. */
+static hd_code pack(hd_packer *p, const void **plain, size_t *len, uint8_t *encoding, hd_err *err)
+{
+    size_t most = *len - *len / 8;
+    *encoding = HD_ENCODING_RAW;
+    HD_TRY(hd_scratch(&p->packed, &p->packed_cap, most + 1, err));
+    size_t got = ZSTD_compressCCtx(p->zstd, p->packed, most, *plain, *len, 1);
+    /* An error only says that it does not fit into `most`. */
+    if (!ZSTD_isError(got) && got < *len) {
+        *plain = p->packed;
+        *len = got;
+        *encoding = HD_ENCODING_ZSTD;
+    }
+    return HD_OK;
+}
+
+hd_code hd_packer_part(hd_packer *p, uint32_t column, hd_part_kind part, uint32_t block,
+                       uint32_t rows, uint32_t items, const void *plain, size_t len, hd_part *out,
+                       hd_err *err)
+{
+    hd_file_writer *f = p->file;
+    *out = (hd_part){0};
+    if (len == 0)
+        return HD_OK;
+    uint8_t nonce[HD_SEAL_NONCE], aad[HD_PART_AAD], encoding;
+    HD_TRY(pack(p, &plain, &len, &encoding, err));
+    HD_TRY(hd_scratch(&p->sealed, &p->sealed_cap, len + HD_SEAL_TAG, err));
+    hd_part_nonce(column, part, block, nonce);
+    hd_part_aad(f->asset_id, column, part, block, rows, items, aad);
+    HD_TRY(hd_seal(p->sealer, nonce, aad, sizeof aad, plain, len, p->sealed, err));
+    len += HD_SEAL_TAG;
+    uint64_t at = __atomic_fetch_add(&f->end, len, __ATOMIC_RELAXED);
+    HD_TRY(hd_io_write_at(f->fd, p->sealed, len, at, f->name, err));
+    *out = (hd_part){at, len, encoding};
+    return HD_OK;
+}
+
+hd_code hd_packer_finish(hd_packer *p, const hd_directory *d, uint64_t *file_len, hd_err *err)
+{
+    hd_file_writer *f = p->file;
+    hd_buf plain;
+    hd_buf_init(&plain, SIZE_MAX / 2);
+    hd_directory_encode(d, &plain);
+    hd_code rc;
+    HD_GO(hd_buf_check(&plain, err));
+    size_t len = plain.len + HD_SEAL_TAG;
+    hd_file_header h = {.rows = d->rows, .n_columns = d->n_columns, .directory_at = f->end,
+                        .directory_len = len};
+    memcpy(h.asset_id, f->asset_id, sizeof h.asset_id);
+    uint8_t header[HD_HEADER_LEN], nonce[HD_SEAL_NONCE];
+    hd_header_encode(&h, header);
+    hd_part_nonce(HD_DIRECTORY_COLUMN, HD_PART_DIRECTORY, 0, nonce);
+    HD_GO(hd_scratch(&p->sealed, &p->sealed_cap, len, err));
+    HD_GO(hd_seal(p->sealer, nonce, header, sizeof header, plain.data, plain.len, p->sealed, err));
+    HD_GO(hd_io_write_at(f->fd, p->sealed, len, f->end, f->name, err));
+    HD_GO(hd_io_write_at(f->fd, header, sizeof header, 0, f->name, err));
+    *file_len = f->end + len;
+out:
+    if (plain.len)
+        explicit_bzero(plain.data, plain.len);
+    hd_buf_free(&plain);
+    return rc;
+}

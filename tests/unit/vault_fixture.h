@@ -1,0 +1,42 @@
+/* vault_fixture.h - a vault in a temporary folder, and a table of rows that are known by formula, so
+ * that a test can say for each row what must come back. */
+#ifndef HD_TESTS_VAULT_FIXTURE_H
+#define HD_TESTS_VAULT_FIXTURE_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "vault/vault.h"
+
+typedef struct fixture {
+    char root[64], folder[128], key_file[128];
+} fixture;
+
+#define OK(call)                                                                                   \
+    do {                                                                                           \
+        hd_code ok_code = (call);                                                                  \
+        if (ok_code != HD_OK)                                                                      \
+            fail_msg("%s: %s", #call, err.text);                                                   \
+    } while (0)
+
+static inline void fixture_make(fixture *f)
+{
+    snprintf(f->root, sizeof f->root, "/tmp/hdis-test-XXXXXX");
+    if (!mkdtemp(f->root))
+        abort();
+    snprintf(f->folder, sizeof f->folder, "%s/vault", f->root);
+    snprintf(f->key_file, sizeof f->key_file, "%s/keys/vault.key", f->root);
+}
+
+static inline void fixture_remove(fixture *f)
+{
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", f->root);
+    if (system(command) != 0)
+        abort();
+}
+
+#endif
