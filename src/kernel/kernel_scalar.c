@@ -272,7 +272,7 @@ static hd_code find_cells(batch *b, hd_err *err)
 /* ---- tables --------------------------------------------------------------------------------- */
 
 /* The rows come in person order, so somebody seen before in a cell was the last one seen there.
- * Person 0 never counts: `last` starts as 0 and unlinked rows come before all others. */
+ * Person 0 adds nobody: `last` starts as 0 and unlinked rows come before all others. */
 static void count_rows(const uint32_t *restrict persons, const uint32_t *restrict cells,
                        const uint16_t *restrict members, size_t n, hd_k_count *restrict counts)
 {
@@ -292,11 +292,6 @@ static void update_counts(const batch *b, size_t set, size_t class)
     const uint16_t *members = b->members + class * BATCH;
     size_t n = b->n_members[class];
     count_rows(b->persons, cells, members, n, arrays[hd_k_array_counts(class)]);
-    if (b->base >= b->plan->n_unlinked)
-        return;
-    uint8_t *unlinked = arrays[hd_k_array_unlinked(b->plan, class)];
-    for (size_t i = 0; i < n && b->persons[members[i]] == 0; i++)
-        unlinked[cells[members[i]]] = 1;
 }
 
 static void update_exact(const int64_t *restrict integers, const uint32_t *restrict codes,

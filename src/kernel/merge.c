@@ -211,25 +211,21 @@ static hd_code merge_class(merge *m, size_t set, size_t class, hd_err *err)
     const set_cells *s = &m->sets[set];
     struct sum {
         uint64_t rows, persons;
-        uint8_t unlinked;
     } *sums = NULL;
     HD_TRY(take_array(m, &sums, s->n, sizeof *sums, err));
     for (size_t lane = 0; lane < p->n_lanes; lane++) {
         const hd_k_table *t = &m->lanes[lane].tables[set];
         const hd_k_count *counts = t->arrays[hd_k_array_counts(class)];
-        const uint8_t *unlinked = t->arrays[hd_k_array_unlinked(p, class)];
         for (size_t i = 0; i < t->n_cells; i++) {
             uint32_t place = s->places[lane][i];
             if (place == NO_CELL)
                 continue;
             sums[place - 1].rows += counts[i].rows;
             sums[place - 1].persons += counts[i].persons;
-            sums[place - 1].unlinked |= unlinked ? unlinked[i] : 0;
         }
     }
     for (size_t i = 0; i < s->n; i++) {
-        hd_k_tally t = {.rows = (int64_t)sums[i].rows,
-                        .persons = (int64_t)sums[i].persons + sums[i].unlinked};
+        hd_k_tally t = {.rows = (int64_t)sums[i].rows, .persons = (int64_t)sums[i].persons};
         if (class == 0)
             m->out->all[s->first + i] = t;
         for (size_t k = 0; k < p->q->n_measures; k++)

@@ -110,10 +110,8 @@ static uint64_t fill_items(hd_k_plan *p, size_t s, bool dense)
     const hd_k_question *q = p->q;
     size_t *items = p->items + s * p->n_arrays;
     uint64_t total = 0;
-    for (size_t c = 0; c < p->n_classes; c++) {
+    for (size_t c = 0; c < p->n_classes; c++)
         items[hd_k_array_counts(c)] = sizeof(hd_k_count);
-        items[hd_k_array_unlinked(p, c)] = p->n_unlinked ? 1 : 0;
-    }
     for (size_t m = 0; m < q->n_measures; m++) {
         hd_k_kind kind = q->measures[m].kind;
         bool has_bins = kind == HD_K_DISTRIBUTION || kind == HD_K_DISTINCT;
@@ -234,7 +232,7 @@ hd_code hd_k_plan_make(hd_k_plan *p, const hd_k_question *q, const hd_k_tuning *
     }
     find_classes(p);
     find_where_nodes(p);
-    p->n_arrays = 2 * p->n_classes + q->n_measures;
+    p->n_arrays = p->n_classes + q->n_measures;
     p->items = hd_calloc(q->n_sets * p->n_arrays, sizeof *p->items);
     if (!p->items) {
         rc = hd_fail_nomem(err);

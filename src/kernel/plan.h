@@ -5,8 +5,7 @@
  * of threads, so sums of decimals and refusals are the same on every machine.
  *
  * The rows of person 0 come first. Nobody is counted twice because a linked person lies in one
- * lane; the unlinked rows may be cut anywhere, they leave a mark in their cells instead of a count
- * and add one person to each marked cell at the end.
+ * lane; the unlinked rows may be cut anywhere, because they add no person.
  */
 #ifndef HD_KERNEL_PLAN_H
 #define HD_KERNEL_PLAN_H
@@ -47,7 +46,7 @@ typedef struct hd_k_plan {
     uint32_t *class_of;      /* n_measures */
     uint8_t *node_is_where;  /* n_nodes: 1 when `where` depends on the node */
     uint8_t *group_is_used;  /* n_groups */
-    size_t n_arrays;         /* arrays of a table: counts, marks of the unlinked, values */
+    size_t n_arrays;         /* arrays of a table: counts, values */
     hd_k_set_plan *sets;
     uint64_t *strides;
     size_t *items;
@@ -61,13 +60,9 @@ static inline size_t hd_k_array_counts(size_t class)
 {
     return class;
 }
-static inline size_t hd_k_array_unlinked(const hd_k_plan *p, size_t class)
-{
-    return p->n_classes + class;
-}
 static inline size_t hd_k_array_values(const hd_k_plan *p, size_t measure)
 {
-    return 2 * p->n_classes + measure;
+    return p->n_classes + measure;
 }
 
 /* n_lanes_max 0: as many as tuning allows. */
