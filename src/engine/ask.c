@@ -6,6 +6,7 @@
  */
 #include "engine/private.h"
 #include "base/alloc.h"
+#include "base/intern.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -580,29 +581,67 @@ static hd_code guard_all(const asked *a, hd_err *err)
 
 /* ---- types ------------------------------------------------------------------------------------- */
 
-/* One empty table a question, so that DuckDB checks functions and types without any data. */
-static hd_code types_table(hd_buf *sql, const asked *a)
+/* One empty table a question, with the columns it reads, so that DuckDB checks functions and types
+ * without any data. */
+struct types {
+    const asked *a;
+    hd_buf *sql;
+    hd_intern *seen;
+};
+
+static const char *column_type(const asked *a, const char *name)
 {
-    hd_buf_str(sql, "CREATE OR REPLACE TABLE \"types\" (\"#person\" BIGINT");
-    for (size_t i = 0; i < a->n_any; i++)
-        hd_buf_printf(sql, ", \"#any%zu\" BOOLEAN", i);
-    for (size_t i = 0; i < a->table->n_fields; i++) {
-        const hd_field *f = &a->table->fields[i];
-        char name[96];
-        if (f->kind == HD_FIELD_STORED || f->kind == HD_FIELD_KEY) {
-            hd_buf_str(sql, ", ");
-            hd_duck_put_name(sql, f->name);
-            hd_buf_printf(sql, " %s", f->kind == HD_FIELD_KEY ? "BIGINT" : hd_sql_type(f->type));
-        }
-        for (unsigned k = 1; f->kind == HD_FIELD_LIST && k <= f->n_elements; k++) {
-            snprintf(name, sizeof name, "%s#%u", f->name, k);
-            hd_buf_str(sql, ", ");
-            hd_duck_put_name(sql, name);
-            hd_buf_printf(sql, " %s", hd_sql_type(f->type));
-        }
+    if (strcmp(name, "#person") == 0)
+        return "BIGINT";
+    column_ref ref = hd_column_parse(a, name);
+    if (ref.any >= 0)
+        return "BOOLEAN";
+    return ref.field->kind == HD_FIELD_KEY ? "BIGINT" : hd_sql_type(ref.field->type);
+}
+
+static json_t *declare_column(void *ctx, json_t *node, hd_code *rc, hd_err *err)
+{
+    struct types *t = ctx;
+    const char *name = hd_tree_column(node);
+    if (!name) {
+        *rc = hd_tree_each_child(node, declare_column, ctx, err);
+        return NULL;
+    }
+    uint32_t before = hd_intern_count(t->seen), id;
+    *rc = hd_intern_add(t->seen, name, strlen(name), &id, err);
+    if (*rc == HD_OK && id == before) {
+        hd_buf_str(t->sql, ", ");
+        hd_duck_put_name(t->sql, name);
+        hd_buf_printf(t->sql, " %s", column_type(t->a, name));
+    }
+    return NULL;
+}
+
+static hd_code declare(struct types *t, json_t *tree, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    if (tree)
+        (void)declare_column(t, tree, &rc, err);
+    return rc;
+}
+
+static hd_code types_table(hd_buf *sql, const asked *a, hd_err *err)
+{
+    struct types t = {a, sql, hd_intern_new()};
+    if (!t.seen)
+        return hd_fail_nomem(err);
+    hd_buf_str(sql, "CREATE OR REPLACE TABLE \"types\" (\"#\" BIGINT");
+    hd_code rc = declare(&t, a->where, err);
+    for (size_t i = 0; i < a->q.n_keys && rc == HD_OK; i++)
+        rc = declare(&t, a->keys[i], err);
+    for (size_t i = 0; i < a->q.n_aggregates && rc == HD_OK; i++) {
+        rc = declare(&t, a->aggregates[i].argument, err);
+        if (rc == HD_OK)
+            rc = declare(&t, a->aggregates[i].filter, err);
     }
     hd_buf_char(sql, ')');
-    return HD_OK;
+    hd_intern_free(t.seen);
+    return rc;
 }
 
 static hd_code put_tree(hd_engine *e, hd_buf *sql, json_t *tree, hd_err *err)
@@ -665,7 +704,7 @@ static hd_code check_types(struct asking *s, hd_err *err)
     hd_buf_init(&sql, 1u << 24);
     hd_duck_result *r = NULL;
     hd_code rc;
-    HD_GO(types_table(&sql, a));
+    HD_GO(types_table(&sql, a, err));
     HD_GO(hd_buf_check(&sql, err));
     HD_GO(hd_duck_run(s->e->duck, sql.data, err));
     hd_buf_clear(&sql);
