@@ -50,7 +50,9 @@ typedef struct hd_field {
     hd_type type;
     size_t n_columns;
     const char **columns; /* header names in order of preference; for a list with %02d or %d */
-    unsigned n_elements;  /* HD_FIELD_LIST */
+    unsigned n_elements;  /* HD_FIELD_LIST: positions of a landed row; 0 when there is no limit */
+    size_t n_element_names;
+    const char **element_names; /* HD_FIELD_LIST: how one position is asked for: diag_%02d, delmeth_%d */
     size_t n_codes;
     const hd_code_entry *codes; /* code list and sentinels; empty when any value of the type goes */
     const char *pattern;        /* POSIX extended regular expression a proper value matches; or "" */
@@ -60,7 +62,8 @@ typedef struct hd_field {
     bool is_subnational; /* provider, commissioner, practice, place: a breakdown below national level */
     bool is_required;    /* a file without this column is refused */
     const char *expression; /* HD_FIELD_EXPRESSION */
-    const char *of;         /* HD_FIELD_EXPRESSION: the one field it reads */
+    const char *of;         /* HD_FIELD_EXPRESSION: the one field it reads: stored, expression, or one
+                               element of a list (diag_01) */
     /* built tables: where the value comes from */
     const char *from; /* source field of the table it is built from, or "" when computed */
     const char *take; /* first, last, any (lists: union over rows); "" when computed */
@@ -84,8 +87,24 @@ typedef struct hd_table_def {
     const char *period; /* the date field that months refer to by default */
     const char *key;    /* the field that identifies a row, or "" */
     size_t n_fields;
-    const hd_field *fields;
+    const hd_field *fields; /* of a landed table also the identifying ones (identifying.yaml) */
+    size_t n_ignored;
+    const char **ignored; /* header names that are known and not kept, as they repeat other columns */
 } hd_table_def;
+
+typedef enum hd_header_use {
+    HD_HEADER_UNKNOWN, /* no definition names it: reported, not kept                           */
+    HD_HEADER_FIELD,   /* a field's column, by its name or an older one                        */
+    HD_HEADER_ELEMENT, /* one position of a list                                               */
+    HD_HEADER_IGNORED  /* repeats what other columns hold (DIAG_4_CONCAT)                      */
+} hd_header_use;
+
+typedef struct hd_header {
+    hd_header_use use;
+    const hd_field *field; /* FIELD, ELEMENT; its kind says whether it is stored, hashed or dropped */
+    size_t preference;     /* index in field->columns; the smallest that a file has is read */
+    unsigned position;     /* ELEMENT: 1 .. n_elements */
+} hd_header;
 
 typedef struct hd_codelist {
     const char *name, *title, *source;
@@ -120,11 +139,17 @@ size_t hd_catalogue_n_tables(const hd_catalogue *c);
 const hd_table_def *hd_catalogue_table_at(const hd_catalogue *c, size_t i);
 const hd_table_def *hd_catalogue_table(const hd_catalogue *c, const char *name); /* or NULL */
 const hd_field *hd_table_def_field(const hd_table_def *t, const char *name);     /* or NULL */
+/* The list and the position that an element name (diag_01, delmeth_3) stands for, or NULL. */
+const hd_field *hd_table_def_element(const hd_table_def *t, const char *name, unsigned *position);
+/* What a column of a delivered file is; any case, surrounding blanks and quotes already cut. */
+hd_header hd_table_def_header(const hd_table_def *t, const char *name, size_t len);
+size_t hd_catalogue_n_codelists(const hd_catalogue *c);
+const hd_codelist *hd_catalogue_codelist_at(const hd_catalogue *c, size_t i);
 const hd_codelist *hd_catalogue_codelist(const hd_catalogue *c, const char *name);
 size_t hd_catalogue_n_lookups(const hd_catalogue *c);
 const hd_lookup *hd_catalogue_lookup_at(const hd_catalogue *c, size_t i);
 const hd_lookup *hd_catalogue_lookup(const hd_catalogue *c, const char *name);
-/* The lookup's answer for a code, or NULL. */
+/* The lookup's answer for a code; without one NULL, or the code itself when keeps_unknown. */
 const char *hd_lookup_find(const hd_lookup *l, const char *code);
 /* Value of a derivation parameter, or fallback. */
 const char *hd_table_def_parameter(const hd_table_def *t, const char *name, const char *fallback);
