@@ -1,6 +1,8 @@
 /* commands.c - the table of commands; the order is the order of `hdis help`. */
-#include "cli/command.h"
+#include "cli/commands.h"
 
 const hd_command *const hd_commands[] = {
+    &hd_command_init,
+    &hd_command_vault,
     NULL,
 };

@@ -189,6 +189,9 @@ hd_code hd_vault_create(const char *folder, const char *key_file, hd_err *err)
     HD_TRY(hd_crypto_start(err));
     HD_TRY(hd_io_make_dir(folder, err));
     HD_TRY(real_path(folder, real, err));
+    HD_TRY(join(path, sizeof path, real, "ledger.db", err));
+    if (access(path, F_OK) == 0)
+        return hd_fail(err, HD_CONFLICT, "%s is a vault already", folder);
     HD_TRY(check_is_empty(real, err));
     HD_TRY(make_parents(key_file, err));
     HD_TRY(refuse_key_inside(real, key_file, err));

@@ -1,0 +1,10 @@
+/* commands.h - the commands of commands.c, one to a file cmd_NAME.c. */
+#ifndef HD_CLI_COMMANDS_H
+#define HD_CLI_COMMANDS_H
+
+#include "cli/command.h"
+
+extern const hd_command hd_command_init;
+extern const hd_command hd_command_vault;
+
+#endif
