@@ -3,6 +3,7 @@
 
 const hd_command *const hd_commands[] = {
     &hd_command_init,
+    &hd_command_query,
     &hd_command_vault,
     NULL,
 };

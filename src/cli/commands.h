@@ -5,6 +5,7 @@
 #include "cli/command.h"
 
 extern const hd_command hd_command_init;
+extern const hd_command hd_command_query;
 extern const hd_command hd_command_vault;
 
 #endif

@@ -82,40 +82,16 @@ const char *hd_single_column(const json_t *node)
 
 /* ---- names ------------------------------------------------------------------------------------- */
 
-/* Position that `name` has in the pattern "DIAG_4_%02d" (any case), or 0. */
-static unsigned position_in(const char *pattern, const char *name, unsigned n_elements)
-{
-    const char *percent = strchr(pattern, '%');
-    if (!percent)
-        return 0;
-    size_t before = (size_t)(percent - pattern);
-    const char *after = strchr(percent, 'd');
-    if (!after || strncasecmp(pattern, name, before) != 0)
-        return 0;
-    char *end;
-    if (!isdigit((unsigned char)name[before]))
-        return 0;
-    unsigned long n = strtoul(name + before, &end, 10);
-    return n >= 1 && n <= n_elements && strcasecmp(after + 1, end) == 0 ? (unsigned)n : 0;
-}
-
+/* One position of a list: primary_NAME, or as its element names say (diag_03). */
 static const hd_field *list_element(const hd_table_def *t, const char *name, unsigned *element)
 {
-    for (size_t i = 0; i < t->n_fields; i++) {
-        const hd_field *f = &t->fields[i];
-        if (f->kind != HD_FIELD_LIST)
-            continue;
-        if (strncmp(name, "primary_", 8) == 0 && strcmp(name + 8, f->name) == 0) {
-            *element = 1;
+    if (strncmp(name, "primary_", 8) == 0) {
+        const hd_field *f = hd_table_def_field(t, name + 8);
+        *element = 1;
+        if (f && f->kind == HD_FIELD_LIST)
             return f;
-        }
-        for (size_t k = 0; k < f->n_columns; k++) {
-            *element = position_in(f->columns[k], name, f->n_elements);
-            if (*element)
-                return f;
-        }
     }
-    return NULL;
+    return hd_table_def_element(t, name, element);
 }
 
 static const hd_field *any_of_list(const hd_table_def *t, const char *name)
