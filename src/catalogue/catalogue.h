@@ -18,7 +18,7 @@
 
 typedef enum hd_field_kind {
     HD_FIELD_STORED,      /* one dictionary-coded column                                       */
-    HD_FIELD_LIST,        /* list column (diagnosis, operation): positions 1..n_elements       */
+    HD_FIELD_LIST,        /* list column (diagnosis, procedure): positions 1..n_elements       */
     HD_FIELD_KEY,         /* row key or identifier: kept as a 64-bit keyed hash, never readable */
     HD_FIELD_PERSON,      /* person id: becomes the keyed pseudonym, then the person number    */
     HD_FIELD_IDENTIFYING, /* name, NHS number, postcode, full date of birth: never stored      */

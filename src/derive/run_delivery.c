@@ -15,7 +15,7 @@ enum {
 static const hd_condition conditions[] = {
     {IS_VALID, "epistat", "3"},        {IS_FEMALE, "sex", "2"},
     {IS_REGULAR, "classpat", "3 4"},   {HAS_EPITYPE, "epitype", "2 5"},
-    {HAS_PROCEDURE, "operation", "R17-R25"},
+    {HAS_PROCEDURE, "procedure", "R17-R25"},
 };
 
 /* Rule 3: what makes a maternity tail full. */
@@ -79,8 +79,8 @@ static hd_code reader_open(reader *r, const hd_table_def *def, hd_source *s, hd_
     for (size_t i = 0; i < N_TAIL; i++)
         if (hd_table_def_field(s->def, tail_fields[i]))
             HD_TRY(hd_known_new(&r->tail[i], s, tail_fields[i], err));
-    HD_TRY(hd_known_new(&r->known_operation, s, "operation", err));
-    HD_TRY(methods_new(&r->operation, s, "operation", HD_METHOD_OPCS, err));
+    HD_TRY(hd_known_new(&r->known_operation, s, "procedure", err));
+    HD_TRY(methods_new(&r->operation, s, "procedure", HD_METHOD_OPCS, err));
     HD_TRY(methods_new(&r->delmeth_d, s, "delmeth_d", HD_METHOD_D, err));
     return methods_new(&r->delmeth, s, "delmeth", HD_METHOD_N, err);
 }
