@@ -363,7 +363,7 @@ static const struct list_choice {
 } list_choices[] = {
     {"diagnosis", offsetof(naive_row, diagnosis),
      {"I10X", "D36", "D37", "D489", "C97X", "C98", "Z511", "Z510", "C509", "J189"}},
-    {"operation", offsetof(naive_row, operation),
+    {"procedure", offsetof(naive_row, operation),
      {"R182", "R171", "R249", "R211", "R252", "-", "Y801", "R251", "R261", "R229"}},
     {"delmeth", offsetof(naive_row, delmeth),
      {"0", "1", "2", "4", "5", "7", "8", "9", "X", "3"}},
