@@ -441,16 +441,27 @@ static hd_code call_text(hd_duck *d, const char *function, const char *text, con
     return rc;
 }
 
+/* DuckDB writes "no place in the text" as 2^64-1, which JSON readers refuse: make it 0. The quotes
+ * cannot come from a person's text, where they stand behind a backslash. */
+static void clear_places(char *json)
+{
+    static const char none[] = "\"query_location\":18446744073709551615";
+    static const char zero[] = "\"query_location\":0                   ";
+    for (char *at = json; (at = strstr(at, none)); at += sizeof none - 1)
+        memcpy(at, zero, sizeof none - 1);
+}
+
 hd_code hd_duck_parse(hd_duck *d, const char *sql, char **json, hd_err *err)
 {
     *json = NULL;
     char *text;
     HD_TRY(call_text(d, "json_serialize_sql", sql, "::VARCHAR", &text, err));
+    clear_places(text);
     json_error_t jerr;
     json_t *tree = json_loads(text, JSON_REJECT_DUPLICATES, &jerr);
     hd_code rc = HD_OK;
     if (!tree)
-        rc = hd_fail(err, HD_INVALID, "SQL: the parser's answer cannot be read");
+        rc = hd_fail(err, HD_INVALID, "SQL: a number in it is too large");
     else if (json_is_true(json_object_get(tree, "error")))
         rc = hd_duck_fail(err, HD_INVALID, "SQL",
                           json_string_value(json_object_get(tree, "error_message")));

@@ -433,7 +433,12 @@ static hd_code lift_outputs(struct asking *s, hd_err *err)
     for (size_t i = 0; i < s->n_items; i++) {
         hd_output *o = &s->outputs[i];
         HD_TRY(keep_text(a, s->items[i].name, &o->name, err));
-        HD_TRY(lift_to_sql(s, s->items[i].tree, false, &o->sql, &o->aggregates, err));
+        hd_code rc = lift_to_sql(s, s->items[i].tree, false, &o->sql, &o->aggregates, err);
+        if (rc == HD_DENIED && !has_aggregate(s->items[i].tree) &&
+            strcmp(o->name, "person") != 0) /* say it in the asker's own words */
+            return hd_fail(err, rc, "%s outside GROUP BY would return records; nearest: GROUP BY %s",
+                           o->name, o->name);
+        HD_TRY(rc);
     }
     if (a->q.n_aggregates == 0 && a->q.n_keys == 0)
         return hd_fail(err, HD_DENIED, "this would return records; ask for aggregates, as in %s",
