@@ -1,9 +1,12 @@
 /* commands.c - the table of commands; the order is the order of `hdis help`. */
 #include "cli/commands.h"
 
+extern const hd_command hd_command_stat;
+
 const hd_command *const hd_commands[] = {
     &hd_command_init,
     &hd_command_query,
     &hd_command_vault,
+    &hd_command_stat,
     NULL,
 };

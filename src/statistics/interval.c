@@ -102,7 +102,7 @@ hd_code hd_proportion_limits(hd_proportion_method method, double x, double n, do
     case HD_PROPORTION_AGRESTI_COULL: {
         double centre = (x + z * z / 2) / (n + z * z);
         half = z * sqrt(centre * (1 - centre) / (n + z * z));
-        *out = (hd_limits){centre - half, centre + half};
+        *out = (hd_limits){x > 0 ? centre - half : 0, x < n ? centre + half : 1};
         return HD_OK;
     }
     case HD_PROPORTION_WALD:

@@ -31,8 +31,8 @@ typedef enum hd_count_method {
 /* Two-sided standard normal quantile: 1.959964 for 0.95. */
 HD_MUST hd_code hd_z(double level, double *z, hd_err *err);
 
-/* Limits of x/n as a fraction of 1; at x = 0 lower is 0, at x = n upper is 1, exactly, for every
- * method but Agresti-Coull and Wald, whose formulas may leave 0..1. */
+/* Limits of x/n as a fraction of 1; at x = 0 lower is 0, at x = n upper is 1, exactly. Those of
+ * Agresti-Coull and Wald may lie outside 0..1 elsewhere, as their formulas do. */
 HD_MUST hd_code hd_proportion_limits(hd_proportion_method method, double x, double n, double level,
                                      hd_limits *out, hd_err *err);
 

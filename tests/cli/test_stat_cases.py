@@ -1,0 +1,381 @@
+"""`hdis stat` against the published test suites of the field.
+
+The cases lie beside the checkout (../shared/cases/statistics, or HDIS_SHARED) and are not shipped: without
+them every test here skips. manifest.csv lists them, with tolerances; what differs is printed value by value.
+"""
+
+import csv
+import io
+import math
+import os
+import subprocess
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HDIS = os.environ.get("HDIS", os.path.join(ROOT, "build", "hdis"))
+SHARED = os.environ.get("HDIS_SHARED", os.path.join(ROOT, "..", "shared"))
+CASES = os.path.join(SHARED, "cases", "statistics")
+MANIFEST = os.path.join(CASES, "manifest.csv")
+
+HANDLERS = {}
+
+
+def read(name):
+    with open(os.path.join(CASES, name), encoding="utf-8", newline="") as f:
+        return list(csv.DictReader(f))
+
+
+def table(rows, columns=None):
+    """Rows (dicts) as CSV text; columns may rename: {"theirs": "ours"}."""
+    columns = columns or {c: c for c in rows[0]}
+    if not isinstance(columns, dict):
+        columns = {c: c for c in columns}
+    out = io.StringIO()
+    w = csv.writer(out, lineterminator="\n")
+    w.writerow(columns.values())
+    for r in rows:
+        w.writerow([r[c] for c in columns])
+    return out.getvalue()
+
+
+def run(method, text, *args):
+    return subprocess.run([HDIS, "stat", method, *map(str, args)], input=text, text=True,
+                          capture_output=True, timeout=60)
+
+
+def stat(method, text, *args):
+    p = run(method, text, *args)
+    assert p.returncode == 0, p.stderr
+    return list(csv.DictReader(io.StringIO(p.stdout)))
+
+
+class Check:
+    """Collects differences, so that one run shows all of them."""
+
+    def __init__(self, row):
+        self.rel = float(row["rel_tol"] or 0)
+        self.abs = float(row["abs_tol"] or 0)
+        self.case = row["method"] + "/" + row["case_id"]
+        self.checks = 0
+        self.wrong = []
+
+    def number(self, where, want, got, abs_tol=None):
+        self.checks += 1
+        if want == "" or got == "":
+            if want != got:
+                self.wrong.append("%s: want %r got %r" % (where, want, got))
+            return
+        w, g = float(want), float(got)
+        if not abs(g - w) <= (self.abs if abs_tol is None else abs_tol) + self.rel * abs(w):
+            self.wrong.append("%s: want %.17g got %.17g" % (where, w, g))
+
+    def text(self, where, want, got):
+        self.checks += 1
+        if str(want) != str(got):
+            self.wrong.append("%s: want %r got %r" % (where, want, got))
+
+    def rows(self, want, got, key, columns, texts=()):
+        """columns: {theirs: ours} or names; every wanted row must be there once, in any order."""
+        columns = columns if isinstance(columns, dict) else {c: c for c in columns}
+        index = {tuple(r[k] for k in key): r for r in got}
+        for w in want:
+            k = tuple(w[x] for x in key)
+            if k not in index:
+                self.wrong.append("%s: no row %r" % (self.case, k))
+                continue
+            for theirs, ours in columns.items():
+                compare = self.text if theirs in texts else self.number
+                compare("%s %s" % ("/".join(k), theirs), w[theirs], index[k][ours])
+
+    def done(self, least=1):
+        shown = "\n".join(self.wrong[:20])
+        assert not self.wrong, "%s: %d of %d differ\n%s" % (self.case, len(self.wrong), self.checks,
+                                                            shown)
+        assert self.checks >= least
+
+
+def case(method, *ids):
+    def add(f):
+        for i in ids:
+            HANDLERS[method, i] = f
+        return f
+    return add
+
+
+def split(rows, *keys):
+    """Rows by the values of some columns: {(a, b): [rows]} in order of appearance."""
+    out = {}
+    for r in rows:
+        out.setdefault(tuple(r[k] for k in keys), []).append(r)
+    return out
+
+
+BOTH = "0.95,0.998"
+LIMITS = ["lower95", "upper95", "lower99_8", "upper99_8"]
+
+
+# --- Intervals ----------------------------------------------------------------------------------------
+
+@case("wilson", "phe_primitives")
+def wilson(row, check):
+    for (level,), rows in split(read("wilson/phe_primitives.csv"), "confidence").items():
+        got = stat("proportion", table(rows, {"case": "case", "x": "numerator", "n": "denominator"}),
+                   "--level", level)
+        check.rows(rows, got, ["case"], ["lower", "upper"])
+
+
+@case("byar", "phe_primitives")
+def byar(row, check):
+    for (level,), rows in split(read("byar/phe_primitives.csv"), "confidence").items():
+        for r in rows:
+            r["one"] = 1
+            r["lower"] = r["lower"] or 0  # a product may give 0 where the formula goes negative
+        got = stat("rate", table(rows, {"case": "case", "x": "numerator", "one": "denominator"}),
+                   "--level", level, "--method", "byar", "--multiplier", 1)
+        check.rows(rows, got, ["case"], ["lower", "upper"])
+
+
+@case("proportions", "phe_cases")
+def proportion_cases(row, check):
+    for (m,), rows in split(read("proportions/phe_cases.csv"), "multiplier").items():
+        got = stat("proportion", table(rows, ["row", "numerator", "denominator"]), "--level", BOTH,
+                   "--multiplier", m)
+        check.rows(rows, got, ["row"], ["value"] + LIMITS)
+
+
+@case("proportions", "phe_grouped")
+def proportion_grouped(row, check):
+    got = stat("proportion", table(read("proportions/phe_grouped_input.csv")), "--group", "area")
+    check.rows(read("proportions/phe_grouped_expected.csv"), got, ["area"],
+               {"numerator": "numerator", "denominator": "denominator", "value": "value",
+                "lower95": "lower", "upper95": "upper"})
+
+
+@case("proportions", "r_binom_package")
+def proportion_methods(row, check):
+    for (method,), rows in split(read("proportions/r_binom_package.csv"), "method").items():
+        got = stat("proportion", table(rows, {"x": "numerator", "n": "denominator"}),
+                   "--method", method.replace("_", "-"))
+        for w, g in zip(rows, got):
+            for side in ("lower", "upper"):
+                check.number("%s %s/%s %s" % (method, w["x"], w["n"], side), w[side], g[side])
+
+
+@case("rates", "phe_cases")
+def rate_cases(row, check):
+    for (m,), rows in split(read("rates/phe_cases.csv"), "multiplier").items():
+        got = stat("rate", table(rows, ["row", "numerator", "denominator"]), "--level", BOTH,
+                   "--multiplier", m)
+        check.rows(rows, got, ["row"], ["value"] + LIMITS)
+
+
+@case("rates", "phe_grouped")
+def rate_grouped(row, check):
+    got = stat("rate", table(read("rates/phe_grouped_input.csv")), "--group", "area")
+    check.rows(read("rates/phe_grouped_expected.csv"), got, ["area"],
+               {"numerator": "numerator", "denominator": "denominator", "value": "value",
+                "lower95": "lower", "upper95": "upper"})
+
+
+@case("means", "phe_cases")
+def means(row, check):
+    rows = read("means/phe_input.csv")
+    for r in rows:
+        r["all"] = "ALL"
+    got = stat("mean", table(rows), "--group", "area", "--level", BOTH)
+    got += [dict(r, area=r["all"]) for r in
+            stat("mean", table(rows), "--group", "all", "--level", BOTH)]
+    columns = {"sum": "sum", "n": "n", "sd": "sd", "mean": "value"}
+    columns.update({c: c for c in LIMITS})
+    check.rows(read("means/phe_expected.csv"), got, ["area"], columns)
+
+
+@case("quantiles", "national_septiles", "ungrouped_quartiles", "within_region_deciles")
+def quantiles(row, check):
+    rows = read(row["input_file"])
+    got = stat("quantiles", table(rows, ["row", "group", "area", "value", "invert"]), "--number",
+               rows[0]["nquantiles"])
+    check.rows(rows, got, ["row"], {"expected_quantile": "quantile"})
+
+
+@case("quantiles", "refused_mixed_polarity")
+def quantiles_refused(row, check):
+    refused(check, "polarity", "quantiles", table(read(row["input_file"])), "--number", 7)
+
+
+def refused(check, word, method, text, *args):
+    p = run(method, text, *args)
+    check.text("exit status", 1, p.returncode)
+    check.text("one line", 1, p.stderr.count("\n"))
+    check.text("says why", True, word in p.stderr)
+    check.text("no output", "", p.stdout)
+
+
+# --- Standardisation, inequality, life expectancy ---------------------------------------------------------
+
+DSR = {"area": "area", "ageband": "band", "count": "count", "pop": "population", "stdpop": "standard"}
+DSR_RESULT = ["total_count", "total_pop", "value"]
+
+
+@case("dsr", "phe_esp1976")
+def dsr_esp1976(row, check):
+    rows = read("dsr/phe_esp1976_input.csv")
+    want = read("dsr/phe_esp1976_expected.csv")[0]
+    columns = {k: v for k, v in DSR.items() if k != "area"}
+    for args in ([], ["--standard", "esp1976"]):
+        got = stat("dsr", table(rows, columns), *args)[0]
+        for c in DSR_RESULT:
+            check.number(c, want[c], got[c])
+        check.number("lower", want["lower95"], got["lower"])
+        check.number("upper", want["upper95"], got["upper"])
+
+
+@case("dsr", "phe_multiarea")
+def dsr_multiarea(row, check):
+    rows = read("dsr/phe_multiarea_input.csv")
+    for (m,), want in split(read("dsr/phe_multiarea_expected.csv"), "multiplier").items():
+        for args in ([], ["--standard", "esp2013"], ["--sorted"]):
+            got = stat("dsr", table(rows, DSR), "--group", "area", "--multiplier", m, "--level", BOTH,
+                       *args)
+            check.rows(want, got, ["area"], DSR_RESULT + LIMITS)
+            check.rows(want, got, ["area"], {"suppressed": "withheld"})
+            for g in got:
+                check.text("reason", g["value"] == "", g["reason"] != "")
+
+
+@case("dsr", "phe_nonindependent")
+def dsr_nonindependent(row, check):
+    got = stat("dsr", table(read("dsr/phe_nonindependent_input.csv"),
+                            {"area": "area", "ageband": "band", "eventfreq": "event_frequency",
+                             "persons": "count", "pop": "population", "stdpop": "standard"}),
+               "--group", "area", "--level", BOTH)
+    check.rows(read("dsr/phe_nonindependent_expected.csv"), got, ["area"], DSR_RESULT + LIMITS)
+
+
+@case("dsr", "phe_refused")
+def dsr_refused(row, check):
+    rows = split(read("dsr/phe_refused_input.csv"), "case")
+    words = {"neg_count": "count", "neg_pop": "population", "neg_std": "standard",
+             "zero_pop": "population"}
+    for w in read("dsr/phe_refused_expected.csv"):
+        refused(check, words[w["case"]], "dsr",
+                table(rows[w["case"],], {k: v for k, v in DSR.items() if k != "area"}))
+
+
+ISR = {"area": "area", "age_index": "band", "count": "count", "pop": "population",
+       "refcount": "reference_count", "refpop": "reference_population"}
+
+
+@case("isr", "phe_multiarea", "phe_zero_population")
+def isr(row, check):
+    rows = read(row["input_file"])
+    want = split(read(row["expected_file"]), "kind", "multiplier")
+    for (kind, m), rs in want.items():
+        got = stat("isr", table(rows, ISR), "--group", "area", "--kind", kind, "--multiplier", m,
+                   "--level", BOTH)
+        columns = {"observed": "observed", "expected": "expected", "value": "value",
+                   "lower95": "lower95", "upper95": "upper95"}
+        if "lower99_8" in rs[0]:
+            columns.update(lower99_8="lower99_8", upper99_8="upper99_8")
+        columns["ref_rate"] = "reference_rate"
+        check.rows(rs, got, ["area"], columns)
+
+
+@case("isr", "phe_observed_totals")
+def isr_totals(row, check):
+    rows = read("isr/phe_multiarea_input.csv")
+    totals = {r["area"]: r["total_count"] for r in read("isr/phe_observed_totals.csv")}
+    for r in rows:
+        r["total"] = totals[r["area"]]
+    columns = dict(ISR, total="observed")
+    del columns["count"]
+    for (kind, m), want in split(read("isr/phe_multiarea_expected.csv"), "kind",
+                                 "multiplier").items():
+        got = stat("isr", table(rows, columns), "--group", "area", "--kind", kind, "--multiplier", m,
+                   "--level", BOTH)
+        check.rows(want, got, ["area"], ["value", "lower95", "upper95"])
+
+
+def inequality(check, point):
+    inputs = split(read("sii/phe_input.csv"), "case")
+    for (c,), want in split(read("sii/phe_expected.csv"), "case").items():
+        w = want[0]
+        levels = [str(float(x) / 100) for x in w["confidence"].split(";")]
+        args = ["--group", "area", "--kind", ("plain", "rate", "proportion")[int(w["value_type"])],
+                "--multiplier", w["multiplier"], "--level", ",".join(levels)]
+        args += ["--transform"] if w["transform"] == "1" else []
+        columns = {x: x for x in ("area", "quantile", "population", "value")}
+        has_limits = inputs[c,][0]["lower_cl"] != ""
+        columns.update({"lower_cl": "lower", "upper_cl": "upper"} if has_limits else {"se": "se"})
+        args += ["--repetitions", "100"] if point else []
+        got = stat("inequality", table(inputs[c,], columns), *args)
+        if point:
+            check.rows(want, got, ["area"], ["sii", "rii"])
+            continue
+        suffixes = [""] if len(levels) == 1 else ["%g" % (float(x) * 100) for x in levels]
+        for theirs, ours in zip(("", "2"), suffixes):
+            for x in ("sii_lower", "sii_upper", "rii_lower", "rii_upper"):
+                check.rows([r for r in want if r[x + theirs] != ""], got, ["area"],
+                           {x + theirs: x + ours})
+
+
+@case("sii", "phe_point")
+def sii_point(row, check):
+    inequality(check, True)
+
+
+@case("sii", "phe_limits")
+def sii_limits(row, check):
+    inequality(check, False)
+
+
+@case("life_expectancy", "phe_cases")
+def life(row, check):
+    got = stat("life-table", table(read("life_expectancy/phe_input.csv")))
+    check.rows(read("life_expectancy/phe_expected.csv"), got, ["age"],
+               {"value": "value", "lower95": "lower", "upper95": "upper"})
+
+
+@case("life_expectancy", "phe_wide")
+def life_wide(row, check):
+    got = stat("life-table", table(read("life_expectancy/phe_wide_input.csv")), "--group", "area")
+    want = read("life_expectancy/phe_wide_expected.csv")
+    check.rows(want, got, ["area", "age"], ["withheld"])
+    check.rows([w for w in want if w["withheld"] == "0"], got, ["area", "age"],
+               {"value": "value", "lower95": "lower", "upper95": "upper"})
+
+
+@case("life_expectancy", "phe_withheld")
+def life_withheld(row, check):
+    got = split(stat("life-table", table(read("life_expectancy/phe_withheld_input.csv")), "--group",
+                     "case"), "case")
+    for w in read("life_expectancy/phe_withheld_expected.csv"):
+        for g in got[w["case"],]:
+            check.text(w["case"], ("", "1", True), (g["value"], g["withheld"], g["reason"] != ""))
+
+
+# --- The manifest --------------------------------------------------------------------------------------
+
+def manifest():
+    if not os.path.exists(MANIFEST):
+        return []
+    with open(MANIFEST, encoding="utf-8", newline="") as f:
+        return list(csv.DictReader(f))
+
+
+@pytest.mark.skipif(not os.path.exists(MANIFEST), reason="no cases: %s is not there" % MANIFEST)
+@pytest.mark.parametrize("row", manifest(), ids=[r["method"] + "-" + r["case_id"] for r in manifest()])
+def test_case(row):
+    handler = HANDLERS.get((row["method"], row["case_id"]))
+    if handler is None:
+        pytest.skip("no handler yet")
+    check = Check(row)
+    handler(row, check)
+    check.done()
+
+
+def test_manifest_is_there():
+    if not os.path.exists(MANIFEST):
+        pytest.skip("the statistics cases are not beside the checkout: set HDIS_SHARED")
+    assert math.isclose(len(manifest()), 87)
