@@ -55,7 +55,9 @@ typedef struct hd_field {
     const char **element_names; /* HD_FIELD_LIST: how one position is asked for: diag_%02d, delmeth_%d */
     size_t n_codes;
     const hd_code_entry *codes; /* code list and sentinels; empty when any value of the type goes */
-    const char *pattern;        /* POSIX extended regular expression a proper value matches; or "" */
+    bool is_closed; /* only the codes are proper values; else they are labels and sentinels, and what
+                       pattern and range allow (or, without them, anything of the type) is proper too */
+    const char *pattern; /* POSIX extended regular expression a proper value matches; or "" */
     bool has_range;
     double minimum, maximum;
     int from_year, to_year;

@@ -187,6 +187,17 @@ static hd_code give_codes(hd_catalogue *c, draft *d, hd_err *err)
     return HD_OK;
 }
 
+/* A list of proper codes, and neither pattern nor range that would let other values in. */
+static bool is_closed(const hd_field *f)
+{
+    if (f->pattern[0] || f->has_range)
+        return false;
+    for (size_t i = 0; i < f->n_codes; i++)
+        if (f->codes[i].meaning == HD_MEANING_VALID)
+            return true;
+    return false;
+}
+
 static hd_code give_words(draft *d, hd_err *err)
 {
     if (d->raw.kind) {
@@ -261,7 +272,9 @@ static hd_code give_own(hd_catalogue *c, const draft_table *t, draft *d, hd_err 
     f->to_year = r->valid_to ? (int)*r->valid_to : f->to_year;
     f->is_subnational = r->subnational ? *r->subnational : f->is_subnational;
     f->is_required = r->required ? *r->required : f->is_required;
-    return give_codes(c, d, err);
+    HD_TRY(give_codes(c, d, err));
+    f->is_closed = is_closed(f);
+    return HD_OK;
 }
 
 static hd_code resolve_field(hd_catalogue *c, draft_table *t, draft *d, hd_err *err);

@@ -80,6 +80,10 @@ static void fields_carry_and_inherit(void **state)
     f = hd_table_def_field(op, "sex");
     assert_int_equal(f->n_codes, hd_table_def_field(apc, "sex")->n_codes);
     assert_string_equal(f->columns[0], "sex");
+    assert_true(f->is_closed);
+    assert_false(hd_table_def_field(apc, "gpprac")->is_closed);
+    assert_false(hd_table_def_field(apc, "startage")->is_closed);
+    assert_false(hd_table_def_field(apc, "lsoa11")->is_closed);
     f = hd_table_def_field(op, "diagnosis");
     assert_int_equal(f->n_elements, 12);
     f = hd_table_def_field(apc, "region");
