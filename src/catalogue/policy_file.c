@@ -1,71 +1,121 @@
 /* policy_file.c - see policy_file.h. */
 #include "catalogue/policy_file.h"
 
-#include "catalogue/definition.h"
+#include "base/alloc.h"
+#include "catalogue/yaml.h"
 
 #include <ctype.h>
-#include <cyaml/cyaml.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
-#define COUNT(field) CYAML_FIELD_INT(#field, CYAML_FLAG_DEFAULT, hd_policy_counts, field)
+/* As it stands in the file: what is not given is NULL. */
+typedef struct text_form {
+    const char *name, *title, *version, *source, *note, *legend, *mark;
+    const bool *shows_true_counts, *national_is_exact, *zero_is_shown, *small_sums_are_withheld,
+        *extremes_are_shown, *below_star_is_withheld;
+    const int64_t *withheld_from, *withheld_to, *rounded_to, *minimum_persons, *minimum_thin_side,
+        *minimum_records_per_cell;
+} text_form;
 
-static const cyaml_schema_field_t counts_fields[] = {
-    COUNT(withheld_from),
-    COUNT(withheld_to),
-    HD_DEFINITION_BOOL("zero_is_shown", CYAML_FLAG_DEFAULT, hd_policy_counts, zero_is_shown),
-    COUNT(rounded_to),
-    CYAML_FIELD_END,
+#define KEY(key, type, required) {#key, type, required, offsetof(text_form, key)}
+
+static const hd_yaml_key keys[] = {
+    KEY(name, HD_YAML_TEXT, true),
+    KEY(title, HD_YAML_TEXT, true),
+    KEY(version, HD_YAML_TEXT, true),
+    KEY(source, HD_YAML_TEXT, true),
+    KEY(note, HD_YAML_TEXT, false),
+    KEY(legend, HD_YAML_TEXT, true),
+    KEY(shows_true_counts, HD_YAML_BOOLEAN, true),
+    KEY(national_is_exact, HD_YAML_BOOLEAN, false),
+    KEY(mark, HD_YAML_TEXT, false),
+    KEY(withheld_from, HD_YAML_INTEGER, false),
+    KEY(withheld_to, HD_YAML_INTEGER, false),
+    KEY(zero_is_shown, HD_YAML_BOOLEAN, false),
+    KEY(rounded_to, HD_YAML_INTEGER, false),
+    KEY(minimum_persons, HD_YAML_INTEGER, false),
+    KEY(minimum_thin_side, HD_YAML_INTEGER, false),
+    KEY(small_sums_are_withheld, HD_YAML_BOOLEAN, false),
+    KEY(extremes_are_shown, HD_YAML_BOOLEAN, false),
+    KEY(below_star_is_withheld, HD_YAML_BOOLEAN, false),
+    KEY(minimum_records_per_cell, HD_YAML_INTEGER, false),
+    {NULL},
 };
+static const hd_yaml_shape shape = {sizeof(text_form), keys};
 
-#define TEXT(field, flags)                                                                         \
-    CYAML_FIELD_STRING_PTR(#field, CYAML_FLAG_POINTER | (flags), hd_policy_file, field, 1, 1000)
-#define OPTIONAL_INT(field)                                                                        \
-    CYAML_FIELD_INT(#field, CYAML_FLAG_OPTIONAL, hd_policy_file, field)
-#define OPTIONAL_BOOL(field)                                                                       \
-    HD_DEFINITION_BOOL(#field, CYAML_FLAG_OPTIONAL, hd_policy_file, field)
-
-static const cyaml_schema_field_t fields[] = {
-    TEXT(name, 0),
-    TEXT(title, 0),
-    TEXT(version, 0),
-    TEXT(source, 0),
-    TEXT(note, CYAML_FLAG_OPTIONAL),
-    TEXT(legend, 0),
-    HD_DEFINITION_BOOL("shows_true_counts", CYAML_FLAG_DEFAULT, hd_policy_file,
-                       shows_true_counts),
-    OPTIONAL_BOOL(national_is_exact),
-    TEXT(mark, CYAML_FLAG_OPTIONAL),
-    CYAML_FIELD_MAPPING("counts", CYAML_FLAG_OPTIONAL, hd_policy_file, counts, counts_fields),
-    OPTIONAL_INT(minimum_persons),
-    OPTIONAL_INT(minimum_thin_side),
-    OPTIONAL_BOOL(small_sums_are_withheld),
-    OPTIONAL_BOOL(extremes_are_shown),
-    OPTIONAL_BOOL(below_star_is_withheld),
-    OPTIONAL_INT(minimum_records_per_cell),
-    CYAML_FIELD_END,
-};
-
-static const cyaml_schema_value_t schema = {
-    CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, hd_policy_file, fields)};
-
-/* What the types alone do not say. Returns the key that is wrong and why, or NULL. */
-static const char *find_mistake(const hd_policy_file *p, const char *name)
+/* A rule that is left out is nobody's decision: a policy that controls anything states every rule,
+ * one that shows true counts states none. */
+static hd_code check_presence(const hd_yaml *y, const text_form *t, hd_err *err)
 {
-    if (strcmp(p->name, name) != 0)
-        return "name: must be the name of the file";
+    const void *const rules[] = {
+        t->national_is_exact, t->mark,           t->withheld_from,     t->withheld_to,
+        t->zero_is_shown,     t->rounded_to,     t->minimum_persons,   t->minimum_thin_side,
+        t->small_sums_are_withheld, t->extremes_are_shown, t->below_star_is_withheld,
+        t->minimum_records_per_cell};
+    static const char *const names[] = {
+        "national_is_exact", "mark",           "withheld_from",     "withheld_to",
+        "zero_is_shown",     "rounded_to",     "minimum_persons",   "minimum_thin_side",
+        "small_sums_are_withheld", "extremes_are_shown", "below_star_is_withheld",
+        "minimum_records_per_cell"};
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        if ((rules[i] != NULL) == *t->shows_true_counts)
+            return hd_yaml_fail(y, err, names[i],
+                                *t->shows_true_counts
+                                    ? "a policy that shows true counts has no use for it"
+                                    : "a policy that does not show true counts must state it");
+    return HD_OK;
+}
+
+static hd_code check_ranges(const hd_yaml *y, const text_form *t, hd_err *err)
+{
+    if (strlen(t->mark) != 1 || !ispunct((unsigned char)t->mark[0]))
+        return hd_yaml_fail(y, err, "mark", "must be one punctuation character, such as \"*\"");
+    if (*t->withheld_from < 0)
+        return hd_yaml_fail(y, err, "withheld_from", "must not be negative");
+    if (*t->withheld_to < *t->withheld_from || *t->withheld_to > 1000000)
+        return hd_yaml_fail(y, err, "withheld_to", "must be from withheld_from to 1000000");
+    if (*t->rounded_to < 1 || *t->rounded_to > 1000000)
+        return hd_yaml_fail(y, err, "rounded_to", "must be from 1 to 1000000");
+    if (*t->minimum_persons < 0)
+        return hd_yaml_fail(y, err, "minimum_persons", "must not be negative");
+    if (*t->minimum_thin_side < 0)
+        return hd_yaml_fail(y, err, "minimum_thin_side", "must not be negative");
+    if (*t->minimum_records_per_cell < 0)
+        return hd_yaml_fail(y, err, "minimum_records_per_cell", "must not be negative");
+    return HD_OK;
+}
+
+static hd_code take(hd_policy_file *p, const char *name, hd_err *err)
+{
+    const text_form *t = hd_yaml_data(p->yaml);
+    if (strcmp(t->name, name) != 0)
+        return hd_yaml_fail(p->yaml, err, "name", "must be the name of the file");
+    HD_TRY(check_presence(p->yaml, t, err));
+    p->name = t->name;
+    p->title = t->title;
+    p->version = t->version;
+    p->source = t->source;
+    p->note = t->note ? t->note : "";
+    p->legend = t->legend;
+    p->shows_true_counts = *t->shows_true_counts;
     if (p->shows_true_counts)
-        return p->mark ? "mark: a policy that shows true counts withholds nothing" : NULL;
-    if (!p->mark || strlen(p->mark) != 1 || !ispunct((unsigned char)p->mark[0]))
-        return "mark: must be one punctuation character, for example \"*\"";
-    if (p->counts.withheld_from < 0 || p->counts.withheld_to < p->counts.withheld_from)
-        return "counts: withheld_from and withheld_to must be a range from 0 up";
-    if (p->counts.rounded_to < 1 || p->counts.rounded_to > 1000000)
-        return "counts.rounded_to: must be from 1 to 1000000";
-    if (p->minimum_persons < 0 || p->minimum_thin_side < 0 || p->minimum_records_per_cell < 0)
-        return "minimum_persons, minimum_thin_side, minimum_records_per_cell: must not be negative";
-    return NULL;
+        return HD_OK;
+    HD_TRY(check_ranges(p->yaml, t, err));
+    p->national_is_exact = *t->national_is_exact;
+    p->mark = t->mark[0];
+    p->withheld_from = *t->withheld_from;
+    p->withheld_to = *t->withheld_to;
+    p->zero_is_shown = *t->zero_is_shown;
+    p->rounded_to = *t->rounded_to;
+    p->minimum_persons = *t->minimum_persons;
+    p->minimum_thin_side = *t->minimum_thin_side;
+    p->small_sums_are_withheld = *t->small_sums_are_withheld;
+    p->extremes_are_shown = *t->extremes_are_shown;
+    p->below_star_is_withheld = *t->below_star_is_withheld;
+    p->minimum_records_per_cell = *t->minimum_records_per_cell;
+    return HD_OK;
 }
 
 hd_code hd_policy_file_read(hd_policy_file **out, const char *catalogue_folder, const char *name,
@@ -79,13 +129,15 @@ hd_code hd_policy_file_read(hd_policy_file **out, const char *catalogue_folder, 
     int n = snprintf(path, sizeof path, "%s/policies/%s.yaml", catalogue_folder, name);
     if (n < 0 || (size_t)n >= sizeof path)
         return hd_fail(err, HD_LIMIT, "the path of the policies is too long");
-    void *data = NULL;
-    HD_TRY(hd_definition_load(path, &schema, &data, err));
-    hd_policy_file *p = data;
-    const char *mistake = find_mistake(p, name);
-    if (mistake) {
+    hd_policy_file *p = hd_calloc(1, sizeof *p);
+    if (!p)
+        return hd_fail_nomem(err);
+    hd_code rc = hd_yaml_read(&p->yaml, path, &shape, err);
+    if (rc == HD_OK)
+        rc = take(p, name, err);
+    if (rc != HD_OK) {
         hd_policy_file_free(p);
-        return hd_fail(err, HD_FORMAT, "%s: %s", path, mistake);
+        return rc;
     }
     *out = p;
     return HD_OK;
@@ -93,5 +145,8 @@ hd_code hd_policy_file_read(hd_policy_file **out, const char *catalogue_folder, 
 
 void hd_policy_file_free(hd_policy_file *p)
 {
-    hd_definition_free(&schema, p);
+    if (!p)
+        return;
+    hd_yaml_free(p->yaml);
+    hd_free(p);
 }

@@ -9,26 +9,25 @@
 
 #include "base/err.h"
 
-typedef struct hd_policy_counts {
+struct hd_yaml;
+
+typedef struct hd_policy_file {
+    const char *name, *title, *version, *source;
+    const char *note;   /* "" when none */
+    const char *legend; /* one line that goes with every output */
+    bool shows_true_counts; /* the rest does not apply then */
+    bool national_is_exact; /* else the rules below hold at national level too */
+    char mark;
     int64_t withheld_from, withheld_to; /* records, both ends included */
     bool zero_is_shown;
     int64_t rounded_to; /* 1: not rounded */
-} hd_policy_counts;
-
-typedef struct hd_policy_file {
-    char *name, *title, *version, *source;
-    char *note;   /* may be NULL */
-    char *legend; /* one line that goes with every output */
-    bool shows_true_counts; /* the rest does not apply then */
-    bool national_is_exact; /* else the rules below hold at national level too */
-    char *mark;             /* one character */
-    hd_policy_counts counts;
     int64_t minimum_persons;   /* fewer people than this behind a figure: withheld */
     int64_t minimum_thin_side; /* records beyond a quantile other than the median */
     bool small_sums_are_withheld; /* a sum within the withheld counts is treated as such a count */
     bool extremes_are_shown;      /* min and max below national level */
     bool below_star_is_withheld;
     int64_t minimum_records_per_cell; /* national tables by two or more fields, on average */
+    struct hd_yaml *yaml;             /* owns the texts */
 } hd_policy_file;
 
 HD_MUST hd_code hd_policy_file_read(hd_policy_file **out, const char *catalogue_folder,

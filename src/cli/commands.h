@@ -5,6 +5,8 @@
 #include "cli/command.h"
 
 extern const hd_command hd_command_init;
+extern const hd_command hd_command_indicator;
+extern const hd_command hd_command_indicators;
 extern const hd_command hd_command_query;
 extern const hd_command hd_command_vault;
 

@@ -19,7 +19,7 @@ static bool is_small(const hd_policy_file *p, int64_t records, int64_t persons)
 {
     if (records == 0)
         return false;
-    return (records >= p->counts.withheld_from && records <= p->counts.withheld_to) ||
+    return (records >= p->withheld_from && records <= p->withheld_to) ||
            persons < p->minimum_persons;
 }
 
@@ -42,7 +42,7 @@ static int64_t round_integer(int64_t x, int64_t base)
 
 static hd_figure withheld(const hd_policy_file *p, hd_type type)
 {
-    return (hd_figure){.value = {.type = type, .is_null = true}, .mark = p->mark[0]};
+    return (hd_figure){.value = {.type = type, .is_null = true}, .mark = p->mark};
 }
 
 static hd_figure shown(const hd_value *v)
@@ -56,10 +56,10 @@ static hd_figure count_figure(const hd_policy_file *p, const hd_aggregate *a, co
     hd_value v = c->value;
     HD_ALWAYS(v.type == HD_INTEGER && !v.is_null && v.integer >= 0);
     if (c->records == 0)
-        return p->counts.zero_is_shown ? shown(&v) : withheld(p, a->type);
+        return p->zero_is_shown ? shown(&v) : withheld(p, a->type);
     if (is_small_cell(p, c))
         return withheld(p, a->type);
-    v.integer = round_integer(v.integer, p->counts.rounded_to);
+    v.integer = round_integer(v.integer, p->rounded_to);
     return shown(&v);
 }
 
@@ -80,13 +80,13 @@ static hd_figure sum_figure(const hd_policy_file *p, const hd_aggregate *a, cons
     if (v.is_null)
         return shown(&v);
     double size = v.type == HD_DECIMAL ? fabs(v.decimal) : fabs((double)v.integer);
-    if (p->small_sums_are_withheld && size > 0 && size < (double)p->counts.withheld_to + 1)
+    if (p->small_sums_are_withheld && size > 0 && size < (double)p->withheld_to + 1)
         return withheld(p, a->type);
-    double base = (double)p->counts.rounded_to;
+    double base = (double)p->rounded_to;
     if (v.type == HD_DECIMAL)
         v.decimal = round(v.decimal / base) * base;
     else
-        v.integer = round_integer(v.integer, p->counts.rounded_to);
+        v.integer = round_integer(v.integer, p->rounded_to);
     return shown(&v);
 }
 

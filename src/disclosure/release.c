@@ -110,6 +110,19 @@ hd_code hd_release_builder_column(hd_release_builder *b, const char *name, hd_ty
     return hd_buf_check(&r->names, err);
 }
 
+hd_code hd_release_builder_question(hd_release_builder *b, const char *question, hd_err *err)
+{
+    hd_buf *names = &b->r->names;
+    char *before = hd_strdup(names->data + b->question);
+    if (!before)
+        return hd_fail_nomem(err);
+    b->question = names->len;
+    hd_buf_printf(names, "%s;\n%s", before, question);
+    hd_buf_char(names, '\0');
+    hd_free(before);
+    return hd_buf_check(names, err);
+}
+
 hd_code hd_release_builder_put(hd_release_builder *b, const hd_figure *f, hd_err *err)
 {
     release *r = b->r;

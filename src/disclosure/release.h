@@ -59,6 +59,8 @@ typedef struct hd_release_builder hd_release_builder;
 HD_MUST hd_release_builder *hd_release_builder_new(const hd_release *like); /* policy, versions */
 HD_MUST hd_code hd_release_builder_column(hd_release_builder *b, const char *name, hd_type type,
                                           bool is_key, hd_err *err);
+/* Another question that the figures rest on; it goes behind the one of `like`. */
+HD_MUST hd_code hd_release_builder_question(hd_release_builder *b, const char *question, hd_err *err);
 /* Figures row by row, left to right. */
 HD_MUST hd_code hd_release_builder_put(hd_release_builder *b, const hd_figure *f, hd_err *err);
 HD_MUST hd_code hd_release_builder_finish(hd_release_builder *b, hd_release **out, hd_err *err);

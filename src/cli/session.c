@@ -1,0 +1,29 @@
+/* session.c - see session.h. */
+#include "cli/session.h"
+
+int hd_session_open(hd_session *s, const hd_command *c, const hd_vault_option *where,
+                    const hd_output_options *o)
+{
+    hd_err err = {0};
+    hd_code rc;
+    *s = (hd_session){0};
+    /* True counts enter the list of assets: that writes to the ledger. */
+    int status = hd_vault_option_open(c, where, o->with_small_numbers, &s->vault);
+    if (status != HD_EXIT_OK)
+        return status;
+    HD_GO(hd_catalogue_open(&s->catalogue, hd_catalogue_default_folder(), hd_vault_folder(s->vault),
+                            &err));
+    HD_GO(hd_policy_open(&s->policy, hd_catalogue_folder(s->catalogue), hd_output_policy(o), &err));
+    HD_GO(hd_engine_open(&s->engine, s->vault, s->catalogue, &err));
+out:
+    return rc == HD_OK ? HD_EXIT_OK : hd_report(c, &err);
+}
+
+void hd_session_close(hd_session *s)
+{
+    hd_engine_close(s->engine);
+    hd_policy_free(s->policy);
+    hd_catalogue_close(s->catalogue);
+    hd_vault_close(s->vault);
+    *s = (hd_session){0};
+}
