@@ -149,9 +149,15 @@ static hd_code connect(hd_ledger *l, hd_err *err)
     sqlite3_db_config(l->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     sqlite3_db_config(l->db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
     return execute(l,
-                   "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;"
-                   "PRAGMA foreign_keys=ON; PRAGMA cell_size_check=ON; PRAGMA temp_store=MEMORY;",
+                   "PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA foreign_keys=ON;"
+                   "PRAGMA cell_size_check=ON; PRAGMA temp_store=MEMORY;",
                    err);
+}
+
+/* Apart from connect, because it writes: only into a file that is known to be a ledger. */
+static hd_code use_wal(hd_ledger *l, hd_err *err)
+{
+    return execute(l, "PRAGMA journal_mode=WAL", err);
 }
 
 static hd_code migrate(hd_ledger *l, hd_err *err)
@@ -207,6 +213,7 @@ hd_code hd_ledger_create(const char *path, const uint8_t vault_id[16], const uin
     char set[64];
     snprintf(set, sizeof set, "PRAGMA application_id=%d", APPLICATION_ID);
     HD_GO(execute(l, set, err));
+    HD_GO(use_wal(l, err));
     HD_GO(migrate(l, err));
     HD_GO(hd_ledger_begin(l, true, err));
     char now[32];
@@ -234,6 +241,8 @@ hd_code hd_ledger_open(hd_ledger **out, const char *path, hd_err *err)
         rc = read_integer(l, "PRAGMA application_id", &id, err);
     if (rc == HD_OK && id != APPLICATION_ID)
         rc = hd_fail(err, HD_FORMAT, "%s is not a ledger of hdis", path);
+    if (rc == HD_OK)
+        rc = use_wal(l, err);
     if (rc == HD_OK)
         rc = migrate(l, err);
     if (rc != HD_OK) {

@@ -273,11 +273,402 @@ static void many_blocks_come_back(void **state)
     rows_come_back_n(2 * HD_BLOCK_ROWS + 12345, 50000, 3000);
 }
 
+
+/* ---- replacing ------------------------------------------------------------------------------ */
+
+static fixture the_fixture;
+
+static hd_vault *open_vault(bool writes)
+{
+    hd_vault *v;
+    OK(hd_vault_open(&v, the_fixture.folder, the_fixture.key_file, writes, &err));
+    return v;
+}
+
+static int make_vault(void **state)
+{
+    (void)state;
+    fixture_make(&the_fixture);
+    return hd_vault_create(the_fixture.folder, the_fixture.key_file, &err) == HD_OK ? 0 : -1;
+}
+
+static int remove_vault(void **state)
+{
+    (void)state;
+    fixture_remove(&the_fixture);
+    return 0;
+}
+
+static int count_files(void)
+{
+    char command[160];
+    int n = -1;
+    snprintf(command, sizeof command, "ls -A %s/tables | wc -l", the_fixture.folder);
+    FILE *p = popen(command, "r");
+    assert_non_null(p);
+    assert_int_equal(fscanf(p, "%d", &n), 1);
+    pclose(p);
+    return n;
+}
+
+/* Half of the old rows and new ones: a later extract of one year. */
+static void copied_rows_join_new_ones(void **state)
+{
+    (void)state;
+    enum { OLD = 70000, NEW = 3000, PEOPLE = 2000 };
+    hd_vault *v = open_vault(true);
+    publish_rows(v, OLD, 30000, PEOPLE);
+    hd_table *t;
+    OK(hd_vault_table(v, "apc", &t, &err));
+    uint32_t *ids = hd_calloc(OLD + NEW, sizeof *ids), n = 0;
+    uint8_t *keep = hd_calloc(OLD, 1);
+    int64_t *order = hd_calloc(OLD, sizeof *order);
+    for (uint32_t i = 0; i < OLD; i++)
+        ids[i] = i;
+    sort_people = PEOPLE;
+    qsort(ids, OLD, sizeof *ids, by_place);
+    for (uint32_t i = 0; i < OLD; i++) {
+        keep[i] = ids[i] % 2;
+        order[i] = row_of(ids[i], PEOPLE).order;
+        if (keep[i])
+            ids[n++] = ids[i];
+    }
+    hd_builder *b;
+    hd_publish *p;
+    OK(hd_builder_new(&b, v, "apc", columns, N_COLUMNS, &err));
+    OK(hd_builder_copy(b, t, keep, order, &err));
+    append(b, OLD, NEW, PEOPLE);
+    for (uint32_t i = 0; i < NEW; i++)
+        ids[n++] = OLD + i;
+    assert_int_equal(hd_builder_rows(b), n);
+    OK(hd_publish_begin(&p, v, &err));
+    OK(hd_publish_table(p, b, &err));
+    hd_builder_free(b);
+    OK(hd_publish_commit(p, "replace", &err));
+    hd_publish_free(p);
+    OK(hd_vault_table(v, "apc", &t, &err));
+    check_table(t, ids, n, PEOPLE);
+    assert_int_equal(hd_vault_data_version(v), 2);
+    assert_int_equal(count_files(), 1);
+    hd_vault_close(v);
+    hd_free(ids);
+    hd_free(keep);
+    hd_free(order);
+}
+
+static void missing_columns_become_null(void **state)
+{
+    (void)state;
+    hd_vault *v = open_vault(true);
+    publish_rows(v, 1000, 1000, 50);
+    hd_table *t;
+    OK(hd_vault_table(v, "apc", &t, &err));
+    const hd_column_spec wider[] = {columns[SEX], {"new_codes", HD_COLUMN_CODES, HD_DATE},
+                                    {"new_list", HD_COLUMN_LIST, HD_TEXT},
+                                    {"new_key", HD_COLUMN_KEY, HD_TEXT}};
+    const hd_column_spec other = {"sex", HD_COLUMN_CODES, HD_INTEGER};
+    int64_t *order = hd_calloc(1000, sizeof *order);
+    hd_builder *b;
+    hd_publish *p;
+    const hd_column *col;
+    OK(hd_builder_new(&b, v, "apc", &other, 1, &err));
+    assert_int_equal(hd_builder_copy(b, t, NULL, order, &err), HD_CONFLICT);
+    hd_builder_free(b);
+    OK(hd_builder_new(&b, v, "apc", wider, 4, &err));
+    OK(hd_builder_copy(b, t, NULL, order, &err));
+    OK(hd_publish_begin(&p, v, &err));
+    OK(hd_publish_table(p, b, &err));
+    hd_builder_free(b);
+    OK(hd_publish_read(p, "apc", &t, &err)); /* written, not yet committed */
+    for (size_t c = 1; c < 4; c++) {
+        OK(hd_table_load(t, c, &col, &err));
+        for (uint32_t i = 0; i < 1000 && c == 1; i++)
+            assert_int_equal(hd_code_at(col, i), 0);
+        for (uint32_t i = 0; i < 1000 && c == 3; i++)
+            assert_true(((const uint64_t *)col->data)[i] == 0);
+        if (c == 2)
+            assert_int_equal(col->n_items, 0);
+    }
+    OK(hd_table_verify(t, &err));
+    hd_publish_free(p); /* not committed: nothing happened */
+    assert_int_equal(count_files(), 1);
+    assert_int_equal(hd_vault_data_version(v), 1);
+    OK(hd_vault_table(v, "apc", &t, &err));
+    assert_int_equal(hd_table_n_columns(t), N_COLUMNS);
+    hd_vault_close(v);
+    hd_free(order);
+}
+
+static void dictionaries_hold_only_what_occurs(void **state)
+{
+    (void)state;
+    hd_vault *v = open_vault(true);
+    hd_builder *b;
+    hd_publish *p;
+    hd_table *t;
+    uint32_t codes[10];
+    OK(hd_builder_new(&b, v, "apc", columns, 1, &err));
+    for (int i = 0; i < 10; i++) {
+        char text[2] = {(char)('j' - i), '\0'};
+        hd_value x = {.type = HD_TEXT, .text = {text, 1}};
+        OK(hd_builder_code(b, 0, &x, &codes[i], &err));
+    }
+    uint32_t persons[2] = {2, 1}, used[2] = {codes[3], codes[7]};
+    int64_t order[2] = {0, 0};
+    hd_rows_column column = {.codes = used};
+    hd_rows rows = {2, persons, order, &column};
+    OK(hd_builder_append(b, &rows, &err));
+    OK(hd_publish_begin(&p, v, &err));
+    OK(hd_publish_table(p, b, &err));
+    assert_int_equal(hd_publish_table(p, b, &err), HD_CONFLICT); /* twice in one transaction */
+    hd_builder_free(b);
+    OK(hd_publish_commit(p, "two values", &err));
+    hd_publish_free(p);
+    OK(hd_vault_table(v, "apc", &t, &err));
+    const hd_dictionary *d = hd_table_dictionary(t, 0);
+    assert_int_equal(d->n_codes, 3);
+    assert_memory_equal(d->bytes, "cg", 2);
+    const hd_column *col;
+    OK(hd_table_load(t, 0, &col, &err));
+    assert_int_equal(hd_code_at(col, 0), 1);
+    assert_int_equal(hd_code_at(col, 1), 2);
+    hd_vault_close(v);
+}
+
+/* ---- transactions --------------------------------------------------------------------------- */
+
+static void readers_keep_their_version(void **state)
+{
+    (void)state;
+    hd_vault *w = open_vault(true);
+    publish_rows(w, 500, 500, 50);
+    hd_vault *r = open_vault(false), *none = NULL;
+    assert_int_equal(hd_vault_open(&none, the_fixture.folder, the_fixture.key_file, true, &err),
+                     HD_CONFLICT);
+    assert_null(none);
+    publish_rows(w, 900, 500, 50);
+    hd_table *t;
+    OK(hd_vault_table(r, "apc", &t, &err)); /* its file has no name any more */
+    assert_int_equal(hd_table_rows(t), 500);
+    OK(hd_vault_verify(r, &err));
+    hd_vault_close(r);
+    r = open_vault(false);
+    OK(hd_vault_table(r, "apc", &t, &err));
+    assert_int_equal(hd_table_rows(t), 900);
+    assert_int_equal(hd_vault_data_version(r), 2);
+    hd_builder *b;
+    assert_int_equal(hd_builder_new(&b, r, "apc", columns, 1, &err), HD_INVALID);
+    assert_int_equal(hd_vault_table(r, "op", &t, &err), HD_NOTFOUND);
+    hd_vault_close(r);
+    hd_vault_close(w);
+}
+
+static void leftovers_go_and_strangers_stay(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"0123456789abcdef0123456789abcdef.hdt",
+                                        "0123456789abcdef0123456789abcdef.tmp", "stage-abcdef",
+                                        "notes.txt"};
+    char path[256];
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(path, sizeof path, "%s/tables/%s", the_fixture.folder, names[i]);
+        close(open(path, O_CREAT | O_WRONLY, 0600));
+    }
+    hd_vault_close(open_vault(false));
+    assert_int_equal(count_files(), 4);
+    hd_vault_close(open_vault(true));
+    assert_int_equal(count_files(), 1);
+}
+
+static void people_keep_their_numbers(void **state)
+{
+    (void)state;
+    enum { FIRST = 100000, SECOND = 150000 };
+    uint8_t pseudonym[16];
+    uint32_t number;
+    for (int round = 0; round < 2; round++) {
+        hd_vault *v = open_vault(true);
+        hd_persons *people;
+        hd_publish *p;
+        OK(hd_persons_open(&people, v, &err));
+        OK(hd_publish_begin(&p, v, &err));
+        for (uint32_t i = 0; i < (round ? SECOND : FIRST); i++) {
+            hd_vault_pseudonym(v, &i, sizeof i, pseudonym);
+            assert_int_equal(hd_persons_find(people, pseudonym), round && i < FIRST ? i + 1 : 0);
+            OK(hd_persons_number(people, pseudonym, &number, &err));
+            assert_int_equal(number, i + 1);
+        }
+        OK(hd_publish_persons(p, people, &err));
+        OK(hd_publish_commit(p, "people", &err));
+        hd_publish_free(p);
+        hd_persons_free(people);
+        assert_int_equal(count_files(), 1);
+        hd_table_info *tables;
+        size_t n;
+        OK(hd_vault_tables(v, &tables, &n, &err)); /* the list of people is not a table */
+        assert_int_equal(n, 0);
+        assert_false(hd_vault_has_table(v, ".persons"));
+        hd_free(tables);
+        OK(hd_vault_verify(v, &err));
+        hd_vault_close(v);
+    }
+}
+
+static void extracts_replace_their_year(void **state)
+{
+    (void)state;
+    hd_vault *v = open_vault(true);
+    hd_extract x = {.table = "apc", .data_year = 2014, .part_year = 201406, .rows_read = 10,
+                    .rows_kept = 7, .rows_rejected = 2, .rows_opted_out = 1, .files = "a.txt,b.txt",
+                    .digest = "00"};
+    const int parts[] = {201406, 201499};
+    for (int i = 0; i < 2; i++) {
+        hd_publish *p;
+        OK(hd_publish_begin(&p, v, &err));
+        x.part_year = parts[i];
+        x.data_year = 2014;
+        OK(hd_publish_extract(p, &x, &err));
+        x.data_year = 2015 + i;
+        OK(hd_publish_extract(p, &x, &err));
+        OK(hd_publish_commit(p, "extracts", &err));
+        hd_publish_free(p);
+    }
+    hd_extract *list;
+    size_t n;
+    OK(hd_vault_extracts(v, &list, &n, &err));
+    assert_int_equal(n, 3);
+    assert_int_equal(list[0].data_year, 2014);
+    assert_int_equal(list[0].part_year, 201499);
+    assert_int_equal(list[1].part_year, 201406);
+    assert_int_equal(list[2].data_year, 2016);
+    assert_int_equal(list[2].rows_opted_out, 1);
+    assert_string_equal(list[2].files, "a.txt,b.txt");
+    assert_int_equal(strlen(list[0].loaded_at), 20);
+    hd_free(list);
+    hd_vault_close(v);
+}
+
+static void outputs_are_entered_by_readers(void **state)
+{
+    (void)state;
+    hd_vault *v = open_vault(false);
+    char a[32], b[32];
+    OK(hd_vault_record_output(v, "purpose", "SELECT 1", "hes2018", a, &err));
+    OK(hd_vault_record_output(v, "purpose", "SELECT 1", "hes2018", b, &err));
+    assert_string_not_equal(a, b);
+    OK(hd_vault_verify(v, &err));
+    hd_vault_close(v);
+}
+
+/* ---- keys ----------------------------------------------------------------------------------- */
+
+static hd_code try_open(const char *key_file)
+{
+    hd_vault *v = NULL;
+    hd_code rc = hd_vault_open(&v, the_fixture.folder, key_file, false, &err);
+    hd_vault_close(v);
+    return rc;
+}
+
+static void key_files_are_guarded(void **state)
+{
+    (void)state;
+    char other_folder[160], other_key[160], path[256];
+    snprintf(other_folder, sizeof other_folder, "%s/other", the_fixture.root);
+    snprintf(other_key, sizeof other_key, "%s/keys/other.key", the_fixture.root);
+    assert_int_equal(hd_vault_create(other_folder, the_fixture.key_file, &err), HD_CONFLICT);
+    OK(hd_vault_create(other_folder, other_key, &err));
+    assert_int_equal(try_open(other_key), HD_CRYPTO);
+    assert_int_equal(try_open("/nonexistent/key"), HD_NOTFOUND);
+    chmod(the_fixture.key_file, 0640);
+    assert_int_equal(try_open(the_fixture.key_file), HD_DENIED);
+    chmod(the_fixture.key_file, 0602);
+    assert_int_equal(try_open(the_fixture.key_file), HD_DENIED);
+    chmod(the_fixture.key_file, 0400);
+    assert_int_equal(try_open(the_fixture.key_file), HD_OK);
+    assert_int_equal(try_open(the_fixture.folder), HD_DENIED); /* a folder */
+    /* A key inside the vault, as it is or behind a link. */
+    snprintf(path, sizeof path, "%s/inside.key", the_fixture.folder);
+    assert_int_equal(rename(the_fixture.key_file, path), 0);
+    assert_int_equal(try_open(path), HD_DENIED);
+    assert_int_equal(symlink(path, the_fixture.key_file), 0);
+    assert_int_equal(try_open(the_fixture.key_file), HD_DENIED);
+    /* A link to the vault's folder does not hide it either. */
+    unlink(other_key);
+    snprintf(other_key, sizeof other_key, "%s/link", the_fixture.root);
+    assert_int_equal(symlink(the_fixture.folder, other_key), 0);
+    strcat(other_key, "/inside.key");
+    assert_int_equal(try_open(other_key), HD_DENIED);
+}
+
+static void damaged_key_files_are_refused(void **state)
+{
+    (void)state;
+    FILE *f = fopen(the_fixture.key_file, "r");
+    char text[1024], path[160];
+    size_t len = fread(text, 1, sizeof text, f);
+    fclose(f);
+    snprintf(path, sizeof path, "%s/keys/damaged.key", the_fixture.root);
+    for (size_t i = 0; i <= len; i++)
+        for (int cut = 0; cut < 2; cut++) {
+            f = fopen(path, "w");
+            chmod(path, 0600);
+            text[i] ^= 1;
+            fwrite(text, 1, cut ? i : len + (i == len), f);
+            text[i] ^= 1;
+            fclose(f);
+            hd_code rc = try_open(path);
+            assert_int_equal(rc, cut && i == len ? HD_OK : HD_FORMAT);
+        }
+}
+
+/* Died between the key file and the last rename: doing it again finishes the job. */
+static void interrupted_creation_is_finished(void **state)
+{
+    (void)state;
+    char from[256], to[256];
+    snprintf(from, sizeof from, "%s/ledger.db", the_fixture.folder);
+    snprintf(to, sizeof to, "%s/ledger.db.new", the_fixture.folder);
+    assert_int_equal(rename(from, to), 0);
+    assert_int_equal(try_open(the_fixture.key_file), HD_NOTFOUND);
+    OK(hd_vault_create(the_fixture.folder, the_fixture.key_file, &err));
+    assert_int_equal(try_open(the_fixture.key_file), HD_OK);
+    assert_int_equal(hd_vault_create(the_fixture.folder, the_fixture.key_file, &err), HD_CONFLICT);
+}
+
+static void names_are_checked(void **state)
+{
+    (void)state;
+    hd_vault *v = open_vault(true);
+    hd_builder *b = NULL;
+    static const char *const bad[] = {"", "A", "a b", ".persons", "../x",
+                                      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(hd_builder_new(&b, v, bad[i], columns, 1, &err), HD_INVALID);
+    hd_column_spec twice[2] = {columns[0], columns[0]};
+    assert_int_equal(hd_builder_new(&b, v, "apc", twice, 2, &err), HD_INVALID);
+    hd_vault_close(v);
+}
+
+#define WITH_VAULT(f) cmocka_unit_test_setup_teardown(f, make_vault, remove_vault)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_come_back),
         cmocka_unit_test(many_blocks_come_back),
+        WITH_VAULT(copied_rows_join_new_ones),
+        WITH_VAULT(missing_columns_become_null),
+        WITH_VAULT(dictionaries_hold_only_what_occurs),
+        WITH_VAULT(readers_keep_their_version),
+        WITH_VAULT(leftovers_go_and_strangers_stay),
+        WITH_VAULT(people_keep_their_numbers),
+        WITH_VAULT(extracts_replace_their_year),
+        WITH_VAULT(outputs_are_entered_by_readers),
+        WITH_VAULT(key_files_are_guarded),
+        WITH_VAULT(damaged_key_files_are_refused),
+        WITH_VAULT(interrupted_creation_is_finished),
+        WITH_VAULT(names_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
