@@ -20,6 +20,26 @@
 #include "derive/codes.h"
 #include "derive/derive.h"
 
+/* src/derive is compiled into this program with its allocations renamed to these: the one with number
+ * fail_at fails, none when it is 0. */
+static unsigned long fail_at;
+void *limited_calloc(size_t n, size_t size);
+bool limited_grow(void **array, size_t *cap, size_t item);
+#undef hd_calloc
+#undef hd_grow_
+void *hd_calloc(size_t n, size_t size);
+bool hd_grow_(void **array, size_t *cap, size_t item);
+
+void *limited_calloc(size_t n, size_t size)
+{
+    return fail_at > 0 && --fail_at == 0 ? NULL : hd_calloc(n, size);
+}
+
+bool limited_grow(void **array, size_t *cap, size_t item)
+{
+    return fail_at > 0 && --fail_at == 0 ? false : hd_grow_(array, cap, item);
+}
+
 enum { MAX_COLUMNS = 32, CELL = 48 };
 
 /* Rows of apc as text; "" is NULL, list elements stand between slashes. */
@@ -134,8 +154,8 @@ static hd_rows_column build_column(const row_set *r, size_t column, hd_builder *
     return (hd_rows_column){.codes = codes, .counts = counts};
 }
 
-/* Load rows as apc and derive, in one transaction. */
-static void load(world *w, const row_set *r)
+/* Load rows as apc and, when asked, derive in the same transaction. */
+static void load(world *w, const row_set *r, bool derives)
 {
     hd_err err;
     const hd_table_def *apc = hd_catalogue_table(w->catalogue, "apc");
@@ -164,7 +184,8 @@ static void load(world *w, const row_set *r)
     hd_publish *p;
     must(hd_publish_begin(&p, w->vault, &err), &err);
     must(hd_publish_table(p, b, &err), &err);
-    must(hd_derive_tables(p, w->vault, w->catalogue, "apc", &err), &err);
+    if (derives)
+        must(hd_derive_tables(p, w->vault, w->catalogue, "apc", &err), &err);
     must(hd_publish_commit(p, "test", &err), &err);
     hd_publish_free(p);
     hd_builder_free(b);
@@ -306,7 +327,7 @@ static void cases_of_spells(void **state)
     for (char variant = 'A'; variant <= 'B'; variant++) {
         world w;
         world_open(&w, variant);
-        load(&w, &r);
+        load(&w, &r, true);
         compare_table(&w, "spells", "spells_expected.csv");
         compare_table(&w, "continuous_spells", variant == 'A' ? "continuous_expected_a.csv"
                                                               : "continuous_expected_b.csv");
@@ -326,7 +347,7 @@ static void cases_of_deliveries(void **state)
     world w;
     read_episodes(&r, "deliveries_episodes.csv");
     world_open(&w, 'B');
-    load(&w, &r);
+    load(&w, &r, true);
     compare_table(&w, "deliveries", "deliveries_expected.csv");
     world_close(&w);
     hd_free(r.at);
@@ -553,7 +574,7 @@ static void random_people_agree(void **state)
         world w;
         random_people(&r, &p, 20150401u + (uint64_t)variant, 4000);
         world_open(&w, variant);
-        load(&w, &r);
+        load(&w, &r, true);
         compare_people(&w, &p, variant);
         world_close(&w);
         free(p.rows);
@@ -591,6 +612,79 @@ static void code_lists(void **state)
         assert_false(hd_codes_are_good(bad[i]));
 }
 
+/* ---- what goes wrong ------------------------------------------------------------------------ */
+
+static hd_code derive_alone(world *w, hd_err *err)
+{
+    hd_publish *p;
+    must(hd_publish_begin(&p, w->vault, err), err);
+    hd_code rc = hd_derive_tables(p, w->vault, w->catalogue, "apc", err);
+    hd_publish_free(p);
+    return rc;
+}
+
+static void each_allocation_can_fail(void **state)
+{
+    (void)state;
+    row_set r = {0};
+    world w;
+    hd_err err;
+    read_episodes(&r, "deliveries_episodes.csv");
+    world_open(&w, 'B');
+    load(&w, &r, false);
+    hd_code rc = HD_NOMEM;
+    unsigned long n = 0;
+    while (rc != HD_OK) {
+        fail_at = ++n;
+        rc = derive_alone(&w, &err);
+        fail_at = 0;
+        assert_true(rc == HD_OK || rc == HD_NOMEM);
+    }
+    assert_true(n > 100);
+    assert_int_equal(derive_alone(&w, &err), HD_OK);
+    world_close(&w);
+    hd_free(r.at);
+}
+
+/* Change a table's definition with sed, and derive. */
+static void wrong_definition(const char *table, const char *edit, const char *says)
+{
+    row_set r = {0};
+    world w;
+    hd_err err;
+    char command[256];
+    read_episodes(&r, "deliveries_episodes.csv");
+    world_open(&w, 'B');
+    load(&w, &r, false);
+    hd_catalogue_close(w.catalogue);
+    w.catalogue = NULL;
+    snprintf(command, sizeof command, "sed -i '%s' '%%s/catalogue/tables/%%s.yaml'", edit);
+    shell(command, w.folder, table);
+    char folder[128];
+    snprintf(folder, sizeof folder, "%s/catalogue", w.folder);
+    must(hd_catalogue_open(&w.catalogue, folder, NULL, &err), &err);
+    assert_int_equal(derive_alone(&w, &err), HD_FORMAT);
+    assert_non_null(strstr(err.text, says));
+    world_close(&w);
+    hd_free(r.at);
+}
+
+static void wrong_definitions_are_named(void **state)
+{
+    (void)state;
+    wrong_definition("continuous_spells", "s/name: variant, value: B/name: variant, value: C/",
+                     "variant");
+    wrong_definition("continuous_spells", "s/name: variant, value: B/name: variants, value: B/",
+                     "variants");
+    wrong_definition("continuous_spells",
+                     "s/name: variant, value: B/name: admitted_by, value: 2B-/", "admimeth");
+    wrong_definition("continuous_spells",
+                     "s/name: variant, value: B/name: not_continued, value: \"19 51\"/",
+                     "not_continued");
+    wrong_definition("deliveries", "s/name: oldest, value: \"55\"/name: oldest, value: old/",
+                     "oldest");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -598,6 +692,8 @@ int main(void)
         cmocka_unit_test(cases_of_spells),
         cmocka_unit_test(cases_of_deliveries),
         cmocka_unit_test(random_people_agree),
+        cmocka_unit_test(each_allocation_can_fail),
+        cmocka_unit_test(wrong_definitions_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
