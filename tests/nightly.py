@@ -1,0 +1,83 @@
+"""The long tests of ./run nightly: what is too slow for every change.
+
+Sanitizers over the whole C suite (address with undefined; thread), a million random queries, two
+million synthetic people against the planted truth, and the fuzz targets for a while each. Ends with
+the same line as ./run check. Arguments choose parts by name: sanitize queries people fuzz.
+"""
+
+import glob
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import check  # noqa: E402
+
+ROOT = check.ROOT
+FUZZ_SECONDS = int(os.environ.get("HDIS_FUZZ_SECONDS", "600"))
+
+
+def build(folder, *options, compiler="cc"):
+    path = os.path.join(ROOT, folder)
+    if not os.path.exists(os.path.join(path, "build.ninja")):
+        subprocess.check_call(["meson", "setup", path, *options], cwd=ROOT,
+                              env=dict(os.environ, CC=compiler), stdout=subprocess.DEVNULL)
+    subprocess.check_call(["ninja", "-C", path], stdout=subprocess.DEVNULL)
+
+
+def sanitize():
+    sums = (0, 0, 0)
+    suppressions = os.path.join(ROOT, "tests", "sanitizers.supp")
+    os.environ["ASAN_OPTIONS"] = "detect_stack_use_after_return=1"
+    os.environ["LSAN_OPTIONS"] = "suppressions=" + suppressions
+    os.environ["UBSAN_OPTIONS"] = "halt_on_error=1:print_stacktrace=1"
+    os.environ["TSAN_OPTIONS"] = "halt_on_error=1:suppressions=" + suppressions
+    for name, kind in (("build-asan", "address,undefined"), ("build-tsan", "thread")):
+        build(name, "-Db_sanitize=" + kind, "-Db_lundef=false", "-Dbuildtype=debugoptimized")
+        sums = tuple(a + b for a, b in zip(sums, check.run_meson(name)))
+    return sums
+
+
+def one(*command, **env):
+    code = subprocess.call(command, cwd=ROOT, env=dict(os.environ, **env))
+    return (1, 0, 0) if code == 0 else (0, 1, 0)
+
+
+def queries():
+    program = os.path.join(ROOT, "build", "tests", "oracle", "random_queries")
+    return one(program, "--count", "1000000")
+
+
+def people():
+    return one(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/nightly",
+               HDIS_NIGHTLY_PEOPLE="2000000")
+
+
+def fuzz():
+    build("build-fuzz", "-Dfuzz=true", "-Db_lundef=false", compiler="clang")
+    sums = (0, 0, 0)
+    for target in sorted(glob.glob(os.path.join(ROOT, "build-fuzz", "tests", "fuzz", "fuzz_*"))):
+        if not os.path.isfile(target) or not os.access(target, os.X_OK):
+            continue
+        corpus = os.path.join(ROOT, "tests", "fuzz", "corpus",
+                              os.path.basename(target)[len("fuzz_"):])
+        sums = tuple(a + b for a, b in zip(sums, one(
+            target, "-max_total_time=%d" % FUZZ_SECONDS, "-timeout=20", corpus)))
+    return sums
+
+
+PARTS = {"sanitize": sanitize, "queries": queries, "people": people, "fuzz": fuzz}
+
+
+def main():
+    wanted = sys.argv[1:] or list(PARTS)
+    sums = (0, 0, 0)
+    for name in wanted:
+        print("nightly: " + name, flush=True)
+        sums = tuple(a + b for a, b in zip(sums, PARTS[name]()))
+    print("%d passed, %d failed, %d skipped" % sums)
+    return 1 if sums[1] or not sums[0] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
