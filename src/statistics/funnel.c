@@ -3,6 +3,7 @@
 #include "statistics/funnel.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -98,9 +99,12 @@ static double curve_error(const hd_funnel_options *o, const hd_funnel_summary *s
 
 static double denominator_of(const hd_funnel_options *o, const hd_funnel_unit *u)
 {
-    if (o->kind == HD_FUNNEL_RATIO && o->round_expected)
-        return round(u->denominator * 100) / 100;
-    return u->denominator;
+    char text[400];
+    if (o->kind != HD_FUNNEL_RATIO || !o->round_expected)
+        return u->denominator;
+    /* Decimal rounding of the exact binary value: 367.205 is a little less and becomes 367.20. */
+    snprintf(text, sizeof text, "%.2f", u->denominator);
+    return strtod(text, NULL);
 }
 
 static double z_score(const hd_funnel_options *o, const hd_funnel_unit *u, hd_funnel_row *r,
@@ -313,7 +317,7 @@ hd_code hd_funnel(const hd_funnel_unit *units, size_t n, const hd_funnel_options
             rows[i].limits[k] = rows[i].adjusted[k] = (hd_limits){NAN, NAN};
         if (d <= 0)
             continue;
-        rows[i].value = units[i].numerator / d;
+        rows[i].value = units[i].numerator / units[i].denominator;
         rows[i].expected = expected_count(o, sum->target, d);
         rows[i].z = z_score(o, &units[i], &rows[i], sum);
         if (!isfinite(rows[i].z))

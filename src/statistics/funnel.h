@@ -32,7 +32,7 @@ typedef struct hd_funnel_options {
     hd_funnel_base base;
     double target;       /* NAN: 1 for a ratio, else the pooled value of the units */
     double trim;         /* share at each end: 0.1 */
-    bool round_expected; /* ratio: expected counts rounded to 2 decimals first, as the SHMI does */
+    bool round_expected; /* ratio: z, s and limits use expected counts to 2 decimals, as the SHMI */
     bool variance_only;  /* multiply s by sqrt(phi) when phi > 1 instead of adding tau2 */
     bool root_limits;    /* winsorised ratio: leave the limits on the root scale, as FunnelPlotR */
     unsigned n_levels;

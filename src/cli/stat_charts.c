@@ -1,2 +1,0 @@
-#include "cli/stat.h"
-const hd_stat_method hd_stat_charts[] = {{0}};

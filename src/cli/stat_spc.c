@@ -1,0 +1,2 @@
+#include "cli/stat.h"
+const hd_stat_method hd_stat_spc[] = {{0}};
