@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -231,7 +232,12 @@ static hd_code give_columns(hd_catalogue *c, const draft_table *t, draft *d, hd_
         f->columns = hd_keep(c, 1, sizeof *f->columns);
         if (!f->columns)
             return hd_fail_nomem(err);
-        f->columns[0] = f->name;
+        char *upper = hd_keep(c, strlen(f->name) + 1, 1);
+        if (!upper)
+            return hd_fail_nomem(err);
+        for (size_t i = 0; f->name[i]; i++)
+            upper[i] = (char)toupper((unsigned char)f->name[i]);
+        f->columns[0] = upper;
         f->n_columns = 1;
     }
     return HD_OK;

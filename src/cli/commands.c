@@ -5,6 +5,8 @@ extern const hd_command hd_command_stat;
 
 const hd_command *const hd_commands[] = {
     &hd_command_init,
+    &hd_command_datasets,
+    &hd_command_fields,
     &hd_command_query,
     &hd_command_indicators,
     &hd_command_indicator,

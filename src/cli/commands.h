@@ -4,6 +4,8 @@
 
 #include "cli/command.h"
 
+extern const hd_command hd_command_datasets;
+extern const hd_command hd_command_fields;
 extern const hd_command hd_command_init;
 extern const hd_command hd_command_indicator;
 extern const hd_command hd_command_indicators;

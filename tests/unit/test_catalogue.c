@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/io.h"
+#include "duck/duck.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -79,7 +80,7 @@ static void fields_carry_and_inherit(void **state)
     assert_string_equal(f->take, "any");
     f = hd_table_def_field(op, "sex");
     assert_int_equal(f->n_codes, hd_table_def_field(apc, "sex")->n_codes);
-    assert_string_equal(f->columns[0], "sex");
+    assert_string_equal(f->columns[0], "SEX");
     assert_true(f->is_closed);
     assert_false(hd_table_def_field(apc, "gpprac")->is_closed);
     assert_false(hd_table_def_field(apc, "startage")->is_closed);
@@ -145,6 +146,139 @@ static void lookups_answer(void **state)
     assert_non_null(strstr(hd_catalogue_macro_at(cat, 0, &name), "CREATE OR REPLACE MACRO "));
 }
 
+/* ---- DuckDB takes every function and every expression ---------------------------------------- */
+
+static const char *sql_type(hd_type type)
+{
+    static const char *const names[] = {
+        [HD_TEXT] = "VARCHAR", [HD_INTEGER] = "BIGINT", [HD_DECIMAL] = "DOUBLE",
+        [HD_DATE] = "DATE",    [HD_BOOLEAN] = "BOOLEAN"};
+    return names[type];
+}
+
+static hd_duck *open_duck_with_functions(void)
+{
+    hd_duck *d;
+    hd_err err;
+    char sql[400];
+    assert_int_equal(hd_duck_open(&d, &err), HD_OK);
+    for (size_t i = 0; i < hd_catalogue_n_lookups(cat); i++) {
+        const hd_lookup *l = hd_catalogue_lookup_at(cat, i);
+        snprintf(sql, sizeof sql, "CREATE MACRO %s(x) AS CAST(x AS VARCHAR)", l->name);
+        assert_int_equal(hd_duck_run(d, sql, &err), HD_OK);
+    }
+    for (size_t i = 0; i < hd_catalogue_n_macros(cat); i++)
+        if (hd_duck_run(d, hd_catalogue_macro_at(cat, i, NULL), &err) != HD_OK)
+            fail_msg("%s", err.text);
+    return d;
+}
+
+/* Value of an SQL expression as text, "NULL" when it is NULL. */
+static void value_of(hd_duck *d, const char *expression, char out[80])
+{
+    hd_duck_result *r;
+    hd_err err;
+    char sql[600];
+    snprintf(sql, sizeof sql, "SELECT CAST((%s) AS VARCHAR)", expression);
+    if (hd_duck_query(d, sql, &r, &err) != HD_OK)
+        fail_msg("%s: %s", expression, err.text);
+    hd_value v = hd_duck_value(r, 0, 0);
+    snprintf(out, 80, "%.*s", v.is_null ? 4 : (int)v.text.len, v.is_null ? "NULL" : v.text.bytes);
+    hd_duck_result_free(r);
+}
+
+static void functions_mean_what_they_say(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *expression, *value;
+    } cases[] = {
+        {"age_in_years(7001)", "0"},
+        {"age_in_years(7007)", "0"},
+        {"age_in_years(0)", "0"},
+        {"age_in_years(120)", "120"},
+        {"age_in_years(121)", "NULL"},
+        {"age_in_years(-1)", "NULL"},
+        {"age_band(7003)", "0-4"},
+        {"age_band(4)", "0-4"},
+        {"age_band(5)", "5-9"},
+        {"age_band(89)", "85-89"},
+        {"age_band(90)", "90+"},
+        {"age_band(NULL)", "NULL"},
+        {"real_date(DATE '1800-01-01')", "NULL"},
+        {"real_date(DATE '1899-12-31')", "NULL"},
+        {"real_date(DATE '1900-01-01')", "1900-01-01"},
+        {"month_of(DATE '2016-02-29')", "2016-02-01"},
+        {"month_of(DATE '1801-01-01')", "NULL"},
+        {"quarter_of(DATE '2016-05-29')", "2016-04-01"},
+        {"financial_year(DATE '2015-03-31')", "2014-15"},
+        {"financial_year(DATE '2015-04-01')", "2015-16"},
+        {"financial_year(DATE '1999-12-01')", "1999-00"},
+        {"financial_year(DATE '1800-01-01')", "NULL"},
+        {"weekday_of(DATE '2016-02-29')", "Monday"},
+        {"admission_type_of('2A')", "emergency"},
+        {"admission_type_of('13')", "elective"},
+        {"admission_type_of('31')", "maternity"},
+        {"admission_type_of('82')", "other"},
+        {"admission_type_of('98')", "NULL"},
+        {"admission_type_of('99')", "NULL"},
+        {"imd_decile_number('Most deprived 10%')", "1"},
+        {"imd_decile_number('More deprived 40-50%')", "5"},
+        {"imd_decile_number('Less deprived 40-50%')", "6"},
+        {"imd_decile_number('Least deprived 10%')", "10"},
+        {"sex_label('X')", "NULL"},
+        {"ethnic_group('G')", "mixed"},
+        {"ethnic_group('Z')", "NULL"},
+        {"clock_hour('2359')", "23"},
+        {"clock_hour('07:15:00')", "7"},
+        {"clock_hour('4000')", "NULL"},
+        {"clock_hour('3000')", "NULL"},
+        {"clock_hour('2400')", "NULL"},
+    };
+    hd_duck *d = open_duck_with_functions();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char value[80];
+        value_of(d, cases[i].expression, value);
+        if (strcmp(value, cases[i].value) != 0)
+            fail_msg("%s is %s, not %s", cases[i].expression, value, cases[i].value);
+    }
+    hd_duck_close(d);
+}
+
+/* Every expression over a typed NULL gives a value of the declared type. */
+static void expressions_have_their_type(void **state)
+{
+    (void)state;
+    hd_duck *d = open_duck_with_functions();
+    size_t seen = 0;
+    for (size_t i = 0; i < hd_catalogue_n_tables(cat); i++) {
+        const hd_table_def *t = hd_catalogue_table_at(cat, i);
+        for (size_t k = 0; k < t->n_fields; k++) {
+            const hd_field *f = &t->fields[k];
+            unsigned position;
+            char sql[1200];
+            hd_duck_result *r;
+            hd_err err;
+            if (f->kind != HD_FIELD_EXPRESSION)
+                continue;
+            const hd_field *of = hd_table_def_field(t, f->of);
+            of = of ? of : hd_table_def_element(t, f->of, &position);
+            assert_non_null(of);
+            snprintf(sql, sizeof sql, "SELECT %s FROM (SELECT CAST(NULL AS %s) AS \"%s\")",
+                     f->expression, sql_type(of->type), f->of);
+            if (hd_duck_query(d, sql, &r, &err) != HD_OK)
+                fail_msg("%s.%s: %s", t->name, f->name, err.text);
+            if (hd_duck_column_type(r, 0) != f->type)
+                fail_msg("%s.%s is %s, declared %s", t->name, f->name,
+                         hd_type_name(hd_duck_column_type(r, 0)), hd_type_name(f->type));
+            hd_duck_result_free(r);
+            seen++;
+        }
+    }
+    assert_true(seen > 200);
+    hd_duck_close(d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +286,8 @@ int main(void)
         cmocka_unit_test(fields_carry_and_inherit),
         cmocka_unit_test(headers_find_their_field),
         cmocka_unit_test(lookups_answer),
+        cmocka_unit_test(functions_mean_what_they_say),
+        cmocka_unit_test(expressions_have_their_type),
     };
     return cmocka_run_group_tests(tests, open_catalogue, close_catalogue);
 }
