@@ -7,6 +7,8 @@ const hd_command *const hd_commands[] = {
     &hd_command_init,
     &hd_command_datasets,
     &hd_command_fields,
+    &hd_command_check,
+    &hd_command_load,
     &hd_command_query,
     &hd_command_indicators,
     &hd_command_indicator,

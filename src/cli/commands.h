@@ -6,9 +6,11 @@
 
 extern const hd_command hd_command_datasets;
 extern const hd_command hd_command_fields;
+extern const hd_command hd_command_check;
 extern const hd_command hd_command_init;
 extern const hd_command hd_command_indicator;
 extern const hd_command hd_command_indicators;
+extern const hd_command hd_command_load;
 extern const hd_command hd_command_query;
 extern const hd_command hd_command_vault;
 

@@ -1,0 +1,233 @@
+/* columns.c - the header of a file to the fields of the table.
+ *
+ * The catalogue says what a header name is. Of several columns for one field the one that the
+ * catalogue prefers is read; the others, and columns that no definition names, are left out but
+ * still looked at for identifiers. Identifying columns are left out unseen, except that NHS numbers
+ * are compared with the opt-outs, and stand in for the person id where no other is delivered.
+ */
+#include "base/alloc.h"
+#include "landing/private.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+hd_code hd_names_add(hd_names *n, const char *name, hd_err *err)
+{
+    if (!HD_GROW(n->items, n->n, n->cap))
+        return hd_fail_nomem(err);
+    n->items[n->n] = hd_strdup(name);
+    if (!n->items[n->n])
+        return hd_fail_nomem(err);
+    n->n++;
+    return HD_OK;
+}
+
+void hd_names_free(hd_names *n)
+{
+    for (size_t i = 0; i < n->n; i++)
+        hd_free(n->items[i]);
+    hd_free(n->items);
+    *n = (hd_names){0};
+}
+
+/* A file without a header has values where names are expected: names are shown only when they are
+ * made like names and do not look like an identifier. */
+static bool may_show(const char *name)
+{
+    size_t len = strlen(name);
+    if (len == 0 || len > 64 || isdigit((unsigned char)name[0]) ||
+        hd_identifier_shape(name, len, 0) != 0)
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (!isalnum((unsigned char)name[i]) && !strchr("_ .-()/%", name[i]))
+            return false;
+    return true;
+}
+
+const char *hd_columns_name(const struct hd_intake *in, unsigned column, char *out, size_t size)
+{
+    const char *name = column ? hd_delivery_column(in->reader, column - 1) : "";
+    if (may_show(name))
+        snprintf(out, size, "%s", name);
+    else
+        snprintf(out, size, "column %u", column);
+    return out;
+}
+
+static bool is_left_out(const struct hd_intake *in, const char *name)
+{
+    for (size_t i = 0; i < in->options->n_left_out; i++)
+        if (strcasecmp(in->options->left_out[i], name) == 0)
+            return true;
+    return false;
+}
+
+static hd_code add_scan(struct hd_intake *in, size_t column, bool is_nhs_number, hd_err *err)
+{
+    hd_scan *s = &in->scans[in->n_scans];
+    *s = (hd_scan){.source = (int)column, .is_nhs_number = is_nhs_number};
+    s->texts = hd_intern_new();
+    if (!s->texts)
+        return hd_fail_nomem(err);
+    in->n_scans++;
+    return HD_OK;
+}
+
+static hd_code give_sources(hd_target *t, hd_err *err)
+{
+    size_t n = t->field->kind == HD_FIELD_LIST ? t->field->n_elements : 1;
+    if (!t->sources) {
+        t->sources = hd_calloc(n, sizeof *t->sources);
+        if (!t->sources)
+            return hd_fail_nomem(err);
+    }
+    for (size_t i = 0; i < n; i++)
+        t->sources[i] = -1;
+    t->n_sources = n;
+    return HD_OK;
+}
+
+static hd_target *target_of(struct hd_intake *in, const hd_field *f)
+{
+    int at = in->target_of[f - in->table->fields];
+    return at < 0 ? NULL : &in->targets[at];
+}
+
+/* First pass over the header: which of several candidate columns each field prefers. */
+static hd_code prefer(struct hd_intake *in, const hd_header *headers, hd_err *err)
+{
+    size_t n = hd_delivery_n_columns(in->reader);
+    for (size_t i = 0; i < in->n_targets; i++)
+        in->targets[i].n_sources = 0;
+    for (size_t i = 0; i < n; i++) {
+        const hd_header *h = &headers[i];
+        hd_target *t = h->field ? target_of(in, h->field) : NULL;
+        if (!t || is_left_out(in, hd_delivery_column(in->reader, i)))
+            continue;
+        if (t->n_sources == 0 || h->preference < t->preference)
+            t->preference = h->preference;
+        if (t->n_sources == 0)
+            HD_TRY(give_sources(t, err));
+    }
+    return HD_OK;
+}
+
+static hd_code bind_column(struct hd_intake *in, size_t i, const hd_header *h, hd_err *err)
+{
+    char shown[80];
+    const char *name = hd_columns_name(in, (unsigned)i + 1, shown, sizeof shown);
+    hd_file_summary *f = in->file;
+    hd_target *t = h->field ? target_of(in, h->field) : NULL;
+    if (is_left_out(in, hd_delivery_column(in->reader, i))) {
+        if (t)
+            t->is_left_out = true;
+        return hd_names_add(&f->dropped, name, err);
+    }
+    if (h->field && h->field->kind == HD_FIELD_IDENTIFYING) {
+        HD_TRY(hd_names_add(&f->dropped, name, err));
+        return strcmp(h->field->name, "nhs_number") == 0 ? add_scan(in, i, true, err) : HD_OK;
+    }
+    if (t && h->preference == t->preference) {
+        t->sources[h->use == HD_HEADER_ELEMENT ? h->position - 1 : 0] = (int)i;
+        return hd_names_add(&f->used, name, err);
+    }
+    HD_TRY(hd_names_add(t || h->use == HD_HEADER_IGNORED ? &f->repeated : &f->unknown, name, err));
+    return add_scan(in, i, false, err);
+}
+
+/* No person id, but an NHS number: that is the person id then. */
+static hd_code stand_in(struct hd_intake *in, hd_err *err)
+{
+    if (in->person < 0 || in->targets[in->person].n_sources)
+        return HD_OK;
+    for (size_t i = 0; i < in->n_scans; i++) {
+        if (!in->scans[i].is_nhs_number)
+            continue;
+        HD_TRY(give_sources(&in->targets[in->person], err));
+        in->targets[in->person].sources[0] = in->scans[i].source;
+        return HD_OK;
+    }
+    return HD_OK;
+}
+
+static hd_code note_missing(struct hd_intake *in, hd_err *err)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < in->n_targets; i++) {
+        hd_target *t = &in->targets[i];
+        found += t->n_sources > 0;
+        if (t->n_sources) {
+            in->quality.delivered[t->position] = true;
+            continue;
+        }
+        if (strcmp(t->field->name, "data_year") != 0 && strcmp(t->field->name, "part_year") != 0)
+            HD_TRY(hd_names_add(&in->file->missing, t->field->name, err));
+    }
+    if (found == 0)
+        return hd_fail(
+            err, HD_FORMAT,
+            "%s, line 1: no column of %s is there; is the first line a header row, and is "
+            "this the right data set?",
+            in->name, in->table->name);
+    for (size_t i = 0; i < in->n_targets; i++) {
+        const hd_target *t = &in->targets[i];
+        if (t->field->is_required && t->n_sources == 0 && !t->is_left_out)
+            return hd_fail(err, HD_FORMAT,
+                           "%s, line 1: column %s is missing; %s cannot be read "
+                           "without it",
+                           in->name, t->field->n_columns ? t->field->columns[0] : t->field->name,
+                           in->table->name);
+    }
+    return HD_OK;
+}
+
+static void find_year_column(struct hd_intake *in)
+{
+    in->year_source = -1;
+    for (size_t i = 0; i < hd_delivery_n_columns(in->reader); i++) {
+        const char *name = hd_delivery_column(in->reader, i);
+        bool is_part = strcasecmp(name, "PARTYEAR") == 0;
+        if (is_part || (strcasecmp(name, "FYEAR") == 0 && in->year_source < 0)) {
+            in->year_source = (int)i;
+            in->year_is_part = is_part;
+            if (is_part)
+                break;
+        }
+    }
+}
+
+hd_code hd_columns_bind(struct hd_intake *in, hd_err *err)
+{
+    size_t n = hd_delivery_n_columns(in->reader);
+    hd_code rc = HD_OK;
+    hd_header *headers = hd_calloc(n, sizeof *headers);
+    in->scans = hd_calloc(n, sizeof *in->scans);
+    if (!headers || !in->scans) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const char *name = hd_delivery_column(in->reader, i);
+        headers[i] = hd_table_def_header(in->table, name, strlen(name));
+    }
+    HD_GO(prefer(in, headers, err));
+    for (size_t i = 0; i < n; i++)
+        HD_GO(bind_column(in, i, &headers[i], err));
+    HD_GO(stand_in(in, err));
+    HD_GO(note_missing(in, err));
+    find_year_column(in);
+out:
+    hd_free(headers);
+    return rc;
+}
+
+void hd_columns_release(struct hd_intake *in)
+{
+    for (size_t i = 0; i < in->n_scans; i++)
+        hd_intern_free(in->scans[i].texts);
+    hd_free(in->scans);
+    in->scans = NULL;
+    in->n_scans = 0;
+}

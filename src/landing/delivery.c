@@ -1,0 +1,603 @@
+/* delivery.c - see delivery.h. The buffer holds unread text from `at` to `end`; slices of the batch
+ * in hand point into it, so it moves or grows only when the batch is still empty. */
+#include "landing/delivery.h"
+#include "base/alloc.h"
+#include "duck/duck.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum { BATCH_ROWS = 512, BATCH_FIELDS = 256 * 1024, FIRST_BUFFER = 1024 * 1024 };
+/* Bytes that may be read twice because of broken quotes before the file is given up: without a
+ * ceiling a file of lone quotes would cost the field limit for every line. */
+static const uint64_t RESCAN_LIMIT = UINT64_C(1) << 30;
+
+struct hd_delivery {
+    const char *name;
+    hd_packed *source;
+    hd_parquet *parquet;
+    char *buf;
+    size_t cap, at, end;
+    bool eof;
+    bool odd;  /* the buffer holds bytes outside 1..127 */
+    bool skip; /* drop everything up to the next line end */
+    char delimiter;
+    uint64_t line; /* of buf[at] */
+    uint64_t rescanned;
+    size_t n_columns;
+    char **columns;
+    size_t max_rows, n_rows;
+    hd_slice *fields; /* max_rows * n_columns, and one row more for rows that are too wide */
+    uint8_t *doubled; /* by field of the row at hand: holds doubled quotes */
+    uint64_t *lines;
+    hd_row_defect *defects;
+    size_t n_defects;
+    size_t parquet_row, parquet_rows;
+};
+
+/* What a look at one row found. */
+enum found { ROW, BLANK, MORE, END, BROKEN };
+
+size_t hd_delivery_n_columns(const hd_delivery *r)
+{
+    return r->n_columns;
+}
+
+const char *hd_delivery_column(const hd_delivery *r, size_t i)
+{
+    return r->columns[i];
+}
+
+char hd_delivery_delimiter(const hd_delivery *r)
+{
+    return r->delimiter;
+}
+
+hd_packed *hd_delivery_source(hd_delivery *r)
+{
+    return r->source;
+}
+
+bool hd_utf8_ok(const char *bytes, size_t len)
+{
+    const unsigned char *p = (const unsigned char *)bytes, *end = p + len;
+    while (p < end) {
+        if (*p < 0x80) {
+            p++;
+            continue;
+        }
+        size_t more = *p >= 0xF0 ? 3 : *p >= 0xE0 ? 2 : 1;
+        if (*p < 0xC2 || *p > 0xF4 || (size_t)(end - p) <= more)
+            return false;
+        /* the first continuation byte excludes overlong forms, surrogates, and beyond U+10FFFF */
+        unsigned low = *p == 0xE0 ? 0xA0 : *p == 0xF0 ? 0x90 : 0x80;
+        unsigned high = *p == 0xED ? 0x9F : *p == 0xF4 ? 0x8F : 0xBF;
+        if (p[1] < low || p[1] > high)
+            return false;
+        for (size_t i = 2; i <= more; i++)
+            if ((p[i] & 0xC0) != 0x80)
+                return false;
+        p += more + 1;
+    }
+    return true;
+}
+
+/* Any byte that is zero or has its high bit set. */
+static bool has_odd_bytes(const char *p, size_t len)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+    uint64_t found = 0;
+    for (; len >= 8; p += 8, len -= 8) {
+        uint64_t w;
+        memcpy(&w, p, 8);
+        found |= (w | ((w - ones) & ~w)) & highs;
+    }
+    for (; len; p++, len--)
+        found |= *p == 0 || (*p & 0x80);
+    return found != 0;
+}
+
+/* ---- the buffer ----------------------------------------------------------------------------- */
+
+/* More text behind what is unread; only while no slice is out. */
+static hd_code more(hd_delivery *r, hd_err *err)
+{
+    if (r->at) {
+        memmove(r->buf, r->buf + r->at, r->end - r->at);
+        r->end -= r->at;
+        r->at = 0;
+    } else if (r->end == r->cap) {
+        char *p = hd_malloc(r->cap * 2);
+        if (!p)
+            return hd_fail_nomem(err);
+        memcpy(p, r->buf, r->end);
+        hd_wipe_free(r->buf, r->cap);
+        r->buf = p;
+        r->cap *= 2;
+    }
+    while (!r->eof && r->end < r->cap) {
+        size_t got;
+        HD_TRY(hd_packed_read(r->source, r->buf + r->end, r->cap - r->end, &got, err));
+        r->eof = got == 0;
+        r->end += got;
+    }
+    r->odd = has_odd_bytes(r->buf, r->end);
+    return HD_OK;
+}
+
+/* Leave out the rest of a line that cannot be used. False when its end is not in the buffer. */
+static bool skip_line(hd_delivery *r)
+{
+    char *nl = memchr(r->buf + r->at, '\n', r->end - r->at);
+    r->at = nl ? (size_t)(nl + 1 - r->buf) : r->end;
+    r->line += nl != NULL;
+    r->skip = !nl && !r->eof;
+    return !r->skip;
+}
+
+/* ---- one row -------------------------------------------------------------------------------- */
+
+struct row {
+    hd_slice *fields; /* room for `room` */
+    size_t room, n;   /* n counts on past room */
+    size_t next;      /* position after the row; how far one looked when broken */
+    uint64_t lines;   /* line ends passed */
+    bool any_doubled;
+    hd_defect defect;
+    unsigned column;
+};
+
+static inline void put(struct row *w, const char *bytes, size_t len)
+{
+    if (w->n < w->room)
+        w->fields[w->n] = (hd_slice){bytes, len};
+    w->n++;
+}
+
+static void split_plain(struct row *w, const char *p, const char *end, char delimiter)
+{
+    const char *start = p;
+    for (; p < end; p++)
+        if (*p == delimiter) {
+            put(w, start, (size_t)(p - start));
+            start = p + 1;
+        }
+    put(w, start, (size_t)(end - start));
+}
+
+static enum found broken(struct row *w, hd_defect what, size_t column)
+{
+    w->defect = what;
+    w->column = (unsigned)column;
+    return BROKEN;
+}
+
+/* A quoted field from the quote at *at on; *at becomes the position after the closing quote. */
+static enum found take_quoted(hd_delivery *r, struct row *w, size_t *at)
+{
+    size_t start = *at + 1, p = start;
+    bool doubled = false;
+    for (;;) {
+        char *q = p < r->end ? memchr(r->buf + p, '"', r->end - p) : NULL;
+        size_t reach = q ? (size_t)(q - r->buf) : r->end;
+        if (reach - start > HD_DELIVERY_FIELD_BYTES || (!q && r->eof)) {
+            w->next = reach;
+            return broken(w, HD_DEFECT_QUOTE, w->n + 1);
+        }
+        if (!q || (reach + 1 == r->end && !r->eof))
+            return MORE;
+        p = reach + 1;
+        if (p >= r->end || r->buf[p] != '"')
+            break;
+        doubled = w->any_doubled = true;
+        p++;
+    }
+    for (size_t i = start; i + 1 < p; i++)
+        w->lines += r->buf[i] == '\n';
+    if (w->n < w->room)
+        r->doubled[w->n] = doubled;
+    put(w, r->buf + start, p - 1 - start);
+    *at = p;
+    return ROW;
+}
+
+/* A row of a comma or tab file in which a quote was seen. */
+static enum found take_row_quoted(hd_delivery *r, struct row *w)
+{
+    size_t p = r->at;
+    for (;;) {
+        if (p < r->end && r->buf[p] == '"') {
+            enum found f = take_quoted(r, w, &p);
+            if (f != ROW)
+                return f;
+            if (p < r->end && r->buf[p] == '\r') {
+                if (p + 1 == r->end && !r->eof)
+                    return MORE;
+                if (p + 1 == r->end || r->buf[p + 1] == '\n')
+                    p++;
+            }
+            if (p < r->end && r->buf[p] != r->delimiter && r->buf[p] != '\n') {
+                w->next = p;
+                return broken(w, HD_DEFECT_QUOTE, w->n);
+            }
+        } else {
+            size_t start = p;
+            while (p < r->end && r->buf[p] != r->delimiter && r->buf[p] != '\n')
+                p++;
+            if (p == r->end && !r->eof)
+                return MORE;
+            bool last = p == r->end || r->buf[p] == '\n';
+            size_t cut = last && p > start && r->buf[p - 1] == '\r';
+            if (w->n < w->room)
+                r->doubled[w->n] = 0;
+            put(w, r->buf + start, p - cut - start);
+        }
+        if (p < r->end && r->buf[p] == r->delimiter) {
+            p++;
+            continue;
+        }
+        w->lines += p < r->end;
+        w->next = p + (p < r->end);
+        return ROW;
+    }
+}
+
+static enum found take_row(hd_delivery *r, struct row *w)
+{
+    w->n = 0;
+    w->lines = 0;
+    w->any_doubled = false;
+    const char *start = r->buf + r->at;
+    size_t len = r->end - r->at;
+    if (len == 0)
+        return r->eof ? END : MORE;
+    const char *nl = memchr(start, '\n', len);
+    if (!nl && !r->eof)
+        return MORE;
+    const char *end = nl ? nl : start + len;
+    if (r->delimiter != '|' && memchr(start, '"', (size_t)(end - start)))
+        return take_row_quoted(r, w);
+    w->next = r->at + (size_t)(end - start) + (nl != NULL);
+    w->lines = nl != NULL;
+    if (end > start && end[-1] == '\r')
+        end--;
+    if (end == start)
+        return BLANK;
+    split_plain(w, start, end, r->delimiter);
+    return ROW;
+}
+
+/* Read doubled quotes as one, in place. */
+static void undouble(hd_slice *f)
+{
+    char *write = (char *)f->bytes;
+    const char *read = f->bytes, *end = f->bytes + f->len;
+    while (read < end) {
+        *write++ = *read;
+        read += *read == '"' ? 2 : 1;
+    }
+    f->len = (size_t)(write - f->bytes);
+}
+
+/* Defects that lie in the text of the fields themselves. */
+static hd_defect check_fields(const hd_slice *fields, size_t n, bool odd, unsigned *column)
+{
+    for (size_t i = 0; i < n; i++) {
+        hd_defect d = HD_DEFECT_NONE;
+        if (fields[i].len > HD_DELIVERY_FIELD_BYTES)
+            d = HD_DEFECT_LONG_FIELD;
+        else if (odd && memchr(fields[i].bytes, '\0', fields[i].len))
+            d = HD_DEFECT_NUL;
+        else if (odd && !hd_utf8_ok(fields[i].bytes, fields[i].len))
+            d = HD_DEFECT_UTF8;
+        if (d != HD_DEFECT_NONE) {
+            *column = (unsigned)i + 1;
+            return d;
+        }
+    }
+    return HD_DEFECT_NONE;
+}
+
+/* The row that take_row found, checked against the width of the header (0: this is the header). */
+static void check_row(hd_delivery *r, struct row *w, size_t width)
+{
+    w->defect = HD_DEFECT_NONE;
+    size_t n = w->n < w->room ? w->n : w->room;
+    bool odd = r->odd && has_odd_bytes(r->buf + r->at, w->next - r->at);
+    for (size_t i = 0; i < n && w->any_doubled; i++)
+        if (r->doubled[i])
+            undouble(&w->fields[i]);
+    if (width && w->n != width) {
+        w->defect = w->n < width ? HD_DEFECT_FEW_FIELDS : HD_DEFECT_MANY_FIELDS;
+        w->column = (unsigned)(w->n < width ? w->n : width + 1);
+    } else if (w->next - r->at > HD_DELIVERY_ROW_BYTES) {
+        w->defect = HD_DEFECT_LONG_ROW;
+        w->column = 0;
+    } else if (odd || w->next - r->at > HD_DELIVERY_FIELD_BYTES) {
+        w->defect = check_fields(w->fields, n, odd, &w->column);
+    }
+}
+
+/* ---- batches -------------------------------------------------------------------------------- */
+
+static void note_defect(hd_delivery *r, hd_defect what, unsigned column)
+{
+    r->defects[r->n_defects++] = (hd_row_defect){r->line, column, what};
+}
+
+/* A row with a broken quote: give up its first line only. */
+static hd_code pass_broken(hd_delivery *r, const struct row *w, hd_err *err)
+{
+    note_defect(r, w->defect, w->column);
+    r->rescanned += w->next > r->at ? w->next - r->at : 0;
+    skip_line(r);
+    if (r->rescanned > RESCAN_LIMIT)
+        return hd_fail(err, HD_FORMAT, "%s: too many quotes are never closed; is this a CSV file?",
+                       r->name);
+    return HD_OK;
+}
+
+static hd_code next_row(hd_delivery *r, struct row *w, bool *stop, hd_err *err)
+{
+    bool is_empty = r->n_rows + r->n_defects == 0;
+    *stop = false;
+    if (r->skip && !skip_line(r)) {
+        *stop = !is_empty;
+        return is_empty ? more(r, err) : HD_OK;
+    }
+    enum found f = take_row(r, w);
+    if (f == MORE && r->end - r->at > HD_DELIVERY_ROW_BYTES) {
+        note_defect(r, HD_DEFECT_LONG_ROW, 0);
+        r->skip = true;
+        return HD_OK;
+    }
+    if (f == MORE) {
+        *stop = !is_empty;
+        return is_empty ? more(r, err) : HD_OK;
+    }
+    if (f == BROKEN)
+        return pass_broken(r, w, err);
+    if (f == END) {
+        *stop = true;
+        return HD_OK;
+    }
+    if (f == BLANK && r->n_columns == 1) {
+        w->fields[0] = (hd_slice){r->buf + r->at, 0};
+        w->n = 1;
+        f = ROW;
+    }
+    if (f == ROW) {
+        check_row(r, w, r->n_columns);
+        if (w->defect == HD_DEFECT_NONE)
+            r->lines[r->n_rows++] = r->line;
+        else
+            note_defect(r, w->defect, w->column);
+    }
+    r->line += w->lines;
+    r->at = w->next;
+    return HD_OK;
+}
+
+static hd_code next_parquet(hd_delivery *r, hd_err *err)
+{
+    if (r->parquet_row >= r->parquet_rows) {
+        r->parquet_row = 0;
+        HD_TRY(hd_parquet_next(r->parquet, &r->parquet_rows, err));
+    }
+    while (r->parquet_row < r->parquet_rows && r->n_rows + r->n_defects < r->max_rows) {
+        hd_slice *row = r->fields + r->n_rows * r->n_columns;
+        for (size_t c = 0; c < r->n_columns; c++)
+            row[c].bytes = hd_parquet_field(r->parquet, r->parquet_row, c, &row[c].len);
+        unsigned column;
+        hd_defect d = check_fields(row, r->n_columns, true, &column);
+        if (d == HD_DEFECT_NONE)
+            r->lines[r->n_rows++] = r->line;
+        else
+            note_defect(r, d, column);
+        r->line++;
+        r->parquet_row++;
+    }
+    return HD_OK;
+}
+
+hd_code hd_delivery_next(hd_delivery *r, hd_batch *out, hd_err *err)
+{
+    r->n_rows = r->n_defects = 0;
+    if (r->parquet)
+        HD_TRY(next_parquet(r, err));
+    bool stop = r->parquet != NULL;
+    while (!stop && r->n_rows + r->n_defects < r->max_rows) {
+        struct row w = {.fields = r->fields + r->n_rows * r->n_columns, .room = r->n_columns};
+        HD_TRY(next_row(r, &w, &stop, err));
+    }
+    *out = (hd_batch){r->n_rows, r->fields, r->lines, r->n_defects, r->defects};
+    return HD_OK;
+}
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+/* The delimiter seen most often in the header line outside quotes; ties go to the rarer sign. */
+static char find_delimiter(const char *p, size_t len)
+{
+    static const char signs[] = {'|', '\t', ','};
+    size_t count[3] = {0};
+    bool quoted = false;
+    for (size_t i = 0; i < len && p[i] != '\n'; i++) {
+        quoted ^= p[i] == '"';
+        for (size_t k = 0; k < 3; k++)
+            count[k] += !quoted && p[i] == signs[k];
+    }
+    size_t best = 0;
+    for (size_t k = 1; k < 3; k++)
+        if (count[k] > count[best])
+            best = k;
+    return count[best] ? signs[best] : ',';
+}
+
+static char *trimmed_copy(const hd_slice *f)
+{
+    const char *p = f->bytes, *end = p + f->len;
+    while (p < end && (*p == ' ' || *p == '\t'))
+        p++;
+    while (end > p && (end[-1] == ' ' || end[-1] == '\t'))
+        end--;
+    return hd_strndup(p, (size_t)(end - p));
+}
+
+static hd_code keep_header(hd_delivery *r, const hd_slice *fields, size_t n, hd_err *err)
+{
+    r->columns = hd_calloc(n, sizeof *r->columns);
+    if (!r->columns)
+        return hd_fail_nomem(err);
+    r->n_columns = n;
+    for (size_t i = 0; i < n; i++) {
+        r->columns[i] = trimmed_copy(&fields[i]);
+        if (!r->columns[i])
+            return hd_fail_nomem(err);
+        for (size_t j = 0; j < i && r->columns[i][0]; j++)
+            if (strcasecmp(r->columns[i], r->columns[j]) == 0)
+                return hd_fail(err, HD_FORMAT,
+                               "%s, line 1, column %zu: the same name as column %zu; rename or "
+                               "remove one of them",
+                               r->name, i + 1, j + 1);
+    }
+    return HD_OK;
+}
+
+static hd_code bad_header(const hd_delivery *r, const struct row *w, hd_err *err)
+{
+    static const char *const what[HD_N_DEFECTS] = {
+        [HD_DEFECT_QUOTE] = "a quote is not closed",
+        [HD_DEFECT_NUL] = "a zero byte; this is not a text file",
+        [HD_DEFECT_UTF8] = "not UTF-8 text; convert the file first",
+        [HD_DEFECT_LONG_FIELD] = "a name of more than 64 KiB; is there a header row?",
+    };
+    return hd_fail(err, HD_FORMAT, "%s, line 1, column %u: %s", r->name, w->column,
+                   what[w->defect]);
+}
+
+static hd_code take_header(hd_delivery *r, hd_slice *room, hd_err *err)
+{
+    struct row w = {.fields = room, .room = HD_DELIVERY_COLUMNS};
+    enum found f = MORE;
+    bool started = false;
+    while (f == MORE) {
+        if (r->end - r->at > HD_DELIVERY_ROW_BYTES)
+            return hd_fail(err, HD_FORMAT,
+                           "%s, line 1: no line end in the first 16 MiB; is this a "
+                           "text file with a header row?",
+                           r->name);
+        if (!r->eof)
+            HD_TRY(more(r, err));
+        if (!started && !r->eof && r->end < 3)
+            continue;
+        if (!started && r->end >= 3 && memcmp(r->buf, "\xEF\xBB\xBF", 3) == 0)
+            r->at = 3;
+        started = true;
+        r->delimiter = find_delimiter(r->buf + r->at, r->end - r->at);
+        f = take_row(r, &w);
+        if (f == MORE && r->at) { /* keep the mark from moving what was looked at */
+            memmove(r->buf, r->buf + r->at, r->end - r->at);
+            r->end -= r->at;
+            r->at = 0;
+        }
+    }
+    if (f == END || f == BLANK)
+        return hd_fail(err, HD_FORMAT, "%s: the first line is empty: a header row is needed",
+                       r->name);
+    if (f == BROKEN)
+        return bad_header(r, &w, err);
+    if (w.n > HD_DELIVERY_COLUMNS)
+        return hd_fail(err, HD_LIMIT, "%s, line 1: more than 4096 columns", r->name);
+    check_row(r, &w, 0);
+    if (w.defect != HD_DEFECT_NONE)
+        return bad_header(r, &w, err);
+    HD_TRY(keep_header(r, room, w.n, err));
+    r->at = w.next;
+    r->line += w.lines;
+    return HD_OK;
+}
+
+static hd_code open_text(hd_delivery *r, size_t buffer, hd_err *err)
+{
+    r->cap = buffer;
+    r->buf = hd_malloc(buffer);
+    r->doubled = hd_calloc(HD_DELIVERY_COLUMNS, 1);
+    hd_slice *room = hd_calloc(HD_DELIVERY_COLUMNS, sizeof *room);
+    hd_code rc = r->buf && r->doubled && room ? take_header(r, room, err) : hd_fail_nomem(err);
+    hd_free(room);
+    return rc;
+}
+
+static hd_code open_parquet(hd_delivery *r, const char *path, hd_err *err)
+{
+    HD_TRY(hd_parquet_open(&r->parquet, path, err));
+    size_t n = hd_parquet_n_columns(r->parquet);
+    if (n == 0 || n > HD_DELIVERY_COLUMNS)
+        return hd_fail(err, HD_LIMIT, "%s: between 1 and 4096 columns are needed", r->name);
+    hd_slice *names = hd_calloc(n, sizeof *names);
+    if (!names)
+        return hd_fail_nomem(err);
+    for (size_t i = 0; i < n; i++) {
+        const char *name = hd_parquet_column(r->parquet, i);
+        names[i] = (hd_slice){name, strlen(name)};
+    }
+    hd_code rc = keep_header(r, names, n, err);
+    hd_free(names);
+    return rc;
+}
+
+static hd_code make_batch(hd_delivery *r, hd_err *err)
+{
+    r->max_rows = BATCH_FIELDS / r->n_columns;
+    if (r->max_rows > BATCH_ROWS)
+        r->max_rows = BATCH_ROWS;
+    r->fields = hd_calloc((r->max_rows + 1) * r->n_columns, sizeof *r->fields);
+    r->lines = hd_calloc(r->max_rows, sizeof *r->lines);
+    r->defects = hd_calloc(r->max_rows, sizeof *r->defects);
+    return r->fields && r->lines && r->defects ? HD_OK : hd_fail_nomem(err);
+}
+
+hd_code hd_delivery_open_sized(hd_delivery **out, const char *path, size_t buffer, hd_err *err)
+{
+    hd_code rc;
+    *out = NULL;
+    hd_delivery *r = hd_calloc(1, sizeof *r);
+    if (!r)
+        return hd_fail_nomem(err);
+    r->name = hd_packed_name(path);
+    r->line = 1;
+    HD_GO(hd_packed_open(&r->source, path, err));
+    if (hd_packed_packing(r->source) == HD_PACKING_PARQUET)
+        HD_GO(open_parquet(r, path, err));
+    else
+        HD_GO(open_text(r, buffer < 8 ? 8 : buffer, err));
+    HD_GO(make_batch(r, err));
+    *out = r;
+    r = NULL;
+out:
+    hd_delivery_close(r);
+    return rc;
+}
+
+hd_code hd_delivery_open(hd_delivery **out, const char *path, hd_err *err)
+{
+    return hd_delivery_open_sized(out, path, FIRST_BUFFER, err);
+}
+
+void hd_delivery_close(hd_delivery *r)
+{
+    if (!r)
+        return;
+    hd_packed_close(r->source);
+    hd_parquet_close(r->parquet);
+    hd_wipe_free(r->buf, r->cap);
+    for (size_t i = 0; i < r->n_columns && r->columns; i++)
+        hd_free(r->columns[i]);
+    hd_free(r->columns);
+    hd_free(r->fields);
+    hd_free(r->doubled);
+    hd_free(r->lines);
+    hd_free(r->defects);
+    hd_free(r);
+}

@@ -1,0 +1,363 @@
+/* intake.c - see intake.h. One file after another: open, map the header, find the data year, then
+ * batch by batch through rows.c. */
+#include "base/alloc.h"
+#include "base/date.h"
+#include "base/progress.h"
+#include "crypto/secret.h"
+#include "landing/private.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- the data year -------------------------------------------------------------------------- */
+
+int hd_part_year_read(const char *p, size_t len)
+{
+    if (!hd_trim(&p, &len))
+        return 0;
+    if (len == 8 && memcmp(p + 6, ".0", 2) == 0)
+        len = 6;
+    int v = 0;
+    for (size_t i = 0; i < len; i++)
+        v = isdigit((unsigned char)p[i]) && v < 1000000 ? v * 10 + (p[i] - '0') : 9999999;
+    int year = v / 100, part = v % 100;
+    return len == 6 && year >= 1980 && year <= 2199 && ((part >= 1 && part <= 13) || part == 99)
+               ? v
+               : 0;
+}
+
+/* 2223 -> 202299; a leading zero may be lost (102 for 2001-02). 0 when it is no such year. */
+static int read_fyear(const char *p, size_t len)
+{
+    if (!hd_trim(&p, &len))
+        return 0;
+    if (len > 2 && memcmp(p + len - 2, ".0", 2) == 0)
+        len -= 2;
+    if (len < 3 || len > 4)
+        return 0;
+    int v = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (!isdigit((unsigned char)p[i]))
+            return 0;
+        v = v * 10 + (p[i] - '0');
+    }
+    int first = v / 100, second = v % 100;
+    if (second != (first + 1) % 100)
+        return 0;
+    return (first >= 80 ? 1900 + first : 2000 + first) * 100 + 99;
+}
+
+int hd_part_year_of_name(const char *name)
+{
+    const char *at = strrchr(name, '_');
+    if (!at || strlen(at) < 7 || (at[7] != '.' && at[7] != '\0'))
+        return 0;
+    return hd_part_year_read(at + 1, 6);
+}
+
+static int read_year(const struct hd_intake *in, const hd_slice *v)
+{
+    return in->year_is_part ? hd_part_year_read(v->bytes, v->len) : read_fyear(v->bytes, v->len);
+}
+
+/* The judges know in which years a code was in use, so they are made when the year is known. */
+static hd_code make_judges(struct hd_intake *in, hd_err *err)
+{
+    for (size_t i = 0; i < in->n_targets; i++) {
+        hd_target *t = &in->targets[i];
+        hd_judge_free(t->judge);
+        t->judge = NULL;
+        if (t->n_sources)
+            HD_TRY(hd_judge_new(&t->judge, t->field, in->file->data_year, err));
+    }
+    return HD_OK;
+}
+
+static hd_code year_codes(struct hd_intake *in, hd_err *err)
+{
+    if (!in->sink)
+        return HD_OK;
+    hd_value year = {.type = HD_INTEGER, .integer = in->file->data_year};
+    hd_value part = {.type = HD_INTEGER, .integer = in->file->part_year};
+    hd_builder *b = in->sink->builder;
+    HD_TRY(hd_builder_code(b, (size_t)in->data_year_out, &year, &in->year_code, err));
+    HD_TRY(hd_builder_code(b, (size_t)in->part_year_out, &part, &in->part_code, err));
+    if (in->sink->on_year)
+        HD_TRY(in->sink->on_year(in->sink->ctx, in->name, in->file->data_year, in->file->part_year,
+                                 err));
+    return HD_OK;
+}
+
+/* PARTYEAR of the first rows, else the file's name, else FYEAR, else what the caller said. */
+static hd_code settle_year(struct hd_intake *in, const hd_batch *b, hd_err *err)
+{
+    size_t width = hd_delivery_n_columns(in->reader);
+    int from_column = 0, from_name = hd_part_year_of_name(in->name);
+    for (size_t r = 0; r < b->n_rows && in->year_source >= 0 && !from_column; r++)
+        from_column = read_year(in, &b->fields[r * width + (size_t)in->year_source]);
+    int said = in->options->part_year;
+    int part = in->year_is_part && from_column                  ? from_column
+               : from_name                                      ? from_name
+               : from_column && said / 100 == from_column / 100 ? said
+               : from_column                                    ? from_column
+                                                                : said;
+    if (part == 0)
+        return hd_fail(err, HD_FORMAT,
+                       "%s: the data year is not known: there is no PARTYEAR or FYEAR and the name "
+                       "does not end in _YYYYNN; give it with --part-year YYYYNN",
+                       in->name);
+    in->file->part_year = part;
+    in->file->data_year = part / 100;
+    HD_TRY(year_codes(in, err));
+    return make_judges(in, err);
+}
+
+/* Every row of a file belongs to one extract. */
+static hd_code check_years(const struct hd_intake *in, const hd_batch *b, hd_err *err)
+{
+    size_t width = hd_delivery_n_columns(in->reader);
+    if (in->year_source < 0)
+        return HD_OK;
+    const hd_slice *last = NULL;
+    for (size_t r = 0; r < b->n_rows; r++) {
+        const hd_slice *v = &b->fields[r * width + (size_t)in->year_source];
+        if (last && last->len == v->len && memcmp(last->bytes, v->bytes, v->len) == 0)
+            continue;
+        last = v;
+        int part = read_year(in, v);
+        bool same =
+            in->year_is_part ? part == in->file->part_year : part / 100 == in->file->data_year;
+        if (part && !same)
+            return hd_fail(err, HD_FORMAT,
+                           "%s, line %" PRIu64 ", column %d (%s): another %s than the file has so "
+                           "far; split the file, one extract a file",
+                           in->name, b->lines[r], in->year_source + 1,
+                           in->year_is_part ? "PARTYEAR" : "FYEAR",
+                           in->year_is_part ? "extract" : "data year");
+    }
+    return HD_OK;
+}
+
+/* ---- rejected rows -------------------------------------------------------------------------- */
+
+static bool too_many(const struct hd_intake *in, bool at_end)
+{
+    const hd_allowance *a = &in->options->allowed;
+    uint64_t rejected = in->quality.rows_rejected + (in->file ? in->file->rows_rejected : 0);
+    uint64_t read = in->quality.rows_read + (in->file ? in->file->rows_read : 0);
+    if (a->share > 0)
+        return at_end && (double)rejected > a->share * (double)read;
+    return rejected > a->rows;
+}
+
+static void describe_defect(struct hd_intake *in, uint64_t line, unsigned column, hd_rule_id id)
+{
+    const hd_rule *rule = &in->rules->rules[id];
+    char name[80], place[120] = "";
+    if (in->first_defect[0])
+        return;
+    if (column && column <= hd_delivery_n_columns(in->reader)) {
+        hd_columns_name(in, column, name, sizeof name);
+        snprintf(place, sizeof place, ", column %u (%s)", column, name);
+    }
+    snprintf(in->first_defect, sizeof in->first_defect, "%s, line %" PRIu64 "%s: %s; %s", in->name,
+             line, place, rule->says, rule->remedy);
+}
+
+static hd_code refuse_rows(const struct hd_intake *in, hd_err *err)
+{
+    return hd_fail(err, HD_FORMAT, "%s (--allow-rejected N or P%% lets rows be left out)",
+                   in->first_defect);
+}
+
+static hd_code note_defects(struct hd_intake *in, const hd_batch *b, hd_err *err)
+{
+    for (size_t i = 0; i < b->n_defects; i++) {
+        hd_rule_id id = (hd_rule_id)(b->defects[i].what - HD_DEFECT_FEW_FIELDS);
+        describe_defect(in, b->defects[i].line, b->defects[i].column, id);
+        in->quality.rule_rows[id]++;
+        in->file->rows_rejected++;
+    }
+    return !in->options->is_check && too_many(in, false) ? refuse_rows(in, err) : HD_OK;
+}
+
+/* Rows that a site's own rules reject. */
+static void note_rejected(struct hd_intake *in, const hd_batch *b)
+{
+    if (in->first_defect[0])
+        return;
+    for (size_t r = 0; r < in->n_rows; r++)
+        for (hd_rule_id id = 0; id < HD_N_RULES; id++)
+            if ((in->broken[r] & (1u << id)) && in->rules->rules[id].is_structural)
+                describe_defect(in, b->lines[in->rows[r]], 0, id);
+}
+
+/* ---- identifiers ---------------------------------------------------------------------------- */
+
+static hd_code add_finding(struct hd_intake *in, size_t source, const char *holds, hd_err *err)
+{
+    hd_quality *q = &in->quality;
+    char name[80];
+    if (!HD_GROW(q->findings, q->n_findings, in->cap_findings))
+        return hd_fail_nomem(err);
+    hd_finding f = {.holds = holds};
+    f.file = hd_strdup(in->name);
+    f.column = hd_strdup(hd_columns_name(in, (unsigned)source + 1, name, sizeof name));
+    if (!f.file || !f.column) {
+        hd_free(f.file);
+        hd_free(f.column);
+        return hd_fail_nomem(err);
+    }
+    q->findings[q->n_findings++] = f;
+    return HD_OK;
+}
+
+static hd_code find_identifiers(struct hd_intake *in, hd_err *err)
+{
+    for (size_t i = 0; i < in->n_targets; i++) {
+        hd_target *t = &in->targets[i];
+        const char *holds = hd_identifier_verdict(&t->shapes, t->field->type == HD_DATE);
+        if (!holds || t->n_sources == 0 || t->field->kind == HD_FIELD_PERSON)
+            continue;
+        for (size_t k = 0; k < t->n_sources; k++)
+            if (t->sources[k] >= 0)
+                HD_TRY(add_finding(in, (size_t)t->sources[k], holds, err));
+    }
+    for (size_t i = 0; i < in->n_scans; i++) {
+        const hd_scan *s = &in->scans[i];
+        const char *holds = s->is_nhs_number ? NULL : hd_identifier_verdict(&s->shapes, false);
+        if (holds)
+            HD_TRY(add_finding(in, (size_t)s->source, holds, err));
+    }
+    return HD_OK;
+}
+
+/* ---- a file --------------------------------------------------------------------------------- */
+
+static void note_bytes(void *ctx, const void *bytes, size_t len)
+{
+    struct hd_intake *in = ctx;
+    hd_digest_add(&in->digest, bytes, len);
+}
+
+static hd_code take_batch(struct hd_intake *in, const hd_batch *b, hd_err *err)
+{
+    in->file->rows_read += b->n_rows + b->n_defects;
+    HD_TRY(note_defects(in, b, err));
+    if (b->n_rows == 0)
+        return HD_OK;
+    if (in->file->part_year == 0)
+        HD_TRY(settle_year(in, b, err));
+    HD_TRY(check_years(in, b, err));
+    HD_TRY(hd_rows_judge(in, b, err));
+    HD_TRY(hd_rows_keep(in, b, err));
+    note_rejected(in, b);
+    return !in->options->is_check && too_many(in, false) ? refuse_rows(in, err) : HD_OK;
+}
+
+static hd_code take_rows(struct hd_intake *in, hd_err *err)
+{
+    hd_packed *source = hd_delivery_source(in->reader);
+    hd_progress progress;
+    hd_progress_begin(&progress, in->name, hd_packed_size(source));
+    hd_code rc;
+    for (;;) {
+        hd_batch b;
+        rc = hd_delivery_next(in->reader, &b, err);
+        if (rc != HD_OK || b.n_rows + b.n_defects == 0)
+            break;
+        rc = take_batch(in, &b, err);
+        if (rc != HD_OK)
+            break;
+        hd_progress_at(&progress, hd_packed_delivered(source));
+    }
+    hd_progress_end(&progress);
+    return rc;
+}
+
+/* Parquet is read past the source: its bytes are digested here. */
+static hd_code digest_parquet(struct hd_intake *in, hd_err *err)
+{
+    hd_packed *s = hd_delivery_source(in->reader);
+    char bytes[16 * 1024];
+    size_t len = 1;
+    while (hd_packed_packing(s) == HD_PACKING_PARQUET && len)
+        HD_TRY(hd_packed_read(s, bytes, sizeof bytes, &len, err));
+    return HD_OK;
+}
+
+static hd_code end_file(struct hd_intake *in, hd_err *err)
+{
+    hd_quality *q = &in->quality;
+    hd_file_summary *f = in->file;
+    uint8_t digest[HD_DIGEST];
+    HD_TRY(digest_parquet(in, err));
+    hd_digest_end(&in->digest, digest);
+    hd_hex(f->digest, digest, sizeof digest);
+    if (f->rows_read == 0)
+        return hd_fail(err, HD_FORMAT, "%s: a header and no rows; nothing to load", in->name);
+    for (size_t i = 0; i < in->n_targets; i++)
+        if (in->targets[i].has_memo)
+            HD_TRY(hd_memo_empty(&in->targets[i].memo, err));
+    HD_TRY(find_identifiers(in, err));
+    for (size_t i = 0; i < in->n_targets; i++)
+        in->targets[i].shapes = (hd_identifier_counts){0};
+    q->rows_read += f->rows_read;
+    q->rows_kept += f->rows_kept;
+    q->rows_rejected += f->rows_rejected;
+    q->rows_opted_out += f->rows_opted_out;
+    return HD_OK;
+}
+
+hd_code hd_intake_file(hd_intake *in, const char *path, hd_err *err)
+{
+    hd_quality *q = &in->quality;
+    hd_code rc;
+    in->path = path;
+    in->name = hd_packed_name(path);
+    in->year_source = -1;
+    if (!HD_GROW(q->files, q->n_files, in->cap_files))
+        return hd_fail_nomem(err);
+    in->file = &q->files[q->n_files++];
+    *in->file = (hd_file_summary){.name = hd_strdup(in->name)};
+    if (!in->file->name)
+        HD_GO(hd_fail_nomem(err));
+    HD_GO(hd_delivery_open(&in->reader, path, err));
+    hd_digest_begin(&in->digest);
+    hd_packed_watch(hd_delivery_source(in->reader), note_bytes, in);
+    HD_GO(hd_columns_bind(in, err));
+    HD_GO(take_rows(in, err));
+    HD_GO(end_file(in, err));
+out:
+    hd_columns_release(in);
+    hd_delivery_close(in->reader);
+    in->reader = NULL;
+    in->file = NULL;
+    return rc;
+}
+
+hd_code hd_intake_finish(hd_intake *in, hd_err *err)
+{
+    in->quality.keys_all_compared = !in->seen.is_full;
+    return in->sink ? hd_stage_flush(in, err) : HD_OK;
+}
+
+hd_code hd_intake_verdict(const hd_intake *in, hd_err *err)
+{
+    const hd_quality *q = &in->quality;
+    if (q->rows_rejected && too_many(in, true))
+        return refuse_rows(in, err);
+    if (q->n_findings && !in->options->allows_identifiers)
+        return hd_fail(err, HD_DENIED,
+                       "%s, %s: the column seems to hold %s, which do not belong there; have it "
+                       "removed, or leave it out with --allow-identifiers",
+                       q->findings[0].file, q->findings[0].column, q->findings[0].holds);
+    return HD_OK;
+}
+
+const hd_quality *hd_intake_quality(const hd_intake *in)
+{
+    return &in->quality;
+}

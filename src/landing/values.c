@@ -1,0 +1,149 @@
+/* values.c - what happens to a text when it is seen for the first time: judged, looked at for
+ * identifiers, tested against the conditions, and given its code. */
+#include "landing/private.h"
+
+#include "base/date.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+int64_t hd_value_number(const hd_judged *j)
+{
+    if (j->value.is_null || (j->meaning != HD_MEANING_VALID && j->meaning != HD_MEANING_OTHER))
+        return INT64_MIN;
+    if (j->value.type == HD_INTEGER || j->value.type == HD_DATE || j->value.type == HD_BOOLEAN)
+        return j->value.integer;
+    if (j->value.type != HD_TEXT)
+        return INT64_MIN;
+    int minutes = hd_clock_minutes(j->value.text.bytes, j->value.text.len);
+    return minutes < 0 ? INT64_MIN : minutes;
+}
+
+/* Days from 1850 to 2208, or numbers to 4094: three dates and a position fill a key. */
+unsigned hd_order_bits(hd_type type)
+{
+    return type == HD_DATE ? 17 : 12;
+}
+
+int64_t hd_order_pack(int64_t key, int64_t number, hd_type type)
+{
+    unsigned bits = hd_order_bits(type);
+    const int64_t last = (INT64_C(1) << bits) - 1;
+    int64_t v = last;
+    if (number != INT64_MIN) {
+        v = type == HD_DATE ? number - hd_date_from_ymd(1850, 1, 1) : number;
+        v = v < 0 ? 0 : v >= last ? last - 1 : v;
+    }
+    return (key << bits) | v;
+}
+
+static uint64_t conditions_of(const hd_target *t, const hd_value *v)
+{
+    uint64_t bits = 0;
+    char number[32];
+    const char *text = number;
+    size_t len;
+    if (!t->condition_bits || v->is_null)
+        return 0;
+    if (v->type == HD_TEXT) {
+        text = v->text.bytes;
+        len = v->text.len;
+    } else if (v->type == HD_INTEGER) {
+        len = (size_t)snprintf(number, sizeof number, "%" PRId64, v->integer);
+    } else {
+        return 0;
+    }
+    const hd_rulebook *r = t->in->rules;
+    for (size_t i = 0; i < r->n_conditions; i++)
+        if (r->conditions[i].field == t->position &&
+            hd_condition_holds(&r->conditions[i], text, len))
+            bits |= UINT64_C(1) << i;
+    return bits;
+}
+
+hd_code hd_value_judge(void *target, const char *raw, size_t len, hd_known *out, hd_err *err)
+{
+    hd_target *t = target;
+    hd_judged j;
+    hd_judge_text(t->judge, raw, len, &j);
+    bool is_proper =
+        !j.value.is_null && (j.meaning == HD_MEANING_VALID || j.meaning == HD_MEANING_OTHER);
+    out->meaning = (uint8_t)j.meaning;
+    out->flags = (uint8_t)((j.value.is_null ? HD_KNOWN_NULL : 0) |
+                           (j.is_misfit ? HD_KNOWN_MISFIT : 0) | (is_proper ? HD_KNOWN_PROPER : 0));
+    out->number = hd_value_number(&j);
+    const char *text = raw;
+    size_t text_len = len;
+    bool is_empty = !hd_trim(&text, &text_len);
+    if (j.value.type == HD_TEXT && !j.value.is_null && j.value.text.bytes >= raw &&
+        j.value.text.bytes <= raw + len)
+        text_len = j.value.text.len;
+    out->text_at = (uint32_t)(text - raw);
+    out->text_len = (uint32_t)text_len;
+    out->conditions = conditions_of(t, &j.value);
+    if (!is_empty && t->field->type != HD_DECIMAL)
+        hd_identifier_note(&t->shapes, hd_identifier_shape(text, text_len, t->in->file->data_year));
+    if (t->in->sink && t->out >= 0)
+        return hd_builder_code(t->in->sink->builder, (size_t)t->out, &j.value, &out->code, err);
+    return HD_OK;
+}
+
+hd_code hd_person_judge(void *target, const char *raw, size_t len, hd_known *out, hd_err *err)
+{
+    hd_target *t = target;
+    struct hd_intake *in = t->in;
+    hd_judged j;
+    hd_judge_text(t->judge, raw, len, &j);
+    out->meaning = (uint8_t)j.meaning;
+    out->number = INT64_MIN;
+    const char *id = raw;
+    size_t id_len = len;
+    char scratch[10];
+    bool is_id = hd_normal_id(&id, &id_len, scratch) &&
+                 (j.meaning == HD_MEANING_VALID || j.meaning == HD_MEANING_OTHER ||
+                  (j.meaning == HD_MEANING_INVALID && !j.is_misfit));
+    if (!is_id) {
+        out->flags = HD_KNOWN_NULL;
+        return HD_OK;
+    }
+    if (in->options->opt_outs &&
+        hd_intern_find(in->options->opt_outs, id, id_len) != HD_INTERN_NONE) {
+        out->flags = HD_KNOWN_OPTED_OUT;
+        return HD_OK;
+    }
+    out->code = 1;
+    if (!in->sink)
+        return HD_OK;
+    uint8_t pseudonym[16];
+    hd_vault_pseudonym(in->sink->vault, id, id_len, pseudonym);
+    return hd_persons_number(in->sink->persons, pseudonym, &out->code, err);
+}
+
+/* The memo is about to forget: keep its counts. Empty list elements are no answers; opted-out
+ * people are counted nowhere. */
+void hd_value_counted(void *target, const hd_memo *m)
+{
+    hd_target *t = target;
+    bool is_list = t->field->kind == HD_FIELD_LIST;
+    for (size_t i = 0; i < m->n; i++) {
+        const hd_known *k = &m->known[i];
+        if ((k->flags & HD_KNOWN_OPTED_OUT) ||
+            (is_list && k->meaning == HD_MEANING_MISSING && (k->flags & HD_KNOWN_NULL)))
+            continue;
+        t->in->quality.counts[t->position][k->meaning] += k->count;
+    }
+}
+
+hd_code hd_scan_value(const struct hd_intake *in, hd_scan *s, const hd_slice *v, hd_err *err)
+{
+    const char *text = v->bytes;
+    size_t len = v->len;
+    uint32_t n = hd_intern_count(s->texts), id;
+    if (n >= HD_SCAN_VALUES || !hd_trim(&text, &len))
+        return HD_OK;
+    HD_TRY(hd_intern_add(s->texts, text, len, &id, err));
+    if (id == n)
+        hd_identifier_note(&s->shapes, hd_identifier_shape(text, len, in->file->data_year));
+    return HD_OK;
+}
