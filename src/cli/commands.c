@@ -5,6 +5,7 @@ extern const hd_command hd_command_stat;
 
 const hd_command *const hd_commands[] = {
     &hd_command_init,
+    &hd_command_synth,
     &hd_command_datasets,
     &hd_command_fields,
     &hd_command_check,
