@@ -21,7 +21,7 @@ static size_t terminal_width(void)
     return size.ws_col;
 }
 
-static void put_table(hd_buf *b, const hd_release *r, bool to_terminal)
+static hd_code put_table(hd_buf *b, const hd_release *r, bool to_terminal, hd_err *err)
 {
     hd_table_style style = {0};
     if (to_terminal) {
@@ -29,29 +29,44 @@ static void put_table(hd_buf *b, const hd_release *r, bool to_terminal)
         style.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
     }
     hd_present_table(b, r, &style);
+    return hd_buf_check(b, err);
 }
 
-static void put_csv(hd_buf *b, const hd_release *r, bool to_terminal)
+static hd_code put_csv(hd_buf *b, const hd_release *r, bool to_terminal, hd_err *err)
 {
     (void)to_terminal;
     hd_present_csv(b, r);
+    return hd_buf_check(b, err);
 }
 
-static void put_json(hd_buf *b, const hd_release *r, bool to_terminal)
+static hd_code put_json(hd_buf *b, const hd_release *r, bool to_terminal, hd_err *err)
 {
     (void)to_terminal;
     hd_present_json(b, r);
+    return hd_buf_check(b, err);
+}
+
+static hd_code put_xlsx(hd_buf *b, const hd_release *r, bool to_terminal, hd_err *err)
+{
+    (void)to_terminal;
+    return hd_present_xlsx(b, r, err);
+}
+
+static hd_code put_ods(hd_buf *b, const hd_release *r, bool to_terminal, hd_err *err)
+{
+    (void)to_terminal;
+    return hd_present_ods(b, r, err);
 }
 
 typedef struct format {
     const char *name;
-    void (*put)(hd_buf *b, const hd_release *r, bool to_terminal);
+    hd_code (*put)(hd_buf *b, const hd_release *r, bool to_terminal, hd_err *err);
+    bool is_binary; /* never to a terminal */
 } format;
 
 static const format formats[] = {
-    {"table", put_table},
-    {"csv", put_csv},
-    {"json", put_json},
+    {"table", put_table, false}, {"csv", put_csv, false}, {"json", put_json, false},
+    {"xlsx", put_xlsx, true},    {"ods", put_ods, true},
 };
 
 static const format *find_format(const char *name)
@@ -65,7 +80,9 @@ static const format *find_format(const char *name)
 int hd_output_check(const hd_command *c, const hd_output_options *o)
 {
     if (o->format && !find_format(o->format))
-        return hd_usage_error(c, "--format is table, csv or json");
+        return hd_usage_error(c, "--format is table, csv, json, xlsx or ods");
+    if (o->format && find_format(o->format)->is_binary && !o->out && isatty(STDOUT_FILENO))
+        return hd_usage_error(c, "a spreadsheet needs --out FILE");
     if (o->with_small_numbers && (!o->purpose || strspn(o->purpose, " \t") == strlen(o->purpose)))
         return hd_usage_error(c, "--with-small-numbers needs --purpose TEXT: say what for");
     if (o->purpose && !o->with_small_numbers)
@@ -142,9 +159,8 @@ hd_code hd_output_release(const hd_output_options *o, hd_vault *v, const hd_rele
     char tag[32];
     hd_buf b;
     hd_buf_init(&b, MAX_OUTPUT);
-    find_format(o->format ? o->format : "table")->put(&b, r, !o->out);
     hd_code rc;
-    HD_GO(hd_buf_check(&b, err));
+    HD_GO(find_format(o->format ? o->format : "table")->put(&b, r, !o->out, err));
     HD_GO(hd_output_record(o, v, r, tag, err));
     HD_GO(hd_output_text(o, r, tag, b.data, b.len, err));
 out:

@@ -7,7 +7,7 @@
 #include "vault/vault.h"
 
 typedef struct hd_output_options {
-    const char *format;     /* table, csv or json; NULL: table */
+    const char *format;     /* table, csv, json, xlsx or ods; NULL: table */
     const char *out;        /* file; NULL: standard output */
     const char *provenance; /* file; NULL: none */
     const char *purpose;
@@ -21,7 +21,7 @@ typedef struct hd_output_options {
 
 /* The same as lines for a command's help. */
 #define HD_OUTPUT_HELP                                                                             \
-    "  --format table|csv|json   how to print the figures (table)\n"                               \
+    "  --format NAME             table, csv, json, xlsx or ods (table)\n"                           \
     "  --out FILE                write them to a file, whole or not at all\n"                      \
     "  --provenance FILE         write policy, data version and question to a JSON file\n"         \
     "  --with-small-numbers      true counts; needs --purpose, enters the list of assets\n"        \

@@ -24,7 +24,8 @@ static void put_text(hd_buf *out, hd_buf *scratch, const char *bytes, size_t len
         hd_buf_str(out, "\"\"");
         return;
     }
-    if (!memchr("=+-@\t\r", bytes[0], 6) || is_number(bytes, len)) {
+    /* One sign alone is a code (OPCS "-" is "nothing done") and no formula. */
+    if (len == 1 || !memchr("=+-@\t\r", bytes[0], 6) || is_number(bytes, len)) {
         hd_csv_put(out, bytes, len);
         return;
     }

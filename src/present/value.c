@@ -116,3 +116,16 @@ void hd_present_html_text(hd_buf *out, const char *bytes, size_t len)
         i += n ? n : 1;
     }
 }
+
+void hd_present_xml_text(hd_buf *out, const char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len;) {
+        size_t n = hd_present_utf8(bytes + i, len - i);
+        unsigned char c = (unsigned char)bytes[i];
+        if (n > 0 && (c >= 0x20 || c == '\t' || c == '\n'))
+            hd_buf_add(out, bytes + i, n);
+        else
+            hd_buf_str(out, REPLACEMENT);
+        i += n ? n : 1;
+    }
+}
