@@ -19,11 +19,11 @@
 
 enum { MAX_FILE = 4 << 20, MAX_SCHEMAS = 16 };
 
-/* What cyaml says while it fails: the first complaint, and the innermost place. */
+/* What cyaml says while it fails: the first complaint, and the two innermost places. */
 typedef struct complaint {
     char what[200];
     char key[80];
-    unsigned long line;
+    unsigned long line, outer_line;
     bool in_backtrace, nomem;
 } complaint;
 
@@ -84,8 +84,11 @@ static void listen(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
         return;
     }
     const char *at = strstr(text, "line: "), *quote = strchr(text, '\'');
-    if (at && !c->line)
-        c->line = strtoul(at + 6, NULL, 10);
+    unsigned long number = at ? strtoul(at + 6, NULL, 10) : 0;
+    if (!c->line)
+        c->line = number;
+    else if (!c->outer_line)
+        c->outer_line = number;
     if (quote && !c->key[0] && strstr(text, "mapping field"))
         snprintf(c->key, sizeof c->key, "%.*s", (int)strcspn(quote + 1, "'"), quote + 1);
 }
@@ -163,6 +166,87 @@ static hd_code add_schema(hd_yaml *y, const hd_yaml_shape *shape, const cyaml_sc
     return HD_OK;
 }
 
+/* ---- complaints in our words ----------------------------------------------------------------- */
+
+typedef size_t line_finder(yaml_document_t *d, const char *what, size_t from_line);
+
+/* Compose the text again and ask for a line; 1 when it cannot be composed. */
+static size_t look_up_line(const hd_yaml *y, line_finder *find, const char *what, size_t from_line)
+{
+    size_t line = 1;
+    yaml_parser_t parser;
+    yaml_document_t document;
+    if (!yaml_parser_initialize(&parser))
+        return line;
+    yaml_parser_set_input_string(&parser, (const unsigned char *)y->text, y->len);
+    if (yaml_parser_load(&parser, &document)) {
+        line = find(&document, what, from_line);
+        yaml_document_delete(&document);
+    }
+    yaml_parser_delete(&parser);
+    return line;
+}
+
+/* First line at or after from_line on which some mapping has this key. */
+static size_t find_key(yaml_document_t *d, const char *key, size_t from_line)
+{
+    size_t best = 0;
+    for (yaml_node_t *n = d->nodes.start; n < d->nodes.top; n++) {
+        if (n->type != YAML_MAPPING_NODE)
+            continue;
+        for (yaml_node_pair_t *p = n->data.mapping.pairs.start; p < n->data.mapping.pairs.top; p++) {
+            const yaml_node_t *k = yaml_document_get_node(d, p->key);
+            if (!k || k->type != YAML_SCALAR_NODE || k->data.scalar.length != strlen(key) ||
+                memcmp(k->data.scalar.value, key, strlen(key)) != 0)
+                continue;
+            size_t line = k->start_mark.line + 1;
+            if (line >= from_line && (!best || line < best))
+                best = line;
+        }
+    }
+    return best ? best : from_line;
+}
+
+static hd_code say(const hd_yaml *y, cyaml_err_t e, hd_err *err)
+{
+    static const struct {
+        const char *start, *ours;
+        enum { OWN_KEY, MISSING_KEY, UNKNOWN_KEY } about;
+    } words[] = {
+        {"Unexpected key: ", "there is no such key", UNKNOWN_KEY},
+        {"Missing required mapping field: ", "missing", MISSING_KEY},
+        {"Mapping field already seen: ", "given twice", OWN_KEY},
+        {"Expecting SEQUENCE", "must be a list", OWN_KEY},
+        {"Expecting MAPPING", "must be keys with values", OWN_KEY},
+        {"Expecting ", "must be a single value", OWN_KEY},
+        {"Unexpected event", "must be a single value", OWN_KEY},
+        {"Invalid ENUM value", "must be true or false", OWN_KEY},
+        {"Invalid FLOAT value", "must be a number", OWN_KEY},
+        {"Invalid INT value", "must be a whole number", OWN_KEY},
+        {"libyaml: ", NULL, OWN_KEY},
+    };
+    const complaint *c = &y->complaint;
+    size_t line = c->line ? c->line : 1;
+    const char *key = c->key, *what = c->what[0]               ? c->what
+                                       : e == CYAML_OK        ? "nothing in it"
+                                       : e == CYAML_ERR_ALIAS ? "aliases (*name) are not read here"
+                                                              : cyaml_strerror(e);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        size_t n = strlen(words[i].start);
+        if (strncmp(c->what, words[i].start, n) != 0)
+            continue;
+        what = words[i].ours ? words[i].ours : c->what + n;
+        if (words[i].about == OWN_KEY)
+            break;
+        key = c->what + n;
+        line = words[i].about == UNKNOWN_KEY ? look_up_line(y, find_key, key, line)
+               : c->outer_line               ? c->outer_line
+                                             : line;
+        break;
+    }
+    return hd_fail(err, HD_FORMAT, "%s:%zu: %s%s%s", y->name, line, key, key[0] ? ": " : "", what);
+}
+
 /* ---- reading --------------------------------------------------------------------------------- */
 
 static hd_code load(hd_yaml *y, const hd_yaml_shape *shape, hd_err *err)
@@ -184,10 +268,7 @@ static hd_code load(hd_yaml *y, const hd_yaml_shape *shape, hd_err *err)
         return HD_OK;
     if (c->nomem || e == CYAML_ERR_OOM)
         return hd_fail_nomem(err);
-    return hd_fail(err, HD_FORMAT, "%s:%lu: %s%s%s", y->name, c->line ? c->line : 1, c->key,
-                   c->key[0] ? ": " : "", c->what[0]        ? c->what
-                   : e == CYAML_OK ? "nothing in it"
-                                   : cyaml_strerror(e));
+    return say(y, e, err);
 }
 
 /* Takes text. */
@@ -270,8 +351,9 @@ static const yaml_node_t *child(yaml_document_t *d, const yaml_node_t *n, const 
 }
 
 /* Line of the deepest part of `where` that exists. */
-static size_t find_line(yaml_document_t *d, const char *where)
+static size_t find_line(yaml_document_t *d, const char *where, size_t from_line)
 {
+    (void)from_line;
     const yaml_node_t *n = yaml_document_get_root_node(d);
     size_t line = n ? n->start_mark.line + 1 : 1;
     while (n && *where) {
@@ -302,20 +384,10 @@ static size_t find_line(yaml_document_t *d, const char *where)
 hd_code hd_yaml_fail(const hd_yaml *y, hd_err *err, const char *where, const char *fmt, ...)
 {
     char what[320];
-    size_t line = 1;
-    yaml_parser_t parser;
-    yaml_document_t document;
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(what, sizeof what, fmt, ap);
     va_end(ap);
-    if (yaml_parser_initialize(&parser)) {
-        yaml_parser_set_input_string(&parser, (const unsigned char *)y->text, y->len);
-        if (yaml_parser_load(&parser, &document)) {
-            line = find_line(&document, where);
-            yaml_document_delete(&document);
-        }
-        yaml_parser_delete(&parser);
-    }
+    size_t line = look_up_line(y, find_line, where, 0);
     return hd_fail(err, HD_FORMAT, "%s:%zu: %s: %s", y->name, line, where, what);
 }
