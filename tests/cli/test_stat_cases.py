@@ -5,6 +5,7 @@ them every test here skips. manifest.csv lists them, with tolerances; what diffe
 """
 
 import csv
+import inspect
 import io
 import math
 import os
@@ -517,6 +518,168 @@ def funnel_phe_rate_labels(row, check):
                 check.text(column + " " + w["row"], w[column], index[w["row"]]["label"])
 
 
+# --- Control charts ---------------------------------------------------------------------------------------
+
+PTD = {"mean": "centre", "lpl": "lower", "upl": "upper", "outside_limits": "outside",
+       "relative_to_mean": "relative_to_mean", "close_to_limits": "close_to_limits",
+       "special_cause_type": "special_cause", "point_type": "point_type"}
+
+
+@case("spc_xmr", "ptd")
+def xmr(row, check, tmp):
+    cases = read("spc_xmr/ptd_cases.csv")
+    settings = table(cases, {"case": "case", "improvement_direction": "direction",
+                             "screen_outliers": "screen", "fix_after_n_points": "fix-after",
+                             "target": "target"})
+    with open(os.path.join(tmp, "settings.csv"), "w") as f:
+        f.write(settings)
+    got = stat("spc", table(read("spc_xmr/ptd_input.csv")), "--settings", f.name)
+    check.rows(read("spc_xmr/ptd_expected.csv"), got, ["case", "seq"], PTD,
+               texts=["special_cause_type", "point_type"])
+    last = {g["case"]: g for g in got}
+    for c in cases:
+        for ours, theirs in (("variation", "variation_icon"), ("assurance", "assurance")):
+            check.text(c["case"], c[theirs], last[c["case"]][ours])
+
+
+@case("spc_xmr", "ptd_assurance_units")
+def xmr_assurance(row, check):
+    """Two points of the mean 3 with a moving range that puts the limits where the case has them."""
+    for r in read("spc_xmr/ptd_assurance_units.csv"):
+        low, high = float(r["lpl"]), float(r["upl"])
+        middle, half = (low + high) / 2, (high - low) / 2
+        points = "value\n%r\n%r\n" % (middle - half / 4, middle + half / 4)
+        got = stat("spc", points, "--constant", 2, "--direction", r["improvement_direction"],
+                   "--target", r["target"])
+        check.number("lower", low, got[0]["lower"], 1e-9)
+        check.number("upper", high, got[0]["upper"], 1e-9)
+        check.text(r["id"], r["assurance"], got[0]["assurance"])
+
+
+@case("spc_xmr", "ptd_rule_units")
+def xmr_rules(row, check):
+    """The steps inside the rules, where a series can show them: the marks of run, trend and 2 in 3."""
+    for r in read("spc_xmr/ptd_rule_units.csv"):
+        values = [float(x) for x in r["input"].split(";")]
+        if r["rule"] not in ("trend7_end", "run7_end_side"):
+            continue
+        # A far pair at the end keeps the limits away and the mean at 0 for runs.
+        if r["rule"] == "run7_end_side":
+            far = -40 if values[-1] > 0 else 40
+            series = values + [far, -far - sum(values)]
+            want = "7 Points"
+        else:
+            series = values
+            want = "Trend"
+        ends = [int(x) for x in r["expected"].split(";")]
+        got = stat("spc", "value\n" + "".join("%r\n" % v for v in series), "--constant", 100)
+        marked = [i for i, e in enumerate(ends) if e]
+        span = {j for i in marked for j in range(i - 6, i + 1)}
+        for i in range(len(values)):
+            cause = got[i]["special_cause"]
+            check.text("%s point %d" % (r["id"], i), i in span, want in cause)
+
+
+@case("spc_charts", "autospc_limits")
+def autospc(row, check):
+    rows = read("spc_charts/autospc_input.csv")
+    names = {"c": "c", "c_prime": "c'", "p": "p", "p_prime_pct": "p'"}
+    for (chart,), want in split(read(row["expected_file"]), "chart").items():
+        args = ["--multiplier", 100] if chart.endswith("pct") else []
+        got = stat("spc", table(rows, {"x": "x", "y": "numerator", "n": "denominator"}), "--chart",
+                   names[chart], *args)
+        check.rows(want, got, ["x"], {"cl": "centre", "lcl": "lower", "ucl": "upper"})
+
+
+@case("spc_charts", "autospc_xmr")
+def autospc_xmr(row, check):
+    inputs = split(read("spc_charts/autospc_xmr_input.csv"), "case")
+    for w in read(row["expected_file"]):
+        got = stat("spc", table(inputs[w["case"],], {"x": "x", "y": "value"}),
+                   *(["--screen"] if w["screen"] == "1" else []))
+        for theirs, ours in (("cl", "centre"), ("lcl", "lower"), ("ucl", "upper"),
+                             ("mean_range", "mean_range"), ("range_limit", "range_limit")):
+            if w[theirs]:
+                check.number("%s %s" % (w["case"], theirs), w[theirs], got[0][ours])
+
+
+RUNS = {"longest_run": "longest_run", "longest_run_max": "longest_run_max",
+        "n_crossings": "crossings", "n_crossings_min": "crossings_min", "runs_signal": "runs_signal",
+        "n_useful": "useful"}
+
+
+@case("spc_charts", "hospital_infections")
+def hospital_infections(row, check):
+    rows = read(row["input_file"])
+    facets = {"all": [], "by_infection": ["infection"], "by_hospital": ["hospital"],
+              "hospital_by_infection": ["hospital", "infection"]}
+    for (name,), want in split(read(row["expected_file"]), "case").items():
+        group = facets[name]
+        got = stat("spc", table(rows, {"hospital": "hospital", "infection": "infection",
+                                       "month": "subgroup", "n": "numerator", "days": "denominator"}),
+                   "--chart", "u", *(["--group", ",".join(group)] if group else []))
+        series = split(got, *group) if group else {(): got}
+        for w in want:
+            key = tuple(w["facet%d" % (i + 1)] for i in range(len(group)))
+            points = series[key]
+            for theirs, ours in RUNS.items():
+                check.number("%s %s" % (key, theirs), w[theirs], points[0][ours])
+            check.number("cl", w["cl"], points[0]["centre"])
+            check.number("sigma", w["sigma_signal"], max(p["outside"] for p in points))
+
+
+@case("spc_charts", "missing_values_xbar", "montgomery_6.3_s", "montgomery_6.3_xbar",
+      "montgomery_6.4_s", "montgomery_6.4_xbar", "montgomery_6.5_i", "montgomery_6.5_mr",
+      "montgomery_7.1_p", "montgomery_7.3_c", "montgomery_7.4_u", "montgomery_7.5_u",
+      "montgomery_7.6_t", "montgomery_t7.4_p")
+def montgomery(row, check):
+    rows = read(row["input_file"])
+    stem = row["input_file"].replace("_input.csv", "")
+    want = read(stem + "_expected.csv")
+    name = row["case_id"]
+    chart = name.rsplit("_", 1)[1]
+    columns = {"sample": "subgroup", "value": "value", "numerator": "numerator",
+               "denominator": "denominator", "count": "numerator", "exposure": "denominator",
+               "hours": "value", "seq": "seq", "rebase": "rebase", "exclude": "exclude"}
+    args = ["--chart", "xmr" if chart == "i" else chart]
+    if chart == "i":
+        args.append("--screen")
+    baseline = sum(w["baseline"] == "1" for w in want)
+    if baseline < len(want):
+        args += ["--fix-after", baseline]
+    if "sample" not in rows[0]:
+        for r, w in zip(rows, want):
+            r["rebase"] = int(w["part"] != "1" and w["x"] == w["seq"] and
+                              want[int(w["seq"]) - 2]["part"] != w["part"])
+            if any(v["include"] == "0" for v in want):
+                r["exclude"] = int(w["include"] == "0")
+    if name == "montgomery_7.5_u":
+        args += ["--multiplier", 50]
+    got = stat("spc", table(rows, {c: columns[c] for c in rows[0]}), *args)
+    check.text("points", len(want), len(got))
+    for w, g in zip(want, got):
+        for theirs, ours in (("y", "value"), ("cl", "centre"), ("lcl", "lower"), ("ucl", "upper"),
+                             ("sigma_signal", "outside"), ("part", "part")):
+            if theirs == "y" and chart == "t":
+                check.number("y", w["y"], g[ours])
+            elif w[theirs] != "" or theirs in ("y", "lcl", "ucl"):
+                check.number("%s %s" % (w["seq"], theirs), w[theirs], g[ours])
+    for r in read(stem + "_runs.csv"):
+        first = next(g for g in got if g["part"] == r["part"])
+        for theirs, ours in RUNS.items():
+            check.number("part %s %s" % (r["part"], theirs), r[theirs], first[ours])
+
+
+@case("run_chart", "runcharter_signals")
+def run_chart(row, check):
+    for (direction,), want in split(read(row["expected_file"]), "direction").items():
+        got = stat("run-chart", table(read(row["input_file"])), "--group", "group", "--direction",
+                   direction)
+        check.rows(want, got, ["group", "start_date"],
+                   ["median", "end_date", "extend_to", "run_type"],
+                   texts=["end_date", "extend_to", "run_type"])
+
+
 # --- The manifest --------------------------------------------------------------------------------------
 
 def manifest():
@@ -528,12 +691,15 @@ def manifest():
 
 @pytest.mark.skipif(not os.path.exists(MANIFEST), reason="no cases: %s is not there" % MANIFEST)
 @pytest.mark.parametrize("row", manifest(), ids=[r["method"] + "-" + r["case_id"] for r in manifest()])
-def test_case(row):
+def test_case(row, tmp_path):
     handler = HANDLERS.get((row["method"], row["case_id"]))
     if handler is None:
         pytest.skip("no handler yet")
     check = Check(row)
-    handler(row, check)
+    if "tmp" in inspect.signature(handler).parameters:
+        handler(row, check, str(tmp_path))
+    else:
+        handler(row, check)
     check.done()
 
 
