@@ -163,7 +163,7 @@ void hd_clinic_visit(hd_life *l, const hd_plan *p)
     write_appointment(l, p, attended, goes_on, draw_chance(&l->r, p->visit ? 0.04 : 0.015));
     if (goes_on)
         hd_life_plan(l, next);
-    if (is_seen && c->treatment > 0 && draw_chance(&l->r, c->treatment * (p->visit ? 0.22 : 0.9)))
+    if (is_seen && c->treatment > 0 && draw_chance(&l->r, c->treatment * (p->visit ? 0.28 : 1.0)))
         plan_treatment(l, p);
 }
 

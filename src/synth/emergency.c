@@ -52,8 +52,8 @@ static void choose_ailment(hd_life *l, struct visit *v, hd_age_group g)
 static double chance_of_bed(const hd_life *l, int32_t date)
 {
     double age = hd_life_age(l, date);
-    double p = age < 1 ? 0.24 : age < 18 ? 0.11 : age < 45 ? 0.15 : age < 65 ? 0.25
-               : age < 75 ? 0.40 : 0.56;
+    double p = age < 1 ? 0.28 : age < 18 ? 0.13 : age < 45 ? 0.18 : age < 65 ? 0.30
+               : age < 75 ? 0.46 : 0.62;
     p *= 0.75 + 0.25 * l->frailty;
     return p < 0.9 ? p : 0.9;
 }

@@ -101,11 +101,12 @@ static void plan_next(hd_life *l, hd_plan_kind kind, int32_t from, double rate)
 static double rate_of_kind(const hd_life *l, hd_plan_kind kind, int32_t date)
 {
     size_t i = rate_of(l, date);
+    double growth = 1 + 0.03 * (date - l->chunk->first_day) / A_YEAR; /* demand rises */
     switch (kind) {
     case HD_PLAN_ILLNESS: /* as often as in winter; summer is thinned */
-        return rates[i].attend * l->frailty * deprivation(l) * 1.13;
+        return rates[i].attend * l->frailty * deprivation(l) * 1.13 * growth;
     case HD_PLAN_REFERRAL:
-        return 1.35 * rates[i].referred * (0.4 + 0.6 * l->frailty) * (l->is_female ? 1.1 : 0.9);
+        return 1.5 * growth * rates[i].referred * (0.4 + 0.6 * l->frailty) * (l->is_female ? 1.1 : 0.9);
     default: /* HD_PLAN_DEATH */
         return rates[i].death * l->frailty * (l->is_female ? 0.85 : 1.15);
     }

@@ -111,7 +111,7 @@ static void split_episodes(hd_life *l, struct stay *s)
 static double chance_of_death(const hd_life *l, const hd_admission *a)
 {
     double age = hd_life_age(l, a->date);
-    double p = a->death * 0.75 * exp(0.045 * (age - 75)) * (0.5 + 0.5 * l->frailty);
+    double p = a->death * 0.68 * exp(0.045 * (age - 75)) * (0.5 + 0.5 * l->frailty);
     return p < 0.85 ? p : 0.85;
 }
 
