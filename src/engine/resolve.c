@@ -182,6 +182,10 @@ static hd_code resolve_column(struct resolver *r, json_t *node, json_t **out, hd
         r->a->sees_subnational |= f->is_subnational;
         return new_column(out, err, "", f->name, element);
     }
+    /* A header that some deliveries use for the field (SUSLDDATE_HIS). */
+    hd_header header = hd_table_def_header(r->a->table, name, strlen(name));
+    if (header.use == HD_HEADER_FIELD)
+        return resolve_field(r, header.field, out, err);
     return HD_OK; /* perhaps an alias; ask.c refuses what stays unknown */
 }
 
