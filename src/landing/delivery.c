@@ -307,12 +307,12 @@ static void check_row(hd_delivery *r, struct row *w, size_t width)
     for (size_t i = 0; i < n && w->any_doubled; i++)
         if (r->doubled[i])
             undouble(&w->fields[i]);
-    if (width && w->n != width) {
-        w->defect = w->n < width ? HD_DEFECT_FEW_FIELDS : HD_DEFECT_MANY_FIELDS;
-        w->column = (unsigned)(w->n < width ? w->n : width + 1);
-    } else if (w->next - r->at > HD_DELIVERY_ROW_BYTES) {
+    if (w->next - r->at > HD_DELIVERY_ROW_BYTES) {
         w->defect = HD_DEFECT_LONG_ROW;
         w->column = 0;
+    } else if (width && w->n != width) {
+        w->defect = w->n < width ? HD_DEFECT_FEW_FIELDS : HD_DEFECT_MANY_FIELDS;
+        w->column = (unsigned)(w->n < width ? w->n : width + 1);
     } else if (odd || w->next - r->at > HD_DELIVERY_FIELD_BYTES) {
         w->defect = check_fields(w->fields, n, odd, &w->column);
     }
@@ -470,6 +470,7 @@ static hd_code bad_header(const hd_delivery *r, const struct row *w, hd_err *err
         [HD_DEFECT_QUOTE] = "a quote is not closed",
         [HD_DEFECT_NUL] = "a zero byte; this is not a text file",
         [HD_DEFECT_UTF8] = "not UTF-8 text; convert the file first",
+        [HD_DEFECT_LONG_ROW] = "a header of more than 16 MiB",
         [HD_DEFECT_LONG_FIELD] = "a name of more than 64 KiB; is there a header row?",
     };
     return hd_fail(err, HD_FORMAT, "%s, line 1, column %u: %s", r->name, w->column,
