@@ -8,6 +8,7 @@ const hd_command *const hd_commands[] = {
     &hd_command_synth,
     &hd_command_datasets,
     &hd_command_fields,
+    &hd_command_organisations,
     &hd_command_check,
     &hd_command_load,
     &hd_command_query,
