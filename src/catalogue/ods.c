@@ -188,11 +188,12 @@ static hd_code follow_successions(ods *o, hd_err *err)
     }
     for (uint32_t a = 0; a < hd_intern_count(o->providers); a++) {
         uint32_t at = a;
+        size_t len;
         for (size_t steps = 0; at != HD_INTERN_NONE && o->successor[at]; steps++) {
             if (steps > hd_intern_count(o->providers))
                 return hd_fail(err, HD_FORMAT, "%s/succ.csv: the successions of %s go round in a "
                                "circle: remove one of them", o->in->folder,
-                               hd_intern_get(o->providers, a, NULL));
+                               hd_intern_get(o->providers, a, &len));
             at = provider(o, o->successor[at]);
         }
     }

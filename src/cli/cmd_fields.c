@@ -53,6 +53,15 @@ static const char *years_text(int from, int to, char out[40])
     return out;
 }
 
+static void join(char *out, size_t size, const char *const *texts, size_t n)
+{
+    out[0] = '\0';
+    for (size_t i = 0; i < n; i++) {
+        size_t at = strlen(out);
+        snprintf(out + at, size - at, "%s%s", i ? ", " : "", texts[i]);
+    }
+}
+
 /* ---- all fields of a table ------------------------------------------------------------------- */
 
 /* Position of the element that a field reads, 0 when it reads no element. */
@@ -89,13 +98,25 @@ static void add_field(hd_listing *l, const hd_table_def *t, const hd_field *f, b
         snprintf(title + n, sizeof title - n, " (%s%s%u positions)",
                  is_short ? element : "", is_short ? ", " : "", f->n_elements);
     }
-    HD_LISTING_ROW(l, name, hd_type_name(f->type), kinds[f->kind],
-                   years_text(f->from_year, f->to_year, years), title);
+    years_text(f->from_year, f->to_year, years);
+    if (is_table) {
+        HD_LISTING_ROW(l, name, hd_type_name(f->type), kinds[f->kind], years, title);
+        return;
+    }
+    char positions[200], n_positions[24] = "";
+    join(positions, sizeof positions, f->element_names, f->n_element_names);
+    if (f->n_elements)
+        snprintf(n_positions, sizeof n_positions, "%u", f->n_elements);
+    HD_LISTING_ROW(l, name, hd_type_name(f->type), kinds[f->kind], years, title, n_positions,
+                   positions);
 }
 
 static void list_fields(hd_listing *l, const hd_table_def *t, bool is_table)
 {
-    HD_LISTING_ROW(l, "field", "type", "kind", "years", "title");
+    if (is_table)
+        HD_LISTING_ROW(l, "field", "type", "kind", "years", "title");
+    else
+        HD_LISTING_ROW(l, "field", "type", "kind", "years", "title", "positions", "asked_as");
     for (int dropped = 0; dropped < 2; dropped++)
         for (size_t i = 0; i < t->n_fields; i++)
             if ((t->fields[i].kind == HD_FIELD_IDENTIFYING) == dropped)
@@ -103,15 +124,6 @@ static void list_fields(hd_listing *l, const hd_table_def *t, bool is_table)
 }
 
 /* ---- one field ------------------------------------------------------------------------------- */
-
-static void join(char *out, size_t size, const char *const *texts, size_t n)
-{
-    out[0] = '\0';
-    for (size_t i = 0; i < n; i++) {
-        size_t at = strlen(out);
-        snprintf(out + at, size - at, "%s%s", i ? ", " : "", texts[i]);
-    }
-}
 
 static void add_unless_empty(hd_listing *l, const char *what, const char *text)
 {
