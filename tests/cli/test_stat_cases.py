@@ -680,6 +680,109 @@ def run_chart(row, check):
                    texts=["end_date", "extend_to", "run_type"])
 
 
+# --- Comorbidity ------------------------------------------------------------------------------------------
+
+@case("charlson", "patients", "patients_elixhauser")
+def comorbidity(row, check):
+    text = table(read("charlson/patients_input.csv"))
+    want = read(row["expected_file"])
+    scores = {"charlson": ["--weights", "charlson"], "quan2011": ["--weights", "quan2011"]}
+    args = []
+    if row["case_id"] == "patients_elixhauser":
+        scores = {"vw": ["--weights", "van-walraven"], "swiss": ["--weights", "swiss"]}
+        args = ["--map", "elixhauser"]
+    for name, weights in scores.items():
+        got = stat("charlson", text, "--group", "id", *args, *weights)
+        flags = [c for c in want[0] if c in got[0]]
+        check.rows(want, got, ["id"], flags)
+        check.rows(want, got, ["id"], {name: "score"})
+        got = stat("charlson", text, "--group", "id", "--hierarchy", *args, *weights)
+        check.rows(want, got, ["id"], {name + "_hier": "score"})
+
+
+@case("charlson", "icd10_2011_codes")
+def comorbidity_codes(row, check):
+    want = read(row["input_file"])
+    got = stat("charlson", table(want), "--group", "code")
+    check.rows(want, got, ["code"], ["conditions"], texts=["conditions"])
+
+
+@case("charlson", "map_units")
+def comorbidity_map(row, check):
+    want = read(row["input_file"])
+    got = stat("charlson", table(want, {"code_prefix": "code"}), "--group", "code")
+    index = {g["code"]: g for g in got}
+    for w in want:
+        check.text(w["code_prefix"], w["condition"], index[w["code_prefix"]]["conditions"])
+        check.number(w["code_prefix"], w["weight_charlson"], index[w["code_prefix"]]["score"])
+
+
+# --- Derived fields and waiting lists ---------------------------------------------------------------------
+
+def by_option(check, row, method, keys, columns, want):
+    """A case whose options stand in columns: one call per combination."""
+    for values, rows in split(read(row["input_file"]), *keys).items():
+        args = [x for k, v in zip(keys, values) for x in ("--" + keys[k], v)]
+        got = stat(method, table(rows, columns), *args)
+        for theirs, ours in want.items():
+            check.rows(rows, got, ["row"], {theirs: ours}, texts=() if theirs == "age" or
+                       theirs == "rounded" else [theirs])
+
+
+@case("derived_fields", "age")
+def age(row, check):
+    by_option(check, row, "age", {"units": "units"}, ["row", "start", "end"], {"age": "age"})
+
+
+@case("derived_fields", "age_group")
+def age_group(row, check):
+    by_option(check, row, "age-group", {"from": "from", "to": "to", "by": "by"}, ["row", "age"],
+              {"group": "age_group"})
+
+
+@case("derived_fields", "financial_year")
+def financial_year(row, check):
+    by_option(check, row, "financial-year", {}, ["row", "date"],
+              {"financial_year": "financial_year"})
+
+
+@case("derived_fields", "quarter")
+def quarter(row, check):
+    by_option(check, row, "quarter", {"which": "which"}, ["row", "date"], {"quarter": "quarter"})
+
+
+@case("derived_fields", "postcode_pc7")
+def postcode(row, check):
+    by_option(check, row, "postcode", {}, {"row": "row", "input": "postcode"}, {"pc7": "pc7"})
+
+
+@case("derived_fields", "round_half_up_signif")
+def round_half_up(row, check):
+    by_option(check, row, "round", {"significant_digits": "significant"}, ["row", "value"],
+              {"rounded": "rounded"})
+
+
+FORMULAE = {"queue_load": ["demand", "capacity"],
+            "relief_capacity": ["demand", "queue", "target_queue", "weeks"],
+            "target_capacity": ["demand", "target_wait", "factor", "cv_demand", "cv_capacity"],
+            "target_mean_wait": ["target_wait", "factor"],
+            "target_queue_size": ["demand", "target_wait", "factor"],
+            "waiting_list_pressure": ["mean_wait", "target_wait"]}
+
+
+@case("waiting_list", "formulae")
+def waiting_formulae(row, check):
+    for (name,), rows in split(read(row["input_file"]), "fn").items():
+        columns = {"row": "row", **dict(zip("abcde", FORMULAE[name]))}
+        check.rows(rows, stat("waiting-list", table(rows, columns)), ["row"], {"value": name})
+
+
+@case("waiting_list", "queue_size")
+def waiting_queue(row, check):
+    got = stat("waiting-list", table(read(row["input_file"])), "--group", "case")
+    check.rows(read(row["expected_file"]), got, ["case", "date"], ["queue"])
+
+
 # --- The manifest --------------------------------------------------------------------------------------
 
 def manifest():
