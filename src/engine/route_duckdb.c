@@ -133,7 +133,9 @@ static hd_code put_inner(struct route *r, hd_buf *sql, hd_err *err)
         if (g->argument) {
             hd_buf_str(sql, ", ");
             HD_TRY(put(r, sql, g->argument, err));
-            hd_buf_printf(sql, " AS x%zu", i);
+            /* Of a DECIMAL(3,1) DuckDB gives a quantile with one digit after the point. */
+            bool rounds = g->def->kind == HD_AGG_QUANTILE && g->argument_type == HD_DECIMAL;
+            hd_buf_printf(sql, "%s AS x%zu", rounds ? "::DOUBLE" : "", i);
         }
         if (g->filter) {
             hd_buf_str(sql, ", ");

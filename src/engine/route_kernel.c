@@ -403,9 +403,10 @@ static hd_k_kind kind_of(const asked_aggregate *g)
     if (g->is_distinct)
         return HD_K_DISTINCT;
     switch (g->def->kind) {
+    case HD_AGG_SPREAD: /* sums of squares of doubles cancel: see spread() */
+        return g->argument_type == HD_INTEGER ? HD_K_MOMENTS : HD_K_DISTRIBUTION;
     case HD_AGG_SUM:
     case HD_AGG_MEAN:
-    case HD_AGG_SPREAD:
         return HD_K_MOMENTS;
     case HD_AGG_QUANTILE:
         return HD_K_DISTRIBUTION;
@@ -453,6 +454,11 @@ static hd_code plan_all(struct plan *p, hd_err *err)
 
 /* ---- the answer as cells ------------------------------------------------------------------------- */
 
+static double as_double(const hd_value *v)
+{
+    return v->type == HD_DECIMAL ? v->decimal : (double)v->integer;
+}
+
 static double quantile_value(const struct plan *p, const hd_k_answer *answer, const hd_k_tally *t,
                              size_t i, double at)
 {
@@ -461,8 +467,7 @@ static double quantile_value(const struct plan *p, const hd_k_answer *answer, co
     uint64_t low = (uint64_t)floor_at, high = (uint64_t)ceil(at);
     const hd_value *a = &values[hd_k_order_statistic(answer, t, low)];
     const hd_value *b = &values[hd_k_order_statistic(answer, t, high)];
-    double x = a->type == HD_DECIMAL ? a->decimal : (double)a->integer;
-    double y = b->type == HD_DECIMAL ? b->decimal : (double)b->integer;
+    double x = as_double(a), y = as_double(b);
     return x + (y - x) * (at - floor_at);
 }
 
@@ -484,31 +489,64 @@ static hd_code quantile(const struct plan *p, const hd_k_answer *answer, const h
     return HD_OK;
 }
 
+/* Sum of squared distances from the mean. Integers: exact while n times the squares fit 128 bits. */
+static long double squared_distances(const hd_k_tally *t)
+{
+    unsigned __int128 size = t->exact.sum < 0 ? -(unsigned __int128)t->exact.sum
+                                              : (unsigned __int128)t->exact.sum;
+    unsigned __int128 a, b, n = (unsigned __int128)t->rows;
+    if (!__builtin_mul_overflow(n, t->exact.sum_squares, &a) &&
+        !__builtin_mul_overflow(size, size, &b))
+        return (long double)(a - b) / (long double)n;
+    long double d = (long double)t->exact.sum_squares -
+                    (long double)size * (long double)size / (long double)n;
+    return d < 0 ? 0 : d;
+}
+
+/* The same for decimals: the mean first, then the distances, from how often each value occurs. */
+static long double squared_distances_of_bins(const struct plan *p, const hd_k_answer *answer,
+                                             const hd_k_tally *t, size_t i)
+{
+    const hd_k_bin *bins = &answer->distribution[t->distribution.first];
+    long double sum = 0, squares = 0;
+    for (uint32_t k = 0; k < t->distribution.n; k++)
+        sum += (long double)as_double(&p->rank_values[i][bins[k].rank]) * (long double)bins[k].rows;
+    long double mean = sum / (long double)t->rows;
+    for (uint32_t k = 0; k < t->distribution.n; k++) {
+        long double d = (long double)as_double(&p->rank_values[i][bins[k].rank]) - mean;
+        squares += d * d * (long double)bins[k].rows;
+    }
+    return squares;
+}
+
+static void spread(const struct plan *p, const hd_k_answer *answer, const hd_k_tally *t, size_t i,
+                   hd_value *out)
+{
+    out->is_null = t->rows < 2;
+    if (out->is_null)
+        return;
+    long double variance = p->measures[i].kind == HD_K_MOMENTS
+                               ? squared_distances(t)
+                               : squared_distances_of_bins(p, answer, t, i);
+    variance /= (long double)(t->rows - 1);
+    bool squared = p->a->aggregates[i].def->fn == HD_FN_VARIANCE;
+    out->decimal = (double)(squared ? variance : sqrtl(variance));
+}
+
 static hd_code moments(const struct plan *p, const hd_k_tally *t, size_t i, hd_value *out,
                        hd_err *err)
 {
     const asked_aggregate *g = &p->a->aggregates[i];
     bool exact = p->measures[i].integers != NULL;
-    long double n = (long double)t->rows;
     long double sum = exact ? (long double)t->exact.sum : (long double)t->decimal.sum;
-    long double squares =
-        exact ? (long double)t->exact.sum_squares : (long double)t->decimal.sum_squares;
-    if (g->def->kind == HD_AGG_SUM && exact) {
+    if (g->def->kind == HD_AGG_MEAN) {
+        out->decimal = (double)(sum / (long double)t->rows);
+    } else if (!exact) {
+        out->decimal = (double)sum;
+    } else {
         if (t->exact.sum > INT64_MAX || t->exact.sum < INT64_MIN)
             return hd_fail(err, HD_LIMIT, "a sum is beyond 2^63");
         out->integer = (int64_t)t->exact.sum;
-    } else if (g->def->kind == HD_AGG_SUM) {
-        out->decimal = (double)sum;
-    } else if (g->def->kind == HD_AGG_MEAN) {
-        out->decimal = (double)(sum / n);
-    } else if (t->rows < 2) {
-        out->is_null = true;
-    } else {
-        long double variance = (squares - sum * sum / n) / (n - 1);
-        if (variance < 0)
-            variance = 0; /* rounding of a constant column */
-        out->decimal =
-            (double)(g->def->fn == HD_FN_VARIANCE ? variance : sqrtl(variance));
     }
     return HD_OK;
 }
@@ -533,6 +571,10 @@ static hd_code figure(const struct plan *p, const hd_k_answer *answer, const hd_
     }
     if (t->rows == 0) {
         v->is_null = true;
+        return HD_OK;
+    }
+    if (g->def->kind == HD_AGG_SPREAD) {
+        spread(p, answer, t, i, v);
         return HD_OK;
     }
     if (p->measures[i].kind == HD_K_MOMENTS)

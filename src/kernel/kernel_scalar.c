@@ -1,9 +1,9 @@
 /* kernel_scalar.c - the scan in portable C: the truth that other kernels are compared with.
  *
  * A batch of rows goes through four steps that all stay in the first two caches: truth of every
- * node, selection of rows, cells of the selected rows in every set, update of the tables. Loops over
- * whole batches have a constant length, so that a compiler makes vectors of them.
- * Inside, truth values are ordered false 0, unknown 1, true 2: AND is the smaller, OR the larger.
+ * node, selection of rows, cells of the selected rows in every set, update of the tables. Loops
+ * over whole batches have a constant length, so that a compiler makes vectors of them. Inside,
+ * truth values are ordered false 0, unknown 1, true 2: AND is the smaller, OR the larger.
  */
 #include "kernel/kernel.h"
 #include "base/alloc.h"
@@ -20,18 +20,18 @@ typedef struct batch {
     const hd_k_question *q;
     const hd_k_plan *plan;
     hd_k_lane *lane;
-    uint64_t base; /* first row */
-    size_t n_rows; /* at most BATCH */
-    size_t n;      /* selected rows */
-    uint8_t *truth;    /* n_nodes x BATCH */
-    uint32_t *codes;   /* BATCH */
-    uint16_t *rows;    /* BATCH: selected rows, from base */
-    uint32_t *persons; /* BATCH: of the selected rows */
-    uint32_t *slots;   /* n_groups x BATCH: of the selected rows */
-    uint64_t *keys;    /* BATCH */
-    uint32_t *cells;   /* n_sets x BATCH: of the selected rows */
-    uint16_t *members; /* n_classes x BATCH: positions among the selected rows */
-    size_t *n_members; /* n_classes */
+    uint64_t base;          /* first row */
+    size_t n_rows;          /* at most BATCH */
+    size_t n;               /* selected rows */
+    uint8_t *truth;         /* n_nodes x BATCH */
+    uint32_t *codes;        /* BATCH */
+    uint16_t *rows;         /* BATCH: selected rows, from base */
+    uint32_t *persons;      /* BATCH: of the selected rows */
+    uint32_t *slots;        /* n_groups x BATCH: of the selected rows */
+    uint64_t *keys;         /* BATCH */
+    uint32_t *cells;        /* n_sets x BATCH: of the selected rows */
+    uint16_t *members;      /* n_classes x BATCH: positions among the selected rows */
+    size_t *n_members;      /* n_classes */
     uint32_t *member_cells; /* BATCH */
     uint32_t *ranks;        /* BATCH */
 } batch;
@@ -220,10 +220,9 @@ static void select_members(batch *b)
     for (size_t c = 0; c < b->plan->n_classes; c++) {
         const hd_k_class *class = &b->plan->classes[c];
         uint16_t *members = b->members + c * BATCH;
-        size_t n = class->filter < 0
-                       ? keep_all(b->n, members)
-                       : keep_filtered(b->truth + (size_t)class->filter * BATCH, b->rows, b->n,
-                                       members);
+        size_t n = class->filter < 0 ? keep_all(b->n, members)
+                                     : keep_filtered(b->truth + (size_t) class->filter * BATCH,
+                                                     b->rows, b->n, members);
         if (class->has_value) {
             pick_codes(class->codes, b->base, b->rows, b->n, b->codes);
             n = keep_valued(class->has_value, b->codes, n, members);
@@ -314,8 +313,8 @@ static void update_decimal(const double *restrict decimals, const uint32_t *rest
     }
 }
 
-static void update_extremes(const uint32_t *restrict ranks, const uint32_t *restrict cells, size_t n,
-                            hd_k_extremes *restrict values)
+static void update_extremes(const uint32_t *restrict ranks, const uint32_t *restrict cells,
+                            size_t n, hd_k_extremes *restrict values)
 {
     for (size_t i = 0; i < n; i++) {
         uint32_t above = ranks[i] + 1, beyond = UINT32_MAX - ranks[i];
@@ -383,7 +382,7 @@ static hd_code scan_batch(batch *b, hd_err *err)
     HD_TRY(find_cells(b, err));
     select_members(b);
     for (size_t set = 0; set < b->q->n_sets; set++)
-        for (size_t class = 0; class < b->plan->n_classes; class++)
+        for (size_t class = 0; class < b->plan->n_classes; class ++)
             update_counts(b, set, class);
     for (size_t m = 0; m < b->q->n_measures; m++)
         HD_TRY(update_measure(b, m, err));

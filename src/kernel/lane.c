@@ -28,8 +28,8 @@ static hd_code grow_array(hd_k_lane *lane, void **array, size_t old, size_t next
 /* Multiply and fold: neighbouring keys, the usual case, must not collide. */
 static size_t hash(uint64_t key)
 {
-    unsigned __int128 x = (unsigned __int128)(key ^ UINT64_C(0x9E3779B97F4A7C15)) *
-                          UINT64_C(0xD1342543DE82EF95);
+    unsigned __int128 x =
+        (unsigned __int128)(key ^ UINT64_C(0x9E3779B97F4A7C15)) * UINT64_C(0xD1342543DE82EF95);
     return (size_t)((uint64_t)x ^ (uint64_t)(x >> 64));
 }
 
@@ -37,7 +37,8 @@ static hd_code map_grow(hd_k_lane *lane, hd_k_map *map, hd_err *err)
 {
     size_t next = map->cap ? map->cap * 2 : 64;
     if (next > UINT64_C(1) << 31)
-        return hd_fail(err, HD_LIMIT, "the question has more than 2^31 cells: ask for fewer groups");
+        return hd_fail(err, HD_LIMIT,
+                       "the question has more than 2^31 cells: ask for fewer groups");
     HD_TRY(hd_k_lane_take(lane, (next - map->cap) * 2 * sizeof *map->slots, err));
     uint32_t *slots = hd_calloc(next * 2, sizeof *slots);
     if (!slots)
@@ -160,8 +161,7 @@ hd_code hd_k_lane_pairs(hd_k_lane *lane, size_t set, size_t measure, const uint3
         size_t old = pairs->map.cap;
         HD_TRY(map_grow(lane, &pairs->map, err));
         void *counts = pairs->counts;
-        hd_code rc =
-            grow_array(lane, &counts, old, pairs->map.cap, sizeof *pairs->counts, err);
+        hd_code rc = grow_array(lane, &counts, old, pairs->map.cap, sizeof *pairs->counts, err);
         pairs->counts = counts;
         HD_TRY(rc);
     }

@@ -1,7 +1,7 @@
 /* lane.h - the tables one lane fills: cells by place or by hash, counts, values, bins.
  *
- * Inside src/kernel only. All arrays start as zeros and zero means "nothing yet" in each of them, so
- * growing is appending zeros and merging is adding, or-ing or taking the larger.
+ * Inside src/kernel only. All arrays start as zeros and zero means "nothing yet" in each of them,
+ * so growing is appending zeros and merging is adding, or-ing or taking the larger.
  */
 #ifndef HD_KERNEL_LANE_H
 #define HD_KERNEL_LANE_H
@@ -42,8 +42,8 @@ typedef struct hd_k_pairs {
 
 /* One grouping set in one lane. */
 typedef struct hd_k_table {
-    hd_k_map map;      /* slots to cell; unused when dense */
-    size_t n_cells;    /* cells in use: the product when dense */
+    hd_k_map map;   /* slots to cell; unused when dense */
+    size_t n_cells; /* cells in use: the product when dense */
     size_t cap;
     void **arrays;     /* plan's n_arrays; NULL where a cell needs nothing */
     hd_k_pairs *pairs; /* n_measures */

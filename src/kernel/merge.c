@@ -152,8 +152,7 @@ static hd_code find_cells(merge *m, hd_err *err)
     const hd_k_plan *p = m->p;
     for (size_t set = 0; set < p->q->n_sets; set++) {
         HD_TRY(take_array(m, &m->sets[set].places, p->n_lanes, sizeof(uint32_t *), err));
-        HD_TRY(p->sets[set].dense ? find_dense_cells(m, set, err)
-                                  : find_hashed_cells(m, set, err));
+        HD_TRY(p->sets[set].dense ? find_dense_cells(m, set, err) : find_hashed_cells(m, set, err));
         m->sets[set].first = m->out->n_cells;
         m->out->n_cells += m->sets[set].n;
     }
@@ -402,7 +401,7 @@ static hd_code merge_lanes(const hd_k_plan *p, const hd_k_lane *lanes, hd_k_answ
     HD_GO(find_cells(&m, err));
     HD_GO(make_answer(&m, err));
     for (size_t set = 0; set < p->q->n_sets; set++) {
-        for (size_t class = 0; class < p->n_classes; class++)
+        for (size_t class = 0; class < p->n_classes; class ++)
             HD_GO(merge_class(&m, set, class, err));
         for (size_t measure = 0; measure < p->q->n_measures; measure++)
             HD_GO(merge_measure(&m, set, measure, err));

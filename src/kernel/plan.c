@@ -24,7 +24,8 @@ static bool same_class(const hd_k_class *a, const hd_k_class *b)
 {
     if (a->filter != b->filter || a->has_value != b->has_value)
         return false;
-    return !a->has_value || (a->codes->data == b->codes->data && a->codes->width == b->codes->width);
+    return !a->has_value ||
+           (a->codes->data == b->codes->data && a->codes->width == b->codes->width);
 }
 
 static void find_classes(hd_k_plan *p)
@@ -187,7 +188,8 @@ static hd_code check_moments(const hd_k_question *q, hd_err *err)
         unsigned __int128 limit = ~(unsigned __int128)0 / (q->n_rows ? q->n_rows : 1);
         for (uint32_t c = 0; c < measure->codes.n_codes; c++) {
             __int128 v = measure->integers[c];
-            if ((!measure->has_value || measure->has_value[c]) && (unsigned __int128)(v * v) > limit)
+            if ((!measure->has_value || measure->has_value[c]) &&
+                (unsigned __int128)(v * v) > limit)
                 return hd_fail(err, HD_LIMIT,
                                "an expression has numbers too large to sum their squares exactly: "
                                "divide it, or turn it into decimals");

@@ -1,4 +1,5 @@
-/* plan.h - a kernel question made ready to run: what every kernel shares, whatever its instructions.
+/* plan.h - a kernel question made ready to run: what every kernel shares, whatever its
+ * instructions.
  *
  * Inside src/kernel only. The work is cut into lanes: contiguous runs of rows that begin where a
  * person begins. Lanes, tables and limits follow from the question alone and never from the number
@@ -15,8 +16,8 @@
 /* When to use what. Tests change these to send small questions through every path. */
 typedef struct hd_k_tuning {
     uint64_t dense_cells; /* a set with more combinations of slots keeps its cells by hash        */
-    uint64_t dense_bins;  /* cells x ranks of a measure above this are kept by hash, for each lane */
-    uint64_t lane_rows;   /* do not make lanes shorter than this                                  */
+    uint64_t dense_bins; /* cells x ranks of a measure above this are kept by hash, for each lane */
+    uint64_t lane_rows;  /* do not make lanes shorter than this                                  */
     uint32_t max_lanes;
 } hd_k_tuning;
 
@@ -43,16 +44,16 @@ typedef struct hd_k_plan {
     hd_k_tuning tuning;
     size_t n_classes;
     hd_k_class *classes;
-    uint32_t *class_of;      /* n_measures */
-    uint8_t *node_is_where;  /* n_nodes: 1 when `where` depends on the node */
-    uint8_t *group_is_used;  /* n_groups */
-    size_t n_arrays;         /* arrays of a table: counts, values */
+    uint32_t *class_of;     /* n_measures */
+    uint8_t *node_is_where; /* n_nodes: 1 when `where` depends on the node */
+    uint8_t *group_is_used; /* n_groups */
+    size_t n_arrays;        /* arrays of a table: counts, values */
     hd_k_set_plan *sets;
     uint64_t *strides;
     size_t *items;
-    uint64_t n_unlinked;     /* rows of person 0 */
+    uint64_t n_unlinked; /* rows of person 0 */
     size_t n_lanes;
-    uint64_t *lane_starts;   /* n_lanes + 1 */
+    uint64_t *lane_starts; /* n_lanes + 1 */
 } hd_k_plan;
 
 /* Positions of a table's arrays. */

@@ -21,7 +21,14 @@
 #include "kernel/kernel.h"
 #include "kernel/merge.h"
 
-enum { MAX_COLUMNS = 4, MAX_ATOMS = 5, MAX_NODES = 12, MAX_GROUPS = 3, MAX_SETS = 5, MAX_MEASURES = 7 };
+enum {
+    MAX_COLUMNS = 4,
+    MAX_ATOMS = 5,
+    MAX_NODES = 12,
+    MAX_GROUPS = 3,
+    MAX_SETS = 5,
+    MAX_MEASURES = 7
+};
 
 /* ---- random questions ----------------------------------------------------------------------- */
 
@@ -172,8 +179,8 @@ static made *random_question(hd_rng *r, uint64_t n_rows)
     q->n_nodes = q->n_atoms ? q->n_atoms + hd_rng_below(r, MAX_NODES - MAX_ATOMS + 1) : 0;
     for (uint32_t i = 0; i < q->n_nodes; i++)
         t->nodes[i] = random_node(t, r, i);
-    q->where = q->n_nodes && hd_rng_below(r, 4) ? (int32_t)hd_rng_below(r, (uint32_t)q->n_nodes)
-                                                : -1;
+    q->where =
+        q->n_nodes && hd_rng_below(r, 4) ? (int32_t)hd_rng_below(r, (uint32_t)q->n_nodes) : -1;
     q->n_groups = hd_rng_below(r, MAX_GROUPS + 1);
     for (size_t g = 0; g < q->n_groups; g++) {
         hd_k_group *group = &t->groups[g];
@@ -248,8 +255,8 @@ static bool contributes(const hd_k_measure *m, const uint8_t *pass, uint32_t row
 
 /* Check one measure of one cell, whose rows are given in ascending order. */
 static void check_measure(const hd_k_question *q, const hd_k_answer *a, const hd_k_measure *m,
-                          const hd_k_tally *t, const keyed_row *rows, size_t n,
-                          const uint8_t *pass, uint32_t *bins)
+                          const hd_k_tally *t, const keyed_row *rows, size_t n, const uint8_t *pass,
+                          uint32_t *bins)
 {
     int64_t count = 0, persons = 0;
     __int128 sum = 0;
@@ -341,8 +348,7 @@ static void check_answer(const hd_k_question *q, const hd_k_answer *a)
         size_t i = 0;
         while (i < n || (n == 0 && q->sets[s] == 0)) {
             size_t end = i;
-            while (end < n &&
-                   memcmp(rows[end].slots, rows[i].slots, sizeof rows[i].slots) == 0)
+            while (end < n && memcmp(rows[end].slots, rows[i].slots, sizeof rows[i].slots) == 0)
                 end++;
             assert_true(cell < a->n_cells);
             assert_int_equal(a->set[cell], s);
@@ -468,10 +474,16 @@ static void logic_is_three_valued(void **state)
     static const uint8_t identity[3] = {0, 1, 2};
     static const hd_k_atom atoms[] = {{.codes = {x, 1, 3}, .lut = identity},
                                       {.codes = {y, 1, 3}, .lut = identity}};
-    static const hd_k_node nodes[] = {{HD_K_ATOM, 0, 0},    {HD_K_ATOM, 1, 0}, {HD_K_AND, 0, 1},
-                                      {HD_K_OR, 0, 1},      {HD_K_NOT, 0, 0},  {HD_K_IS_TRUE, 0, 0},
+    static const hd_k_node nodes[] = {{HD_K_ATOM, 0, 0},
+                                      {HD_K_ATOM, 1, 0},
+                                      {HD_K_AND, 0, 1},
+                                      {HD_K_OR, 0, 1},
+                                      {HD_K_NOT, 0, 0},
+                                      {HD_K_IS_TRUE, 0, 0},
                                       /* unknown shows as "neither true nor its negation true" */
-                                      {HD_K_NOT, 2, 0},     {HD_K_NOT, 3, 0},  {HD_K_NOT, 4, 0},
+                                      {HD_K_NOT, 2, 0},
+                                      {HD_K_NOT, 3, 0},
+                                      {HD_K_NOT, 4, 0},
                                       {HD_K_NOT, 5, 0}};
     static const struct {
         int32_t node;
@@ -489,9 +501,17 @@ static void logic_is_three_valued(void **state)
     static const hd_k_group group = {.codes = {row_codes, 1, 9}, .lut = slots, .n_slots = 9};
     static const uint32_t sets[1] = {1};
     for (size_t e = 0; e < sizeof expected / sizeof *expected; e++) {
-        hd_k_question q = {.n_rows = 9, .persons = persons, .n_atoms = 2, .atoms = atoms,
-                           .n_nodes = 10, .nodes = nodes, .where = expected[e].node,
-                           .n_groups = 1, .groups = &group, .n_sets = 1, .sets = sets,
+        hd_k_question q = {.n_rows = 9,
+                           .persons = persons,
+                           .n_atoms = 2,
+                           .atoms = atoms,
+                           .n_nodes = 10,
+                           .nodes = nodes,
+                           .where = expected[e].node,
+                           .n_groups = 1,
+                           .groups = &group,
+                           .n_sets = 1,
+                           .sets = sets,
                            .max_bytes = 1 << 24};
         hd_k_answer a;
         hd_err err;
@@ -514,8 +534,14 @@ static void unlinked_rows_add_no_person(void **state)
         persons[i] = (uint32_t)(i - 14999) / 2 + 1;
     static const uint32_t sets[1] = {0};
     static const hd_k_measure count = {.kind = HD_K_COUNT, .filter = -1};
-    hd_k_question q = {.n_rows = N, .persons = persons, .where = -1, .n_sets = 1, .sets = sets,
-                       .n_measures = 1, .measures = &count, .max_bytes = 1 << 24};
+    hd_k_question q = {.n_rows = N,
+                       .persons = persons,
+                       .where = -1,
+                       .n_sets = 1,
+                       .sets = sets,
+                       .n_measures = 1,
+                       .measures = &count,
+                       .max_bytes = 1 << 24};
     for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
         hd_k_answer a = run_way(&q, &ways[w]);
         assert_int_equal(a.n_cells, 1);
@@ -563,8 +589,14 @@ static void too_many_combinations_are_refused(void **state)
     for (size_t g = 0; g < 4; g++)
         groups[g] = (hd_k_group){.codes = {zero, 4, 1}, .lut = zero, .n_slots = 1u << 20};
     static const uint32_t sets[1] = {15};
-    hd_k_question q = {.n_rows = 1, .persons = persons, .where = -1, .n_groups = 4,
-                       .groups = groups, .n_sets = 1, .sets = sets, .max_bytes = 1 << 24};
+    hd_k_question q = {.n_rows = 1,
+                       .persons = persons,
+                       .where = -1,
+                       .n_groups = 4,
+                       .groups = groups,
+                       .n_sets = 1,
+                       .sets = sets,
+                       .max_bytes = 1 << 24};
     hd_k_answer a;
     hd_err err;
     assert_int_equal(hd_kernel_scalar.run(&q, &a, &err), HD_LIMIT);
@@ -574,8 +606,11 @@ static void too_many_combinations_are_refused(void **state)
     hd_k_answer_free(&a);
     static const int64_t huge[1] = {INT64_MIN};
     static const uint8_t has[1] = {1};
-    hd_k_measure m = {.kind = HD_K_MOMENTS, .filter = -1, .codes = {zero, 4, 1},
-                      .has_value = has, .integers = huge};
+    hd_k_measure m = {.kind = HD_K_MOMENTS,
+                      .filter = -1,
+                      .codes = {zero, 4, 1},
+                      .has_value = has,
+                      .integers = huge};
     q.n_measures = 1;
     q.measures = &m;
     assert_int_equal(hd_kernel_scalar.run(&q, &a, &err), HD_OK);
@@ -593,11 +628,21 @@ static void wrong_questions_are_found(void **state)
     hd_k_atom atom = {.codes = {codes, 1, 2}, .lut = lut};
     hd_k_node nodes[2] = {{HD_K_ATOM, 0, 0}, {HD_K_NOT, 0, 0}};
     hd_k_group group = {.codes = {codes, 1, 2}, .lut = slots, .n_slots = 2};
-    hd_k_measure measure = {.kind = HD_K_DISTINCT, .filter = 1, .codes = {codes, 1, 2},
-                            .ranks = slots, .n_ranks = 2};
-    hd_k_question q = {.n_rows = 3, .persons = persons, .n_atoms = 1, .atoms = &atom, .n_nodes = 2,
-                       .nodes = nodes, .where = 1, .n_groups = 1, .groups = &group, .n_sets = 1,
-                       .sets = sets, .n_measures = 1, .measures = &measure};
+    hd_k_measure measure = {
+        .kind = HD_K_DISTINCT, .filter = 1, .codes = {codes, 1, 2}, .ranks = slots, .n_ranks = 2};
+    hd_k_question q = {.n_rows = 3,
+                       .persons = persons,
+                       .n_atoms = 1,
+                       .atoms = &atom,
+                       .n_nodes = 2,
+                       .nodes = nodes,
+                       .where = 1,
+                       .n_groups = 1,
+                       .groups = &group,
+                       .n_sets = 1,
+                       .sets = sets,
+                       .n_measures = 1,
+                       .measures = &measure};
     hd_err err;
     assert_int_equal(hd_kernel_check(&q, &err), HD_OK);
 #define WRONG(change, repair)                                                                      \
