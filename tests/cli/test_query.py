@@ -1,0 +1,240 @@
+"""Questions in SQL, as a person asks them: answers against SQLite over the same delivered files, what
+is refused and in which words, and what disclosure leaves.
+
+SQLite reads the synthetic text files by itself, so nothing of landing, vault or engine is shared.
+"""
+
+import collections
+import csv
+import glob
+import json
+import os
+import re
+import sqlite3
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def db(people):
+    """Every delivered APC and A&E row as text, in SQLite."""
+    con = sqlite3.connect(":memory:")
+    for table, tag in (("apc", "HES_APC"), ("ae", "HES_AE"), ("op", "HES_OP")):
+        made = False
+        for path in sorted(glob.glob(os.path.join(people.files, "NIC000000_%s_*.txt" % tag))):
+            with open(path, newline="", encoding="utf-8") as f:
+                reader = csv.reader(f, delimiter="|", quoting=csv.QUOTE_NONE)
+                header = [h.lower() for h in next(reader)]
+                if not made:
+                    con.execute("CREATE TABLE %s (%s)" % (table, ", ".join('"%s"' % h for h in header)))
+                    made = True
+                con.executemany(
+                    "INSERT INTO %s VALUES (%s)" % (table, ",".join("?" * len(header))),
+                    ([None if v.strip().lower() in ("", "null") else v.strip() for v in row]
+                     for row in reader))
+    return con
+
+
+def shown(v):
+    if v is None:
+        return ""
+    return repr(v) if isinstance(v, float) else str(v)
+
+
+def same(a, b):
+    if a == b:
+        return True
+    try:
+        return abs(float(a) - float(b)) <= 1e-9 * max(1, abs(float(b)))
+    except ValueError:
+        return False
+
+
+# (hdis, sqlite or None when the text serves both)
+QUESTIONS = [
+    ("SELECT count(*) AS n FROM apc", None),
+    ("SELECT admimeth, count(*) AS n FROM apc GROUP BY 1 ORDER BY 1 NULLS FIRST", None),
+    ("SELECT procode3, sex, count(*) AS n FROM apc GROUP BY procode3, sex", None),
+    ("SELECT count(*) FILTER (WHERE classpat = '2') AS n, count(sex) AS s FROM apc", None),
+    ("SELECT sex, count(*) AS n FROM apc WHERE admimeth IN ('21', '22') OR classpat = '2' GROUP BY ALL",
+     "SELECT sex, count(*) AS n FROM apc WHERE admimeth IN ('21', '22') OR classpat = '2' GROUP BY sex"),
+    ("SELECT count(*) AS n FROM apc WHERE NOT (sex = '1')", None),
+    ("SELECT count(*) AS n FROM apc WHERE sex NOT IN ('1', '2') OR disdest LIKE '5%'", None),
+    ("SELECT count(*) AS n FROM ae WHERE depdur BETWEEN 100 AND 240 AND aedepttype <> '01'",
+     "SELECT count(*) AS n FROM ae WHERE CAST(depdur AS INT) BETWEEN 100 AND 240 AND aedepttype <> '01'"),
+    ("SELECT procode3, avg(depdur) AS m, sum(depdur) AS s, min(depdur) AS a, max(depdur) AS z FROM ae "
+     "GROUP BY 1",
+     "SELECT procode3, avg(CAST(depdur AS INT)) AS m, sum(CAST(depdur AS INT)) AS s, "
+     "min(CAST(depdur AS INT)) AS a, max(CAST(depdur AS INT)) AS z FROM ae GROUP BY 1"),
+    ("SELECT CASE WHEN aeattenddisp = '01' THEN 'in' ELSE 'out' END AS w, count(*) AS n FROM ae GROUP BY 1",
+     None),
+    ("SELECT count(DISTINCT lsoa11) AS n FROM apc", None),
+    ("SELECT count(*) AS n FROM apc WHERE coalesce(sex, '?') = '2' AND classpat || 'x' = '1x'", None),
+    ("SELECT sex, classpat, count(*) AS n FROM apc GROUP BY 1, 2 HAVING count(*) > 50 ORDER BY n DESC, 1, 2 "
+     "LIMIT 5", None),
+    ("SELECT count(*) AS n FROM apc WHERE any_diagnosis = 'I10X'",
+     "SELECT count(*) AS n FROM apc WHERE 'I10X' IN (%s)" % ", ".join(
+         "diag_%02d" % i for i in range(1, 21))),
+    ("SELECT count(*) AS n FROM apc WHERE any_diagnosis NOT IN ('I10X', 'E119')",
+     "SELECT count(*) AS n FROM apc WHERE NOT ('I10X' IN (%s)) IS TRUE AND NOT ('E119' IN (%s)) IS TRUE" % (
+         (", ".join("coalesce(diag_%02d, '')" % i for i in range(1, 21)),) * 2)),
+    ("SELECT count(*) AS n FROM apc WHERE any_diagnosis IN codelist('diabetes')",
+     "SELECT count(*) AS n FROM apc WHERE " + " OR ".join(
+         "substr(diag_%02d, 1, 3) IN ('E10', 'E11', 'E12', 'E13', 'E14')" % i for i in range(1, 21))),
+    ("SELECT diag_02, count(*) AS n FROM apc GROUP BY 1", None),
+    ("SELECT primary_diagnosis AS d, count(*) AS n FROM apc GROUP BY 1",
+     "SELECT diag_01 AS d, count(*) AS n FROM apc GROUP BY 1"),
+    # several columns in one expression: DuckDB's way
+    ("SELECT count(*) AS n FROM apc WHERE mainspef = tretspef", None),
+    ("SELECT sex || classpat AS k, count(*) AS n FROM apc GROUP BY 1", None),
+    ("SELECT count(*) AS n FROM ae WHERE depdur - initdur > 60",
+     "SELECT count(*) AS n FROM ae WHERE CAST(depdur AS INT) - CAST(initdur AS INT) > 60"),
+    ("SELECT count(DISTINCT epikey) AS n FROM apc", None),
+]
+
+
+@pytest.mark.parametrize("i", range(len(QUESTIONS)))
+def test_answers_equal_those_of_sqlite(people, db, i):
+    ours, theirs = QUESTIONS[i]
+    cursor = db.execute(theirs or ours)
+    names = [c[0] for c in cursor.description]
+    want = [[shown(v) for v in row] for row in cursor]
+    got = [[row[n] for n in names] for row in people.query(ours)]
+    if "ORDER BY" not in ours:
+        want.sort()
+        got.sort()
+    assert len(got) == len(want) and all(same(a, b) for g, w in zip(got, want) for a, b in zip(g, w)), \
+        (got[:5], want[:5])
+
+
+def test_people_and_medians(people, db):
+    persons = {r[0] for r in db.execute("SELECT token_person_id FROM ae WHERE token_person_id IS NOT NULL")}
+    waits = sorted(float(r[0]) for r in db.execute("SELECT depdur FROM ae WHERE depdur IS NOT NULL"))
+    at = 0.9 * (len(waits) - 1)
+    ninety = waits[int(at)] + (at - int(at)) * (waits[int(at) + 1] - waits[int(at)])
+    half = (len(waits) - 1) / 2
+    median = (waits[int(half)] + waits[-int(-half // 1) if half % 1 else int(half)]) / 2
+    row = people.query("SELECT count(DISTINCT person) AS p, quantile_cont(depdur, 0.9) AS q, "
+                       "median(depdur) AS m FROM ae")[0]
+    assert int(row["p"]) == len(persons)
+    assert same(row["q"], ninety) and same(row["m"], median)
+
+
+def test_grouping_sets_add_up(people):
+    rows = people.query("SELECT sex, classpat, count(*) AS n FROM apc WHERE sex IS NOT NULL AND classpat IS "
+                        "NOT NULL GROUP BY CUBE (sex, classpat)")
+    total = [int(r["n"]) for r in rows if not r["sex"] and not r["classpat"]]
+    assert len(total) == 1
+    for a, b in (("sex", "classpat"), ("classpat", "sex")):
+        assert sum(int(r["n"]) for r in rows if r[a] and not r[b]) == total[0]
+    assert sum(int(r["n"]) for r in rows if r["sex"] and r["classpat"]) == total[0]
+
+
+REFUSED = [
+    ("SELECT * FROM apc", "would return records"),
+    ("SELECT sex FROM apc", "GROUP BY sex"),
+    ("SELECT sex, count(*) FROM apc", "GROUP BY sex"),
+    ("SELECT person, count(*) FROM apc GROUP BY 1", "count(DISTINCT person)"),
+    ("SELECT epikey, count(*) FROM apc GROUP BY 1", "identifies a record"),
+    ("SELECT count(*) FROM apc WHERE epikey = 5", "identifies a record"),
+    ("SELECT max(person) FROM apc", "person"),
+    ("SELECT count(*) FROM apc, ae", "one table"),
+    ("SELECT count(*) FROM (SELECT 1)", "one table"),
+    ("SELECT count(*) FROM apc WHERE sex IN (SELECT '1')", "question inside a question"),
+    ("SELECT sum(count(*)) OVER () FROM apc", "OVER"),
+    ("WITH x AS (SELECT 1) SELECT count(*) FROM apc", "WITH"),
+    ("SELECT count(*) FROM apc UNION SELECT 1", "one SELECT"),
+    ("SELECT count(*) FROM apc; SELECT 1", "one SELECT"),
+    ("DROP TABLE apc", "SELECT"),
+    ("COPY apc TO 'x'", "SELECT"),
+    ("SELECT count(*) FROM read_csv('/etc/passwd')", "one table"),
+    ("SELECT count(*) FROM '/etc/passwd'", "no table"),
+    ("SELECT getenv('HOME'), count(*) FROM apc", "not available"),
+    ("SELECT count(*) FROM apc WHERE nothing = 1", "hdis fields apc"),
+    ("SELECT count(*) FROM nothing", "hdis datasets"),
+    ("SELECT sum(sex) FROM apc", "needs a number"),
+    ("SELECT count(*) FROM apc WHERE any_diagnosis > 'A'", "any_diagnosis can be tested"),
+    ("SELECT count(*) FROM apc WHERE any_diagnosis IN codelist('none')", "no code list"),
+    ("SELECT count(*) FROM apc WHERE diagnosis = 'I10'", "is a list"),
+    ("SELECT min(startage), procode3 FROM apc GROUP BY 2", None),
+    ("SELEC 1", "SQL"),
+    ("", ""),
+]
+
+
+@pytest.mark.parametrize("sql,words", REFUSED)
+def test_what_is_refused_says_why_in_one_line(people, sql, words):
+    done = people.run("query", sql, ok=False)
+    assert done.returncode == (0 if words is None and done.returncode == 0 else 1)
+    if words is not None:
+        assert done.stdout == "" and done.stderr.count("\n") == 1 and words in done.stderr
+
+
+def test_no_value_of_the_data_is_in_an_error(people, db):
+    """A cast that fails for some value must not quote it."""
+    done = people.run("query", "SELECT count(*) FROM apc WHERE CAST(gpprac AS INTEGER) = 1", ok=False)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    for (code,) in db.execute("SELECT DISTINCT gpprac FROM apc WHERE gpprac IS NOT NULL"):
+        assert code not in done.stderr
+
+
+def test_what_stands_above_aggregates_cannot_look_behind_a_star(people):
+    tricks = ["coalesce(count(*), 5)", "CASE WHEN count(*) > 3 THEN 'many' ELSE 'few' END",
+              "count(*) + 1000", "count(*)::VARCHAR || 'x'", "count(*) IS NULL", "greatest(count(*), 0)"]
+    for trick in tricks:
+        plain = people.query("SELECT gpprac AS k, count(*) AS n FROM apc GROUP BY 1", true_counts=False)
+        stars = {r["k"] for r in plain if r["n"] == "*"}
+        assert stars
+        for r in people.query("SELECT gpprac AS k, %s AS n FROM apc GROUP BY 1" % trick,
+                              true_counts=False):
+            assert (r["n"] == "*") == (r["k"] in stars), (trick, r)
+    having = people.query("SELECT gpprac AS k, count(*) AS n FROM apc GROUP BY 1 HAVING count(*) >= 1 AND "
+                          "count(*) < 8", true_counts=False)
+    assert having == []
+
+
+def test_rules_of_hes2018(people):
+    """Below national level: 0 is 0, 1 to 7 (records or people) is *, the rest is rounded to 5."""
+    sql = ("SELECT procode3 AS p, discharge_month AS m, count(*) AS n, count(DISTINCT person) AS people, "
+           "count(*) FILTER (WHERE sex = '9') AS z FROM spells GROUP BY 1, 2")
+    true = {(r["p"], r["m"]): r for r in people.query(sql)}
+    for r in people.query(sql, true_counts=False):
+        t = true[r["p"], r["m"]]
+        n, persons = int(t["n"]), int(t["people"])
+        if n < 8 or persons < 8:
+            assert r["n"] == r["people"] == r["z"] == "*"
+        else:
+            assert int(r["n"]) == 5 * round(n / 5) and int(r["people"]) == 5 * round(persons / 5)
+            assert r["z"] == ("0" if t["z"] == "0" else "*" if int(t["z"]) < 8 else r["z"])
+    national = "SELECT sex AS s, count(*) AS n FROM apc GROUP BY 1"
+    assert people.query(national) == people.query(national, true_counts=False)
+
+
+def test_csv_and_json_hold_nothing_but_the_table(people, tmp_path):
+    provenance = tmp_path / "p.json"
+    done = people.run("query", "--format", "json", "--provenance", str(provenance),
+                      "SELECT region, count(*) AS n FROM spells GROUP BY 1")
+    rows = json.loads(done.stdout)
+    assert {tuple(r) for r in rows} == {("region", "n")}
+    about = json.loads(provenance.read_text())
+    assert "hes2018" in json.dumps(about) and "hes2018" in done.stderr
+    done = people.run("query", "--format", "csv", "SELECT region, count(*) AS n FROM spells GROUP BY 1")
+    assert done.stdout.split("\n")[0] == "region,n" and "hes2018" not in done.stdout
+
+
+def test_true_counts_need_a_purpose_and_are_recorded(people):
+    sql = "SELECT gpprac, count(*) FROM apc GROUP BY 1"
+    assert people.run("query", "--with-small-numbers", sql, ok=False).returncode == 2
+    done = people.run("query", "--with-small-numbers", "--purpose", "why not", sql)
+    assert re.search("(?i)small numbers", done.stderr)
+
+
+def test_same_answer_on_any_number_of_threads(people):
+    sql = ("SELECT provider, discharge_month, count(*) AS n, avg(length_of_stay) AS m, "
+           "count(DISTINCT person) AS p, median(length_of_stay) AS d FROM spells GROUP BY 1, 2")
+    answers = collections.Counter()
+    for threads in "1", "2", "5":
+        people.env["HDIS_THREADS"] = threads
+        answers[json.dumps(people.query(sql))] += 1
+    del people.env["HDIS_THREADS"]
+    assert len(answers) == 1
