@@ -11,7 +11,7 @@ static void print_help(FILE *out)
           "usage: hdis COMMAND [--help] ...\n\n",
           out);
     for (const hd_command *const *c = hd_commands; *c; c++)
-        fprintf(out, "  %-12s %s\n", (*c)->name, (*c)->summary);
+        fprintf(out, "  %-13s %s\n", (*c)->name, (*c)->summary);
     fputs("\n--vault DIR (or HDIS_VAULT) names the vault. Exit status: 0 done, 1 refused or failed\n"
           "with one line on standard error, 2 bad usage.\n",
           out);
