@@ -15,6 +15,7 @@ static unsigned long passed[3];
 static unsigned long fail_at[3];
 static int fail_errno[3];
 static bool fail_kills[3];
+static bool fail_stays[3];
 static bool show_counts;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -41,6 +42,8 @@ static void setup(void)
             continue;
         char *end = NULL;
         fail_at[k] = strtoul(spec + len + 1, &end, 10);
+        fail_stays[k] = *end == '+';
+        end += fail_stays[k];
         fail_errno[k] = EIO;
         if (strcmp(end, ":ENOSPC") == 0)
             fail_errno[k] = ENOSPC;
@@ -52,7 +55,8 @@ bool hd_fault(hd_fault_kind kind)
 {
     pthread_once(&once, setup);
     pthread_mutex_lock(&lock);
-    bool now = ++passed[kind] == fail_at[kind];
+    unsigned long n = ++passed[kind];
+    bool now = n == fail_at[kind] || (fail_stays[kind] && n > fail_at[kind]);
     pthread_mutex_unlock(&lock);
     if (!now)
         return false;

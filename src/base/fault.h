@@ -1,7 +1,7 @@
 /* fault.h - injected faults for tests; compiled to nothing unless built with -Dfaults=true.
  *
  * HDIS_FAULT="alloc:17" fails the 17th allocation; "write:5:ENOSPC" fails the 5th write with that
- * errno; "step:3:kill" sends SIGKILL at the 3rd durable step (write, fsync, rename, unlink, commit).
+ * errno, "write:5+:ENOSPC" the 5th and all after it, as a full disk does; "step:3:kill" sends SIGKILL at the 3rd durable step (write, fsync, rename, unlink, commit).
  * HDIS_FAULT="count" prints at exit how many points of each kind were passed.
  */
 #ifndef HD_BASE_FAULT_H

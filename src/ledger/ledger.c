@@ -5,6 +5,7 @@
 #include "base/fault.h"
 #include "crypto/digest.h"
 #include "crypto/secret.h"
+#include "ledger/fault_sqlite.h"
 #include "ledger/schema.h"
 
 #include <errno.h>
@@ -140,6 +141,7 @@ static void time_now(char out[32])
 
 static hd_code connect(hd_ledger *l, hd_err *err)
 {
+    hd_fault_sqlite();
     int rc = sqlite3_open_v2(l->path, &l->db, SQLITE_OPEN_READWRITE, NULL);
     if (rc != SQLITE_OK)
         return fail(l, rc, err);

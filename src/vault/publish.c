@@ -23,6 +23,7 @@ struct hd_publish {
     size_t n_entries, entries_cap;
     hd_ledger_extract *extracts;
     size_t n_extracts, extracts_cap;
+    bool in_doubt; /* a commit failed, and the disk may hold it all the same */
 };
 
 hd_code hd_publish_begin(hd_publish **out, hd_vault *v, hd_err *err)
@@ -51,7 +52,10 @@ void hd_publish_free(hd_publish *p)
     if (!p)
         return;
     for (size_t i = 0; i < p->n_entries; i++) {
-        remove_file(p->vault, p->entries[i].asset.id, ".hdt");
+        /* In doubt, whoever opens the ledger next finds out, and the next writer removes what it
+         * does not name. */
+        if (!p->in_doubt)
+            remove_file(p->vault, p->entries[i].asset.id, ".hdt");
         hd_entry_close(&p->entries[i]);
     }
     hd_free(p->entries);
@@ -166,6 +170,7 @@ static hd_code enter(hd_publish *p, const char *what, hd_err *err)
         HD_GO(hd_ledger_put_extract(l, &p->extracts[i], err));
     HD_GO(hd_ledger_set_version(l, v->data_version + 1, err));
     HD_GO(hd_ledger_log(l, "publish", what, err));
+    p->in_doubt = true;
     HD_GO(hd_ledger_commit(l, err));
 out:
     hd_ledger_rollback(l);

@@ -323,15 +323,20 @@ static bool is_ours(const char *file)
            (strncmp(file, "stage-", 6) == 0 && strlen(file) == 12);
 }
 
-/* What writers that died left behind: files, and pages of destroyed keys in the WAL. */
+/* What writers that died left behind: pages of destroyed keys in the WAL, and files. In this order:
+ * when the WAL is empty, what the ledger says is final, also about a commit whose sync failed; until
+ * then a table file that it does not name is not removed. */
 static hd_code remove_leftovers(hd_vault *v, hd_err *err)
 {
     char folder[PATH_MAX], path[PATH_MAX];
+    hd_code rc = hd_ledger_clean(v->ledger, err);
+    if (rc == HD_CONFLICT) /* a reader is in the way: the next writer does it */
+        return HD_OK;
+    HD_TRY(rc);
     HD_TRY(join(folder, sizeof folder, v->folder, "tables", err));
     DIR *d = opendir(folder);
     if (!d)
         return hd_fail_os(err, "cannot open the folder %s", folder);
-    hd_code rc = HD_OK;
     for (struct dirent *e; rc == HD_OK && (e = readdir(d));) {
         if (!is_ours(e->d_name) || is_named(v, e->d_name))
             continue;
@@ -340,8 +345,6 @@ static hd_code remove_leftovers(hd_vault *v, hd_err *err)
             rc = hd_io_unlink(path, err);
     }
     closedir(d);
-    if (rc == HD_OK && hd_ledger_clean(v->ledger, NULL) != HD_OK)
-        return HD_OK; /* a reader is in the way; cleaned at the end of the transaction, or later */
     return rc;
 }
 
