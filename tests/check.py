@@ -1,7 +1,7 @@
 """Run every test of ./run check and end with one line: N passed, N failed, N skipped.
 
-Two halves: the C tests that meson knows, and the command-line tests of tests/cli under pytest.
-Nothing here knows a test by name.
+Three parts: the C tests that meson knows, the programs of tests/fault in a build of their own with
+injected faults, and the command-line tests under pytest. Nothing here knows a test by name.
 """
 
 import json
@@ -13,8 +13,9 @@ import xml.etree.ElementTree as ET
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-def run_meson(build):
-    subprocess.call(["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs"], cwd=ROOT)
+def run_meson(build, *more):
+    subprocess.call(["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs", *more],
+                    cwd=ROOT)
     passed = failed = skipped = 0
     with open(os.path.join(ROOT, build, "meson-logs", "testlog.json")) as log:
         for line in log:
@@ -26,6 +27,15 @@ def run_meson(build):
             else:
                 failed += 1
     return passed, failed, skipped
+
+
+def run_faults(build="build-faults", *options):
+    if not os.path.exists(os.path.join(ROOT, build, "build.ninja")):
+        subprocess.call(["meson", "setup", build, "-Dfaults=true", *options], cwd=ROOT,
+                        stdout=subprocess.DEVNULL)
+    if subprocess.call(["ninja", "-C", build, "--quiet", "fault-programs"], cwd=ROOT):
+        return 0, 1, 0
+    return run_meson(build, "--suite", "fault")
 
 
 def run_pytest(args):
@@ -46,7 +56,7 @@ def run_pytest(args):
 
 
 def main():
-    sums = [sum(x) for x in zip(run_meson("build"), run_pytest(sys.argv[1:]))]
+    sums = [sum(x) for x in zip(run_meson("build"), run_faults(), run_pytest(sys.argv[1:]))]
     print("%d passed, %d failed, %d skipped" % tuple(sums))
     return 1 if sums[1] or not sums[0] else 0
 

@@ -1,8 +1,9 @@
 """The long tests of ./run nightly: what is too slow for every change.
 
-Sanitizers over the whole C suite (address with undefined; thread), a million random queries, two
+Sanitizers over the whole C suite (address with undefined; thread), every injected fault under
+sanitizers, a million random queries, two
 million synthetic people against the planted truth, and the fuzz targets for a while each. Ends with
-the same line as ./run check. Arguments choose parts by name: sanitize queries people fuzz.
+the same line as ./run check. Arguments choose parts by name: sanitize faults queries people fuzz.
 """
 
 import glob
@@ -38,6 +39,12 @@ def sanitize():
     return sums
 
 
+def faults():
+    os.environ["HDIS_FAULT_ALL"] = "1"
+    return check.run_faults("build-faults-asan", "-Db_sanitize=address,undefined",
+                            "-Db_lundef=false")
+
+
 def one(*command, **env):
     code = subprocess.call(command, cwd=ROOT, env=dict(os.environ, **env))
     return (1, 0, 0) if code == 0 else (0, 1, 0)
@@ -66,7 +73,7 @@ def fuzz():
     return sums
 
 
-PARTS = {"sanitize": sanitize, "queries": queries, "people": people, "fuzz": fuzz}
+PARTS = {"sanitize": sanitize, "faults": faults, "queries": queries, "people": people, "fuzz": fuzz}
 
 
 def main():
