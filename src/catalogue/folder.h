@@ -4,7 +4,8 @@
 
 #include "base/err.h"
 
-/* Names without .yaml, ascending; free with hd_folder_names_free. HD_IO: the folder is unreadable. */
+/* Names without .yaml, ascending; free with hd_folder_names_free. HD_IO: the folder is unreadable.
+ */
 HD_MUST hd_code hd_folder_names(const char *folder, char ***out, size_t *n, hd_err *err);
 void hd_folder_names_free(char **names, size_t n);
 

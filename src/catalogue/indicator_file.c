@@ -13,13 +13,16 @@
 
 /* As it stands in the file. */
 typedef struct text_form {
-    const char *id, *title, *source, *note, *domain, *table, *month, *where, *numerator, *denominator,
-        *value, *numerator_text, *denominator_text, *method, *bad, *unit;
+    const char *id, *title, *source, *note, *domain, *table, *month, *where, *numerator,
+        *denominator, *value, *numerator_text, *denominator_text, *method, *bad, *unit;
     const double *quantile, *target;
     const int64_t *minimum_denominator, *follow_up_days;
 } text_form;
 
-#define TEXT(key, required) {#key, HD_YAML_TEXT, required, offsetof(text_form, key)}
+#define TEXT(key, required)                                                                        \
+    {                                                                                              \
+#key, HD_YAML_TEXT, required, offsetof(text_form, key)                                     \
+    }
 
 static const hd_yaml_key keys[] = {
     TEXT(id, true),
@@ -52,17 +55,17 @@ typedef struct word {
 } word;
 
 static const word domains[] = {
-    {"responsive", HD_DOMAIN_RESPONSIVE}, {"effective", HD_DOMAIN_EFFECTIVE},
-    {"safe", HD_DOMAIN_SAFE},             {"caring", HD_DOMAIN_CARING},
-    {"well_led", HD_DOMAIN_WELL_LED},     {NULL, 0},
+    {"responsive", HD_DOMAIN_RESPONSIVE},
+    {"effective", HD_DOMAIN_EFFECTIVE},
+    {"safe", HD_DOMAIN_SAFE},
+    {"caring", HD_DOMAIN_CARING},
+    {"well_led", HD_DOMAIN_WELL_LED},
+    {NULL, 0},
 };
 static const word methods[] = {
-    {"proportion", HD_METHOD_PROPORTION},
-    {"ratio", HD_METHOD_RATIO},
-    {"daily_ratio", HD_METHOD_DAILY_RATIO},
-    {"mean", HD_METHOD_MEAN},
-    {"quantile", HD_METHOD_QUANTILE},
-    {NULL, 0},
+    {"proportion", HD_METHOD_PROPORTION},   {"ratio", HD_METHOD_RATIO},
+    {"daily_ratio", HD_METHOD_DAILY_RATIO}, {"mean", HD_METHOD_MEAN},
+    {"quantile", HD_METHOD_QUANTILE},       {NULL, 0},
 };
 static const word bad_sides[] = {
     {"none", HD_BAD_NONE}, {"high", HD_BAD_HIGH}, {"low", HD_BAD_LOW}, {NULL, 0}};

@@ -1,7 +1,7 @@
 /* indicator_file.h - indicators as they stand in catalogue/indicators/NAME.yaml, checked.
  *
- * An indicator is SQL in parts: the table, the date that says which month a row belongs to, which rows
- * count, and what is computed from them. doc/catalogue.md describes the keys.
+ * An indicator is SQL in parts: the table, the date that says which month a row belongs to, which
+ * rows count, and what is computed from them. doc/catalogue.md describes the keys.
  */
 #ifndef HD_CATALOGUE_INDICATOR_FILE_H
 #define HD_CATALOGUE_INDICATOR_FILE_H
@@ -59,10 +59,10 @@ size_t hd_indicator_files_count(const hd_indicator_files *f);
 const hd_indicator_file *hd_indicator_files_at(const hd_indicator_files *f, size_t i);
 const hd_indicator_file *hd_indicator_files_find(const hd_indicator_files *f, const char *id);
 
-const char *hd_domain_title(hd_domain d);     /* Responsive ... Well led */
-const char *hd_method_name(hd_method m);      /* proportion, ratio, daily_ratio, mean, quantile */
-const char *hd_method_interval(hd_method m);  /* the interval that goes with it, in words */
-const char *hd_bad_side_name(hd_bad_side b);  /* high, low, none */
-const char *hd_unit_name(hd_unit u);          /* share, ratio, days, minutes */
+const char *hd_domain_title(hd_domain d);    /* Responsive ... Well led */
+const char *hd_method_name(hd_method m);     /* proportion, ratio, daily_ratio, mean, quantile */
+const char *hd_method_interval(hd_method m); /* the interval that goes with it, in words */
+const char *hd_bad_side_name(hd_bad_side b); /* high, low, none */
+const char *hd_unit_name(hd_unit u);         /* share, ratio, days, minutes */
 
 #endif

@@ -19,7 +19,10 @@ typedef struct text_form {
         *minimum_records_per_cell;
 } text_form;
 
-#define KEY(key, type, required) {#key, type, required, offsetof(text_form, key)}
+#define KEY(key, type, required)                                                                   \
+    {                                                                                              \
+#key, type, required, offsetof(text_form, key)                                             \
+    }
 
 static const hd_yaml_key keys[] = {
     KEY(name, HD_YAML_TEXT, true),
@@ -49,16 +52,18 @@ static const hd_yaml_shape shape = {sizeof(text_form), keys};
  * one that shows true counts states none. */
 static hd_code check_presence(const hd_yaml *y, const text_form *t, hd_err *err)
 {
-    const void *const rules[] = {
-        t->national_is_exact, t->mark,           t->withheld_from,     t->withheld_to,
-        t->zero_is_shown,     t->rounded_to,     t->minimum_persons,   t->minimum_thin_side,
-        t->small_sums_are_withheld, t->extremes_are_shown, t->below_star_is_withheld,
-        t->minimum_records_per_cell};
-    static const char *const names[] = {
-        "national_is_exact", "mark",           "withheld_from",     "withheld_to",
-        "zero_is_shown",     "rounded_to",     "minimum_persons",   "minimum_thin_side",
-        "small_sums_are_withheld", "extremes_are_shown", "below_star_is_withheld",
-        "minimum_records_per_cell"};
+    const void *const rules[] = {t->national_is_exact,       t->mark,
+                                 t->withheld_from,           t->withheld_to,
+                                 t->zero_is_shown,           t->rounded_to,
+                                 t->minimum_persons,         t->minimum_thin_side,
+                                 t->small_sums_are_withheld, t->extremes_are_shown,
+                                 t->below_star_is_withheld,  t->minimum_records_per_cell};
+    static const char *const names[] = {"national_is_exact",       "mark",
+                                        "withheld_from",           "withheld_to",
+                                        "zero_is_shown",           "rounded_to",
+                                        "minimum_persons",         "minimum_thin_side",
+                                        "small_sums_are_withheld", "extremes_are_shown",
+                                        "below_star_is_withheld",  "minimum_records_per_cell"};
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
         if ((rules[i] != NULL) == *t->shows_true_counts)
             return hd_yaml_fail(y, err, names[i],

@@ -1,8 +1,8 @@
 /* policy_file.h - a disclosure policy as it stands in catalogue/policies/NAME.yaml.
  *
  * A plain struct: what the keys mean is said once, in doc/disclosure.md; what is done with them is
- * disclosure's business. Checked on reading: names, ranges, and that a policy which shows true counts
- * says nothing else.
+ * disclosure's business. Checked on reading: names, ranges, and that a policy which shows true
+ * counts says nothing else.
  */
 #ifndef HD_CATALOGUE_POLICY_FILE_H
 #define HD_CATALOGUE_POLICY_FILE_H
@@ -13,16 +13,16 @@ struct hd_yaml;
 
 typedef struct hd_policy_file {
     const char *name, *title, *version, *source;
-    const char *note;   /* "" when none */
-    const char *legend; /* one line that goes with every output */
+    const char *note;       /* "" when none */
+    const char *legend;     /* one line that goes with every output */
     bool shows_true_counts; /* the rest does not apply then */
     bool national_is_exact; /* else the rules below hold at national level too */
     char mark;
     int64_t withheld_from, withheld_to; /* records, both ends included */
     bool zero_is_shown;
-    int64_t rounded_to; /* 1: not rounded */
-    int64_t minimum_persons;   /* fewer people than this behind a figure: withheld */
-    int64_t minimum_thin_side; /* records beyond a quantile other than the median */
+    int64_t rounded_to;           /* 1: not rounded */
+    int64_t minimum_persons;      /* fewer people than this behind a figure: withheld */
+    int64_t minimum_thin_side;    /* records beyond a quantile other than the median */
     bool small_sums_are_withheld; /* a sum within the withheld counts is treated as such a count */
     bool extremes_are_shown;      /* min and max below national level */
     bool below_star_is_withheld;

@@ -1,4 +1,5 @@
-/* cmd_indicator.c - hdis indicators: what there is; hdis indicator: values, intervals, peers, flags. */
+/* cmd_indicator.c - hdis indicators: what there is; hdis indicator: values, intervals, peers,
+ * flags. */
 #include "base/alloc.h"
 #include "cli/commands.h"
 #include "cli/output.h"
@@ -14,23 +15,29 @@ static int run(int argc, char **argv);
 static int run_list(int argc, char **argv);
 
 const hd_command hd_command_indicator = {
-    "indicator", "an indicator with its interval, peers and flags",
+    "indicator",
+    "an indicator with its interval, peers and flags",
     "usage: hdis indicator [options] NAME...\n"
     "\n"
-    "Prints numerator, denominator, value, interval, national value, median of the peers, decile (1 holds\n"
-    "the lowest values), whether the unit is among the worst tenth of its peers, its funnel status with\n"
+    "Prints numerator, denominator, value, interval, national value, median of the peers, decile "
+    "(1 holds\n"
+    "the lowest values), whether the unit is among the worst tenth of its peers, its funnel status "
+    "with\n"
     "p value, and for how many months in a row it was flagged. hdis indicators lists the names.\n"
     "\n"
-    "  --by FIELDS               what to group by (provider,month): month, quarter, year, and fields of\n"
-    "                            the indicator's table; the first field is the unit that is compared\n"
+    "  --by FIELDS               what to group by (provider,month): month, quarter, year, and "
+    "fields of\n"
+    "                            the indicator's table; the first field is the unit that is "
+    "compared\n"
     "  --period MONTHS           2015-10, or 2015-04..2016-03; default: all\n"
-    "  --peers WHO               all (default), region, a peer group such as acute, or codes: ZA1,ZA2\n"
+    "  --peers WHO               all (default), region, a peer group such as acute, or codes: "
+    "ZA1,ZA2\n"
     "  --level FRACTION          of the intervals (0.95)\n"
-    "\n"
-    HD_VAULT_OPTION_HELP HD_OUTPUT_HELP
-    "\n"
-    "Shares are fractions of 1. Months whose follow-up the data do not cover yet say so in the note.\n"
-    "Consecutive months are counted back over all loaded months. doc/methods.md has the definitions.\n"
+    "\n" HD_VAULT_OPTION_HELP HD_OUTPUT_HELP "\n"
+    "Shares are fractions of 1. Months whose follow-up the data do not cover yet say so in the "
+    "note.\n"
+    "Consecutive months are counted back over all loaded months. doc/methods.md has the "
+    "definitions.\n"
     "\n"
     "examples:\n"
     "  hdis indicator emergency_readmission_30d --period 2015-10 --peers acute\n"
@@ -40,7 +47,8 @@ const hd_command hd_command_indicator = {
 };
 
 const hd_command hd_command_indicators = {
-    "indicators", "list the indicators",
+    "indicators",
+    "list the indicators",
     "usage: hdis indicators [NAME...]\n"
     "\n"
     "Lists the indicators of the catalogue, or says everything about those named.\n",
@@ -143,8 +151,8 @@ static hd_code take_by(asked *a, hd_err *err)
 static hd_code take_request(asked *a, hd_err *err)
 {
     hd_indicator_request *r = &a->request;
-    *r = (hd_indicator_request){.first_month = INT32_MIN, .last_month = INT32_MAX,
-                                .shown_from = INT32_MIN, .level = 0.95};
+    *r = (hd_indicator_request){
+        .first_month = INT32_MIN, .last_month = INT32_MAX, .shown_from = INT32_MIN, .level = 0.95};
     HD_TRY(take_by(a, err));
     if (a->level) {
         char *end;

@@ -17,11 +17,14 @@ typedef struct hd_output_options {
 /* Rows for a command's option table: HD_OUTPUT_OPTIONS(o) with o an hd_output_options. */
 #define HD_OUTPUT_OPTIONS(o)                                                                       \
     {"format", &(o).format, NULL}, {"out", &(o).out, NULL}, {"provenance", &(o).provenance, NULL}, \
-        {"purpose", &(o).purpose, NULL}, {"with-small-numbers", NULL, &(o).with_small_numbers}
+        {"purpose", &(o).purpose, NULL},                                                           \
+    {                                                                                              \
+        "with-small-numbers", NULL, &(o).with_small_numbers                                        \
+    }
 
 /* The same as lines for a command's help. */
 #define HD_OUTPUT_HELP                                                                             \
-    "  --format NAME             table, csv, json, xlsx or ods (table)\n"                           \
+    "  --format NAME             table, csv, json, xlsx or ods (table)\n"                          \
     "  --out FILE                write them to a file, whole or not at all\n"                      \
     "  --provenance FILE         write policy, data version and question to a JSON file\n"         \
     "  --with-small-numbers      true counts; needs --purpose, enters the list of assets\n"        \
@@ -32,8 +35,8 @@ int hd_output_check(const hd_command *c, const hd_output_options *o);
 /* The policy that the options ask for: hes2018, or none. */
 const char *hd_output_policy(const hd_output_options *o);
 
-/* Show a release: true counts are recorded as an asset first, then the provenance file, the figures,
- * and the legend on standard error. */
+/* Show a release: true counts are recorded as an asset first, then the provenance file, the
+ * figures, and the legend on standard error. */
 HD_MUST hd_code hd_output_release(const hd_output_options *o, hd_vault *v, const hd_release *r,
                                   hd_err *err);
 /* The same for text that was made from a release (a page); r gives policy and legend. --format does

@@ -30,7 +30,8 @@ hd_code hd_period_parse(const char *text, int *first, int *last, hd_err *err)
         ok = take_month(&at, last) && *last >= *first;
     }
     if (!ok || *at)
-        return hd_fail(err, HD_INVALID, "a period is a month such as 2015-10, or two with two dots "
-                                        "between them: 2015-04..2016-03");
+        return hd_fail(err, HD_INVALID,
+                       "a period is a month such as 2015-10, or two with two dots "
+                       "between them: 2015-04..2016-03");
     return HD_OK;
 }

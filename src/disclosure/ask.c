@@ -1,5 +1,5 @@
-/* ask.c - ask, run, disclose: the one way from SQL to figures. True cells live here for the length of
- * one call and are wiped before it returns. */
+/* ask.c - ask, run, disclose: the one way from SQL to figures. True cells live here for the length
+ * of one call and are wiped before it returns. */
 #include "disclosure/outer.h"
 #include "disclosure/primary.h"
 

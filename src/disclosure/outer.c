@@ -2,10 +2,10 @@
  *
  * The figures that passed become a table in the locked-down DuckDB: cell, x (left
  * out), g (grouping), k0.., a0.. and
- * for each aggregate w0.. whether it is withheld; a withheld figure is NULL there, so nothing a person
- * writes can read it. What the text makes of that NULL does not count: an output that reads a withheld
- * figure is marked, a row whose HAVING reads one is left out, and a sort term that reads one comes
- * last. Ties are broken by the keys, never by the order in which cells were found.
+ * for each aggregate w0.. whether it is withheld; a withheld figure is NULL there, so nothing a
+ * person writes can read it. What the text makes of that NULL does not count: an output that reads
+ * a withheld figure is marked, a row whose HAVING reads one is left out, and a sort term that reads
+ * one comes last. Ties are broken by the keys, never by the order in which cells were found.
  */
 #include "disclosure/outer.h"
 

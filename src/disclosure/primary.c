@@ -1,9 +1,9 @@
 /* primary.c - the primary pass (primary.h): which figure is shown, rounded or withheld.
  *
  * One function an aggregate kind, in a table. Then the cells below a withheld one: a star broken
- * down into seven rows would give all seven away, because a row that exists holds at least one record.
- * So such rows are left out, and where only one aggregate of the coarser row is withheld, that
- * aggregate is withheld in the finer ones, zeros too.
+ * down into seven rows would give all seven away, because a row that exists holds at least one
+ * record. So such rows are left out, and where only one aggregate of the coarser row is withheld,
+ * that aggregate is withheld in the finer ones, zeros too.
  */
 #include "disclosure/primary.h"
 
@@ -286,7 +286,8 @@ static void apply_rules(const hd_policy_file *p, const hd_question *q, const hd_
     for (size_t c = 0; c < cells->n_cells; c++) {
         for (size_t a = 0; a < cells->n_aggregates; a++) {
             size_t i = c * cells->n_aggregates + a;
-            safe->figures[i] = rules[q->aggregates[a].kind](p, &q->aggregates[a], &cells->figures[i]);
+            safe->figures[i] =
+                rules[q->aggregates[a].kind](p, &q->aggregates[a], &cells->figures[i]);
         }
         if (p->below_star_is_withheld && is_small_cell(p, &cells->all[c]))
             withhold(p, q, safe, c, UINT64_MAX);

@@ -1,7 +1,7 @@
 /* release.c - releases: built row by row, then immutable.
  *
- * One block of figures and one block of text. While a release grows, a text figure holds the position
- * of its bytes; finish turns positions into addresses, because the block may have moved.
+ * One block of figures and one block of text. While a release grows, a text figure holds the
+ * position of its bytes; finish turns positions into addresses, because the block may have moved.
  */
 #include "disclosure/release.h"
 
@@ -15,8 +15,8 @@ typedef struct release {
     hd_release_column *columns;
     hd_figure *figures;
     size_t n_figures, figures_cap;
-    hd_buf text;      /* values */
-    hd_buf names;     /* column names, policy, question: each NUL-terminated */
+    hd_buf text;  /* values */
+    hd_buf names; /* column names, policy, question: each NUL-terminated */
     size_t columns_cap;
 } release;
 

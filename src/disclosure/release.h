@@ -1,5 +1,5 @@
-/* release.h - figures that may leave. Made from cells by hd_disclose and by nothing else; everything
- * that writes output takes a release.
+/* release.h - figures that may leave. Made from cells by hd_disclose and by nothing else;
+ * everything that writes output takes a release.
  */
 #ifndef HD_DISCLOSURE_RELEASE_H
 #define HD_DISCLOSURE_RELEASE_H
@@ -36,8 +36,8 @@ typedef struct hd_release {
     bool has_true_counts; /* small numbers inside: mark it wherever it is shown */
     uint64_t data_version;
     const char *question;
-    uint64_t n_withheld;  /* marked figures */
-    uint64_t n_left_out;  /* rows not shown because they break down a withheld total */
+    uint64_t n_withheld; /* marked figures */
+    uint64_t n_left_out; /* rows not shown because they break down a withheld total */
 } hd_release;
 
 void hd_release_free(hd_release *r);
@@ -60,7 +60,8 @@ HD_MUST hd_release_builder *hd_release_builder_new(const hd_release *like); /* p
 HD_MUST hd_code hd_release_builder_column(hd_release_builder *b, const char *name, hd_type type,
                                           bool is_key, hd_err *err);
 /* Another question that the figures rest on; it goes behind the one of `like`. */
-HD_MUST hd_code hd_release_builder_question(hd_release_builder *b, const char *question, hd_err *err);
+HD_MUST hd_code hd_release_builder_question(hd_release_builder *b, const char *question,
+                                            hd_err *err);
 /* Figures row by row, left to right. */
 HD_MUST hd_code hd_release_builder_put(hd_release_builder *b, const hd_figure *f, hd_err *err);
 HD_MUST hd_code hd_release_builder_finish(hd_release_builder *b, hd_release **out, hd_err *err);

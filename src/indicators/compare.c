@@ -1,8 +1,11 @@
-/* compare.c - a unit among its peers: median, decile, the worst tenth, the funnel, and for how long.
+/* compare.c - a unit among its peers: median, decile, the worst tenth, the funnel, and for how
+ * long.
  *
- * Ranked is who has a value and a denominator of at least the indicator's minimum. Of n ranked peers the
- * worst floor(n / 10), at least one, are flagged, ties at the cut all together (facts of the field:
- * doc/methods.md). Withheld values are in nobody's rank, so they move nothing.
+ * Ranked is who has a value and a denominator of at least the indicator's minimum. Of n ranked
+ * peers the worst floor(n / 10), at least one, are flagged, ties at the cut all together
+ * (doc/methods.md). Withheld values are in nobody's rank, so they move nothing; but where most
+ * values are withheld, what is left is no fair sample (the zeros of a rare event), and nobody is
+ * ranked.
  */
 #include "indicators/work.h"
 
@@ -15,7 +18,7 @@
 typedef struct slice {
     hd_unit_row **rows;
     size_t n;
-    double *values;  /* of the ranked, in any order, then sorted */
+    double *values; /* of the ranked, in any order, then sorted */
     unsigned *groups;
     hd_funnel_unit *units;
     hd_funnel_row *funnel;
@@ -45,10 +48,26 @@ static int by_series(const void *a, const void *b)
     return (x->month > y->month) - (x->month < y->month);
 }
 
-static bool may_be_ranked(const hd_task *t, const hd_unit_row *r)
+static bool is_large(const hd_task *t, const hd_unit_row *r)
 {
-    return hd_is_known(r->own.value) && hd_is_known(r->own.denominator) &&
+    return hd_is_known(r->own.denominator) &&
            r->own.denominator.x >= (double)t->def->minimum_denominator;
+}
+
+static void find_ranked(const hd_task *t, slice *s, size_t *n)
+{
+    size_t withheld = 0;
+    *n = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        s->rows[i]->is_ranked = is_large(t, s->rows[i]) && hd_is_known(s->rows[i]->own.value);
+        *n += s->rows[i]->is_ranked;
+        withheld += is_large(t, s->rows[i]) && s->rows[i]->own.value.mark;
+    }
+    if (withheld <= *n)
+        return;
+    for (size_t i = 0; i < s->n; i++)
+        s->rows[i]->is_ranked = false;
+    *n = 0;
 }
 
 /* ---- rank ----------------------------------------------------------------------------------- */
@@ -70,13 +89,11 @@ static size_t worse_than(const double *values, size_t n, double x, hd_bad_side b
 
 static hd_code rank_slice(const hd_task *t, slice *s, double *median, hd_err *err)
 {
-    size_t n = 0;
+    size_t n;
     *median = NAN;
-    for (size_t i = 0; i < s->n; i++) {
-        s->rows[i]->is_ranked = may_be_ranked(t, s->rows[i]);
+    find_ranked(t, s, &n);
+    for (size_t i = 0; i < s->n; i++)
         s->values[i] = s->rows[i]->is_ranked ? s->rows[i]->own.value.x : NAN;
-        n += s->rows[i]->is_ranked;
-    }
     HD_TRY(hd_quantile_groups(s->values, s->n, 10, false, HD_GROUPING_PHE, s->groups, err));
     size_t m = 0;
     for (size_t i = 0; i < s->n; i++)
@@ -86,7 +103,8 @@ static hd_code rank_slice(const hd_task *t, slice *s, double *median, hd_err *er
         qsort(s->values, n, sizeof *s->values, compare_doubles);
         *median = hd_sorted_quantile(s->values, n, 0.5);
     }
-    size_t cut = n / 10 > 1 ? n / 10 : 1;
+    /* When all are equal nobody is worse than anybody. */
+    size_t cut = n < 2 || s->values[0] == s->values[n - 1] ? 0 : n / 10 > 1 ? n / 10 : 1;
     for (size_t i = 0; i < s->n; i++) {
         hd_unit_row *r = s->rows[i];
         r->peer_median.x = *median;
@@ -118,6 +136,16 @@ static bool fill_unit(const hd_task *t, const hd_unit_row *r, hd_funnel_unit *u)
     return true;
 }
 
+/* A proportion's own score, as its limits are score limits; the funnel's z is on the scale on which
+ * over-dispersion is judged. */
+static double score(const hd_task *t, const hd_funnel_row *f, const hd_funnel_unit *u,
+                    double target)
+{
+    if (t->def->method != HD_METHOD_PROPORTION)
+        return f->z;
+    return (f->value - target) / sqrt(target * (1 - target) / u->denominator);
+}
+
 static hd_code funnel_slice(const hd_task *t, slice *s, hd_err *err)
 {
     static const hd_funnel_kind kinds[] = {
@@ -143,8 +171,9 @@ static hd_code funnel_slice(const hd_task *t, slice *s, hd_err *err)
         const hd_funnel_row *f = &s->funnel[i];
         if (isnan(f->value) || isnan(f->z))
             continue;
+        double z = score(t, f, &s->units[i], sum.target);
         s->rows[i]->funnel = f->status[1] ? 2 * f->status[1] : f->status[0];
-        s->rows[i]->funnel_p.x = erfc(fabs(f->z) / sqrt(2));
+        s->rows[i]->funnel_p.x = isfinite(z) ? erfc(fabs(z) / sqrt(2)) : NAN;
     }
     return HD_OK;
 }
@@ -215,8 +244,8 @@ static hd_code compare_context(const hd_task *t, slice *work, hd_unit_row **rows
     return HD_OK;
 }
 
-hd_code hd_compare(const hd_task *t, hd_unit_row *rows, size_t n, hd_band *bands,
-                   size_t n_contexts, hd_err *err)
+hd_code hd_compare(const hd_task *t, hd_unit_row *rows, size_t n, hd_band *bands, size_t n_contexts,
+                   hd_err *err)
 {
     hd_code rc = HD_OK;
     hd_unit_row **order = hd_calloc(n + 1, sizeof *order);

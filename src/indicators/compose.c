@@ -17,8 +17,8 @@ static const period periods[] = {
     [HD_BY_YEAR] = {"year", "financial_year"},
 };
 
-/* HES numbers the months of a delivered year: 201406 holds April to September 2014, 201413 and 201499
- * the whole year. */
+/* HES numbers the months of a delivered year: 201406 holds April to September 2014, 201413 and
+ * 201499 the whole year. */
 static int extract_end(const hd_extract *x)
 {
     int april = x->data_year * 12 + 3, month = x->part_year % 100;
@@ -36,7 +36,8 @@ static hd_code find_data_end(hd_task *t, hd_err *err)
     HD_TRY(hd_vault_extracts(hd_engine_vault(t->engine), &extracts, &n, err));
     int end = INT32_MIN;
     for (size_t i = 0; i < n; i++)
-        if (landed && strcmp(extracts[i].table, landed->name) == 0 && extract_end(&extracts[i]) > end)
+        if (landed && strcmp(extracts[i].table, landed->name) == 0 &&
+            extract_end(&extracts[i]) > end)
             end = extract_end(&extracts[i]);
     hd_free(extracts);
     t->data_end = end == INT32_MIN ? INT32_MAX : end;
@@ -109,8 +110,7 @@ static void put_figures(hd_buf *sql, const hd_task *t)
                       d->numerator, d->denominator);
         break;
     case HD_METHOD_MEAN:
-        hd_buf_printf(sql,
-                      "count(%s) AS denominator, avg(%s) AS value, stddev_samp(%s) AS spread",
+        hd_buf_printf(sql, "count(%s) AS denominator, avg(%s) AS value, stddev_samp(%s) AS spread",
                       d->value, d->value, d->value);
         break;
     case HD_METHOD_QUANTILE:

@@ -46,8 +46,8 @@ static void put_value(hd_buf *b, const hd_figure *f)
 }
 
 /* A number for the keys of a row without the one at position `left_out`; `add` false: find only. */
-static hd_code key_number(evaluation *v, hd_intern *t, const hd_figure *keys, size_t n, int left_out,
-                          bool add, uint32_t *out, hd_err *err)
+static hd_code key_number(evaluation *v, hd_intern *t, const hd_figure *keys, size_t n,
+                          int left_out, bool add, uint32_t *out, hd_err *err)
 {
     hd_buf_clear(&v->name);
     for (size_t i = 0; i < n; i++)
@@ -204,8 +204,7 @@ static hd_code collect(evaluation *v, hd_err *err)
     if (!v->bands)
         return hd_fail_nomem(err);
     for (size_t i = 0; i < n_contexts; i++)
-        v->bands[i].national =
-            (hd_estimate){nothing, nothing, nothing, nothing, nothing, nothing};
+        v->bands[i].national = (hd_estimate){nothing, nothing, nothing, nothing, nothing, nothing};
     if (v->task.unit < 0)
         return HD_OK;
     HD_TRY(ask(v, true, &v->nation, err));
@@ -248,7 +247,8 @@ static hd_code put_integer(hd_release_builder *b, bool is_known, int64_t x, hd_e
 
 static hd_code put_flag(hd_release_builder *b, hd_flag flag, hd_err *err)
 {
-    hd_figure f = {.value = {.type = HD_BOOLEAN, .is_null = flag == HD_FLAG_UNKNOWN,
+    hd_figure f = {.value = {.type = HD_BOOLEAN,
+                             .is_null = flag == HD_FLAG_UNKNOWN,
                              .integer = flag == HD_FLAG_YES}};
     return hd_release_builder_put(b, &f, err);
 }
@@ -292,7 +292,8 @@ static hd_code add_columns(const hd_task *t, hd_release_builder *b, const hd_rel
     return HD_OK;
 }
 
-static hd_code put_row(const evaluation *v, hd_release_builder *b, const hd_unit_row *r, hd_err *err)
+static hd_code put_row(const evaluation *v, hd_release_builder *b, const hd_unit_row *r,
+                       hd_err *err)
 {
     const hd_task *t = &v->task;
     char code[64];
@@ -351,9 +352,15 @@ static hd_code put_band(hd_release_builder *b, const hd_band *band, hd_err *err)
 static hd_code make_bands(evaluation *v, hd_release **out, hd_err *err)
 {
     static const column columns[] = {
-        {"units", HD_INTEGER}, {"p10", HD_DECIMAL},      {"p25", HD_DECIMAL},
-        {"p50", HD_DECIMAL},   {"p75", HD_DECIMAL},      {"p90", HD_DECIMAL},
-        {"national", HD_DECIMAL}, {"national_lower", HD_DECIMAL}, {"national_upper", HD_DECIMAL},
+        {"units", HD_INTEGER},
+        {"p10", HD_DECIMAL},
+        {"p25", HD_DECIMAL},
+        {"p50", HD_DECIMAL},
+        {"p75", HD_DECIMAL},
+        {"p90", HD_DECIMAL},
+        {"national", HD_DECIMAL},
+        {"national_lower", HD_DECIMAL},
+        {"national_upper", HD_DECIMAL},
     };
     const hd_indicator_request *r = v->task.request;
     hd_code rc;

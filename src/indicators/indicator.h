@@ -1,9 +1,9 @@
 /* indicator.h - an indicator by unit and period: value, interval, national value, peers and flags.
  *
  * Everything here is worked out from released figures: the counts come through hd_release_ask, and
- * values, limits, percentiles and flags from those counts. So under a policy that rounds, rates come
- * from rounded figures, and under the policy `none` they are exact. A value that rests on a withheld
- * figure is withheld, and such a unit takes no part in comparisons.
+ * values, limits, percentiles and flags from those counts. So under a policy that rounds, rates
+ * come from rounded figures, and under the policy `none` they are exact. A value that rests on a
+ * withheld figure is withheld, and such a unit takes no part in comparisons.
  */
 #ifndef HD_INDICATORS_INDICATOR_H
 #define HD_INDICATORS_INDICATOR_H
@@ -31,8 +31,8 @@ typedef struct hd_peers {
 hd_peers hd_peers_parse(const hd_catalogue *c, const char *text);
 
 typedef struct hd_indicator_request {
-    /* Fields of the indicator's table, or month, quarter, year (financial). The first that is no period
-     * is the unit that is compared; the others keep comparisons apart. */
+    /* Fields of the indicator's table, or month, quarter, year (financial). The first that is no
+     * period is the unit that is compared; the others keep comparisons apart. */
     const char *by[HD_INDICATOR_MAX_BY];
     size_t n_by;
     /* Months as year * 12 + month - 1, both included; INT32_MIN and INT32_MAX: all there are. */
@@ -43,13 +43,13 @@ typedef struct hd_indicator_request {
 } hd_indicator_request;
 
 /* Columns of the rows: indicator, the keys of `by`, name (when the unit is a provider), numerator,
- * denominator, value, lower, upper, national, peer_median, decile (1 holds the lowest values), worst_10,
- * funnel, funnel_p, months_flagged (when by month), note. */
+ * denominator, value, lower, upper, national, peer_median, decile (1 holds the lowest values),
+ * worst_10, funnel, funnel_p, months_flagged (when by month), note. */
 typedef struct hd_indicator_result {
     hd_release *rows;
-    /* by month, without other keys than the unit: month, units (ranked), p10, p25, p50, p75, p90 over
-     * the ranked peers, national, national_lower, national_upper; else NULL. For HD_PEERS_REGION over
-     * all ranked units. */
+    /* by month, without other keys than the unit: month, units (ranked), p10, p25, p50, p75, p90
+     * over the ranked peers, national, national_lower, national_upper; else NULL. For
+     * HD_PEERS_REGION over all ranked units. */
     hd_release *bands;
 } hd_indicator_result;
 

@@ -17,9 +17,9 @@ typedef struct hd_task {
     const hd_indicator_request *request;
     const hd_table_def *table;
     hd_by_kind kinds[HD_INDICATOR_MAX_BY];
-    int unit;      /* position in by, or -1 */
-    int month;     /* position of month in by, or -1 */
-    int data_end;  /* last month that the data cover; INT32_MAX: not known */
+    int unit;     /* position in by, or -1 */
+    int month;    /* position of month in by, or -1 */
+    int data_end; /* last month that the data cover; INT32_MAX: not known */
 } hd_task;
 
 /* A number that may be withheld or missing. */

@@ -123,6 +123,7 @@ void hd_present_footer(hd_buf *out, const hd_release *r)
         hd_buf_printf(out, ", %" PRIu64 " rows below a withheld total left out", r->n_left_out);
     hd_buf_printf(out, "\n%s\n", r->legend);
     if (r->has_true_counts)
-        hd_buf_str(out, "SMALL NUMBERS: these are true counts and may identify people; keep them as "
-                        "personal data\n");
+        hd_buf_str(out,
+                   "SMALL NUMBERS: these are true counts and may identify people; keep them as "
+                   "personal data\n");
 }

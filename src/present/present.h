@@ -17,17 +17,17 @@ typedef struct hd_table_style {
 } hd_table_style;
 void hd_present_table(hd_buf *out, const hd_release *r, const hd_table_style *style);
 
-/* RFC 4180, LF line ends. Numbers read back exactly, a withheld figure is its mark, NULL is an empty
- * field, an empty text is "". Text that a spreadsheet would run as a formula (it begins with = + - @,
- * tab or return, is longer than that, and is not a number) gets an apostrophe in front. */
+/* RFC 4180, LF line ends. Numbers read back exactly, a withheld figure is its mark, NULL is an
+ * empty field, an empty text is "". Text that a spreadsheet would run as a formula (it begins with
+ * = + - @, tab or return, is longer than that, and is not a number) gets an apostrophe in front. */
 void hd_present_csv(hd_buf *out, const hd_release *r);
 
-/* An array of one object a row. Numbers read back exactly, a withheld figure is its mark as a string,
- * NULL is null. A column name that repeats gets _2, _3. */
+/* An array of one object a row. Numbers read back exactly, a withheld figure is its mark as a
+ * string, NULL is null. A column name that repeats gets _2, _3. */
 void hd_present_json(hd_buf *out, const hd_release *r);
 
-/* Spreadsheets, as whole files in memory. Numbers are numbers, dates dates, withheld figures their mark
- * as text; text is never a formula. HD_LIMIT: more rows than a spreadsheet has. */
+/* Spreadsheets, as whole files in memory. Numbers are numbers, dates dates, withheld figures their
+ * mark as text; text is never a formula. HD_LIMIT: more rows than a spreadsheet has. */
 HD_MUST hd_code hd_present_xlsx(hd_buf *out, const hd_release *r, hd_err *err);
 HD_MUST hd_code hd_present_ods(hd_buf *out, const hd_release *r, hd_err *err);
 
@@ -43,8 +43,8 @@ void hd_present_provenance(hd_buf *out, const hd_release *r, const char *purpose
 void hd_present_value(hd_buf *out, const hd_value *v);
 /* A JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
 void hd_present_json_text(hd_buf *out, const char *bytes, size_t len);
-/* Text inside an HTML element or a quoted attribute: & < > " ' escaped, control characters and bytes
- * that are not UTF-8 replaced by U+FFFD. */
+/* Text inside an HTML element or a quoted attribute: & < > " ' escaped, control characters and
+ * bytes that are not UTF-8 replaced by U+FFFD. */
 void hd_present_html_text(hd_buf *out, const char *bytes, size_t len);
 /* The same without escaping, for a writer that escapes itself. */
 void hd_present_xml_text(hd_buf *out, const char *bytes, size_t len);

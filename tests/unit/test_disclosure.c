@@ -79,8 +79,8 @@ static hd_figure one_figure(hd_policy *p, bool is_subnational, hd_aggregate a, h
     hd_question q = {.is_subnational = is_subnational, .n_aggregates = 1, .aggregates = &a};
     hd_cell all = count_cell(1000, 900);
     uint32_t grouping = 0;
-    hd_cells cells = {.n_aggregates = 1, .n_cells = 1, .grouping = &grouping, .all = &all,
-                      .figures = &cell};
+    hd_cells cells = {
+        .n_aggregates = 1, .n_cells = 1, .grouping = &grouping, .all = &all, .figures = &cell};
     hd_safe safe;
     hd_err err;
     assert_int_equal(hd_primary_apply(p, &q, &cells, &safe, &err), HD_OK);
@@ -286,13 +286,24 @@ static void make_cube(cube *t, hd_rng *rng)
             t->figures[3 * c + 2] = (hd_cell){decimal(1.5), n[p][m], n[p][m]};
             c++;
         }
-    t->cells = (hd_cells){.n_keys = 2, .n_aggregates = 3, .n_cells = c, .keys = t->keys,
-                          .grouping = t->grouping, .all = t->all, .figures = t->figures};
+    t->cells = (hd_cells){.n_keys = 2,
+                          .n_aggregates = 3,
+                          .n_cells = c,
+                          .keys = t->keys,
+                          .grouping = t->grouping,
+                          .all = t->all,
+                          .figures = t->figures};
     t->aggregates[0] = count, t->aggregates[1] = count, t->aggregates[2] = mean;
     t->names[0] = (hd_key){"provider", HD_TEXT, true};
     t->names[1] = (hd_key){"month", HD_INTEGER, false};
-    t->q = (hd_question){.sql = "test", .is_subnational = true, .n_keys = 2, .n_aggregates = 3,
-                         .keys = t->names, .aggregates = t->aggregates, .limit = -1, .offset = -1};
+    t->q = (hd_question){.sql = "test",
+                         .is_subnational = true,
+                         .n_keys = 2,
+                         .n_aggregates = 3,
+                         .keys = t->names,
+                         .aggregates = t->aggregates,
+                         .limit = -1,
+                         .offset = -1};
 }
 
 static bool refines(const cube *t, size_t fine, size_t coarse)
@@ -301,7 +312,8 @@ static bool refines(const cube *t, size_t fine, size_t coarse)
     if (f == c || (c & f) != f)
         return false;
     for (size_t k = 0; k < 2; k++)
-        if (!(c >> k & 1) && hd_value_compare(&t->keys[2 * fine + k], &t->keys[2 * coarse + k]) != 0)
+        if (!(c >> k & 1) &&
+            hd_value_compare(&t->keys[2 * fine + k], &t->keys[2 * coarse + k]) != 0)
             return false;
     return true;
 }
@@ -359,8 +371,13 @@ static void lists_of_records_are_refused(void **state)
         keys[2 * c] = integer(c), keys[2 * c + 1] = integer(c);
         all[c] = figures[c] = count_cell(c ? 1 : 2, 1);
     }
-    hd_cells cells = {.n_keys = 2, .n_aggregates = 1, .n_cells = 4, .keys = keys,
-                      .grouping = grouping, .all = all, .figures = figures};
+    hd_cells cells = {.n_keys = 2,
+                      .n_aggregates = 1,
+                      .n_cells = 4,
+                      .keys = keys,
+                      .grouping = grouping,
+                      .all = all,
+                      .figures = figures};
     hd_question q = {.n_keys = 2, .n_aggregates = 1, .aggregates = &count};
     assert_int_equal(hd_primary_apply(hes, &q, &cells, &safe, &err), HD_DENIED);
     assert_int_equal(hd_primary_apply(none, &q, &cells, &safe, &err), HD_OK);
@@ -395,10 +412,21 @@ static void make_outer(outer_case *t)
     }
     t->aggregates[0] = t->aggregates[1] = count;
     t->names[0] = (hd_key){"provider", HD_TEXT, true};
-    t->cells = (hd_cells){.n_keys = 1, .n_aggregates = 2, .n_cells = 4, .keys = t->keys,
-                          .grouping = t->grouping, .all = t->all, .figures = t->figures};
-    t->q = (hd_question){.sql = "test", .is_subnational = true, .n_keys = 1, .n_aggregates = 2,
-                         .keys = t->names, .aggregates = t->aggregates, .limit = -1, .offset = -1};
+    t->cells = (hd_cells){.n_keys = 1,
+                          .n_aggregates = 2,
+                          .n_cells = 4,
+                          .keys = t->keys,
+                          .grouping = t->grouping,
+                          .all = t->all,
+                          .figures = t->figures};
+    t->q = (hd_question){.sql = "test",
+                         .is_subnational = true,
+                         .n_keys = 1,
+                         .n_aggregates = 2,
+                         .keys = t->names,
+                         .aggregates = t->aggregates,
+                         .limit = -1,
+                         .offset = -1};
 }
 
 static hd_release *evaluate(const hd_policy *p, const hd_question *q, const hd_cells *cells)

@@ -22,7 +22,8 @@ static hd_engine *engine;
 static hd_policy *hes, *none;
 static hd_indicator_files *files;
 
-/* ---- the vault -------------------------------------------------------------------------------- */
+/* ---- the vault --------------------------------------------------------------------------------
+ */
 
 enum { ROWS = 30000, MAX_COLUMNS = 14, FIRST_MONTH = 2015 * 12 + 3, MONTHS = 12 };
 
@@ -198,7 +199,8 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* ---- the naive count --------------------------------------------------------------------------- */
+/* ---- the naive count ---------------------------------------------------------------------------
+ */
 
 static const hd_indicator_request by_provider_month = {
     .by = {"provider", "month"},
@@ -381,7 +383,8 @@ static void peers_are_who_was_asked_for(void **state)
     assert_int_equal(hd_indicator_evaluate(&result, engine, none, d, &r, &err), HD_NOTFOUND);
 }
 
-/* ---- ranks and flags --------------------------------------------------------------------------- */
+/* ---- ranks and flags ---------------------------------------------------------------------------
+ */
 
 static hd_number known(double x)
 {
@@ -390,8 +393,12 @@ static hd_number known(double x)
 
 static void make_unit(hd_unit_row *r, uint32_t series, int month, double x, double n)
 {
-    *r = (hd_unit_row){.series = series, .month = month, .context = (uint32_t)month,
-                       .peer_median = {NAN, 0}, .funnel = INT32_MIN, .funnel_p = {NAN, 0},
+    *r = (hd_unit_row){.series = series,
+                       .month = month,
+                       .context = (uint32_t)month,
+                       .peer_median = {NAN, 0},
+                       .funnel = INT32_MIN,
+                       .funnel_p = {NAN, 0},
                        .months_flagged = -1};
     r->own.numerator = known(x);
     r->own.denominator = known(n);
@@ -401,8 +408,8 @@ static void make_unit(hd_unit_row *r, uint32_t series, int month, double x, doub
 static void the_worst_tenth_is_flagged_with_its_ties(void **state)
 {
     (void)state;
-    const hd_indicator_file high = {.method = HD_METHOD_PROPORTION, .bad = HD_BAD_HIGH,
-                                    .minimum_denominator = 30};
+    const hd_indicator_file high = {
+        .method = HD_METHOD_PROPORTION, .bad = HD_BAD_HIGH, .minimum_denominator = 30};
     hd_indicator_file low = high;
     low.bad = HD_BAD_LOW;
     hd_task t = {.def = &high, .request = &by_provider_month, .month = 1};
@@ -434,8 +441,8 @@ static void the_worst_tenth_is_flagged_with_its_ties(void **state)
 static void consecutive_months_break_at_gaps(void **state)
 {
     (void)state;
-    const hd_indicator_file high = {.method = HD_METHOD_PROPORTION, .bad = HD_BAD_HIGH,
-                                    .minimum_denominator = 30};
+    const hd_indicator_file high = {
+        .method = HD_METHOD_PROPORTION, .bad = HD_BAD_HIGH, .minimum_denominator = 30};
     const hd_task t = {.def = &high, .request = &by_provider_month, .month = 1};
     /* two units; unit 0 is worst in months 0 1 2 5 6, month 3 is withheld, month 4 is missing */
     hd_unit_row rows[12];

@@ -63,10 +63,10 @@ static void check(void (*put)(hd_buf *, const hd_release *), const hd_release *r
 static void csv_is_harmless_and_exact(void **state)
 {
     (void)state;
-    const hd_figure figures[] = {
-        text("=1+1"),  decimal(0.1),   text("-12.5"),   star(),    text("+44 20"),
-        null(),        text("@x\ty"),  decimal(1.0 / 3), text(""), decimal(-0.0),
-        text("a,\"b\""), decimal(NAN), null(),          decimal(1e300)};
+    const hd_figure figures[] = {text("=1+1"),   decimal(0.1),  text("-12.5"),   star(),
+                                 text("+44 20"), null(),        text("@x\ty"),   decimal(1.0 / 3),
+                                 text(""),       decimal(-0.0), text("a,\"b\""), decimal(NAN),
+                                 null(),         decimal(1e300)};
     hd_release *r = make("provider", figures, 7);
     check(hd_present_csv, r,
           "provider,value\n'=1+1,0.1\n-12.5,*\n'+44 20,\n'@x\ty,0.3333333333333333\n\"\",-0\n"
@@ -98,8 +98,8 @@ static void numbers_read_back(void **state)
 static void json_is_valid(void **state)
 {
     (void)state;
-    const hd_figure figures[] = {text("a\"\\\n\xff\xc3\xa9"), star(), null(), null(), text("b"),
-                                 decimal(2.5)};
+    const hd_figure figures[] = {
+        text("a\"\\\n\xff\xc3\xa9"), star(), null(), null(), text("b"), decimal(2.5)};
     hd_release *r = make("value", figures, 3);
     check(hd_present_json, r,
           "[\n {\"value\": \"a\\\"\\\\\\u000a\xEF\xBF\xBD\xc3\xa9\", \"value_2\": \"*\"},\n"
@@ -125,8 +125,12 @@ static void html_text_is_escaped(void **state)
 static void tables_align(void **state)
 {
     (void)state;
-    const hd_figure figures[] = {text("Northgate and Ashby Hospitals"), decimal(12.5),
-                                 text("\x1b[31m"), star(), text("\xc3\xa9"), decimal(3)};
+    const hd_figure figures[] = {text("Northgate and Ashby Hospitals"),
+                                 decimal(12.5),
+                                 text("\x1b[31m"),
+                                 star(),
+                                 text("\xc3\xa9"),
+                                 decimal(3)};
     hd_release *r = make("provider", figures, 3);
     hd_buf b;
     hd_buf_init(&b, 1 << 16);
@@ -168,9 +172,12 @@ static void footers_say_what_was_withheld(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(csv_is_harmless_and_exact), cmocka_unit_test(numbers_read_back),
-        cmocka_unit_test(json_is_valid),             cmocka_unit_test(html_text_is_escaped),
-        cmocka_unit_test(tables_align),              cmocka_unit_test(footers_say_what_was_withheld),
+        cmocka_unit_test(csv_is_harmless_and_exact),
+        cmocka_unit_test(numbers_read_back),
+        cmocka_unit_test(json_is_valid),
+        cmocka_unit_test(html_text_is_escaped),
+        cmocka_unit_test(tables_align),
+        cmocka_unit_test(footers_say_what_was_withheld),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,48 @@
+/* chart.h - charts over months as inline SVG: areas, lines with gaps, error bars, one target.
+ *
+ * A chart draws what a release shows and nothing else: a withheld figure is a gap with its mark on
+ * the axis. Colours come from classes that the page's style sheet defines (chart_style).
+ */
+#ifndef HD_PRESENT_CHART_H
+#define HD_PRESENT_CHART_H
+
+#include "base/buf.h"
+#include "catalogue/indicator_file.h"
+
+typedef struct hd_chart_area {
+    const char *css;
+    const double *low, *high; /* a value a month; NAN: nothing there */
+} hd_chart_area;
+
+typedef struct hd_chart_line {
+    const char *css;
+    const char *label;           /* at the end of the line; NULL: none */
+    const double *values;        /* NAN: gap */
+    const char *marks;           /* 0, or the mark of a withheld figure; NULL: none withheld */
+    const double *lower, *upper; /* error bars; NULL: none */
+    const bool *is_signal;       /* larger points; NULL: none */
+    bool has_points;
+} hd_chart_line;
+
+typedef struct hd_chart {
+    const char *id;    /* unique in the page; letters, digits, - and _ */
+    const char *title; /* what a screen reader says first */
+    const char *description;
+    int first_month; /* year * 12 + month - 1 */
+    size_t n_months;
+    hd_unit unit;
+    const hd_chart_area *areas;
+    size_t n_areas;
+    const hd_chart_line *lines;
+    size_t n_lines;
+    double target; /* NAN: none */
+} hd_chart;
+
+void hd_chart_put(hd_buf *out, const hd_chart *c);
+
+/* A value as people read it: 12.4%, 147 (minutes), 3.2 (days), 1.25 (ratio). */
+void hd_chart_value(hd_buf *out, hd_unit unit, double x);
+/* "October 2015", or "Oct 15". */
+void hd_chart_month(hd_buf *out, int month, bool is_short);
+
+#endif
