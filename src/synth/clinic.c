@@ -1,4 +1,5 @@
-/* clinic.c - outpatients: referral, first appointment, follow-ups, and the treatment they lead to. */
+/* clinic.c - outpatients: referral, first appointment, follow-ups, and the treatment they lead to.
+ */
 #include "synth/draw.h"
 #include "synth/life.h"
 
@@ -107,12 +108,16 @@ static void write_appointment(hd_life *l, const hd_plan *p, const char *attended
     row.wait_ind = timed ? 0 : p->visit ? 3 : 1;
     row.priority = p->is_urgent ? (c->treatment > 0.2 ? 3 : 2) : 1;
     uint32_t x = hd_rng_below(&l->dirt, 100);
-    row.refsourc = hd_code8_of(p->visit ? "11" : x < 62 ? "03" : x < 72 ? "05" : x < 80 ? "04" : "97");
+    row.refsourc = hd_code8_of(p->visit ? "11"
+                               : x < 62 ? "03"
+                               : x < 72 ? "05"
+                               : x < 80 ? "04"
+                                        : "97");
     row.admincat = hd_code8_of(x == 50 ? "02" : x == 51 && p->visit ? "99" : "01");
     row.mainspef = hd_code8_of(c->mainspef);
     row.tretspef = hd_code8_of(c->tretspef);
     row.servtype = hd_code8_of("1");
-    row.stafftyp = hd_code8_of(x < 70 ? "01" : "02");
+    row.stafftyp = hd_code8_of(x < 70 ? "03" : "04");
     row.sushrg = hd_code8_of(p->visit ? "WF01A" : "WF01B");
     row.diag[0] = hd_code8_of(x < 96 ? "R69X6" : "Z098");
     set_outcome(l, &row, p, goes_on);
@@ -133,14 +138,14 @@ static void plan_treatment(hd_life *l, const hd_plan *p)
         return;
     size_t what = draw_weighted(&l->r, weights, hd_n_treatments);
     bool course = strncmp(hd_treatments[what].procedure, "X72", 3) == 0;
-    hd_life_plan(l, (hd_plan){.kind = HD_PLAN_TREATMENT,
-                              .date = p->date + (p->is_urgent || course
-                                                     ? draw_between(&l->r, 7, 28)
-                                                     : draw_between(&l->r, 14, 120)),
-                              .unit = p->unit,
-                              .what = what,
-                              .visit = course ? draw_between(&l->r, 3, 7) : 0,
-                              .since = p->date});
+    hd_life_plan(
+        l, (hd_plan){.kind = HD_PLAN_TREATMENT,
+                     .date = p->date + (p->is_urgent || course ? draw_between(&l->r, 7, 28)
+                                                               : draw_between(&l->r, 14, 120)),
+                     .unit = p->unit,
+                     .what = what,
+                     .visit = course ? draw_between(&l->r, 3, 7) : 0,
+                     .since = p->date});
 }
 
 void hd_clinic_visit(hd_life *l, const hd_plan *p)

@@ -7,11 +7,11 @@
 
 /* Age groups of the tables. */
 typedef enum hd_age_group {
-    HD_AGE_INFANT,  /* under 1 */
-    HD_AGE_CHILD,   /* 1 to 17 */
-    HD_AGE_YOUNG,   /* 18 to 44 */
-    HD_AGE_MIDDLE,  /* 45 to 64 */
-    HD_AGE_OLD,     /* 65 and over */
+    HD_AGE_INFANT, /* under 1 */
+    HD_AGE_CHILD,  /* 1 to 17 */
+    HD_AGE_YOUNG,  /* 18 to 44 */
+    HD_AGE_MIDDLE, /* 45 to 64 */
+    HD_AGE_OLD,    /* 65 and over */
     HD_N_AGE_GROUPS
 } hd_age_group;
 
@@ -31,7 +31,7 @@ enum {
 
 /* An acute illness that can need a hospital bed. */
 typedef struct hd_illness {
-    const char *diag, *mainspef, *hrg;
+    const char *diag, *specialty, *hrg;
     const char *procedure; /* or "" */
     const char *cause;     /* external cause, or "" */
     double mean_days;

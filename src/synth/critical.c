@@ -14,13 +14,13 @@ static void begin_row(const hd_life *l, const hd_critical *c, hd_cc_row *row)
     row->rdydate = HD_DATE_NONE;
     row->rdytime = HD_NONE;
     row->bestmatch = 1;
-    row->admisorc = hd_code8_of("1");
-    row->admitype = hd_code8_of("1");
+    row->admisorc = hd_code8_of("01");
+    row->admitype = hd_code8_of("01");
     row->capcrel = hd_code8_of("1");
-    row->sorcloc = hd_code8_of("3");
-    row->disstat = hd_code8_of("1");
-    row->disloc = hd_code8_of("1");
-    row->disdest = hd_code8_of("1");
+    row->sorcloc = hd_code8_of("03");
+    row->disstat = hd_code8_of("01");
+    row->disloc = hd_code8_of("01");
+    row->disdest = hd_code8_of("01");
     row->bedconfig = hd_code8_of("05");
 }
 
@@ -51,7 +51,7 @@ void hd_critical_adult(hd_life *l, const hd_critical *c)
     row.gi = draw_chance(&l->r, 0.3) ? draw_between(&l->r, 1, stay + 1) : 0;
     row.orgsupmax = 1 + (row.ares > 0) + (row.acard > 0) + (row.ren > 0);
     if (c->died && row.disdate == c->until)
-        row.disdest = hd_code8_of("6");
+        row.disdest = row.disloc = hd_code8_of("06");
     /* The period matches the episode before as well, less well. */
     if (c->other && hd_rng_below(&l->dirt, 10) == 0) {
         hd_cc_row again = row;

@@ -8,9 +8,9 @@
 #include <string.h>
 
 const char *const hd_dirt_names[HD_N_DIRT_KINDS] = {
-    "sentinel_date", "unknown_code",    "null_word",     "padded_procedure",
-    "odd_age",       "no_person",       "clock_sentinel", "number_notation",
-    "blank_padding", "date_notation",   "contradiction",
+    "sentinel_date", "unknown_code",  "null_word",      "padded_procedure",
+    "odd_age",       "no_person",     "clock_sentinel", "number_notation",
+    "blank_padding", "date_notation", "contradiction",
 };
 enum kind {
     SENTINEL_DATE,

@@ -1,6 +1,6 @@
-/* dirt.h - content errors that real deliveries have, put into a stated share of the rows. One error a
- * row; never one that breaks the structure of a file. What a reader must understand afterwards is in
- * the row, so the truth is made from dirty rows as they stand. */
+/* dirt.h - content errors that real deliveries have, put into a stated share of the rows. One error
+ * a row; never one that breaks the structure of a file. What a reader must understand afterwards is
+ * in the row, so the truth is made from dirty rows as they stand. */
 #ifndef HD_SYNTH_DIRT_H
 #define HD_SYNTH_DIRT_H
 

@@ -9,7 +9,7 @@ enum { FOUR_HOURS = 240, LONGEST_VISIT = 1400, A_DAY = 1440 };
 
 struct visit {
     int unit;
-    int32_t date, arrived; /* minutes of the day */
+    int32_t date, arrived;                   /* minutes of the day */
     int32_t assessed, seen, concluded, left; /* minutes from arrival */
     const char *department, *disposal, *category;
     bool by_ambulance, is_admitted, is_severe;
@@ -52,8 +52,12 @@ static void choose_ailment(hd_life *l, struct visit *v, hd_age_group g)
 static double chance_of_bed(const hd_life *l, int32_t date)
 {
     double age = hd_life_age(l, date);
-    double p = age < 1 ? 0.28 : age < 18 ? 0.13 : age < 45 ? 0.18 : age < 65 ? 0.30
-               : age < 75 ? 0.46 : 0.62;
+    double p = age < 1    ? 0.28
+               : age < 18 ? 0.13
+               : age < 45 ? 0.18
+               : age < 65 ? 0.30
+               : age < 75 ? 0.46
+                          : 0.62;
     p *= 0.75 + 0.25 * l->frailty;
     return p < 0.9 ? p : 0.9;
 }
@@ -72,7 +76,8 @@ static int32_t draw_minutes(hd_life *l, const struct visit *v)
     if (draw_chance(&l->r, v->is_admitted ? 0.45 : 0.17))
         return FOUR_HOURS - (int32_t)(26 * hd_rng_unit(&l->r) * hd_rng_unit(&l->r));
     double minutes = exp(4.75 + 0.5 * draw_normal(&l->r));
-    return minutes > FOUR_HOURS ? draw_between(&l->r, 150, FOUR_HOURS) : 8 + (int32_t)(minutes * 0.95);
+    return minutes > FOUR_HOURS ? draw_between(&l->r, 150, FOUR_HOURS)
+                                : 8 + (int32_t)(minutes * 0.95);
 }
 
 static void draw_times(hd_life *l, struct visit *v)
@@ -235,8 +240,9 @@ static void write_ecds(hd_life *l, const struct visit *v, int year, int named)
                                                                   : "1");
     row.hrg = hd_code8_of(v->is_admitted ? "VB05Z" : v->ailment ? v->ailment->hrg : "VB07Z");
     row.arrival_mode = v->by_ambulance ? "1048031000000100" : on_foot[hd_rng_below(&l->dirt, 4)];
-    row.acuity = v->is_severe ? "1064891000000107" : v->is_admitted ? "1064911000000105"
-                                                                    : "1077241000000103";
+    row.acuity = v->is_severe     ? "1064891000000107"
+                 : v->is_admitted ? "1064911000000105"
+                                  : "1077241000000103";
     row.chief_complaint = v->illness ? v->illness->complaint : v->ailment->complaint;
     row.diagnosis[0] = v->illness ? v->illness->snomed : v->ailment->snomed;
     row.investigation[0] = v->is_admitted ? "26604007" : "";
@@ -251,13 +257,18 @@ static hd_discharge admit(hd_life *l, struct visit *v, bool past_ae, int32_t dat
 {
     const hd_illness *i = v->illness;
     hd_admission a = hd_admission_of(date, v->unit);
-    bool mental = i->mainspef[0] == '7';
+    bool mental = i->specialty[0] == '7';
     if (mental)
         a.unit = hd_world_choose(l->chunk->world, l->place->ccg, HD_UNIT_MENTAL_HEALTH, &l->r);
     double x = hd_rng_unit(&l->r);
     bool new_codes = hd_date_financial_year(date) >= 2013;
-    a.admimeth = hd_code8_of(!past_ae ? "21" : mental ? "25" : x < 0.6 ? "22" : x < 0.72 ? "23"
-                             : x < 0.84 ? "24" : new_codes ? "2D" : "28");
+    a.admimeth = hd_code8_of(!past_ae    ? "21"
+                             : mental    ? "25"
+                             : x < 0.6   ? "22"
+                             : x < 0.72  ? "23"
+                             : x < 0.84  ? "24"
+                             : new_codes ? "2D"
+                                         : "28");
     if (!past_ae && new_codes && a.unit == v->unit && draw_chance(&l->r, 0.012)) {
         a.admimeth = hd_code8_of("2A"); /* seen here, bedded elsewhere */
         a.unit = hd_world_choose(l->chunk->world, l->place->ccg, HD_UNIT_ACUTE, &l->r);
@@ -265,7 +276,9 @@ static hd_discharge admit(hd_life *l, struct visit *v, bool past_ae, int32_t dat
     if (hd_life_age(l, date) > 80 && l->token[1] >> 40 & 1 && l->conditions & HD_HAS_DEMENTIA)
         a.admisorc = hd_code8_of(hd_date_financial_year(date) >= 2022 ? "56" : "85");
     bool child = hd_life_age(l, date) < 17 && !mental;
-    a.mainspef = a.tretspef = child ? "420" : i->mainspef;
+    a.tretspef = child ? "420" : i->specialty;
+    a.mainspef =
+        strcmp(a.tretspef, "328") == 0 ? "300" : a.tretspef; /* stroke is a function only */
     if (mental && hd_date_financial_year(date) <= 2015 && draw_chance(&l->r, 0.15))
         a.epitype = hd_code8_of("4");
     a.diag = i->diag;
@@ -285,8 +298,8 @@ static void choose_where(hd_life *l, const hd_plan *p, struct visit *v)
     double weights[4];
     for (size_t i = 0; i < 4; i++)
         weights[i] = departments[i].share;
-    v->unit = draw_chance(&l->r, 0.9) ? l->home
-                                      : hd_world_choose(w, l->place->ccg, HD_UNIT_ACUTE, &l->r);
+    v->unit =
+        draw_chance(&l->r, 0.9) ? l->home : hd_world_choose(w, l->place->ccg, HD_UNIT_ACUTE, &l->r);
     v->department = departments[draw_weighted(&l->r, weights, 4)].department;
     if (p->kind == HD_PLAN_READMISSION) {
         v->unit = p->unit;

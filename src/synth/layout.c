@@ -95,7 +95,7 @@ static const struct spec apc[] = {
     NUM(hd_apc_row, "ANTEDUR", antedur),
     NUM(hd_apc_row, "POSTDUR", postdur),
     NUM(hd_apc_row, "MATAGE", matage),
-    NUM(hd_apc_row, "NUMPREG", numpreg),
+    CODE(hd_apc_row, "NUMPREG", numpreg),
     NUM(hd_apc_row, "ANAGEST", anagest),
     NUM(hd_apc_row, "MATERNITY_EPISODE_TYPE", maternity_type),
     CODE(hd_apc_row, "NUMBABY", numbaby),
@@ -220,8 +220,8 @@ static const struct spec ecds[] = {
     CODE(hd_ecds_row, "PROVIDER_CODE_DERIVED", c.procode3),
     CODE(hd_ecds_row, "SITE", c.sitetret),
     NUM(hd_ecds_row, "AGE_AT_ARRIVAL", c.age),
-    {"FRACTIONAL_AGE_AT_ARRIVAL", HD_COLUMN_THOUSANDTHS, offsetof(hd_ecds_row, c.age_thousandths), 0,
-     0},
+    {"FRACTIONAL_AGE_AT_ARRIVAL", HD_COLUMN_THOUSANDTHS, offsetof(hd_ecds_row, c.age_thousandths),
+     0, 0},
     KEY(hd_ecds_row, "EPIKEY", epikey),
     DATE(hd_ecds_row, "ARRIVAL_DATE", arrival_date),
     CLOCKL(hd_ecds_row, "ARRIVAL_TIME", arrival_time),
@@ -333,7 +333,7 @@ static char *put_number(char *out, int32_t v)
 {
     if (v < 0)
         *out++ = '-';
-    return put_unsigned(out, v < 0 ? (uint64_t) - (int64_t)v : (uint64_t)v);
+    return put_unsigned(out, v < 0 ? (uint64_t)-(int64_t)v : (uint64_t)v);
 }
 
 static char *put_two(char *out, int v)
@@ -374,7 +374,7 @@ static char *put_token(char *out, const uint64_t token[2])
 static char *put_clock(char *out, int32_t minutes, bool is_long)
 {
     if (minutes < 0) /* a sentinel */
-        return put_unsigned(out, (uint64_t) - (int64_t)minutes);
+        return put_unsigned(out, (uint64_t)-(int64_t)minutes);
     out = put_two(out, minutes / 60 % 24);
     if (is_long)
         *out++ = ':';

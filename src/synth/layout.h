@@ -53,8 +53,8 @@ typedef struct hd_apc_row {
     hd_code8 opertn[HD_N_PROCEDURES];
     int32_t opdate[HD_N_PROCEDURES];
     /* maternity tail */
-    int32_t antedur, postdur, matage, numpreg, anagest, maternity_type;
-    hd_code8 numbaby, numtailb, delonset, delmeth_d, well_baby;
+    int32_t antedur, postdur, matage, anagest, maternity_type;
+    hd_code8 numpreg, numbaby, numtailb, delonset, delmeth_d, well_baby;
     hd_code8 delmeth[HD_N_BABIES], delplac[HD_N_BABIES], birstat[HD_N_BABIES];
     int32_t birweit[HD_N_BABIES], gestat[HD_N_BABIES];
     int year; /* data year of the file */

@@ -9,7 +9,8 @@
 #include <string.h>
 
 enum {
-    RUN_IN_DAYS = 700, /* simulated before the first day, so that the first month is like the others */
+    RUN_IN_DAYS =
+        700, /* simulated before the first day, so that the first month is like the others */
     A_YEAR = 365
 };
 
@@ -36,10 +37,10 @@ enum { N_AGES = sizeof ages / sizeof *ages };
 static const struct {
     const char *code;
     double town, country;
-} ethnicities[] = {{"A", 74, 93}, {"B", 1, 0.6},  {"C", 4.5, 3},   {"D", 0.8, 0.2}, {"E", 0.4, 0.1},
-                   {"F", 0.7, 0.2}, {"G", 0.6, 0.2}, {"H", 3.2, 0.4}, {"J", 2.6, 0.2},
-                   {"K", 1, 0.1},   {"L", 2, 0.3},   {"M", 1.4, 0.1}, {"N", 2.4, 0.2},
-                   {"P", 0.7, 0.1}, {"R", 0.9, 0.3}, {"S", 1.8, 0.5}};
+} ethnicities[] = {{"A", 74, 93},   {"B", 1, 0.6},   {"C", 4.5, 3},   {"D", 0.8, 0.2},
+                   {"E", 0.4, 0.1}, {"F", 0.7, 0.2}, {"G", 0.6, 0.2}, {"H", 3.2, 0.4},
+                   {"J", 2.6, 0.2}, {"K", 1, 0.1},   {"L", 2, 0.3},   {"M", 1.4, 0.1},
+                   {"N", 2.4, 0.2}, {"P", 0.7, 0.1}, {"R", 0.9, 0.3}, {"S", 1.8, 0.5}};
 enum { N_ETHNICITIES = sizeof ethnicities / sizeof *ethnicities };
 
 double hd_life_age(const hd_life *l, int32_t date)
@@ -106,7 +107,8 @@ static double rate_of_kind(const hd_life *l, hd_plan_kind kind, int32_t date)
     case HD_PLAN_ILLNESS: /* as often as in winter; summer is thinned */
         return rates[i].attend * l->frailty * deprivation(l) * 1.13 * growth;
     case HD_PLAN_REFERRAL:
-        return 1.5 * growth * rates[i].referred * (0.4 + 0.6 * l->frailty) * (l->is_female ? 1.1 : 0.9);
+        return 1.5 * growth * rates[i].referred * (0.4 + 0.6 * l->frailty) *
+               (l->is_female ? 1.1 : 0.9);
     default: /* HD_PLAN_DEATH */
         return rates[i].death * l->frailty * (l->is_female ? 0.85 : 1.15);
     }
@@ -125,8 +127,7 @@ static void choose_place(hd_life *l)
     if (draw_chance(&l->r, 0.04)) /* registered elsewhere */
         ccg = (int)hd_rng_below(&l->r, (uint32_t)w->n_ccgs);
     const hd_ccg *c = &w->ccgs[ccg];
-    l->practice = &w->practices[c->first_practice +
-                                hd_rng_below(&l->r, (uint32_t)c->n_practices)];
+    l->practice = &w->practices[c->first_practice + hd_rng_below(&l->r, (uint32_t)c->n_practices)];
     l->home = hd_world_choose(w, l->place->ccg, HD_UNIT_ACUTE, &l->r);
 }
 
@@ -198,8 +199,8 @@ static bool take_plan(hd_life *l, hd_plan *out)
 
 static void illness(hd_life *l, const hd_plan *p)
 {
-    bool is_there = !hd_life_is_in_hospital(l, p->date) &&
-                    draw_chance(&l->r, hd_season(p->date) / 1.13);
+    bool is_there =
+        !hd_life_is_in_hospital(l, p->date) && draw_chance(&l->r, hd_season(p->date) / 1.13);
     if (!p->is_redraw && is_there)
         hd_emergency_visit(l, p);
     if (!l->is_dead)
@@ -279,10 +280,10 @@ static void live(hd_life *l)
     }
 }
 
-static void finish(hd_life *l, bool is_baby)
+static void finish(hd_life *l)
 {
     hd_chunk *k = l->chunk;
-    hd_truth_person(k->truth, &l->rows, is_baby);
+    hd_truth_person(k->truth, &l->rows);
     hd_err err;
     if (hd_truth_spells(k->truth, k->episodes, k->n_episodes, &err) != HD_OK)
         k->is_out_of_memory = true;
@@ -306,7 +307,7 @@ static void live_child(hd_chunk *k, const hd_life *mother, size_t i)
         plan_life(&baby, baby.in_hospital_until + 1);
         live(&baby);
     }
-    finish(&baby, true);
+    finish(&baby);
 }
 
 void hd_life_run(hd_chunk *k, uint64_t person)
@@ -326,7 +327,7 @@ void hd_life_run(hd_chunk *k, uint64_t person)
     choose_conditions(&l, start);
     plan_life(&l, start);
     live(&l);
-    finish(&l, false);
+    finish(&l);
     for (size_t i = 0; i < l.n_births; i++)
         live_child(k, &l, i);
 }

@@ -50,11 +50,11 @@ typedef enum hd_plan_kind {
 typedef struct hd_plan {
     int32_t date;
     hd_plan_kind kind;
-    bool is_redraw;        /* only draw the waiting time again: people grow older */
-    int unit;              /* of appointment, treatment, readmission */
-    size_t what;           /* clinic, treatment or illness */
-    int visit;             /* of an appointment: 0 first; of a treatment: courses to come */
-    int32_t since;         /* when it was asked for */
+    bool is_redraw; /* only draw the waiting time again: people grow older */
+    int unit;       /* of appointment, treatment, readmission */
+    size_t what;    /* clinic, treatment or illness */
+    int visit;      /* of an appointment: 0 first; of a treatment: courses to come */
+    int32_t since;  /* when it was asked for */
     bool is_urgent;
 } hd_plan;
 
@@ -87,7 +87,8 @@ typedef struct hd_life {
     hd_person_rows rows;
 } hd_life;
 
-/* life.c: a whole life, from the first day to the last, and those of the children born meanwhile. */
+/* life.c: a whole life, from the first day to the last, and those of the children born meanwhile.
+ */
 void hd_life_run(hd_chunk *k, uint64_t person);
 double hd_life_age(const hd_life *l, int32_t date); /* years */
 hd_age_group hd_life_age_group(const hd_life *l, int32_t date);
@@ -98,7 +99,8 @@ double hd_season(int32_t date);
 
 /* row.c: keys, the common part, and the way out. */
 int hd_row_year(const hd_life *l, int32_t date); /* data year, or -1 outside the data */
-uint64_t hd_row_key(hd_life *l, hd_dataset dataset, int year); /* the next; 0 when there are too many */
+uint64_t hd_row_key(hd_life *l, hd_dataset dataset,
+                    int year); /* the next; 0 when there are too many */
 uint64_t hd_row_susrecid(const hd_life *l, hd_dataset dataset, uint32_t n);
 void hd_row_common_of(hd_life *l, hd_row_common *c, int unit, int32_t date, int year);
 /* Spoil some, format, count. */
@@ -138,7 +140,8 @@ void hd_stay_regular(hd_life *l, int32_t date);
 
 /* The episode that a critical care period belongs to. */
 typedef struct hd_critical {
-    uint64_t susrecid, other; /* other: of an episode that matches less well; 0 when there is none */
+    uint64_t susrecid,
+        other; /* other: of an episode that matches less well; 0 when there is none */
     int year, unit;
     int32_t from, until;
     bool has_person, died;

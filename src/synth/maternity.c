@@ -1,5 +1,5 @@
-/* maternity.c - pregnancies, deliveries and births. A mother and each of her babies have an episode of
- * their own with the same maternity tail; a baby is a new person from then on. */
+/* maternity.c - pregnancies, deliveries and births. A mother and each of her babies have an episode
+ * of their own with the same maternity tail; a baby is a new person from then on. */
 #include "synth/draw.h"
 #include "synth/life.h"
 
@@ -18,12 +18,9 @@ static const struct {
     bool is_surgical;
 } ways[] = {
     {"02", "8", "R182", "Y811", 0, 2, 5, true}, /* emergency caesarean: its chance is the trust's */
-    {"01", "7", "R172", "Y811", 13.0, 1, 4, true},
-    {"05", "2", "R215", "R271", 4.5, 1, 3, true},
-    {"06", "3", "R213", "R271", 3.0, 1, 3, true},
-    {"07", "4", "R222", "R271", 6.5, 0, 2, true},
-    {"04", "5", "R202", "", 0.5, 0, 3, true},
-    {"08", "1", "R239", "", 1.5, 0, 2, false},
+    {"01", "7", "R172", "Y811", 13.0, 1, 4, true}, {"05", "2", "R215", "R271", 4.5, 1, 3, true},
+    {"06", "3", "R213", "R271", 3.0, 1, 3, true},  {"07", "4", "R222", "R271", 6.5, 0, 2, true},
+    {"04", "5", "R202", "", 0.5, 0, 3, true},      {"08", "1", "R239", "", 1.5, 0, 2, false},
     {"09", "0", "R249", "", 71.0, 0, 2, false},
 };
 enum { N_WAYS = sizeof ways / sizeof *ways, EMERGENCY = 0, NORMAL = N_WAYS - 1 };

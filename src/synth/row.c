@@ -11,8 +11,8 @@ int hd_row_year(const hd_life *l, int32_t date)
     return date >= k->first_day && date <= k->last_day ? hd_date_financial_year(date) : -1;
 }
 
-/* One to one from below span into span / 9 .. 10 * span / 9: span is 9 times a power of ten, and the
- * factors have no divisor in common with it. */
+/* One to one from below span into span / 9 .. 10 * span / 9: span is 9 times a power of ten, and
+ * the factors have no divisor in common with it. */
 static uint64_t spread(uint64_t x, size_t which, uint64_t span)
 {
     static const uint64_t factors[2 * HD_N_DATASETS] = {
@@ -30,8 +30,8 @@ uint64_t hd_row_key(hd_life *l, hd_dataset dataset, int year)
         return 0;
     uint64_t x = l->id * HD_ROWS_PER_LIFE + l->n_keys[dataset]++;
     /* 12 digits until 2020-21, then 19, which is more than a signed 64-bit number holds. */
-    return spread(x, dataset, year >= 2021 ? UINT64_C(9000000000000000000)
-                                           : UINT64_C(900000000000));
+    return spread(x, dataset,
+                  year >= 2021 ? UINT64_C(9000000000000000000) : UINT64_C(900000000000));
 }
 
 uint64_t hd_row_susrecid(const hd_life *l, hd_dataset dataset, uint32_t n)
@@ -117,8 +117,8 @@ void hd_row_common_of(hd_life *l, hd_row_common *c, int unit, int32_t date, int 
     set_age(c, l->birth, date);
     /* Rows carry the code of that day; the sites stay those of the unit that was taken over. */
     const hd_unit *named = &w->units[hd_world_unit_on(w, unit, date)];
-    const hd_site *site = &w->sites[treated_by->first_site +
-                                    hd_rng_below(&l->dirt, (uint32_t)treated_by->n_sites)];
+    const hd_site *site =
+        &w->sites[treated_by->first_site + hd_rng_below(&l->dirt, (uint32_t)treated_by->n_sites)];
     c->procode3 = hd_code8_of(named->code);
     c->procode5 = hd_code8_of(named->procode5);
     c->procode = hd_rng_below(&l->dirt, 10) ? c->procode5 : hd_code8_of(site->code);
@@ -154,8 +154,11 @@ static void tell_truth(hd_life *l, hd_dataset dataset, int unit, const void *row
         return;
     const hd_apc_row *apc = row;
     hd_truth_delivery(k->truth, unit, apc);
-    if (hd_code8_is(apc->dismeth, "4") && hd_code8_is(apc->epistat, "3"))
+    bool finished = hd_code8_is(apc->epistat, "3");
+    if (finished && hd_code8_is(apc->dismeth, "4"))
         hd_truth_total(k->truth, HD_TOTAL_DEATHS);
+    if (finished && (hd_code8_is(apc->epitype, "3") || hd_code8_is(apc->epitype, "6")))
+        hd_truth_total(k->truth, HD_TOTAL_BIRTHS);
     if (!HD_GROW(k->episodes, k->n_episodes, k->cap_episodes)) {
         k->is_out_of_memory = true;
         return;

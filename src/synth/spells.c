@@ -1,4 +1,5 @@
-/* spells.c - provider spells and continuous spells of one person for the truth, after doc/methods.md
+/* spells.c - provider spells and continuous spells of one person for the truth, after
+ * doc/methods.md
  * ("Provider spells", "Continuous spells" variant B). Written on its own: src/derive is tested
  * against this, so neither may use the other. */
 #include "synth/truth.h"
@@ -67,8 +68,8 @@ static void take_in(struct spell *s, const hd_episode *e)
     s->last = e;
     s->has_cancer |= e->has_cancer;
     s->is_maternity |= !hd_code8_is(e->epitype, "1") || one_of(e->mainspef, "501 560 610");
-    s->is_mental_health |= strncmp(e->mainspef.s, "700", 4) >= 0 &&
-                           strncmp(e->mainspef.s, "715", 4) <= 0;
+    s->is_mental_health |=
+        strncmp(e->mainspef.s, "700", 4) >= 0 && strncmp(e->mainspef.s, "715", 4) <= 0;
     s->is_finished = one_of(e->dismeth, "1 2 3 4 5 6 7");
     s->end = e->epiend;
     s->disdate = HD_DATE_NONE;

@@ -1,7 +1,8 @@
 /* stay.c - one stay in hospital as episodes: how long, who, how it ends, and what follows.
  *
  * A person's stays never overlap, and none begins on the day on which another began, unless it is
- * a transfer: that one lasts a night at least. So the order of episodes and of spells is never a tie.
+ * a transfer: that one lasts a night at least. So the order of episodes and of spells is never a
+ * tie.
  */
 #include "synth/draw.h"
 #include "synth/life.h"
@@ -62,8 +63,8 @@ static int32_t draw_days(hd_life *l, const hd_admission *a)
 {
     const hd_unit *u = &l->chunk->world->units[a->unit];
     bool elective = a->waited != HD_NONE;
-    double mean = a->mean_days * u->effect[elective ? HD_EFFECT_STAY_ELECTIVE
-                                                    : HD_EFFECT_STAY_EMERGENCY];
+    double mean =
+        a->mean_days * u->effect[elective ? HD_EFFECT_STAY_ELECTIVE : HD_EFFECT_STAY_EMERGENCY];
     double older = hd_life_age(l, a->date) - 60;
     if (!elective && older > 0)
         mean *= 1 + 0.015 * older;
@@ -220,11 +221,15 @@ static void set_procedures(hd_life *l, const struct stay *s, int episode, hd_apc
 
 static void set_tail(const hd_admission *a, hd_apc_row *row)
 {
-    row->antedur = row->postdur = row->matage = row->numpreg = row->anagest = HD_NONE;
+    row->antedur = row->postdur = row->matage = row->anagest = HD_NONE;
     for (int i = 0; i < HD_N_BABIES; i++)
         row->birweit[i] = row->gestat[i] = HD_NONE;
     char type = row->epitype.s[0];
-    row->maternity_type = type == '2' ? 1 : type == '3' ? 2 : type == '5' ? 3 : type == '6' ? 4 : 99;
+    row->maternity_type = type == '2'   ? 1
+                          : type == '3' ? 2
+                          : type == '5' ? 3
+                          : type == '6' ? 4
+                                        : 99;
     if (!a->n_tail)
         return;
     row->delonset = a->delonset;
@@ -243,7 +248,7 @@ static void set_tail(const hd_admission *a, hd_apc_row *row)
         row->antedur = a->delivered - row->epistart;
         row->postdur = row->epiend != HD_DATE_NONE ? row->epiend - a->delivered : HD_NONE;
         row->matage = row->c.age;
-        row->numpreg = (int32_t)(row->c.token[1] % 4);
+        row->numpreg = hd_code8_of((char[]){'0', (char)('0' + row->c.token[1] % 4), '\0'});
         row->anagest = 9 + (int32_t)(row->c.token[1] / 4 % 8);
     }
 }
@@ -265,7 +270,7 @@ static void set_admission(const struct stay *s, int episode, hd_apc_row *row)
     bool assessment = a->with_assessment_unit && episode == 0 && s->n_episodes > 1;
     bool surgical = a->mainspef[0] == '1';
     row->mainspef = hd_code8_of(!assessment ? a->mainspef : surgical ? "100" : "300");
-    row->tretspef = hd_code8_of(!assessment ? a->tretspef : surgical ? "100" : "326");
+    row->tretspef = hd_code8_of(!assessment ? a->tretspef : surgical ? "100" : "300");
     row->elecdate = a->waited != HD_NONE ? s->admitted - a->waited : HD_DATE_NONE;
     row->elecdur = a->waited != HD_NONE ? a->waited : 9998;
     row->waitlist = a->is_waitlist;
@@ -278,9 +283,9 @@ static void set_admission(const struct stay *s, int episode, hd_apc_row *row)
     row->well_baby = hd_code8_of(hd_code8_is(row->tretspef, "424") ? "Y" : "N");
     row->susspellid = s->susspellid;
     row->provspno = s->provspno;
-    row->acscflag = a->waited == HD_NONE && (strncmp(a->diag, "J4", 2) == 0 ||
-                                             strncmp(a->diag, "E1", 2) == 0 ||
-                                             strncmp(a->diag, "L03", 3) == 0);
+    row->acscflag =
+        a->waited == HD_NONE && (strncmp(a->diag, "J4", 2) == 0 || strncmp(a->diag, "E1", 2) == 0 ||
+                                 strncmp(a->diag, "L03", 3) == 0);
 }
 
 /* What follows from the rest, as the national derivations say. */
@@ -293,8 +298,8 @@ static void set_derived(const struct stay *s, int episode, int year, hd_apc_row 
     int32_t end = finished ? row->epiend : year_end;
     bool other = row->epitype.s[0] == '5' || row->epitype.s[0] == '6';
     row->epidur = finished ? row->epiend - row->epistart : HD_NONE;
-    row->bedyear = other ? HD_NONE
-                         : end - (row->epistart > year_start ? row->epistart : year_start);
+    row->bedyear =
+        other ? HD_NONE : end - (row->epistart > year_start ? row->epistart : year_start);
     row->spelbgin = episode ? 0 : row->epistart < year_start ? 1 : 2;
     row->spelend = hd_code8_of(last ? "Y" : "N");
     row->speldur = last ? row->epiend - row->admidate : HD_NONE;
@@ -302,7 +307,7 @@ static void set_derived(const struct stay *s, int episode, int year, hd_apc_row 
     row->fce = finished && s->a->classpat != 3;
     row->fae = row->fce && episode == 0;
     row->fae_emergency = row->fae && row->admimeth.s[0] == '2';
-    row->fde = row->fce && last;
+    row->fde = row->fce && last && row->dismeth.s[0] != '8';
     row->disreadydate = last && s->a->classpat == 1 ? row->epiend : HD_DATE_NONE;
     row->subdate = end + 18 + (int32_t)(row->epikey % 20);
     row->suslddate = row->subdate + 3;
@@ -447,7 +452,10 @@ static hd_discharge move_on(hd_life *l, const struct stay *s, int to)
     next.death = s->a->death * 0.5;
     x = hd_rng_unit(&l->r);
     bool new_codes = hd_date_financial_year(next.date) >= 2013;
-    next.admimeth = hd_code8_of(x < 0.6 ? "81" : x < 0.9 && new_codes ? "2B" : x < 0.95 ? "21" : "81");
+    next.admimeth = hd_code8_of(x < 0.6                ? "81"
+                                : x < 0.9 && new_codes ? "2B"
+                                : x < 0.95             ? "21"
+                                                       : "81");
     x = hd_rng_unit(&l->r);
     next.admisorc = hd_code8_of(x < 0.80 ? "51" : x < 0.82 ? "53" : x < 0.84 ? "87" : "19");
     if (l->chunk->world->units[to].group == HD_UNIT_COMMUNITY) {

@@ -1,7 +1,7 @@
 /* synth.c - chunks of people, in order, into files. See synth.h.
  *
- * A chunk is simulated and its rows are shuffled by one thread; then it waits for its turn to append.
- * Chunks are handed out in order, so the one whose turn it is is always being worked on.
+ * A chunk is simulated and its rows are shuffled by one thread; then it waits for its turn to
+ * append. Chunks are handed out in order, so the one whose turn it is is always being worked on.
  */
 #include "synth/synth.h"
 #include "base/alloc.h"

@@ -2,8 +2,8 @@
  * the layouts of HES APC, OP, A&E, critical care and ECDS, with the truth beside them.
  *
  * Same people, years, seed, dirty share and organisations give the same bytes on any number of
- * threads. Memory does not grow with people: they are simulated in chunks that are written in order.
- * Nobody in these files exists, and no organisation either (catalogue/organisations/).
+ * threads. Memory does not grow with people: they are simulated in chunks that are written in
+ * order. Nobody in these files exists, and no organisation either (catalogue/organisations/).
  */
 #ifndef HD_SYNTH_SYNTH_H
 #define HD_SYNTH_SYNTH_H
@@ -11,7 +11,7 @@
 #include "base/err.h"
 
 enum {
-    HD_SYNTH_FIRST_YEAR = 2007, /* A&E begins, and the field codes in use here */
+    HD_SYNTH_FIRST_YEAR = 2013, /* since then LSOA11 is filled and the codes used here are valid */
     HD_SYNTH_LAST_YEAR = 2023,
     HD_SYNTH_MAX_PEOPLE = 80000000
 };
@@ -22,7 +22,7 @@ typedef struct hd_synth_options {
     uint64_t seed;
     double dirty;       /* share of rows with one content error, 0 to 1 */
     const char *out;    /* folder for the files; made when it is not there */
-    const char *folder; /* with providers.csv, sites.csv, commissioners.csv, practices.csv, places.csv */
+    const char *folder; /* the organisation tables, catalogue/organisations */
 } hd_synth_options;
 
 typedef struct hd_synth_summary {

@@ -154,10 +154,9 @@ void hd_truth_row(hd_truth *t, hd_dataset dataset, int year, int dirt_kind)
         add(&t->dirty[dataset][dirt_kind], 1);
 }
 
-void hd_truth_person(hd_truth *t, const hd_person_rows *rows, bool is_baby)
+void hd_truth_person(hd_truth *t, const hd_person_rows *rows)
 {
     add(&t->totals[HD_TOTAL_PERSONS], 1);
-    add(&t->totals[HD_TOTAL_BABIES], is_baby);
     for (int d = 0; d < HD_N_DATASETS; d++)
         add(&t->people[d], rows->seen[d]);
 }
@@ -230,7 +229,8 @@ static int find_procedure(const hd_apc_row *row, const char *codes)
     return -1;
 }
 
-/* 1 emergency caesarean, 0 another known method, -1 unknown; doc/methods.md, "Deliveries", step 5. */
+/* 1 emergency caesarean, 0 another known method, -1 unknown; doc/methods.md, "Deliveries", step 5.
+ */
 static int delivery_method(const hd_apc_row *row)
 {
     if (find_procedure(row, "R18 R251") >= 0)

@@ -1,6 +1,7 @@
 /* truth.h - what the synthetic files say, counted while they are made: every indicator of
- * doc/methods.md by provider and month. Made from the rows as written (dirt included) by this module
- * alone; nothing of landing, derive or the engine is used, because those are tested against it.
+ * doc/methods.md by provider and month. Made from the rows as written (dirt included) by this
+ * module alone; nothing of landing, derive or the engine is used, because those are tested against
+ * it.
  *
  * Counting is safe from several threads and does not depend on their order: integers only.
  */
@@ -35,7 +36,7 @@ hd_episode hd_truth_episode(int unit, const hd_apc_row *row);
 HD_MUST hd_code hd_truth_spells(hd_truth *t, hd_episode *episodes, size_t n, hd_err *err);
 
 void hd_truth_row(hd_truth *t, hd_dataset dataset, int year, int dirt_kind /* -1: clean */);
-void hd_truth_person(hd_truth *t, const hd_person_rows *rows, bool is_baby);
+void hd_truth_person(hd_truth *t, const hd_person_rows *rows);
 
 uint64_t hd_truth_rows(const hd_truth *t, hd_dataset dataset, int year);
 uint64_t hd_truth_dirty(const hd_truth *t);
@@ -69,7 +70,7 @@ typedef enum hd_measure {
 
 typedef enum hd_total {
     HD_TOTAL_PERSONS,
-    HD_TOTAL_BABIES,
+    HD_TOTAL_BIRTHS,
     HD_TOTAL_SPELLS,
     HD_TOTAL_CONTINUOUS,
     HD_TOTAL_DELIVERIES,

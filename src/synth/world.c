@@ -15,9 +15,10 @@ enum { MAX_TABLE = 64 * 1024 * 1024, N_FILES = 5 };
 enum { PROVIDERS, SITES, COMMISSIONERS, PRACTICES, PLACES };
 
 const char *const hd_effect_names[HD_N_EFFECTS] = {
-    "emergency_readmission", "over_four_hours", "left_before_treatment",  "emergency_caesarean",
-    "missed_appointment",    "follow_up",       "stay_after_elective",    "stay_after_emergency",
-    "day_case",              "usual_residence", "weekend_discharge",      "death_in_hospital",
+    "emergency_readmission", "over_four_hours",      "left_before_treatment",
+    "emergency_caesarean",   "missed_appointment",   "follow_up",
+    "stay_after_elective",   "stay_after_emergency", "day_case",
+    "usual_residence",       "weekend_discharge",    "death_in_hospital",
 };
 
 /* The two outliers: which of the acute trusts that go on unchanged, in what, by how much. */

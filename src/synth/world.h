@@ -16,7 +16,8 @@ typedef enum hd_unit_group {
     HD_N_UNIT_GROUPS
 } hd_unit_group;
 
-/* What a trust does differently: factors on a probability's odds, or on a mean. 1 is the average. */
+/* What a trust does differently: factors on a probability's odds, or on a mean. 1 is the average.
+ */
 typedef enum hd_effect {
     HD_EFFECT_READMISSION, /* odds of an emergency readmission within 30 days */
     HD_EFFECT_BREACH,      /* odds of staying longer than four hours in A&E */
@@ -58,8 +59,8 @@ typedef struct hd_place {
 typedef struct hd_ccg {
     char code[HD_CODE_LEN];
     const char *icb, *region;
-    size_t first_practice, n_practices;  /* positions in practices */
-    double *weights[HD_N_UNIT_GROUPS];   /* n_units each, running sums */
+    size_t first_practice, n_practices; /* positions in practices */
+    double *weights[HD_N_UNIT_GROUPS];  /* n_units each, running sums */
 } hd_ccg;
 
 typedef struct hd_practice {
