@@ -27,7 +27,7 @@ static const struct {
     hd_effect effect;
     double factor;
 } planted[] = {
-    {3, HD_EFFECT_READMISSION, 1.6},
+    {3, HD_EFFECT_READMISSION, 1.8},
     {10, HD_EFFECT_BREACH, 2.6},
 };
 
