@@ -458,7 +458,7 @@ static hd_code keep_header(hd_delivery *r, const hd_slice *fields, size_t n, hd_
             if (strcasecmp(r->columns[i], r->columns[j]) == 0)
                 return hd_fail(err, HD_FORMAT,
                                "%s, line 1, column %zu: the same name as column %zu; rename or "
-                               "remove one of them",
+                               "remove one of them, or put a header row in front",
                                r->name, i + 1, j + 1);
     }
     return HD_OK;

@@ -101,15 +101,22 @@ void hd_identifier_note(hd_identifier_counts *c, unsigned shape)
     c->old_dates += (shape & HD_SHAPE_OLD_DATE) != 0;
 }
 
-const char *hd_identifier_verdict(const hd_identifier_counts *c, bool is_date)
+unsigned hd_identifier_verdict(const hd_identifier_counts *c, bool is_date)
 {
     if (c->nhs_numbers >= MINIMUM && c->nhs_numbers * 2 >= c->ten_digits)
-        return "NHS numbers";
-    if (c->postcodes >= MINIMUM && c->postcodes * 10 >= c->values)
-        return "postcodes";
+        return HD_SHAPE_NHS_NUMBER;
+    if (c->postcodes >= MINIMUM && c->postcodes * 50 >= c->values)
+        return HD_SHAPE_POSTCODE;
     /* A column of activity dates has few old ones; one of births has mostly old ones. */
     if (!is_date && c->old_dates >= MINIMUM && c->dates * 10 >= c->values &&
         c->old_dates * 2 >= c->dates)
-        return "dates of birth";
-    return NULL;
+        return HD_SHAPE_OLD_DATE;
+    return 0;
+}
+
+const char *hd_identifier_name(unsigned shape)
+{
+    return shape == HD_SHAPE_NHS_NUMBER ? "NHS numbers"
+           : shape == HD_SHAPE_POSTCODE ? "postcodes"
+                                        : "dates of birth";
 }

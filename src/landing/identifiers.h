@@ -27,8 +27,9 @@ bool hd_nhs_number_ok(const char *digits); /* 10 digits, modulus 11 */
 /* year: data year, so that old dates can be told; 0 means none is old. */
 unsigned hd_identifier_shape(const char *text, size_t len, int year);
 void hd_identifier_note(hd_identifier_counts *c, unsigned shape);
-/* NULL when nothing is wrong, else what the column seems to hold ("NHS numbers"). Columns of type
- * date hold dates by right: is_date leaves that test out. */
-const char *hd_identifier_verdict(const hd_identifier_counts *c, bool is_date);
+/* 0 when nothing is wrong, else the shape that the column seems to be full of: NHS_NUMBER, POSTCODE
+ * or OLD_DATE. Columns of type date hold dates by right: is_date leaves that test out. */
+unsigned hd_identifier_verdict(const hd_identifier_counts *c, bool is_date);
+const char *hd_identifier_name(unsigned shape); /* "NHS numbers" */
 
 #endif

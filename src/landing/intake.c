@@ -158,7 +158,9 @@ static void describe_defect(struct hd_intake *in, uint64_t line, unsigned column
     char name[80], place[120] = "";
     if (in->first_defect[0])
         return;
-    if (column && column <= hd_delivery_n_columns(in->reader)) {
+    if (column > hd_delivery_n_columns(in->reader)) {
+        snprintf(place, sizeof place, ", column %u", column);
+    } else if (column) {
         hd_columns_name(in, column, name, sizeof name);
         snprintf(place, sizeof place, ", column %u (%s)", column, name);
     }
@@ -218,18 +220,18 @@ static hd_code find_identifiers(struct hd_intake *in, hd_err *err)
 {
     for (size_t i = 0; i < in->n_targets; i++) {
         hd_target *t = &in->targets[i];
-        const char *holds = hd_identifier_verdict(&t->shapes, t->field->type == HD_DATE);
-        if (!holds || t->n_sources == 0 || t->field->kind == HD_FIELD_PERSON)
+        unsigned shape = hd_identifier_verdict(&t->shapes, t->field->type == HD_DATE);
+        if (!shape || t->n_sources == 0 || t->field->kind == HD_FIELD_PERSON)
             continue;
         for (size_t k = 0; k < t->n_sources; k++)
-            if (t->sources[k] >= 0)
-                HD_TRY(add_finding(in, (size_t)t->sources[k], holds, err));
+            if (t->sources[k] >= 0 && (!t->element_shapes || (t->element_shapes[k] & shape)))
+                HD_TRY(add_finding(in, (size_t)t->sources[k], hd_identifier_name(shape), err));
     }
     for (size_t i = 0; i < in->n_scans; i++) {
         const hd_scan *s = &in->scans[i];
-        const char *holds = s->is_nhs_number ? NULL : hd_identifier_verdict(&s->shapes, false);
-        if (holds)
-            HD_TRY(add_finding(in, (size_t)s->source, holds, err));
+        unsigned shape = s->is_nhs_number ? 0 : hd_identifier_verdict(&s->shapes, false);
+        if (shape)
+            HD_TRY(add_finding(in, (size_t)s->source, hd_identifier_name(shape), err));
     }
     return HD_OK;
 }
@@ -302,8 +304,12 @@ static hd_code end_file(struct hd_intake *in, hd_err *err)
         if (in->targets[i].has_memo)
             HD_TRY(hd_memo_empty(&in->targets[i].memo, err));
     HD_TRY(find_identifiers(in, err));
-    for (size_t i = 0; i < in->n_targets; i++)
-        in->targets[i].shapes = (hd_identifier_counts){0};
+    for (size_t i = 0; i < in->n_targets; i++) {
+        hd_target *t = &in->targets[i];
+        t->shapes = (hd_identifier_counts){0};
+        if (t->element_shapes)
+            memset(t->element_shapes, 0, t->field->n_elements);
+    }
     q->rows_read += f->rows_read;
     q->rows_kept += f->rows_kept;
     q->rows_rejected += f->rows_rejected;

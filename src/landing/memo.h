@@ -20,6 +20,7 @@ enum { /* hd_known.flags */
 typedef struct hd_known {
     uint32_t code; /* of the builder's dictionary, or a person number */
     uint8_t meaning, flags;
+    uint8_t shape;              /* hd_identifier_shape */
     uint32_t text_at, text_len; /* the text without blanks inside the raw text */
     int64_t number;             /* integer, day, or minutes of a clock text; INT64_MIN: none */
     uint64_t conditions;        /* bits of the rulebook's conditions that hold */

@@ -37,10 +37,11 @@ typedef struct hd_target {
     bool has_memo, is_watched, is_left_out;
     uint64_t condition_bits; /* of the conditions on this field */
     hd_identifier_counts shapes;
-    hd_cell *cells;    /* HD_BATCH_ROWS, when watched */
-    uint32_t *codes;   /* of the batch: rows, or rows * elements */
-    uint32_t *lengths; /* lists: elements of each row of the batch */
-    uint64_t *keys;    /* keys of the batch */
+    uint8_t *element_shapes; /* lists: shapes met, by element */
+    hd_cell *cells;          /* HD_BATCH_ROWS, when watched */
+    uint32_t *codes;         /* of the batch: rows, or rows * elements */
+    uint32_t *lengths;       /* lists: elements of each row of the batch */
+    uint64_t *keys;          /* keys of the batch */
 } hd_target;
 
 typedef struct hd_scan { /* a column of the file that is not kept, watched for identifiers */

@@ -60,6 +60,7 @@ static hd_code judge_list(struct hd_intake *in, hd_target *t, const hd_batch *b,
             HD_TRY(hd_memo_look(&t->memo, raw->bytes, raw->len, &k, err));
             codes[i] = k->code;
             in->broken[r] |= broken_by(k);
+            t->element_shapes[i] |= k->shape;
             if (!(k->flags & HD_KNOWN_NULL))
                 length = (uint32_t)i + 1;
             if (i == 0 && t->cells)

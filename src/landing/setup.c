@@ -143,7 +143,8 @@ static hd_code make_room(hd_target *t, hd_err *err)
         size_t n = f->kind == HD_FIELD_LIST ? f->n_elements : 1;
         ok &= (t->codes = hd_calloc(HD_BATCH_ROWS * n, sizeof *t->codes)) != NULL;
         if (f->kind == HD_FIELD_LIST)
-            ok &= (t->lengths = hd_calloc(HD_BATCH_ROWS, sizeof *t->lengths)) != NULL;
+            ok &= (t->lengths = hd_calloc(HD_BATCH_ROWS, sizeof *t->lengths)) != NULL &&
+                  (t->element_shapes = hd_calloc(n, 1)) != NULL;
     }
     if (!ok)
         return hd_fail_nomem(err);
@@ -211,6 +212,7 @@ static void free_target(hd_target *t)
     hd_free(t->cells);
     hd_free(t->codes);
     hd_free(t->lengths);
+    hd_free(t->element_shapes);
     hd_free(t->keys);
 }
 

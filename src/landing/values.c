@@ -82,8 +82,10 @@ hd_code hd_value_judge(void *target, const char *raw, size_t len, hd_known *out,
     out->text_at = (uint32_t)(text - raw);
     out->text_len = (uint32_t)text_len;
     out->conditions = conditions_of(t, &j.value);
-    if (!is_empty && t->field->type != HD_DECIMAL)
-        hd_identifier_note(&t->shapes, hd_identifier_shape(text, text_len, t->in->file->data_year));
+    if (!is_empty && t->field->type != HD_DECIMAL) {
+        out->shape = (uint8_t)hd_identifier_shape(text, text_len, t->in->file->data_year);
+        hd_identifier_note(&t->shapes, out->shape);
+    }
     if (t->in->sink && t->out >= 0)
         return hd_builder_code(t->in->sink->builder, (size_t)t->out, &j.value, &out->code, err);
     return HD_OK;

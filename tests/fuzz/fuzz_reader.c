@@ -1,5 +1,6 @@
-/* fuzz_reader.c - any bytes as a delivered file: they end in rows, defects or an error, and the rows
- * keep the promises of delivery.h. The first byte chooses the buffer, so that chunk borders move. */
+/* fuzz_reader.c - any bytes as a delivered file: they end in rows, defects or an error, and the
+ * rows keep the promises of delivery.h. The first byte chooses the buffer, so that chunk borders
+ * move. */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
-/* replay.c - stands in for libFuzzer: gives every file named on the command line to the target, then
- * a number of altered copies of each, so that the ordinary run finds what a changed parser breaks. */
+/* replay.c - stands in for libFuzzer: gives every file named on the command line to the target,
+ * then a number of altered copies of each, so that the ordinary run finds what a changed parser
+ * breaks. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
