@@ -1,13 +1,11 @@
-/* replay.c - stands in for libFuzzer: gives every file named on the command line to the target,
- * then a number of altered copies of each, so that the ordinary run finds what a changed parser
- * breaks. */
+/* replay.c - stands in for libFuzzer: gives every file named on the command line to the target, then
+ * altered copies of each, as many as the first argument says, so that the ordinary run finds what a
+ * changed parser breaks. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/rng.h"
-
-enum { ALTERED = 200 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -21,7 +19,7 @@ static void alter(uint8_t *bytes, size_t size, hd_rng *r)
     }
 }
 
-static int replay(const char *name, uint64_t number)
+static int replay(const char *name, uint64_t number, int altered)
 {
     FILE *f = fopen(name, "rb");
     if (!f) {
@@ -33,7 +31,7 @@ static int replay(const char *name, uint64_t number)
     fclose(f);
     LLVMFuzzerTestOneInput(whole, n);
     hd_rng r = hd_rng_stream(1, number);
-    for (int i = 0; i < ALTERED; i++) {
+    for (int i = 0; i < altered; i++) {
         memcpy(bytes, whole, n);
         alter(bytes, n, &r);
         LLVMFuzzerTestOneInput(bytes, hd_rng_below(&r, 4) ? n : hd_rng_below(&r, (uint32_t)n + 1));
@@ -43,9 +41,9 @@ static int replay(const char *name, uint64_t number)
 
 int main(int argc, char **argv)
 {
-    int failed = 0;
-    for (int i = 1; i < argc; i++)
-        failed |= replay(argv[i], (uint64_t)i);
-    printf("%d inputs, %d altered copies of each\n", argc - 1, ALTERED);
-    return failed || argc < 2;
+    int failed = 0, altered = argc > 1 ? atoi(argv[1]) : 0;
+    for (int i = 2; i < argc; i++)
+        failed |= replay(argv[i], (uint64_t)i - 1, altered);
+    printf("%d inputs, %d altered copies of each\n", argc - 2, altered);
+    return failed || argc < 3;
 }

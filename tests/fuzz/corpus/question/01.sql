@@ -1,0 +1,1 @@
+SELECT place, count(*) FROM stays GROUP BY place

@@ -1,0 +1,1 @@
+SELECT region, month, count(DISTINCT person), avg(los) FROM stays WHERE kind_of_stay = 'emergency' GROUP BY ALL ORDER BY 3 DESC LIMIT 5

@@ -1,0 +1,1 @@
+SELECT age_band, count(*) FILTER (WHERE sex = '1') AS men, count(*) FILTER (WHERE sex = '2') AS women FROM stays GROUP BY 1 HAVING men > 10

@@ -1,0 +1,1 @@
+SELECT count(*), median(cost), quantile_cont(los, 0.9), stddev_samp(weight), var_samp(balance) FROM stays

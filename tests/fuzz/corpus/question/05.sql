@@ -1,0 +1,1 @@
+SELECT region, age_band, sum(cost) FROM stays GROUP BY ROLLUP (region, age_band)

@@ -1,0 +1,1 @@
+SELECT region, age_band, sex, count(*) FROM stays GROUP BY CUBE (region, age_band, sex)

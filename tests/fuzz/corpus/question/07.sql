@@ -1,0 +1,1 @@
+SELECT region, sex, count(*) FROM stays GROUP BY GROUPING SETS ((region), (sex), ())

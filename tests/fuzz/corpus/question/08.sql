@@ -1,0 +1,1 @@
+SELECT count(*) FROM stays WHERE any_diagnosis IN codelist('sugar') AND NOT any_operation LIKE 'I2%'

@@ -1,0 +1,1 @@
+SELECT primary_diagnosis, count(*) FROM stays WHERE diag_02 IS NOT NULL GROUP BY primary_diagnosis

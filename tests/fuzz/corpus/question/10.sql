@@ -1,0 +1,1 @@
+SELECT date_trunc('month', admitted) AS m, count(*) FROM stays GROUP BY m ORDER BY m NULLS FIRST

@@ -1,0 +1,1 @@
+SELECT count(*) * 100.0 / count(DISTINCT person) AS rate FROM stays

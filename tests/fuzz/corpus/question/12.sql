@@ -1,0 +1,1 @@
+SELECT CASE WHEN los BETWEEN 0 AND 7 THEN 'short' WHEN los > 7 THEN 'long' END AS stay, min(admitted), max(left_on) FROM stays GROUP BY stay

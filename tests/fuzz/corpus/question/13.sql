@@ -1,0 +1,1 @@
+SELECT count(*) FROM stays WHERE age + los > 50 OR (cost > 100.5 AND weight IS NULL)

@@ -1,0 +1,1 @@
+SELECT x.sex, count(DISTINCT x.epikey) FROM stays AS x WHERE x.ward NOT IN ('W001', NULL) GROUP BY x.sex

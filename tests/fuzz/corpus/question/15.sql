@@ -1,0 +1,1 @@
+SELECT count(DISTINCT place), quantile_lower(los, 0.5, 0.95), quantile_upper(los, 0.5, 0.95) FROM stays

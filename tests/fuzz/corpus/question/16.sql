@@ -1,0 +1,1 @@
+SELECT outcome, count(*) FROM visits WHERE minutes IS NOT DISTINCT FROM 4 GROUP BY outcome

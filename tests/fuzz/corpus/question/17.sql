@@ -1,0 +1,1 @@
+SELECT count(*), sum(score), max(outcome) FROM calls

@@ -1,0 +1,1 @@
+SELECT epikey FROM stays

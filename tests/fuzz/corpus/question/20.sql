@@ -1,0 +1,1 @@
+SELECT person, count(*) FROM stays GROUP BY person

@@ -1,0 +1,1 @@
+SELECT los FROM stays

@@ -1,0 +1,1 @@
+SELECT ward, los FROM stays WHERE place = 'R01' GROUP BY ward, los

@@ -1,0 +1,1 @@
+SELECT count(*) FROM stays UNION SELECT count(*) FROM visits

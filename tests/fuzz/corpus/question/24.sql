@@ -1,0 +1,1 @@
+WITH s AS (SELECT * FROM stays) SELECT count(*) FROM s

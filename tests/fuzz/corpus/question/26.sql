@@ -1,0 +1,1 @@
+SELECT count(*) FROM stays JOIN visits ON stays.hesid = visits.hesid

@@ -1,0 +1,1 @@
+SELECT (SELECT max(epikey) FROM stays) FROM stays

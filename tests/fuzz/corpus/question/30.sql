@@ -1,0 +1,1 @@
+SELECT count(*) FROM stays WHERE los = (SELECT max(los) FROM stays)

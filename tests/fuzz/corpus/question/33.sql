@@ -1,0 +1,1 @@
+SELECT list(person) FROM stays

@@ -1,0 +1,1 @@
+SELECT first(ward) FROM stays

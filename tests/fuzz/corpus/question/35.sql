@@ -1,0 +1,1 @@
+SELECT DISTINCT place FROM stays

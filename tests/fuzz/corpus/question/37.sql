@@ -1,0 +1,1 @@
+COPY stays TO '/tmp/x'

@@ -1,0 +1,1 @@
+SELECT count(*) FROM stays GROUP BY current_setting('home_directory')

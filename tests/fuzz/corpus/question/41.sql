@@ -1,0 +1,1 @@
+SELECT count(*) FROM stays QUALIFY row_number() OVER () = 1

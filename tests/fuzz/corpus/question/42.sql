@@ -1,0 +1,1 @@
+SELECT count(*) FROM stays USING SAMPLE 10%

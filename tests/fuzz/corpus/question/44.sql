@@ -1,0 +1,1 @@
+SELECT count(DISTINCT person) FROM stays WHERE person = 5

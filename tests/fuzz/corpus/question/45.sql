@@ -1,0 +1,1 @@
+SELECT max(diagnosis) FROM stays

@@ -1,0 +1,1 @@
+SELECT nhs_number, count(*) FROM stays GROUP BY 1

@@ -1,0 +1,1 @@
+SELECT sum(los) FROM stays GROUP BY 2

@@ -1,0 +1,1 @@
+SELECT count(*) FROM stays ORDER BY epikey

@@ -1,0 +1,1 @@
+SELECT count(*) AS n FROM stays HAVING max(epikey) > 3

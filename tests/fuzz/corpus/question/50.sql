@@ -1,0 +1,1 @@
+SELECT region_of(place), band_of_age(age), count(*) FROM stays GROUP BY region_of(place), band_of_age(age)

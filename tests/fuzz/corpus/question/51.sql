@@ -1,0 +1,1 @@
+SELECT count(*) FROM stays WHERE regexp_matches(ward, '^W0+[1-9]') AND strftime(admitted, '%Y-%m') = '2015-01'

@@ -1,0 +1,1 @@
+SELECT count(*) FROM stays WHERE 1 = 1 AND (sex = '1' OR NULL)
