@@ -46,14 +46,21 @@ static hd_value pick(hd_rng *r, const char *const *list, uint32_t n)
     return text_value(list[hd_rng_below(r, n)]);
 }
 
+/* Texts made from a number; each is kept once, for the whole run. */
 static hd_value numbered(const char *start, const char *format, unsigned n)
 {
-    char text[32];
-    int at = snprintf(text, sizeof text, "%s", start);
-    at += snprintf(text + at, sizeof text - (size_t)at, format, n);
-    char *copy = keep((size_t)at + 1, 1);
-    memcpy(copy, text, (size_t)at);
-    return text_value(copy);
+    enum { MAX_TEXTS = 1000, MAX_LENGTH = 16 };
+    static char texts[MAX_TEXTS][MAX_LENGTH];
+    static size_t n_texts;
+    char *text = texts[n_texts];
+    int at = snprintf(text, MAX_LENGTH, "%s", start);
+    snprintf(text + at, MAX_LENGTH - (size_t)at, format, n);
+    for (size_t i = 0; i < n_texts; i++)
+        if (strcmp(texts[i], text) == 0)
+            return text_value(texts[i]);
+    if (++n_texts == MAX_TEXTS)
+        abort();
+    return text_value(text);
 }
 
 /* ---- values ---------------------------------------------------------------------------------- */

@@ -38,7 +38,8 @@ typedef struct table {
     uint64_t *keys[MAX_FIELDS];
 } table;
 
-/* Fill the tables from the seed. Texts live until the program ends; the rest until world_free. */
+/* Fill the tables from the seed. Texts live until the program ends, the rest until
+ * world_free. */
 void world_make(table tables[N_TABLES], uint64_t seed);
 void world_free(table tables[N_TABLES]);
 /* Write them into a new vault; aborts with the error when that fails. */
