@@ -60,6 +60,9 @@ static int run(int argc, char **argv)
     if (code == HD_OK) {
         add_rows(&l, c);
         code = hd_listing_print(&l, format, &err);
+        if (code == HD_OK && strcmp(format, "table") == 0)
+            printf("\ncatalogue version %s, %s\n", hd_catalogue_version(c),
+                   hd_catalogue_folder(c));
     }
     hd_listing_free(&l);
     hd_catalogue_close(c);

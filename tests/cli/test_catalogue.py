@@ -37,7 +37,7 @@ def test_datasets_lists_every_table():
     ["fields", "deliveries"], ["fields", "apc", "admimeth"], ["fields", "apc", "tretspef"],
     ["fields", "apc", "diagnosis"], ["organisations"]])
 def test_tables_fit_a_hundred_columns(args):
-    lines = hdis(*args).splitlines()
+    lines = [x for x in hdis(*args).splitlines() if not x.startswith("catalogue version ")]
     assert len(lines) > 2
     assert max(map(len, lines)) <= 100
     assert not any(line != line.rstrip() for line in lines)
