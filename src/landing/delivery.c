@@ -382,7 +382,8 @@ static hd_code next_parquet(hd_delivery *r, hd_err *err)
 {
     if (r->parquet_row >= r->parquet_rows) {
         r->parquet_row = 0;
-        HD_TRY(hd_parquet_next(r->parquet, &r->parquet_rows, err));
+        if (hd_parquet_next(r->parquet, &r->parquet_rows, err) != HD_OK)
+            return hd_context(err, "%s", r->name);
     }
     while (r->parquet_row < r->parquet_rows && r->n_rows + r->n_defects < r->max_rows) {
         hd_slice *row = r->fields + r->n_rows * r->n_columns;
@@ -532,7 +533,8 @@ static hd_code open_text(hd_delivery *r, size_t buffer, hd_err *err)
 
 static hd_code open_parquet(hd_delivery *r, const char *path, hd_err *err)
 {
-    HD_TRY(hd_parquet_open(&r->parquet, path, err));
+    if (hd_parquet_open(&r->parquet, path, err) != HD_OK)
+        return hd_context(err, "%s", r->name);
     size_t n = hd_parquet_n_columns(r->parquet);
     if (n == 0 || n > HD_DELIVERY_COLUMNS)
         return hd_fail(err, HD_LIMIT, "%s: between 1 and 4096 columns are needed", r->name);
