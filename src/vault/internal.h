@@ -75,7 +75,8 @@ HD_MUST hd_code hd_reader_init(hd_reader *r, const hd_table *t, hd_err *err);
 void hd_reader_fini(hd_reader *r); /* wipes */
 HD_MUST hd_code hd_reader_directory(hd_reader *r, const hd_file_header *h,
                                     const uint8_t header[HD_HEADER_LEN], uint8_t *out, hd_err *err);
-HD_MUST hd_code hd_reader_dictionary(hd_reader *r, uint32_t column, uint8_t *out, hd_err *err);
+/* The plaintext of a dictionary, dictionary_len bytes; release with hd_secret_unmap. */
+HD_MUST hd_code hd_reader_dictionary(hd_reader *r, uint32_t column, uint8_t **out, hd_err *err);
 /* All items of a block, checked: codes below n_codes and inside the range the directory states,
  * persons ascending. out has room for items * width bytes. */
 HD_MUST hd_code hd_reader_data(hd_reader *r, uint32_t column, uint32_t block, void *out,

@@ -67,39 +67,68 @@ hd_code hd_reader_directory(hd_reader *r, const hd_file_header *h,
     return HD_OK;
 }
 
-/* Read, open and unpack one part into out, plain_len bytes. */
-static hd_code read_part(hd_reader *r, uint32_t column, hd_part_kind kind, uint32_t block,
-                         uint32_t rows, uint32_t items, const hd_part *part, void *out,
-                         size_t plain_len, hd_err *err)
+/* Read one part and open its seal into out, which has room for the stored length without the tag. */
+static hd_code open_part(hd_reader *r, uint32_t column, hd_part_kind kind, uint32_t block,
+                         uint32_t rows, uint32_t items, const hd_part *part, void *out, hd_err *err)
 {
     const hd_table *t = r->table;
-    if (part->len == 0)
-        return HD_OK; /* the directory says plain_len is 0 */
-    size_t len = (size_t)part->len, stored = len - HD_SEAL_TAG;
+    size_t len = (size_t)part->len;
     HD_TRY(hd_scratch(&r->sealed, &r->sealed_cap, len, err));
     HD_TRY(hd_io_read_at(t->fd, r->sealed, len, part->at, t->label, err));
     uint8_t nonce[HD_SEAL_NONCE], aad[HD_PART_AAD];
     hd_part_nonce(column, kind, block, nonce);
     hd_part_aad(t->asset_id, column, kind, block, rows, items, aad);
-    bool packed = part->encoding == HD_ENCODING_ZSTD;
-    if (packed)
-        HD_TRY(hd_scratch(&r->packed, &r->packed_cap, stored, err));
-    if (!hd_unseal(r->sealer, nonce, aad, sizeof aad, r->sealed, stored, packed ? r->packed : out))
+    if (!hd_unseal(r->sealer, nonce, aad, sizeof aad, r->sealed, len - HD_SEAL_TAG, out))
         return hd_fail(err, HD_CRYPTO, "%s, column %s, block %u does not open: the file was "
                        "altered; restore it from a copy", t->label, column_name(t, column), block);
-    if (!packed)
-        return stored == plain_len ? HD_OK : damaged(r, column, block, err);
-    if (ZSTD_getFrameContentSize(r->packed, stored) != plain_len)
-        return damaged(r, column, block, err);
-    size_t got = ZSTD_decompressDCtx(r->zstd, out, plain_len, r->packed, stored);
-    return got == plain_len ? HD_OK : damaged(r, column, block, err);
+    return HD_OK;
 }
 
-hd_code hd_reader_dictionary(hd_reader *r, uint32_t column, uint8_t *out, hd_err *err)
+/* Read, open and unpack one part into out, plain_len bytes; the directory saw to it that an unpacked
+ * part has just that length. */
+static hd_code read_part(hd_reader *r, uint32_t column, hd_part_kind kind, uint32_t block,
+                         uint32_t rows, uint32_t items, const hd_part *part, void *out,
+                         size_t plain_len, hd_err *err)
+{
+    if (part->len == 0)
+        return HD_OK; /* plain_len is 0 too */
+    size_t stored = (size_t)part->len - HD_SEAL_TAG;
+    if (part->encoding == HD_ENCODING_RAW)
+        return open_part(r, column, kind, block, rows, items, part, out, err);
+    HD_TRY(hd_scratch(&r->packed, &r->packed_cap, stored, err));
+    HD_TRY(open_part(r, column, kind, block, rows, items, part, r->packed, err));
+    if (ZSTD_getFrameContentSize(r->packed, stored) != plain_len ||
+        ZSTD_decompressDCtx(r->zstd, out, plain_len, r->packed, stored) != plain_len)
+        return damaged(r, column, block, err);
+    return HD_OK;
+}
+
+/* As read_part, but the memory is taken when the packed bytes have confirmed how much it is: a
+ * dictionary has no size that follows from the rows. */
+hd_code hd_reader_dictionary(hd_reader *r, uint32_t column, uint8_t **out, hd_err *err)
 {
     const hd_file_column *col = &r->table->directory.columns[column];
-    return read_part(r, column, HD_PART_DICTIONARY, 0, 0, col->n_codes, &col->dictionary, out,
-                     (size_t)col->dictionary_len, err);
+    const hd_part *part = &col->dictionary;
+    size_t len = (size_t)col->dictionary_len, stored = part->len ? part->len - HD_SEAL_TAG : 0;
+    bool packed = part->encoding == HD_ENCODING_ZSTD;
+    *out = NULL;
+    if (part->len) {
+        HD_TRY(hd_scratch(&r->packed, &r->packed_cap, stored, err));
+        HD_TRY(open_part(r, column, HD_PART_DICTIONARY, 0, 0, col->n_codes, part, r->packed, err));
+    }
+    if (packed && ZSTD_getFrameContentSize(r->packed, stored) != len)
+        return damaged(r, column, 0, err);
+    uint8_t *plain = hd_secret_map(len);
+    if (!plain)
+        return hd_fail_nomem(err);
+    if (packed && ZSTD_decompressDCtx(r->zstd, plain, len, r->packed, stored) != len) {
+        hd_secret_unmap(plain, len);
+        return damaged(r, column, 0, err);
+    }
+    if (!packed && len)
+        memcpy(plain, r->packed, len);
+    *out = plain;
+    return HD_OK;
 }
 
 /* Lowest and highest item; the loops are simple so that the compiler turns them into vectors. */

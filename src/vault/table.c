@@ -54,12 +54,8 @@ static hd_code open_dictionary(void *ctx, size_t column, hd_err *err)
     hd_reader r;
     HD_TRY(hd_reader_init(&r, t, err));
     hd_code rc = HD_OK;
-    uint8_t *plain = hd_secret_map(len);
-    if (!plain) {
-        rc = hd_fail_nomem(err);
-        goto out;
-    }
-    HD_GO(hd_reader_dictionary(&r, (uint32_t)column, plain, err));
+    uint8_t *plain = NULL;
+    HD_GO(hd_reader_dictionary(&r, (uint32_t)column, &plain, err));
     char name[160];
     snprintf(name, sizeof name, "%s, column %s", t->label, col->spec.name);
     HD_GO(hd_dictionary_decode(&t->dictionaries[column], col->spec.type, col->n_codes, plain, len,
