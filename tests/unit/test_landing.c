@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <duckdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -338,6 +339,49 @@ static void test_cut_packed_files(void **state)
             packed[k][at] ^= 0x10;
         }
     }
+}
+
+/* Parquet gives the same rows as text; more rows than one batch, NULL is empty, types as text. */
+static void test_parquet(void **state)
+{
+    (void)state;
+    duckdb_database db;
+    duckdb_connection con;
+    strcpy(path, "/tmp/hdis_landing_pq.XXXXXX");
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(duckdb_open(NULL, &db), DuckDBSuccess);
+    assert_int_equal(duckdb_connect(db, &con), DuckDBSuccess);
+    char sql[400];
+    snprintf(sql, sizeof sql,
+             "COPY (SELECT i AS \"EPIKEY\", CASE WHEN i %% 2 = 0 THEN 'x,\"y' END AS \"NOTE\", "
+             "DATE '2014-05-06' AS \"EPIEND\" FROM range(3000) t(i)) TO '%s' (FORMAT parquet)",
+             path);
+    assert_int_equal(duckdb_query(con, sql, NULL), DuckDBSuccess);
+    duckdb_disconnect(&con);
+    duckdb_close(&db);
+    hd_delivery *d;
+    hd_batch b;
+    size_t rows = 0;
+    assert_int_equal(hd_delivery_open(&d, path, &err), HD_OK);
+    assert_int_equal(hd_delivery_n_columns(d), 3);
+    assert_string_equal(hd_delivery_column(d, 2), "EPIEND");
+    do {
+        assert_int_equal(hd_delivery_next(d, &b, &err), HD_OK);
+        for (size_t r = 0; r < b.n_rows; r++, rows++) {
+            char key[16];
+            int len = snprintf(key, sizeof key, "%zu", rows);
+            assert_int_equal(b.fields[r * 3].len, len);
+            assert_memory_equal(b.fields[r * 3].bytes, key, (size_t)len);
+            assert_int_equal(b.fields[r * 3 + 1].len, rows % 2 ? 0 : 4);
+            assert_memory_equal(b.fields[r * 3 + 2].bytes, "2014-05-06", 10);
+        }
+        assert_int_equal(b.n_defects, 0);
+    } while (b.n_rows);
+    assert_int_equal(rows, 3000);
+    hd_delivery_close(d);
+    unlink(path);
 }
 
 /* ---- judging -------------------------------------------------------------------------------- */
@@ -684,6 +728,7 @@ int main(void)
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_refused_files),
         cmocka_unit_test(test_cut_packed_files),
+        cmocka_unit_test(test_parquet),
         cmocka_unit_test(test_text_codes),
         cmocka_unit_test(test_codes_have_years),
         cmocka_unit_test(test_month_of_birth_keeps_its_zero),
