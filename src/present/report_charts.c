@@ -86,13 +86,25 @@ static void follow(chart_data *d, const hd_value *code)
 static void follow_flagged(chart_data *d)
 {
     const hd_release *r = d->item->rows;
-    for (int run = HD_REPORT_MAX_MONTHS * 10; run > 0 && d->n_followed < HD_REPORT_FOLLOWED; run--)
-        for (size_t row = 0; row < r->n_rows && d->n_followed < HD_REPORT_FOLLOWED; row++) {
-            if (hd_report_month(r, (int64_t)row) != d->view->month)
-                continue;
-            if (hd_report_number(r, (int64_t)row, "months_flagged") == run)
-                follow(d, &hd_report_figure(r, (int64_t)row, "provider")->value);
+    int64_t rows[HD_REPORT_FOLLOWED];
+    double runs[HD_REPORT_FOLLOWED];
+    size_t n = 0;
+    for (int64_t row = 0; row < (int64_t)r->n_rows; row++) {
+        if (!hd_report_is_month(r, row, d->view->month))
+            continue;
+        double run = hd_report_number(r, row, "months_flagged");
+        if (!(run > 0) || (n == HD_REPORT_FOLLOWED && run <= runs[n - 1]))
+            continue;
+        size_t at = n < HD_REPORT_FOLLOWED ? n++ : n - 1;
+        for (; at > 0 && runs[at - 1] < run; at--) {
+            runs[at] = runs[at - 1];
+            rows[at] = rows[at - 1];
         }
+        runs[at] = run;
+        rows[at] = row;
+    }
+    for (size_t i = 0; i < n; i++)
+        follow(d, &hd_report_figure(r, rows[i], "provider")->value);
 }
 
 static void take_xmr(chart_data *d, const double *values)

@@ -18,6 +18,12 @@ int hd_report_month(const hd_release *r, int64_t row)
     return !f || f->value.is_null ? -1 : hd_date_month_index((int32_t)f->value.integer);
 }
 
+bool hd_report_is_month(const hd_release *r, int64_t row, int month)
+{
+    const hd_figure *f = hd_report_figure(r, row, "month");
+    return f && !f->value.is_null && f->value.integer == hd_date_month_start(month);
+}
+
 double hd_report_number(const hd_release *r, int64_t row, const char *column)
 {
     const hd_figure *f = hd_report_figure(r, row, column);
@@ -53,7 +59,7 @@ size_t hd_report_units(const hd_report_view *v, hd_report_unit units[HD_REPORT_M
         for (size_t row = 0; row < r->n_rows && n < HD_REPORT_MAX_UNITS; row++) {
             const hd_figure *code = hd_report_figure(r, (int64_t)row, "provider");
             const hd_figure *name = hd_report_figure(r, (int64_t)row, "name");
-            if (!code || code->value.is_null || hd_report_month(r, (int64_t)row) != v->month)
+            if (!code || code->value.is_null || !hd_report_is_month(r, (int64_t)row, v->month))
                 continue;
             size_t k = 0;
             while (k < n && hd_value_compare(&units[k].code, &code->value) != 0)

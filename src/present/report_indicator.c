@@ -137,7 +137,7 @@ static void put_nation(hd_buf *out, const hd_report_view *v, const hd_report_ite
 {
     const hd_release *b = i->bands;
     for (size_t row = 0; row < b->n_rows; row++) {
-        if (hd_report_month(b, (int64_t)row) != v->month)
+        if (!hd_report_is_month(b, (int64_t)row, v->month))
             continue;
         hd_buf_printf(out, "<tfoot><tr><th scope=\"row\">National</th><td colspan=\"%d\"></td><td>",
                       i->def->numerator ? 2 : 1);
@@ -173,7 +173,7 @@ static void put_providers(hd_buf *out, const hd_report_view *v, const hd_report_
     put_nation(out, v, i);
     HD_HTML(out, "<tbody>\n");
     for (size_t row = 0; row < i->rows->n_rows; row++)
-        if (hd_report_month(i->rows, (int64_t)row) == v->month)
+        if (hd_report_is_month(i->rows, (int64_t)row, v->month))
             put_row(out, v, i, (int64_t)row);
     HD_HTML(out, "</tbody></table></div>\n");
 }
@@ -182,7 +182,7 @@ static bool is_incomplete(const hd_report_view *v, const hd_report_item *i)
 {
     for (size_t row = 0; row < i->rows->n_rows; row++) {
         const hd_figure *note = hd_report_figure(i->rows, (int64_t)row, "note");
-        if (hd_report_month(i->rows, (int64_t)row) == v->month)
+        if (hd_report_is_month(i->rows, (int64_t)row, v->month))
             return note && !note->value.is_null;
     }
     return false;

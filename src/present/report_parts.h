@@ -13,6 +13,7 @@ int64_t hd_report_row(const hd_report_item *i, const hd_value *provider, int mon
 /* A figure of a row by column name; NULL when there is no such column. */
 const hd_figure *hd_report_figure(const hd_release *r, int64_t row, const char *column);
 int hd_report_month(const hd_release *r, int64_t row);
+bool hd_report_is_month(const hd_release *r, int64_t row, int month);
 /* A figure as a number; NAN when withheld, NULL or not there. */
 double hd_report_number(const hd_release *r, int64_t row, const char *column);
 
