@@ -24,8 +24,8 @@ static void put_value(duckdb_result *r, idx_t column, idx_t row)
         return;
     }
     char *text = duckdb_value_varchar(r, column, row);
-    bool is_number = type == DUCKDB_TYPE_BIGINT || type == DUCKDB_TYPE_INTEGER ||
-                     type == DUCKDB_TYPE_HUGEINT;
+    bool is_number =
+        type == DUCKDB_TYPE_BIGINT || type == DUCKDB_TYPE_INTEGER || type == DUCKDB_TYPE_HUGEINT;
     if (is_number)
         printf("%s", text);
     else
@@ -36,7 +36,8 @@ static void put_value(duckdb_result *r, idx_t column, idx_t row)
 static void put_answer(const question *q, double first, double again, duckdb_result *r)
 {
     idx_t n_rows = duckdb_row_count(r), n_columns = duckdb_column_count(r);
-    printf("{\"name\":\"%s\",\"first_ms\":%.3f,\"again_ms\":%.3f,\"rows\":[", q->name, first, again);
+    printf("{\"name\":\"%s\",\"first_ms\":%.3f,\"again_ms\":%.3f,\"rows\":[", q->name, first,
+           again);
     for (idx_t i = 0; i < n_rows; i++)
         for (idx_t c = 0; c < n_columns; c++) {
             printf("%s", c > 0 ? "," : i > 0 ? ",[" : "[");

@@ -1,5 +1,5 @@
-/* ask_hdis.c - run questions in one process of hdis: SQL to figures, the way `hdis query` goes, with
- * the columns kept between questions. usage: ask_hdis VAULT KEY-FILE QUESTIONS REPEATS */
+/* ask_hdis.c - run questions in one process of hdis: SQL to figures, the way `hdis query` goes,
+ * with the columns kept between questions. usage: ask_hdis VAULT KEY-FILE QUESTIONS REPEATS */
 #include <inttypes.h>
 
 #include "ask.h"
@@ -33,7 +33,8 @@ static void put_figure(const hd_figure *f)
 
 static void put_answer(const question *q, double first, double again, const hd_release *r)
 {
-    printf("{\"name\":\"%s\",\"first_ms\":%.3f,\"again_ms\":%.3f,\"rows\":[", q->name, first, again);
+    printf("{\"name\":\"%s\",\"first_ms\":%.3f,\"again_ms\":%.3f,\"rows\":[", q->name, first,
+           again);
     for (size_t i = 0; i < r->n_rows; i++)
         for (size_t c = 0; c < r->n_columns; c++) {
             printf("%s", c > 0 ? "," : i > 0 ? ",[" : "[");

@@ -6,8 +6,9 @@
 #include "derive/codes.h"
 
 const char *const hd_delivery_method_labels[] = {
-    "", "elective_caesarean", "emergency_caesarean", "breech", "forceps", "ventouse",
-    "spontaneous", "other", NULL};
+    "",        "elective_caesarean", "emergency_caesarean", "breech",
+    "forceps", "ventouse",           "spontaneous",         "other",
+    NULL};
 
 static const struct {
     hd_method_source source;

@@ -30,8 +30,8 @@ static hd_code check_parameters(const hd_table_def *def, const hd_derivation *d,
         while (d->parameters[k] && strcmp(d->parameters[k], def->parameters[i].name) != 0)
             k++;
         if (!d->parameters[k])
-            return hd_fail(err, HD_FORMAT, "table %s: derivation %s has no parameter %s",
-                           def->name, d->name, def->parameters[i].name);
+            return hd_fail(err, HD_FORMAT, "table %s: derivation %s has no parameter %s", def->name,
+                           d->name, def->parameters[i].name);
     }
     return HD_OK;
 }

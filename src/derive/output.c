@@ -14,14 +14,14 @@ typedef struct out_column {
     take take;
     hd_column_kind kind;
     hd_type type;
-    size_t number;              /* TAKE_COMPUTED: position in the computed values */
-    const char *const *labels;  /* TAKE_COMPUTED, HD_TEXT */
-    hd_source_column source;    /* others */
-    uint32_t *translated;       /* builder's code by source code, or by value - CACHE_LOW; 0: not yet */
-    uint32_t *codes;            /* of this block */
+    size_t number;             /* TAKE_COMPUTED: position in the computed values */
+    const char *const *labels; /* TAKE_COMPUTED, HD_TEXT */
+    hd_source_column source;   /* others */
+    uint32_t *translated; /* builder's code by source code, or by value - CACHE_LOW; 0: not yet */
+    uint32_t *codes;      /* of this block */
     size_t n_codes, codes_cap;
-    uint32_t *counts;           /* lists */
-    uint64_t *keys;             /* keys */
+    uint32_t *counts; /* lists */
+    uint64_t *keys;   /* keys */
 } out_column;
 
 struct hd_output {
@@ -290,8 +290,8 @@ static hd_code flush(hd_output *o, hd_err *err)
             (hd_rows_column){.codes = col->codes, .counts = col->counts, .keys = col->keys};
         col->n_codes = 0;
     }
-    hd_rows block = {.n_rows = o->n_rows, .persons = o->persons, .order = o->order,
-                     .columns = o->rows_columns};
+    hd_rows block = {
+        .n_rows = o->n_rows, .persons = o->persons, .order = o->order, .columns = o->rows_columns};
     o->n_rows = 0;
     return hd_builder_append(o->builder, &block, err);
 }

@@ -25,8 +25,8 @@ HD_MUST hd_code hd_output_open(hd_output **out, hd_vault *v, const hd_table_def 
                                hd_source *source, const hd_computed *computed, size_t n_computed,
                                hd_err *err);
 void hd_output_free(hd_output *o); /* NULL is allowed */
-/* One row made of n_rows > 0 source rows of one person, in order, and the computed values. Rows of a
- * person stay in the order in which they are put. */
+/* One row made of n_rows > 0 source rows of one person, in order, and the computed values. Rows of
+ * a person stay in the order in which they are put. */
 HD_MUST hd_code hd_output_put(hd_output *o, uint32_t person, const uint64_t *rows, size_t n_rows,
                               const int64_t *computed, hd_err *err);
 /* Everything that was put becomes the table in the open transaction. */

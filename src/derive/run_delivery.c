@@ -13,20 +13,22 @@ enum {
     HAS_PROCEDURE = 1u << 4
 };
 static const hd_condition conditions[] = {
-    {IS_VALID, "epistat", "3"},        {IS_FEMALE, "sex", "2"},
-    {IS_REGULAR, "classpat", "3 4"},   {HAS_EPITYPE, "epitype", "2 5"},
+    {IS_VALID, "epistat", "3"},
+    {IS_FEMALE, "sex", "2"},
+    {IS_REGULAR, "classpat", "3 4"},
+    {HAS_EPITYPE, "epitype", "2 5"},
     {HAS_PROCEDURE, "procedure", "R17-R25"},
 };
 
 /* Rule 3: what makes a maternity tail full. */
 static const char *const tail_fields[] = {"numbaby", "numpreg", "anagest", "delonset", "delmeth_d",
-                                          "delmeth", "delplac", "birstat", "birweit", "gestat"};
+                                          "delmeth", "delplac", "birstat", "birweit",  "gestat"};
 enum { N_TAIL = sizeof tail_fields / sizeof *tail_fields };
 
 typedef struct reader {
     hd_flags flags;
     hd_numbers epistart, epiend, epiorder, startage, antedur, postdur, numbaby, numtailb;
-    hd_numbers tail[N_TAIL];   /* 1 for a known value */
+    hd_numbers tail[N_TAIL]; /* 1 for a known value */
     hd_numbers known_operation;
     hd_numbers operation, delmeth_d, delmeth; /* hd_delivery_method by code */
     hd_birth *births;
@@ -36,9 +38,9 @@ typedef struct reader {
 
 static void reader_free(reader *r)
 {
-    hd_numbers *const numbers[] = {
-        &r->epistart, &r->epiend,   &r->epiorder,        &r->startage,  &r->antedur,   &r->postdur,
-        &r->numbaby,  &r->numtailb, &r->known_operation, &r->operation, &r->delmeth_d, &r->delmeth};
+    hd_numbers *const numbers[] = {&r->epistart,        &r->epiend,    &r->epiorder,  &r->startage,
+                                   &r->antedur,         &r->postdur,   &r->numbaby,   &r->numtailb,
+                                   &r->known_operation, &r->operation, &r->delmeth_d, &r->delmeth};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         hd_numbers_free(numbers[i]);
     for (size_t i = 0; i < N_TAIL; i++)
@@ -179,8 +181,8 @@ static hd_code run_delivery(const hd_table_def *def, hd_source *s, hd_output *ou
     for (uint64_t begin = 0, end; begin < s->n_rows; begin = end) {
         end = hd_source_run_end(s, begin);
         HD_GO(read_births(&r, begin, end, err));
-        size_t n = hd_births_choose(r.births, r.n_births, r.one_delivery_days,
-                                    r.next_delivery_days);
+        size_t n =
+            hd_births_choose(r.births, r.n_births, r.one_delivery_days, r.next_delivery_days);
         for (size_t i = 0; i < n; i++) {
             int64_t values[N_COMPUTED];
             compute(&r, &r.births[i], values);

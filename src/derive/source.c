@@ -41,8 +41,8 @@ hd_code hd_source_load(hd_source *s, const char *field, hd_source_column *out, h
         if (hd_table_def_field(s->def, field))
             return HD_OK;
         return hd_fail(err, HD_FORMAT,
-                       "a table built from %s needs field %s, which %s does not have",
-                       s->def->name, field, s->def->name);
+                       "a table built from %s needs field %s, which %s does not have", s->def->name,
+                       field, s->def->name);
     }
     out->kind = hd_table_column_spec(s->table, (size_t)i)->kind;
     out->dictionary = hd_table_dictionary(s->table, (size_t)i);
@@ -59,7 +59,8 @@ static hd_code add_condition(hd_flags *f, const char **names, hd_source *s, cons
     if (!hd_codes_are_good(c->codes))
         return hd_fail(err, HD_FORMAT,
                        "the code list for %s of %s must be codes and ranges of codes of one "
-                       "length, between blanks", c->field, s->def->name);
+                       "length, between blanks",
+                       c->field, s->def->name);
     size_t k = 0;
     while (k < f->n_fields && strcmp(names[k], c->field) != 0)
         k++;
@@ -124,8 +125,7 @@ uint32_t hd_flags_of(const hd_flags *f, uint64_t row)
 /* ---- numbers -------------------------------------------------------------------------------- */
 
 static hd_code numbers_of(hd_numbers *n, hd_source *s, const char *field,
-                          int32_t (*number)(const hd_value *value, const hd_field *f),
-                          hd_err *err)
+                          int32_t (*number)(const hd_value *value, const hd_field *f), hd_err *err)
 {
     *n = (hd_numbers){0};
     HD_TRY(hd_source_load(s, field, &n->source, err));

@@ -53,8 +53,7 @@ typedef struct hd_numbers {
 
 HD_MUST hd_code hd_source_open(hd_source *s, hd_publish *p, const hd_table_def *def, hd_err *err);
 void hd_source_close(hd_source *s);
-HD_MUST hd_code hd_source_load(hd_source *s, const char *field, hd_source_column *out,
-                               hd_err *err);
+HD_MUST hd_code hd_source_load(hd_source *s, const char *field, hd_source_column *out, hd_err *err);
 
 /* At most HD_FLAG_FIELDS different fields. HD_FORMAT when a code list is wrong. */
 HD_MUST hd_code hd_flags_new(hd_flags *f, hd_source *s, const hd_condition *conditions, size_t n,

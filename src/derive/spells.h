@@ -17,28 +17,28 @@
 
 /* What is known of an episode besides its dates. */
 enum {
-    HD_EP_VALID = 1u << 0,          /* EPISTAT 3 */
-    HD_EP_ENDED = 1u << 1,          /* DISMETH 1 to 7 */
-    HD_EP_NOT_ENDED = 1u << 2,      /* DISMETH 8 or 9 */
-    HD_EP_OUT = 1u << 3,            /* transfer state: out, in */
+    HD_EP_VALID = 1u << 0,     /* EPISTAT 3 */
+    HD_EP_ENDED = 1u << 1,     /* DISMETH 1 to 7 */
+    HD_EP_NOT_ENDED = 1u << 2, /* DISMETH 8 or 9 */
+    HD_EP_OUT = 1u << 3,       /* transfer state: out, in */
     HD_EP_IN = 1u << 4,
-    HD_EP_DISCHARGED_TO = 1u << 5,  /* transfer evidence of the variant */
+    HD_EP_DISCHARGED_TO = 1u << 5, /* transfer evidence of the variant */
     HD_EP_ADMITTED_FROM = 1u << 6,
     HD_EP_ADMITTED_BY = 1u << 7,
-    HD_EP_NOT_TO = 1u << 8,         /* not_continued: the three parts */
+    HD_EP_NOT_TO = 1u << 8, /* not_continued: the three parts */
     HD_EP_NOT_FROM = 1u << 9,
     HD_EP_NOT_BY = 1u << 10,
     HD_EP_LEFT_OUT = 1u << 11,
     HD_EP_ORDINARY = 1u << 12,
     HD_EP_EMERGENCY = 1u << 13,
     HD_EP_CANCER = 1u << 14,
-    HD_EP_GENERAL = 1u << 15,       /* EPITYPE 1 */
-    HD_EP_OBSTETRIC = 1u << 16,     /* MAINSPEF of maternity */
+    HD_EP_GENERAL = 1u << 15,   /* EPITYPE 1 */
+    HD_EP_OBSTETRIC = 1u << 16, /* MAINSPEF of maternity */
     HD_EP_MENTAL = 1u << 17
 };
 
 typedef struct hd_episode {
-    uint64_t row;      /* of the source table: the order of arrival */
+    uint64_t row; /* of the source table: the order of arrival */
     int32_t epistart, epiend;
     int32_t admidate;  /* as in rule 1; HD_DATE_NONE when unknown */
     int32_t disdate;   /* DISDATE; HD_DATE_NONE when not a real date */
@@ -48,14 +48,14 @@ typedef struct hd_episode {
 } hd_episode;
 
 typedef struct hd_spell {
-    size_t first, n;   /* in episodes (a spell) or in spells (a stay) */
+    size_t first, n; /* in episodes (a spell) or in spells (a stay) */
     int32_t admidate;
-    int32_t end;       /* disdate, or EPIEND of the last episode when unfinished */
-    bool is_finished;  /* else disdate and length_of_stay are NULL */
-    int state;         /* spells: transfer state, in of the first and out of the last episode */
-    int32_t epistart;  /* spells: of the first episode */
-    uint64_t row;      /* spells: of the first episode */
-    size_t ordinary;   /* stays: number of the first ordinary stay from this one on, or n_stays */
+    int32_t end;      /* disdate, or EPIEND of the last episode when unfinished */
+    bool is_finished; /* else disdate and length_of_stay are NULL */
+    int state;        /* spells: transfer state, in of the first and out of the last episode */
+    int32_t epistart; /* spells: of the first episode */
+    uint64_t row;     /* spells: of the first episode */
+    size_t ordinary;  /* stays: number of the first ordinary stay from this one on, or n_stays */
 } hd_spell;
 
 typedef struct hd_person {

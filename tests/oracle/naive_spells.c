@@ -119,7 +119,8 @@ static void sort_spells(const naive_row *rows, naive_spell *s, int n)
 }
 
 /* The spells of one provider, appended to out. */
-static int spells_of(const naive_row *rows, int n, const char *provider, naive_spell *out, int n_out)
+static int spells_of(const naive_row *rows, int n, const char *provider, naive_spell *out,
+                     int n_out)
 {
     int list[NAIVE_MAX], n_list = 0, admidates[NAIVE_MAX];
     for (int i = 0; i < n; i++)
@@ -188,9 +189,8 @@ static bool transferred(const naive_row *rows, const naive_spell *a, const naive
                             in(next->admimeth, "2B 67 81"));
     if (is(out->disdest, "19") && is(next->admisorc, "51") && is(next->admimeth, "21"))
         return false;
-    return gap <= 2 &&
-           (in(out->disdest, "49 50 51 52 53 84") || in(next->admisorc, "49 50 51 52 53 87") ||
-            in(next->admimeth, "2B 81"));
+    return gap <= 2 && (in(out->disdest, "49 50 51 52 53 84") ||
+                        in(next->admisorc, "49 50 51 52 53 87") || in(next->admimeth, "2B 81"));
 }
 
 static bool is_cancer(const char *d)
@@ -263,8 +263,8 @@ int naive_stays(const naive_row *rows, int n, char variant, naive_spell *out)
 
 static bool is_r17_to_r25(const char *op)
 {
-    return op[0] == 'R' && strlen(op) >= 3 && in((char[]){op[1], op[2], 0},
-                                                 "17 18 19 20 21 22 23 24 25");
+    return op[0] == 'R' && strlen(op) >= 3 &&
+           in((char[]){op[1], op[2], 0}, "17 18 19 20 21 22 23 24 25");
 }
 
 static bool is_delivery(const naive_row *r)
@@ -309,12 +309,13 @@ static bool fuller(const naive_row *a, const naive_row *b)
 
 static const char *method(const naive_row *r)
 {
-    static const char *const by_d[] = {"", "elective_caesarean", "emergency_caesarean", "breech",
-                                       "breech", "forceps", "forceps", "ventouse", "spontaneous",
-                                       "spontaneous", "other"};
-    static const char *const by_n[] = {"spontaneous", "spontaneous", "forceps", "forceps",
-                                       "ventouse", "breech", "breech", "elective_caesarean",
-                                       "emergency_caesarean", "other"};
+    static const char *const by_d[] = {
+        "",        "elective_caesarean", "emergency_caesarean", "breech",      "breech", "forceps",
+        "forceps", "ventouse",           "spontaneous",         "spontaneous", "other"};
+    static const char *const by_n[] = {"spontaneous", "spontaneous",        "forceps",
+                                       "forceps",     "ventouse",           "breech",
+                                       "breech",      "elective_caesarean", "emergency_caesarean",
+                                       "other"};
     for (int i = 0; i < NAIVE_LIST; i++)
         if (strncmp(r->operation[i], "R18", 3) == 0 || strncmp(r->operation[i], "R251", 4) == 0)
             return "emergency_caesarean";

@@ -1,6 +1,6 @@
-/* naive_spells.h - doc/methods.md "Provider spells", "Continuous spells", "Deliveries" once more, in
- * the plainest way: strings, bubble sorts, no shared code with src/derive. Slow and easy to read; the
- * tests compare the two on random people.
+/* naive_spells.h - doc/methods.md "Provider spells", "Continuous spells", "Deliveries" once more,
+ * in the plainest way: strings, bubble sorts, no shared code with src/derive. Slow and easy to
+ * read; the tests compare the two on random people.
  */
 #ifndef NAIVE_SPELLS_H
 #define NAIVE_SPELLS_H

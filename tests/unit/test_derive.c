@@ -1,6 +1,7 @@
-/* test_derive.c - spells, continuous spells and deliveries: hand-made cases with hand-computed answers
- * (tests/derive), and random people against the plainest program (tests/oracle/naive_spells.c). Both
- * go the whole way: rows into a vault, the real catalogue, hd_derive_tables, rows out of the vault.
+/* test_derive.c - spells, continuous spells and deliveries: hand-made cases with hand-computed
+ * answers (tests/derive), and random people against the plainest program
+ * (tests/oracle/naive_spells.c). Both go the whole way: rows into a vault, the real catalogue,
+ * hd_derive_tables, rows out of the vault.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,8 +21,8 @@
 #include "derive/codes.h"
 #include "derive/derive.h"
 
-/* src/derive is compiled into this program with its allocations renamed to these: the one with number
- * fail_at fails, none when it is 0. */
+/* src/derive is compiled into this program with its allocations renamed to these: the one with
+ * number fail_at fails, none when it is 0. */
 static unsigned long fail_at;
 void *limited_calloc(size_t n, size_t size);
 bool limited_grow(void **array, size_t *cap, size_t item);
@@ -49,7 +50,7 @@ typedef struct row_set {
     struct row {
         uint32_t person;
         char cells[MAX_COLUMNS][CELL];
-    } *at;
+    } * at;
 } row_set;
 
 static size_t column_of(row_set *r, const char *name, size_t len)
@@ -91,7 +92,8 @@ static void shell(const char *command, const char *a, const char *b)
     assert_int_equal(system(text), 0);
 }
 
-/* A fresh vault, and the program's catalogue with the variant of continuous spells that is asked. */
+/* A fresh vault, and the program's catalogue with the variant of continuous spells that is asked.
+ */
 static void world_open(world *w, char variant)
 {
     hd_err err;
@@ -104,7 +106,8 @@ static void world_open(world *w, char variant)
     shell("cp -r '%s' '%s'", hd_catalogue_default_folder(), catalogue);
     if (variant == 'A')
         shell("%s -i 's/name: variant, value: B/name: variant, value: A/' "
-              "'%s/tables/continuous_spells.yaml'", "sed", catalogue);
+              "'%s/tables/continuous_spells.yaml'",
+              "sed", catalogue);
     must(hd_catalogue_open(&w->catalogue, catalogue, NULL, &err), &err);
     must(hd_vault_create(vault, key, &err), &err);
     must(hd_vault_open(&w->vault, vault, key, true, &err), &err);
@@ -309,8 +312,8 @@ static void compare_table(world *w, const char *table, const char *name)
             snprintf(field, sizeof field, "%.*s", (int)len, text);
             field_text(built, i, field, got);
             if (strlen(got) != all - len - 1 || memcmp(got, text + len + 1, strlen(got)) != 0)
-                fail_msg("%s line %zu (%s): expected %.*s, got %s", name, t.lines[i], why,
-                         (int)all, text, got);
+                fail_msg("%s line %zu (%s): expected %.*s, got %s", name, t.lines[i], why, (int)all,
+                         text, got);
             text += all;
             text += strspn(text, " ");
         }
@@ -329,8 +332,8 @@ static void cases_of_spells(void **state)
         world_open(&w, variant);
         load(&w, &r, true);
         compare_table(&w, "spells", "spells_expected.csv");
-        compare_table(&w, "continuous_spells", variant == 'A' ? "continuous_expected_a.csv"
-                                                              : "continuous_expected_b.csv");
+        compare_table(&w, "continuous_spells",
+                      variant == 'A' ? "continuous_expected_a.csv" : "continuous_expected_b.csv");
         hd_err err;
         hd_table *deliveries;
         must(hd_vault_table(w.vault, "deliveries", &deliveries, &err), &err);
@@ -361,7 +364,13 @@ static const struct choice {
     size_t offset;
     const char *values[10];
 } choices[] = {
-#define CHOICE(field, ...) {#field, offsetof(naive_row, field), {__VA_ARGS__}}
+#define CHOICE(field, ...)                                                                         \
+    {                                                                                              \
+#field, offsetof(naive_row, field),                                                        \
+        {                                                                                          \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+    }
     CHOICE(epistat, "3", "3", "3", "3", "3", "3", "1", NULL),
     CHOICE(epitype, "1", "1", "1", "1", "2", "5", "3", "", NULL),
     CHOICE(classpat, "1", "1", "1", "2", "3", "4", "5", "9", NULL),
@@ -382,12 +391,13 @@ static const struct list_choice {
     size_t offset;
     const char *values[10];
 } list_choices[] = {
-    {"diagnosis", offsetof(naive_row, diagnosis),
+    {"diagnosis",
+     offsetof(naive_row, diagnosis),
      {"I10X", "D36", "D37", "D489", "C97X", "C98", "Z511", "Z510", "C509", "J189"}},
-    {"procedure", offsetof(naive_row, operation),
+    {"procedure",
+     offsetof(naive_row, operation),
      {"R182", "R171", "R249", "R211", "R252", "-", "Y801", "R251", "R261", "R229"}},
-    {"delmeth", offsetof(naive_row, delmeth),
-     {"0", "1", "2", "4", "5", "7", "8", "9", "X", "3"}},
+    {"delmeth", offsetof(naive_row, delmeth), {"0", "1", "2", "4", "5", "7", "8", "9", "X", "3"}},
 };
 static const char *const date_names[] = {"epistart", "epiend", "admidate", "disdate"};
 static const char *const number_names[] = {"epiorder", "startage", "antedur", "postdur"};
@@ -592,11 +602,11 @@ static void code_lists(void **state)
         const char *list, *value;
         bool is_in;
     } cases[] = {
-        {"51-53", "51", true},       {"51-53", "53", true},        {"51-53", "54", false},
-        {"51-53 84", "84", true},    {"", "84", false},            {"84", "", false},
-        {"C00-C97", "C979", true},   {"C00-C97", "C98", false},    {"C00-C97", "C9", false},
-        {"Z511", "Z511", true},      {"Z511", "Z51", false},       {"2", "2A", true},
-        {"  2   3 ", "3", true},     {"D37-D48", "D360", false},   {"D37-D48", "D48X", true},
+        {"51-53", "51", true},     {"51-53", "53", true},      {"51-53", "54", false},
+        {"51-53 84", "84", true},  {"", "84", false},          {"84", "", false},
+        {"C00-C97", "C979", true}, {"C00-C97", "C98", false},  {"C00-C97", "C9", false},
+        {"Z511", "Z511", true},    {"Z511", "Z51", false},     {"2", "2A", true},
+        {"  2   3 ", "3", true},   {"D37-D48", "D360", false}, {"D37-D48", "D48X", true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         hd_value v = value_of(HD_TEXT, cases[i].value, strlen(cases[i].value));
