@@ -1,13 +1,13 @@
 /* version.c - sixteen hex digits that change whenever any definition changes.
  *
  * Over every .yaml and .csv below the catalogue folder (indicators, policies and reports too) and
- * the overlay, in order of their paths: FNV-1a, 64 bit, of path, length and bytes. It tells versions
- * apart; it is no defence against someone who wants two catalogues to look alike.
+ * the overlay, in order of their paths: BLAKE2b of path, length and bytes, cut to 64 bits.
  */
 #include "catalogue/model.h"
 
 #include "base/alloc.h"
 #include "base/io.h"
+#include "crypto/digest.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -18,23 +18,15 @@
 
 enum { MAX_FILE = 256 << 20, MAX_DEPTH = 4 };
 
-static uint64_t mix(uint64_t h, const void *bytes, size_t len)
-{
-    const unsigned char *p = bytes;
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ p[i]) * UINT64_C(0x100000001B3);
-    return h;
-}
-
-static hd_code mix_file(uint64_t *h, const char *path, const char *relative, hd_err *err)
+static hd_code mix_file(hd_digest *h, const char *path, const char *relative, hd_err *err)
 {
     char *text;
     size_t len;
     HD_TRY(hd_io_read_file(path, MAX_FILE, &text, &len, err));
     uint64_t n = len;
-    *h = mix(*h, relative, strlen(relative) + 1);
-    *h = mix(*h, &n, sizeof n);
-    *h = mix(*h, text, len);
+    hd_digest_add(h, relative, strlen(relative) + 1);
+    hd_digest_add(h, &n, sizeof n);
+    hd_digest_add(h, text, len);
     hd_free(text);
     return HD_OK;
 }
@@ -50,7 +42,7 @@ static bool counts(const char *name)
     return dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".csv") == 0);
 }
 
-static hd_code mix_folder(hd_catalogue *c, uint64_t *h, const char *folder, const char *relative,
+static hd_code mix_folder(hd_catalogue *c, hd_digest *h, const char *folder, const char *relative,
                           int depth, hd_err *err)
 {
     struct dirent **names = NULL;
@@ -81,7 +73,9 @@ static hd_code mix_folder(hd_catalogue *c, uint64_t *h, const char *folder, cons
 
 hd_code hd_catalogue_compute_version(hd_catalogue *c, hd_err *err)
 {
-    uint64_t h = UINT64_C(0xCBF29CE484222325);
+    hd_digest h;
+    uint8_t out[HD_DIGEST];
+    hd_digest_begin(&h);
     HD_TRY(mix_folder(c, &h, c->folder, "catalogue", 0, err));
     for (size_t i = 0; c->overlay && i < 2; i++) {
         static const char *const parts[] = {"organisations", "lookups"};
@@ -90,6 +84,8 @@ hd_code hd_catalogue_compute_version(hd_catalogue *c, hd_err *err)
             return hd_fail_nomem(err);
         HD_TRY(mix_folder(c, &h, path, parts[i], 0, err));
     }
-    snprintf(c->version, sizeof c->version, "%016llx", (unsigned long long)h);
+    hd_digest_end(&h, out);
+    for (size_t i = 0; i < 8; i++)
+        snprintf(c->version + 2 * i, 3, "%02x", out[i]);
     return HD_OK;
 }
