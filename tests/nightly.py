@@ -52,7 +52,7 @@ def one(*command, **env):
 
 def queries():
     program = os.path.join(ROOT, "build", "tests", "oracle", "random_queries")
-    return one(program, "--count", "1000000")
+    return one(program, "--count", "1000000", "--jobs", str(os.cpu_count() or 1))
 
 
 def people():

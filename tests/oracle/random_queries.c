@@ -1,7 +1,7 @@
 /* random_queries.c - random questions get the same answer from the kernel, from DuckDB, and from a
  * program that goes row by row and shares no code with either.
  *
- *     random_queries [--seed S] [--count N] [--seconds T] [--show]
+ *     random_queries [--seed S] [--first I] [--count N] [--seconds T] [--jobs J] [--show]
  *
  * Question i of seed S is the same whatever was asked before it, so `--seed S --first i --count 1`
  * repeats one. Every answer must agree in every cell: keys, value, records, people. Numbers with a
@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,11 +21,12 @@
 #include "functions.h"
 #include "question.h"
 
-enum { WORLD_QUESTIONS = 20000 }; /* then new tables */
+enum { WORLD_QUESTIONS = 2000 }; /* then new tables */
 
 typedef struct options {
     uint64_t seed, first, count;
     double seconds;
+    unsigned jobs, job; /* processes that share the questions, and which one this is */
     bool show;
 } options;
 
@@ -35,7 +37,7 @@ typedef struct bench {
     hd_catalogue *catalogue;
     hd_engine *engine;
     maker maker;
-    uint64_t kernel, duckdb, cells;
+    uint64_t kernel, cells; /* since the last look */
 } bench;
 
 static void must(hd_code rc, const hd_err *err)
@@ -76,6 +78,8 @@ static void open_bench(bench *b, uint64_t seed)
 
 static void close_bench(bench *b)
 {
+    if (!b->engine)
+        return;
     hd_engine_close(b->engine);
     hd_vault_close(b->vault);
     hd_catalogue_close(b->catalogue);
@@ -292,7 +296,6 @@ static bool check_question(bench *b, uint64_t seed, uint64_t number, bool show)
         }
         same = same && check_route(b, &q, asked, HD_ROUTE_DUCKDB, "DuckDB", want, n, &order, why,
                                    sizeof why);
-        b->duckdb++;
     }
     if (!same)
         fprintf(stderr, "random_queries: --seed %llu --first %llu --count 1\n%s\n%s\n",
@@ -308,11 +311,15 @@ static bool check_question(bench *b, uint64_t seed, uint64_t number, bool show)
 static options read_options(int argc, char **argv)
 {
     static const struct option known[] = {
-        {"seed", required_argument, NULL, 's'},  {"first", required_argument, NULL, 'f'},
-        {"count", required_argument, NULL, 'n'}, {"seconds", required_argument, NULL, 't'},
-        {"show", no_argument, NULL, 'v'},        {0},
+        {"seed", required_argument, NULL, 's'},
+        {"first", required_argument, NULL, 'f'},
+        {"count", required_argument, NULL, 'n'},
+        {"seconds", required_argument, NULL, 't'},
+        {"jobs", required_argument, NULL, 'j'},
+        {"show", no_argument, NULL, 'v'},
+        {0},
     };
-    options o = {.seed = 1, .count = 1000, .seconds = 1e9};
+    options o = {.seed = 1, .count = 1000, .seconds = 1e9, .jobs = 1};
     int c;
     while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
         switch (c) {
@@ -328,13 +335,16 @@ static options read_options(int argc, char **argv)
         case 't':
             o.seconds = strtod(optarg, NULL);
             break;
+        case 'j':
+            o.jobs = (unsigned)strtoul(optarg, NULL, 10);
+            break;
         case 'v':
             o.show = true;
             break;
         default:
             fprintf(stderr,
                     "usage: random_queries [--seed S] [--first I] [--count N] [--seconds T] "
-                    "[--show]\n");
+                    "[--jobs J] [--show]\n");
             exit(2);
         }
     }
@@ -348,33 +358,48 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-int main(int argc, char **argv)
+/* Every jobs-th question, beginning with number `job`. */
+static int ask_questions(const options *o)
 {
-    options o = read_options(argc, argv);
     double start = now();
-    uint64_t done = 0, wrong = 0, kernel = 0, cells = 0;
-    bench b;
-    bool is_open = false;
-    for (uint64_t i = o.first; i < o.first + o.count && wrong < 10; i++) {
-        if (now() - start > o.seconds)
+    uint64_t done = 0, wrong = 0, kernel = 0, cells = 0, world = UINT64_MAX;
+    bench b = {0};
+    for (uint64_t i = o->first + o->job; i < o->first + o->count && wrong < 10; i += o->jobs) {
+        if (now() - start > o->seconds)
             break;
-        if (!is_open || i % WORLD_QUESTIONS == 0) {
-            if (is_open)
-                close_bench(&b);
-            open_bench(&b, o.seed + i / WORLD_QUESTIONS);
-            is_open = true;
+        if (i / WORLD_QUESTIONS != world) {
+            close_bench(&b);
+            world = i / WORLD_QUESTIONS;
+            open_bench(&b, o->seed + world);
         }
-        uint64_t kernel_before = b.kernel, cells_before = b.cells;
-        wrong += !check_question(&b, o.seed, i, o.show);
-        kernel += b.kernel - kernel_before;
-        cells += b.cells - cells_before;
+        wrong += !check_question(&b, o->seed, i, o->show);
         done++;
+        kernel += b.kernel;
+        cells += b.cells;
+        b.kernel = b.cells = 0;
     }
-    if (is_open)
-        close_bench(&b);
+    close_bench(&b);
     printf("%llu questions, %llu of them by the kernel too, %llu cells, seed %llu, %.0f s: %llu "
            "wrong\n",
            (unsigned long long)done, (unsigned long long)kernel, (unsigned long long)cells,
-           (unsigned long long)o.seed, now() - start, (unsigned long long)wrong);
+           (unsigned long long)o->seed, now() - start, (unsigned long long)wrong);
     return wrong || done == 0;
+}
+
+int main(int argc, char **argv)
+{
+    options o = read_options(argc, argv);
+    if (o.jobs <= 1)
+        return ask_questions(&o);
+    int failed = 0;
+    for (o.job = 0; o.job < o.jobs; o.job++) {
+        pid_t child = fork();
+        if (child < 0)
+            return 1;
+        if (child == 0)
+            exit(ask_questions(&o));
+    }
+    for (int status; wait(&status) > 0;)
+        failed |= !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+    return failed;
 }
