@@ -12,8 +12,8 @@ const hd_command hd_command_init = {
     "usage: hdis init --vault DIR [--key-file FILE]\n\n"
     "Makes the folder DIR (it must be new or empty) and a key file. Everything in the vault is\n"
     "sealed; without the key file nothing in it can be read, by anybody. The key file must lie\n"
-    "outside the vault. Keep a copy of it in a safe place, and never one with the data.\n\n"
-    HD_VAULT_OPTION_HELP
+    "outside the vault. Keep a copy of it in a safe place, and never one with the "
+    "data.\n\n" HD_VAULT_OPTION_HELP
     "\nexample: hdis init --vault /srv/hdis/vault --key-file /etc/hdis/vault.key\n",
     run};
 

@@ -14,8 +14,8 @@ const hd_command hd_command_vault = {
     "usage: hdis vault status --vault DIR [--key-file FILE]\n"
     "       hdis vault verify --vault DIR [--key-file FILE]\n\n"
     "status  data version, tables with rows and bytes, extracts with their years\n"
-    "verify  open every block of every table and check it, and the ledger with its log\n\n"
-    HD_VAULT_OPTION_HELP,
+    "verify  open every block of every table and check it, and the ledger with its "
+    "log\n\n" HD_VAULT_OPTION_HELP,
     run};
 
 static hd_code status(hd_vault *v, hd_err *err)

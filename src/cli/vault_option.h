@@ -1,5 +1,4 @@
-/* vault_option.h - which vault a command works on: --vault or HDIS_VAULT, --key-file or its default.
- */
+/* vault_option.h - which vault a command works on, and its key file. */
 #ifndef HD_CLI_VAULT_OPTION_H
 #define HD_CLI_VAULT_OPTION_H
 
@@ -18,8 +17,8 @@ typedef struct hd_vault_option {
     "  --key-file FILE   its keys; default: HDIS_KEY_FILE, else ~/.config/hdis/NAME.key,\n"        \
     "                    NAME being the name of the vault folder\n"
 
-/* Find both paths. Returns HD_EXIT_OK, or prints one line and returns the exit status. The folder is
- * borrowed. */
+/* Find both paths. Returns HD_EXIT_OK, or prints one line and returns the exit status. The folder
+ * is borrowed. */
 int hd_vault_option_paths(const hd_command *c, const hd_vault_option *o, const char **folder,
                           char *key_file, size_t size);
 /* Find and open. Returns HD_EXIT_OK, or prints one line and returns the exit status. */

@@ -41,7 +41,8 @@ hd_code hd_keys_make(hd_keys **out, hd_err *err)
 }
 
 /* One "word hex LF" line; NULL unless it is exactly that. */
-static const char *read_line(const char *p, const char *end, const char *word, void *out, size_t len)
+static const char *read_line(const char *p, const char *end, const char *word, void *out,
+                             size_t len)
 {
     size_t word_len = strlen(word);
     if ((size_t)(end - p) < word_len + 2 * len + 1 || memcmp(p, word, word_len) != 0)
@@ -76,8 +77,10 @@ hd_code hd_keys_read(hd_keys **out, const char *path, hd_err *err)
     struct stat st;
     if (stat(path, &st) != 0) {
         if (errno == ENOENT || errno == ENOTDIR)
-            return hd_fail(err, HD_NOTFOUND, "the key file %s does not exist; name it with "
-                           "--key-file or HDIS_KEY_FILE", path);
+            return hd_fail(err, HD_NOTFOUND,
+                           "the key file %s does not exist; name it with "
+                           "--key-file or HDIS_KEY_FILE",
+                           path);
         return hd_fail_os(err, "cannot look at the key file %s", path);
     }
     if (!S_ISREG(st.st_mode))
@@ -85,7 +88,8 @@ hd_code hd_keys_read(hd_keys **out, const char *path, hd_err *err)
     if (st.st_mode & 077)
         return hd_fail(err, HD_DENIED,
                        "others may read or change the key file %s: chmod 600 it, and make new keys "
-                       "if someone may have read it", path);
+                       "if someone may have read it",
+                       path);
     char *text = NULL;
     size_t len = 0;
     hd_code rc = HD_OK;
@@ -94,8 +98,10 @@ hd_code hd_keys_read(hd_keys **out, const char *path, hd_err *err)
         return hd_fail_nomem(err);
     HD_GO(hd_io_read_file(path, MAX_KEY_FILE, &text, &len, err));
     if (!parse(k, text, len)) {
-        rc = hd_fail(err, HD_FORMAT, "%s is not a key file of hdis, or is damaged: restore it from "
-                     "its copy", path);
+        rc = hd_fail(err, HD_FORMAT,
+                     "%s is not a key file of hdis, or is damaged: restore it from "
+                     "its copy",
+                     path);
         goto out;
     }
     *out = k;
@@ -172,7 +178,8 @@ hd_code hd_key_unwrap(const hd_keys *k, const uint8_t asset_id[16],
     bool opens = hd_unseal(s, wrap_nonce, k->vault_id, sizeof k->vault_id, wrapped, 32, out);
     hd_sealer_free(s);
     if (!opens)
-        return hd_fail(err, HD_CRYPTO, "the key of a table does not open: the key file belongs to "
+        return hd_fail(err, HD_CRYPTO,
+                       "the key of a table does not open: the key file belongs to "
                        "another vault, or the ledger was altered");
     return HD_OK;
 }

@@ -27,7 +27,7 @@ typedef struct hd_keys {
 enum { HD_WRAPPED_KEY = 48 };
 
 /* Fresh keys, or those of a file; in secret memory, released with hd_secret_free.
- * Reading: HD_NOTFOUND; HD_DENIED: others may touch it, or not a regular file; HD_FORMAT: damaged. */
+ * Reading: HD_NOTFOUND; HD_DENIED: others may touch it, or no regular file; HD_FORMAT: damaged. */
 HD_MUST hd_code hd_keys_make(hd_keys **out, hd_err *err);
 HD_MUST hd_code hd_keys_read(hd_keys **out, const char *path, hd_err *err);
 /* 0600; HD_CONFLICT when the file exists. */

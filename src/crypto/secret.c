@@ -8,7 +8,8 @@
 hd_code hd_crypto_start(hd_err *err)
 {
     if (sodium_init() < 0)
-        return hd_fail(err, HD_CRYPTO, "the cryptographic library does not start: no random source");
+        return hd_fail(err, HD_CRYPTO,
+                       "the cryptographic library does not start: no random source");
     return HD_OK;
 }
 

@@ -1,5 +1,5 @@
-/* fault_sqlite.h - lets injected faults (base/fault.h) reach into SQLite: its writes, syncs, deletes
- * and allocations count like ours. Does nothing unless built with -Dfaults=true. */
+/* fault_sqlite.h - lets injected faults (base/fault.h) reach into SQLite: its writes, syncs,
+ * deletes and allocations count like ours. Does nothing unless built with -Dfaults=true. */
 #ifndef HD_LEDGER_FAULT_SQLITE_H
 #define HD_LEDGER_FAULT_SQLITE_H
 

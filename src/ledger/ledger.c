@@ -67,12 +67,12 @@ typedef struct bound {
     size_t len;
 } bound;
 
-#define INTEGER(x)   ((bound){.as = AS_INTEGER, .integer = (int64_t)(x)})
-#define TEXT(s)      ((bound){.as = AS_TEXT, .bytes = (s)})
-#define BLOB(p, n)   ((bound){.as = AS_BLOB, .bytes = (p), .len = (n)})
+#define INTEGER(x) ((bound){.as = AS_INTEGER, .integer = (int64_t)(x)})
+#define TEXT(s)    ((bound){.as = AS_TEXT, .bytes = (s)})
+#define BLOB(p, n) ((bound){.as = AS_BLOB, .bytes = (p), .len = (n)})
 #define CHANGE(l, sql, err, ...)                                                                   \
-    change(l, sql, (const bound[]){__VA_ARGS__}, sizeof((const bound[]){__VA_ARGS__}) / sizeof(bound), \
-           err)
+    change(l, sql, (const bound[]){__VA_ARGS__},                                                   \
+           sizeof((const bound[]){__VA_ARGS__}) / sizeof(bound), err)
 
 static int bind(sqlite3_stmt *s, int i, const bound *b)
 {
@@ -311,8 +311,10 @@ hd_code hd_ledger_assets(hd_ledger *l, hd_asset **out, size_t *n, hd_err *err)
     sqlite3_stmt *s = NULL;
     *out = NULL;
     *n = 0;
-    HD_TRY(prepare(l, "SELECT id, table_name, data_version, wrapped_key, n_rows, n_bytes FROM asset"
-                   " WHERE state = 'in force' ORDER BY table_name", &s, err));
+    HD_TRY(prepare(l,
+                   "SELECT id, table_name, data_version, wrapped_key, n_rows, n_bytes FROM asset"
+                   " WHERE state = 'in force' ORDER BY table_name",
+                   &s, err));
     int step;
     hd_code rc = HD_OK;
     while ((step = sqlite3_step(s)) == SQLITE_ROW) {
@@ -352,9 +354,11 @@ hd_code hd_ledger_extracts(hd_ledger *l, hd_ledger_extract **out, size_t *n, hd_
     sqlite3_stmt *s = NULL;
     *out = NULL;
     *n = 0;
-    HD_TRY(prepare(l, "SELECT table_name, files, digest, loaded_at, data_year, part_year, rows_read,"
+    HD_TRY(prepare(l,
+                   "SELECT table_name, files, digest, loaded_at, data_year, part_year, rows_read,"
                    " rows_kept, rows_rejected, rows_opted_out FROM extract"
-                   " WHERE replaced_at IS NULL ORDER BY table_name, data_year", &s, err));
+                   " WHERE replaced_at IS NULL ORDER BY table_name, data_year",
+                   &s, err));
     int step;
     while ((step = sqlite3_step(s)) == SQLITE_ROW) {
         if (!HD_GROW(list, count, cap)) {
@@ -404,11 +408,15 @@ hd_code hd_ledger_destroy_asset(hd_ledger *l, const uint8_t id[16], hd_err *err)
 {
     char now[32];
     time_now(now);
-    HD_TRY(CHANGE(l, "UPDATE asset SET state = 'destroyed', wrapped_key = NULL, destroyed_at = ?"
-                  " WHERE id = ?", err, TEXT(now), BLOB(id, 16)));
+    HD_TRY(CHANGE(l,
+                  "UPDATE asset SET state = 'destroyed', wrapped_key = NULL, destroyed_at = ?"
+                  " WHERE id = ?",
+                  err, TEXT(now), BLOB(id, 16)));
     if (sqlite3_changes(l->db) != 1)
-        return hd_fail(err, HD_NOTFOUND, "the ledger %s does not know an asset that is to be "
-                       "destroyed", l->path);
+        return hd_fail(err, HD_NOTFOUND,
+                       "the ledger %s does not know an asset that is to be "
+                       "destroyed",
+                       l->path);
     return HD_OK;
 }
 
@@ -416,9 +424,10 @@ hd_code hd_ledger_put_extract(hd_ledger *l, const hd_ledger_extract *x, hd_err *
 {
     char now[32];
     time_now(now);
-    HD_TRY(CHANGE(l, "UPDATE extract SET replaced_at = ? WHERE table_name = ? AND data_year = ?"
-                  " AND replaced_at IS NULL", err, TEXT(now), TEXT(x->table),
-                  INTEGER(x->data_year)));
+    HD_TRY(CHANGE(l,
+                  "UPDATE extract SET replaced_at = ? WHERE table_name = ? AND data_year = ?"
+                  " AND replaced_at IS NULL",
+                  err, TEXT(now), TEXT(x->table), INTEGER(x->data_year)));
     return CHANGE(l, "INSERT INTO extract VALUES(NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", err,
                   TEXT(x->table), INTEGER(x->data_year), INTEGER(x->part_year),
                   INTEGER(x->rows_read), INTEGER(x->rows_kept), INTEGER(x->rows_rejected),
@@ -456,8 +465,10 @@ static void hash_row(sqlite3_stmt *s, uint8_t out[HD_DIGEST])
 hd_code hd_ledger_log(hd_ledger *l, const char *event, const char *detail, hd_err *err)
 {
     sqlite3_stmt *s = NULL;
-    HD_TRY(prepare(l, "SELECT number, at, event, detail, previous FROM log"
-                   " ORDER BY number DESC LIMIT 1", &s, err));
+    HD_TRY(prepare(l,
+                   "SELECT number, at, event, detail, previous FROM log"
+                   " ORDER BY number DESC LIMIT 1",
+                   &s, err));
     uint8_t previous[HD_DIGEST] = {0};
     int64_t number = 1;
     int rc = sqlite3_step(s);
@@ -477,8 +488,8 @@ hd_code hd_ledger_log(hd_ledger *l, const char *event, const char *detail, hd_er
 static hd_code verify_log(hd_ledger *l, hd_err *err)
 {
     sqlite3_stmt *s = NULL;
-    HD_TRY(prepare(l, "SELECT number, at, event, detail, previous FROM log ORDER BY number", &s,
-                   err));
+    HD_TRY(
+        prepare(l, "SELECT number, at, event, detail, previous FROM log ORDER BY number", &s, err));
     uint8_t want[HD_DIGEST] = {0}, have[HD_DIGEST];
     int64_t number = 0;
     int rc;

@@ -1,8 +1,8 @@
 /* ledger.h - what exists and what was done, in one SQLite file; SQLite is used in this folder only.
  *
- * Tables: vault (one row), asset (one row a table version; its wrapped key until destroyed), extract,
- * output (results with true small numbers, the asset list), log (append-only by trigger; each row
- * carries the BLAKE2b-256 of the row before it).
+ * Tables: vault (one row), asset (one row a table version; its wrapped key until destroyed),
+ * extract, output (results with true small numbers, the asset list), log (append-only by trigger;
+ * each row carries the BLAKE2b-256 of the row before it).
  *
  * Invariants: at most one asset of a table name is in force; a destroyed asset has no key and never
  * gets one back; the log only grows. WAL with synchronous FULL: a commit that returned is on disk.

@@ -76,8 +76,9 @@ static hd_code check_specs(const char *table, const hd_column_spec *specs, size_
     return HD_OK;
 }
 
-/* A file in the vault's folder that has no name, so that it is gone whatever happens. Where the file
- * system cannot do that: made, then unlinked; should we die between, the next writer removes it. */
+/* A file in the vault's folder that has no name, so that it is gone whatever happens. Where the
+ * file system cannot do that: made, then unlinked; should we die between, the next writer removes
+ * it. */
 static hd_code open_staging(hd_builder *b, hd_err *err)
 {
     char path[4096];
@@ -145,8 +146,10 @@ hd_code hd_builder_new(hd_builder **out, hd_vault *v, const char *table,
 {
     *out = NULL;
     if (!is_name(table))
-        return hd_fail(err, HD_INVALID, "a table cannot be called '%s': 1 to 63 lower-case letters, "
-                       "digits and _", table);
+        return hd_fail(err, HD_INVALID,
+                       "a table cannot be called '%s': 1 to 63 lower-case letters, "
+                       "digits and _",
+                       table);
     return hd_builder_new_any(out, v, table, columns, n_columns, err);
 }
 
@@ -301,8 +304,8 @@ static hd_code flush_stream(hd_builder *b, size_t index, hd_err *err)
         uint8_t nonce[HD_SEAL_NONCE];
         hd_part_nonce((uint32_t)index, HD_PART_DATA, (uint32_t)s->n_records, nonce);
         HD_TRY(hd_seal(b->sealer, nonce, NULL, 0, b->narrow, len, b->sealed, err));
-        HD_TRY(hd_io_write_at(b->fd, b->sealed, len + HD_SEAL_TAG, b->staged_len, staging_name,
-                              err));
+        HD_TRY(
+            hd_io_write_at(b->fd, b->sealed, len + HD_SEAL_TAG, b->staged_len, staging_name, err));
         b->staged_len += len + HD_SEAL_TAG;
     }
     s->records[s->n_records++] = record;

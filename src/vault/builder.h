@@ -2,8 +2,8 @@
  *
  * Rows come in chunks of at most HD_BLOCK_ROWS. Every kind of number of a chunk is a stream:
  * persons, order keys, and for each column its codes (or keys) and, for lists, its counts. When a
- * chunk is full each stream is narrowed to the least width, sealed and appended to the staging file.
- * Dictionaries stay in memory. Nothing of a row is ever in a file in the clear.
+ * chunk is full each stream is narrowed to the least width, sealed and appended to the staging
+ * file. Dictionaries stay in memory. Nothing of a row is ever in a file in the clear.
  */
 #ifndef HD_VAULT_BUILDER_H
 #define HD_VAULT_BUILDER_H

@@ -1,4 +1,4 @@
-/* format.c - see format.h. Pure functions on bytes; the fuzz target drives them through the reader. */
+/* format.c - see format.h. Pure functions on bytes, fuzzed through the reader. */
 #include "vault/format.h"
 #include "base/alloc.h"
 
@@ -58,17 +58,17 @@ hd_code hd_header_decode(hd_file_header *out, const uint8_t in[HD_HEADER_LEN], u
                        name);
     if (get32(in + 8) != HD_FILE_VERSION)
         return hd_fail(err, HD_FORMAT,
-                       "%s has format version %u, this hdis reads version %u: use a newer hdis", name,
-                       get32(in + 8), HD_FILE_VERSION);
+                       "%s has format version %u, this hdis reads version %u: use a newer hdis",
+                       name, get32(in + 8), HD_FILE_VERSION);
     memcpy(out->asset_id, in + 16, 16);
     out->rows = get64(in + 32);
     out->n_columns = get32(in + 40);
     out->directory_at = get64(in + 48);
     out->directory_len = get64(in + 56);
     if (get32(in + 12) != HD_BLOCK_ROWS || get32(in + 44) != 0 || out->rows > HD_MAX_ROWS ||
-        out->n_columns < 1 || out->n_columns > HD_MAX_COLUMNS || out->directory_at < HD_HEADER_LEN ||
-        out->directory_at > file_len || out->directory_len != file_len - out->directory_at ||
-        out->directory_len < 16)
+        out->n_columns < 1 || out->n_columns > HD_MAX_COLUMNS ||
+        out->directory_at < HD_HEADER_LEN || out->directory_at > file_len ||
+        out->directory_len != file_len - out->directory_at || out->directory_len < 16)
         return hd_fail(err, HD_FORMAT, "%s is damaged or cut short: restore it from a copy", name);
     return HD_OK;
 }
@@ -93,7 +93,11 @@ void hd_part_aad(const uint8_t asset_id[16], uint32_t column, hd_part_kind part,
 
 /* ---- directory ------------------------------------------------------------------------------ */
 
-enum { PART_LEN = 17, BLOCK_LEN = 12 + PART_LEN, COLUMN_FIXED_LEN = 1 + 1 + 1 + 1 + 4 + 8 + 17 + 8 };
+enum {
+    PART_LEN = 17,
+    BLOCK_LEN = 12 + PART_LEN,
+    COLUMN_FIXED_LEN = 1 + 1 + 1 + 1 + 4 + 8 + 17 + 8
+};
 
 hd_code hd_directory_new(hd_directory *out, uint64_t rows, uint32_t n_columns, hd_err *err)
 {
@@ -196,7 +200,7 @@ static void take_part(struct cursor *c, const hd_file_header *h, hd_part *out)
         c->ok = false;
 }
 
-/* Does the stored length fit the length of the plaintext? zstd cannot shrink more than 2^16-fold. */
+/* Does the stored length fit the length of the plaintext? zstd shrinks at most 2^16-fold. */
 static bool length_fits(const hd_part *p, uint64_t plain_len)
 {
     if (plain_len == 0 || p->len == 0)
@@ -209,7 +213,8 @@ static bool length_fits(const hd_part *p, uint64_t plain_len)
 
 static bool shape_fits(const hd_file_column *col, uint32_t index)
 {
-    if ((index == 0) != (col->kind == HD_KIND_PERSON) || (index == 0) != (col->spec.name[0] == '\0'))
+    if ((index == 0) != (col->kind == HD_KIND_PERSON) ||
+        (index == 0) != (col->spec.name[0] == '\0'))
         return false;
     switch (col->kind) {
     case HD_COLUMN_CODES:

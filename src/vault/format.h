@@ -18,8 +18,8 @@
  *   SEAL of a part: AES-256-GCM under the asset's key; ciphertext, then the 16-byte tag.
  *   nonce, 12 bytes:            column (4), part (4), block (4)
  *   associated data, 36 bytes:  asset id (16), column, part, block, rows, items (4 each)
- *   part 0 directory (column 2^32 - 1, block 0, associated data: the header), 1 dictionary (block 0,
- *   rows 0, items = codes), 2 data, 3 counts. An empty part is not stored: position and length 0.
+ *   part 0 directory (column 2^32 - 1, block 0, associated data: the header), 1 dictionary (block
+ * 0, rows 0, items = codes), 2 data, 3 counts. An empty part is not stored: position and length 0.
  *
  *   DIRECTORY, plaintext: the columns one after another, column 0 is the person column
  *        1 length of the name, then the name (person column: 0)

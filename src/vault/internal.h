@@ -113,8 +113,8 @@ HD_MUST hd_code hd_packer_finish(hd_packer *p, const hd_directory *d, uint64_t *
 /* Make scratch at least `need` bytes; the old bytes are wiped, not kept. */
 HD_MUST hd_code hd_scratch(uint8_t **p, size_t *cap, size_t need, hd_err *err);
 
-/* builder.c, finish.c. Sort, renumber, seal and write the builder's table; frees what it holds as it
- * goes, so the builder is of no further use. */
+/* builder.c, finish.c. Sort, renumber, seal and write the builder's table; frees what it holds as
+ * it goes, so the builder is of no further use. */
 HD_MUST hd_code hd_builder_finish(hd_builder *b, hd_file_writer *f, uint64_t *rows,
                                   uint64_t *file_len, hd_err *err);
 const char *hd_builder_table(const hd_builder *b);

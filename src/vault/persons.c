@@ -96,7 +96,8 @@ static hd_code read_saved(hd_persons *p, hd_err *err)
     for (uint32_t i = 0; i < n; i++) {
         size_t slot = find_slot(p, p->pseudonyms + (size_t)i * LEN);
         if (p->slots[slot])
-            return hd_fail(err, HD_FORMAT, "the list of persons is damaged: restore it from a copy");
+            return hd_fail(err, HD_FORMAT,
+                           "the list of persons is damaged: restore it from a copy");
         p->slots[slot] = i + 1;
     }
     p->n = p->n_saved = (uint32_t)n;

@@ -1,9 +1,9 @@
 /* publish.c - one transaction over table files and the ledger.
  *
- * Order of steps: each table's file is written under a name that ends in .tmp, synced, renamed; then
- * one ledger transaction adds the new assets, destroys the keys of those they replace, and raises
- * the data version. That commit is the moment of change. Afterwards the replaced files are removed
- * and the ledger's WAL is emptied; both are done again by the next writer if we die before.
+ * Order of steps: each table's file is written under a name that ends in .tmp, synced, renamed;
+ * then one ledger transaction adds the new assets, destroys the keys of those they replace, and
+ * raises the data version. That commit is the moment of change. Afterwards the replaced files are
+ * removed and the ledger's WAL is emptied; both are done again by the next writer if we die before.
  */
 #include "base/alloc.h"
 #include "base/io.h"
@@ -156,7 +156,8 @@ static hd_code enter(hd_publish *p, const char *what, hd_err *err)
     hd_code rc;
     HD_GO(hd_ledger_begin(l, true, err));
     HD_GO(hd_ledger_vault_row(l, &row, err));
-    if (row.data_version != v->data_version) { /* the lock forbids it; a lost lock must not lose data */
+    if (row.data_version !=
+        v->data_version) { /* the lock forbids it; a lost lock must not lose data */
         rc = hd_fail(err, HD_CONFLICT, "the vault changed while it was being written: do it again");
         goto out;
     }

@@ -62,12 +62,14 @@ hd_code hd_reader_directory(hd_reader *r, const hd_file_header *h,
     uint8_t nonce[HD_SEAL_NONCE];
     hd_part_nonce(HD_DIRECTORY_COLUMN, HD_PART_DIRECTORY, 0, nonce);
     if (!hd_unseal(r->sealer, nonce, header, HD_HEADER_LEN, r->sealed, len - HD_SEAL_TAG, out))
-        return hd_fail(err, HD_CRYPTO, "the directory of %s does not open: the file was altered, or "
-                       "belongs to another vault; restore it from a copy", r->table->label);
+        return hd_fail(err, HD_CRYPTO,
+                       "the directory of %s does not open: the file was altered, or "
+                       "belongs to another vault; restore it from a copy",
+                       r->table->label);
     return HD_OK;
 }
 
-/* Read one part and open its seal into out, which has room for the stored length without the tag. */
+/* Read one part and open its seal into out: as long as what is stored, without the tag. */
 static hd_code open_part(hd_reader *r, uint32_t column, hd_part_kind kind, uint32_t block,
                          uint32_t rows, uint32_t items, const hd_part *part, void *out, hd_err *err)
 {
@@ -79,13 +81,15 @@ static hd_code open_part(hd_reader *r, uint32_t column, hd_part_kind kind, uint3
     hd_part_nonce(column, kind, block, nonce);
     hd_part_aad(t->asset_id, column, kind, block, rows, items, aad);
     if (!hd_unseal(r->sealer, nonce, aad, sizeof aad, r->sealed, len - HD_SEAL_TAG, out))
-        return hd_fail(err, HD_CRYPTO, "%s, column %s, block %u does not open: the file was "
-                       "altered; restore it from a copy", t->label, column_name(t, column), block);
+        return hd_fail(err, HD_CRYPTO,
+                       "%s, column %s, block %u does not open: the file was "
+                       "altered; restore it from a copy",
+                       t->label, column_name(t, column), block);
     return HD_OK;
 }
 
-/* Read, open and unpack one part into out, plain_len bytes; the directory saw to it that an unpacked
- * part has just that length. */
+/* Read, open and unpack one part into out, plain_len bytes; the directory saw to it that an
+ * unpacked part has just that length. */
 static hd_code read_part(hd_reader *r, uint32_t column, hd_part_kind kind, uint32_t block,
                          uint32_t rows, uint32_t items, const hd_part *part, void *out,
                          size_t plain_len, hd_err *err)

@@ -25,8 +25,10 @@ static hd_code open_directory(hd_table *t, hd_err *err)
     HD_TRY(hd_io_read_at(t->fd, header, sizeof header, 0, t->label, err));
     HD_TRY(hd_header_decode(&h, header, (uint64_t)st.st_size, t->label, err));
     if (memcmp(h.asset_id, t->asset_id, sizeof h.asset_id) != 0)
-        return hd_fail(err, HD_FORMAT, "the file of %s belongs to another table version: restore it "
-                       "from a copy", t->label);
+        return hd_fail(err, HD_FORMAT,
+                       "the file of %s belongs to another table version: restore it "
+                       "from a copy",
+                       t->label);
     hd_reader r;
     size_t len = (size_t)h.directory_len - HD_SEAL_TAG;
     hd_code rc = hd_reader_init(&r, t, err);
@@ -189,8 +191,8 @@ static hd_code load_run(void *ctx, size_t run, hd_err *err)
         goto out;
     }
     for (uint32_t b = from; b < to; b++) {
-        HD_GO(hd_reader_data(&r, l->column, b, l->data + (size_t)l->first_item[b] * col->width,
-                             err));
+        HD_GO(
+            hd_reader_data(&r, l->column, b, l->data + (size_t)l->first_item[b] * col->width, err));
         if (!l->starts)
             continue;
         /* Not straight into place: two runs would both write the start where they meet. */
@@ -241,8 +243,8 @@ static hd_code load(hd_table *t, uint32_t column, hd_err *err)
     if (column == 0)
         HD_GO(check_persons(t, err));
     HD_GO(hd_par_run(l.n_runs, load_run, &l, err));
-    out->column = (hd_column){.width = col->width, .data = out->data, .n_items = col->n_items,
-                              .starts = out->starts};
+    out->column = (hd_column){
+        .width = col->width, .data = out->data, .n_items = col->n_items, .starts = out->starts};
 out:
     hd_free(l.first_item);
     if (rc != HD_OK)

@@ -2,7 +2,8 @@
  *
  * Layout of the folder: ledger.db (with -wal and -shm while in use), lock, tables/ID.hdt. Opening
  * takes one snapshot: the ledger is read in one transaction and every file it names is opened at
- * once, so all tables of an open vault belong to one data version even while a writer replaces them.
+ * once, so all tables of an open vault belong to one data version even while a writer replaces
+ * them.
  */
 #define _GNU_SOURCE
 #include "base/alloc.h"
@@ -83,8 +84,10 @@ static hd_code refuse_key_inside(const char *folder, const char *key_file, hd_er
     HD_TRY(real_path(key_file, real, err));
     size_t n = strlen(folder);
     if (strncmp(real, folder, n) == 0 && real[n] == '/')
-        return hd_fail(err, HD_DENIED, "the key file %s lies inside the vault: keep it elsewhere, "
-                       "never with the data", key_file);
+        return hd_fail(err, HD_DENIED,
+                       "the key file %s lies inside the vault: keep it elsewhere, "
+                       "never with the data",
+                       key_file);
     return HD_OK;
 }
 
@@ -109,8 +112,13 @@ static hd_code make_parents(const char *path, hd_err *err)
 /* Empty, or nothing but what an interrupted hd_vault_create leaves. */
 static hd_code check_is_empty(const char *folder, hd_err *err)
 {
-    static const char *const ours[] = {".", "..", "tables", "lock", new_ledger_name,
-                                       "ledger.db.new-wal", "ledger.db.new-shm",
+    static const char *const ours[] = {".",
+                                       "..",
+                                       "tables",
+                                       "lock",
+                                       new_ledger_name,
+                                       "ledger.db.new-wal",
+                                       "ledger.db.new-shm",
                                        "ledger.db.new-journal"};
     DIR *d = opendir(folder);
     if (!d)
@@ -166,8 +174,10 @@ static hd_code make_keys_and_ledger(const char *path, const char *key_file, hd_e
         if (hd_keys_read(&k, key_file, NULL) == HD_OK && is_ledger_of(path, k))
             rc = HD_OK;
         else
-            rc = hd_fail(err, HD_CONFLICT, "the key file %s exists already; it is never "
-                         "overwritten: name another with --key-file", key_file);
+            rc = hd_fail(err, HD_CONFLICT,
+                         "the key file %s exists already; it is never "
+                         "overwritten: name another with --key-file",
+                         key_file);
         goto out;
     }
     HD_GO(remove_new_ledger(path, err));
@@ -222,7 +232,7 @@ static void close_entries(hd_entry *entries, size_t n)
     hd_free(entries);
 }
 
-/* Open every file the ledger names. *again: one was gone, because a writer replaced it meanwhile. */
+/* Open every file the ledger names. *again: one is gone, a writer replaced it meanwhile. */
 static hd_code open_files(hd_vault *v, const hd_asset *assets, size_t n, bool *again, hd_err *err)
 {
     char path[PATH_MAX];
@@ -299,8 +309,10 @@ static hd_code take_lock(hd_vault *v, hd_err *err)
     if (flock(v->lock_fd, LOCK_EX | LOCK_NB) == 0)
         return HD_OK;
     if (errno == EWOULDBLOCK)
-        return hd_fail(err, HD_CONFLICT, "the vault %s is being written by another process: try "
-                       "again when it is done", v->folder);
+        return hd_fail(err, HD_CONFLICT,
+                       "the vault %s is being written by another process: try "
+                       "again when it is done",
+                       v->folder);
     return hd_fail_os(err, "cannot lock %s", path);
 }
 
@@ -324,8 +336,8 @@ static bool is_ours(const char *file)
 }
 
 /* What writers that died left behind: pages of destroyed keys in the WAL, and files. In this order:
- * when the WAL is empty, what the ledger says is final, also about a commit whose sync failed; until
- * then a table file that it does not name is not removed. */
+ * when the WAL is empty, what the ledger says is final, also about a commit whose sync failed;
+ * until then a table file that it does not name is not removed. */
 static hd_code remove_leftovers(hd_vault *v, hd_err *err)
 {
     char folder[PATH_MAX], path[PATH_MAX];
@@ -373,8 +385,10 @@ hd_code hd_vault_open(hd_vault **out, const char *folder, const char *key_file, 
     *out = NULL;
     HD_TRY(hd_crypto_start(err));
     if (!realpath(folder, real))
-        return errno == ENOENT ? hd_fail(err, HD_NOTFOUND, "the vault %s does not exist: make one "
-                                         "with hdis init", folder)
+        return errno == ENOENT ? hd_fail(err, HD_NOTFOUND,
+                                         "the vault %s does not exist: make one "
+                                         "with hdis init",
+                                         folder)
                                : hd_fail_os(err, "cannot open the vault %s", folder);
     hd_vault *v = hd_calloc(1, sizeof *v);
     if (!v)
@@ -451,8 +465,10 @@ hd_code hd_entry_table(hd_vault *v, hd_entry *e, hd_table **out, hd_err *err)
     if (rc == HD_OK && hd_table_rows(e->table) != e->asset.rows) {
         hd_table_close(e->table);
         e->table = NULL;
-        rc = hd_fail(err, HD_FORMAT, "table %s does not have the rows the ledger states: restore "
-                     "the vault from a copy", e->asset.table);
+        rc = hd_fail(err, HD_FORMAT,
+                     "table %s does not have the rows the ledger states: restore "
+                     "the vault from a copy",
+                     e->asset.table);
     }
     *out = e->table;
     return rc;

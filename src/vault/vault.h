@@ -50,8 +50,8 @@ HD_MUST hd_code hd_vault_default_key_file(const char *folder, char *out, size_t 
 uint64_t hd_vault_data_version(const hd_vault *v); /* 0 when empty; grows by one a transaction */
 const char *hd_vault_folder(const hd_vault *v);
 
-/* Keyed pseudonym of a person id: HMAC-SHA-256 under the pseudonym key, cut to 128 bits. The same id
- * gives the same pseudonym in every data set. */
+/* Keyed pseudonym of a person id: HMAC-SHA-256 under the pseudonym key, cut to 128 bits. The same
+ * id gives the same pseudonym in every data set. */
 void hd_vault_pseudonym(const hd_vault *v, const void *id, size_t len, uint8_t out[16]);
 /* Keyed 64-bit hash of a row key (SipHash-2-4); never 0. */
 uint64_t hd_vault_key_hash(const hd_vault *v, const void *id, size_t len);
@@ -68,7 +68,7 @@ typedef struct hd_dictionary {
 } hd_dictionary;
 
 hd_value hd_dictionary_value(const hd_dictionary *d, uint32_t code); /* borrows text */
-uint32_t hd_dictionary_find(const hd_dictionary *d, const hd_value *v); /* binary search; 0: absent */
+uint32_t hd_dictionary_find(const hd_dictionary *d, const hd_value *v); /* 0: absent */
 
 /* A column in memory. width is 1, 2 or 4 bytes a code, 8 for keys. */
 typedef struct hd_column {
@@ -101,7 +101,7 @@ HD_MUST hd_code hd_table_persons(hd_table *t, const uint32_t **out, hd_err *err)
 /* Read, open and keep a whole column (all blocks, all processors). Kept until unload or close. */
 HD_MUST hd_code hd_table_load(hd_table *t, size_t column, const hd_column **out, hd_err *err);
 void hd_table_unload(hd_table *t, size_t column);
-/* Open every block of the file and check it. HD_CRYPTO or HD_FORMAT name table, column and block. */
+/* Open every block of the file and check it. HD_CRYPTO, HD_FORMAT name table, column, block. */
 HD_MUST hd_code hd_table_verify(hd_table *t, hd_err *err);
 
 /* ---- making a table ------------------------------------------------------------------------- */

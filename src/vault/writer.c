@@ -1,8 +1,8 @@
 /* writer.c - pack, seal and write the parts of a new table file.
  *
  * Parts are written in whatever order threads finish them; what each is follows from its nonce and
- * associated data and from the directory, never from where it lies. A nonce (column, part, block) is
- * used once because every part is written once, under a key made for this file.
+ * associated data and from the directory, never from where it lies. A nonce (column, part, block)
+ * is used once because every part is written once, under a key made for this file.
  */
 #include "base/alloc.h"
 #include "base/io.h"
@@ -76,8 +76,8 @@ hd_code hd_packer_finish(hd_packer *p, const hd_directory *d, uint64_t *file_len
     hd_code rc;
     HD_GO(hd_buf_check(&plain, err));
     size_t len = plain.len + HD_SEAL_TAG;
-    hd_file_header h = {.rows = d->rows, .n_columns = d->n_columns, .directory_at = f->end,
-                        .directory_len = len};
+    hd_file_header h = {
+        .rows = d->rows, .n_columns = d->n_columns, .directory_at = f->end, .directory_len = len};
     memcpy(h.asset_id, f->asset_id, sizeof h.asset_id);
     uint8_t header[HD_HEADER_LEN], nonce[HD_SEAL_NONCE];
     hd_header_encode(&h, header);

@@ -1,5 +1,6 @@
-/* fuzz_vault.c - any bytes as a table file of which every seal opens: whatever the directory, blocks
- * and dictionaries say, the reader refuses it or hands out columns that keep the promises of vault.h.
+/* fuzz_vault.c - any bytes as a table file of which every seal opens: whatever the directory,
+ * blocks and dictionaries say, the reader refuses it or hands out columns that keep the promises of
+ * vault.h.
  *
  * This program compiles its own crypto/seal.c with HD_FUZZ, which copies instead of deciphering, so
  * that the input reaches the parsers behind the seal. The header's fixed fields and the position of
@@ -20,8 +21,8 @@ enum { MAX_FILE = 1 << 20, MAX_ITEMS = 1 << 22 };
 
 static void repair_header(uint8_t *file, size_t size)
 {
-    static const uint8_t fixed[16] = {0x89, 'H', 'D', 'I', 'S', 'T', '\r', '\n', 1, 0, 0, 0,
-                                      0,    0,   1,   0};
+    static const uint8_t fixed[16] = {0x89, 'H', 'D', 'I', 'S', 'T', '\r', '\n',
+                                      1,    0,   0,   0,   0,   0,   1,    0};
     uint64_t at, room = size - HD_HEADER_LEN - HD_SEAL_TAG;
     memcpy(&at, file + 48, sizeof at);
     at = at < HD_HEADER_LEN || at > HD_HEADER_LEN + room ? HD_HEADER_LEN + at % (room + 1) : at;
@@ -59,7 +60,8 @@ static void check_column(hd_table *t, size_t c, bool is_whole)
     HD_ALWAYS(column->starts || column->n_items == rows);
     for (uint64_t i = 0; column->starts && i < rows; i++)
         HD_ALWAYS(column->starts[i] <= column->starts[i + 1]);
-    HD_ALWAYS(!column->starts || (column->starts[0] == 0 && column->starts[rows] == column->n_items));
+    HD_ALWAYS(!column->starts ||
+              (column->starts[0] == 0 && column->starts[rows] == column->n_items));
     hd_table_unload(t, c);
 }
 

@@ -11,10 +11,10 @@
 #include "vault/vault.h"
 
 static const hd_column_spec specs[] = {
-    {"text", HD_COLUMN_CODES, HD_TEXT},     {"number", HD_COLUMN_CODES, HD_INTEGER},
+    {"text", HD_COLUMN_CODES, HD_TEXT},       {"number", HD_COLUMN_CODES, HD_INTEGER},
     {"decimal", HD_COLUMN_CODES, HD_DECIMAL}, {"day", HD_COLUMN_CODES, HD_DATE},
-    {"flag", HD_COLUMN_CODES, HD_BOOLEAN},  {"list", HD_COLUMN_LIST, HD_TEXT},
-    {"numbers", HD_COLUMN_LIST, HD_INTEGER}, {"key", HD_COLUMN_KEY, HD_TEXT},
+    {"flag", HD_COLUMN_CODES, HD_BOOLEAN},    {"list", HD_COLUMN_LIST, HD_TEXT},
+    {"numbers", HD_COLUMN_LIST, HD_INTEGER},  {"key", HD_COLUMN_KEY, HD_TEXT},
 };
 enum { N_SPECS = sizeof specs / sizeof *specs, MAX_ROWS = 1000 };
 
@@ -24,10 +24,10 @@ static const struct shape {
     unsigned columns; /* bits */
     uint32_t rows, values;
 } shapes[] = {
-    {"no_rows", 0xff, 0, 1},      {"no_columns", 0, 20, 1},     {"one_row", 0xff, 1, 1},
-    {"texts", 0x01, 30, 9},       {"numbers", 0x02, 40, 30},    {"decimals", 0x04, 20, 20},
-    {"days", 0x18, 30, 5},        {"lists", 0x60, 30, 8},       {"keys", 0x80, 12, 1},
-    {"all", 0xff, 60, 10},        {"wide", 0x42, 700, 600},     {"packed", 0x29, 1000, 3},
+    {"no_rows", 0xff, 0, 1}, {"no_columns", 0, 20, 1},  {"one_row", 0xff, 1, 1},
+    {"texts", 0x01, 30, 9},  {"numbers", 0x02, 40, 30}, {"decimals", 0x04, 20, 20},
+    {"days", 0x18, 30, 5},   {"lists", 0x60, 30, 8},    {"keys", 0x80, 12, 1},
+    {"all", 0xff, 60, 10},   {"wide", 0x42, 700, 600},  {"packed", 0x29, 1000, 3},
 };
 
 static hd_code fill(hd_builder *b, const struct shape *s, size_t n, hd_err *err)
@@ -46,8 +46,9 @@ static hd_code fill(hd_builder *b, const struct shape *s, size_t n, hd_err *err)
             persons[i] = i / 4;
             keys[i] = hd_rng_next(&r);
             counts[i] = i % 4;
-            uint32_t items = specs[k].kind == HD_COLUMN_LIST ? counts[i]
-                             : specs[k].kind == HD_COLUMN_KEY ? 0 : 1;
+            uint32_t items = specs[k].kind == HD_COLUMN_LIST  ? counts[i]
+                             : specs[k].kind == HD_COLUMN_KEY ? 0
+                                                              : 1;
             while (items-- > 0) {
                 uint32_t x = hd_rng_below(&r, s->values + 1);
                 char text[16];

@@ -1,4 +1,4 @@
-/* test_ledger.c - the rules the ledger itself enforces, also against somebody with SQLite at hand. */
+/* test_ledger.c - the rules the ledger enforces, also against somebody with SQLite at hand. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -13,14 +13,27 @@
 static hd_err err;
 
 /* Columns of every kind and type, and one of each width. */
-enum { SEX, AGE, SCORE, ADMITTED, DEAD, PLACE, WIDE, DIAGNOSES, NUMBERS, ROW_KEY, EMPTY, N_COLUMNS };
+enum {
+    SEX,
+    AGE,
+    SCORE,
+    ADMITTED,
+    DEAD,
+    PLACE,
+    WIDE,
+    DIAGNOSES,
+    NUMBERS,
+    ROW_KEY,
+    EMPTY,
+    N_COLUMNS
+};
 static const hd_column_spec columns[N_COLUMNS] = {
     [SEX] = {"sex", HD_COLUMN_CODES, HD_TEXT},
     [AGE] = {"age", HD_COLUMN_CODES, HD_INTEGER},
     [SCORE] = {"score", HD_COLUMN_CODES, HD_DECIMAL},
     [ADMITTED] = {"admitted", HD_COLUMN_CODES, HD_DATE},
     [DEAD] = {"dead", HD_COLUMN_CODES, HD_BOOLEAN},
-    [PLACE] = {"place", HD_COLUMN_CODES, HD_TEXT}, /* two bytes */
+    [PLACE] = {"place", HD_COLUMN_CODES, HD_TEXT},  /* two bytes */
     [WIDE] = {"wide", HD_COLUMN_CODES, HD_INTEGER}, /* four bytes when there are many rows */
     [DIAGNOSES] = {"diagnoses", HD_COLUMN_LIST, HD_TEXT},
     [NUMBERS] = {"numbers", HD_COLUMN_LIST, HD_INTEGER},
@@ -208,8 +221,8 @@ static void check_table(hd_table *t, uint32_t *ids, uint32_t n, uint32_t n_peopl
             if (is_list)
                 assert_int_equal(col->starts[i + 1] - col->starts[i], length);
             for (uint32_t e = 0; e < length; e++) {
-                hd_value want = is_list ? element_of(ids[i], c, e, length, text)
-                                        : value_of(ids[i], c, text);
+                hd_value want =
+                    is_list ? element_of(ids[i], c, e, length, text) : value_of(ids[i], c, text);
                 hd_value have = hd_dictionary_value(d, hd_code_at(col, at + e));
                 assert_int_equal(hd_value_compare(&want, &have), 0);
             }
@@ -272,7 +285,6 @@ static void many_blocks_come_back(void **state)
     (void)state;
     rows_come_back_n(2 * HD_BLOCK_ROWS + 12345, 50000, 3000);
 }
-
 
 /* ---- replacing ------------------------------------------------------------------------------ */
 
@@ -363,7 +375,8 @@ static void missing_columns_become_null(void **state)
     publish_rows(v, 1000, 1000, 50);
     hd_table *t;
     OK(hd_vault_table(v, "apc", &t, &err));
-    const hd_column_spec wider[] = {columns[SEX], {"new_codes", HD_COLUMN_CODES, HD_DATE},
+    const hd_column_spec wider[] = {columns[SEX],
+                                    {"new_codes", HD_COLUMN_CODES, HD_DATE},
                                     {"new_list", HD_COLUMN_LIST, HD_TEXT},
                                     {"new_key", HD_COLUMN_KEY, HD_TEXT}};
     const hd_column_spec other = {"sex", HD_COLUMN_CODES, HD_INTEGER};
@@ -518,8 +531,14 @@ static void extracts_replace_their_year(void **state)
 {
     (void)state;
     hd_vault *v = open_vault(true);
-    hd_extract x = {.table = "apc", .data_year = 2014, .part_year = 201406, .rows_read = 10,
-                    .rows_kept = 7, .rows_rejected = 2, .rows_opted_out = 1, .files = "a.txt,b.txt",
+    hd_extract x = {.table = "apc",
+                    .data_year = 2014,
+                    .part_year = 201406,
+                    .rows_read = 10,
+                    .rows_kept = 7,
+                    .rows_rejected = 2,
+                    .rows_opted_out = 1,
+                    .files = "a.txt,b.txt",
                     .digest = "00"};
     const int parts[] = {201406, 201499};
     for (int i = 0; i < 2; i++) {
@@ -641,8 +660,9 @@ static void names_are_checked(void **state)
     (void)state;
     hd_vault *v = open_vault(true);
     hd_builder *b = NULL;
-    static const char *const bad[] = {"", "A", "a b", ".persons", "../x",
-                                      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
+    static const char *const bad[] = {
+        "",         "A",    "a b",
+        ".persons", "../x", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(hd_builder_new(&b, v, bad[i], columns, 1, &err), HD_INVALID);
     hd_column_spec twice[2] = {columns[0], columns[0]};

@@ -1,5 +1,5 @@
-/* test_vault_damage.c - altered, cut, grown, swapped and foreign files: always one clear error, never
- * a crash and never a changed answer. Run under the sanitizers too. */
+/* test_vault_damage.c - altered, cut, grown, swapped and foreign files: always one clear error,
+ * never a crash and never a changed answer. Run under the sanitizers too. */
 #define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
@@ -299,12 +299,9 @@ static void damaged_ledgers_are_orderly(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_VAULT(every_flipped_byte_is_found),
-        WITH_VAULT(every_cut_and_every_growth_is_found),
-        WITH_VAULT(moved_parts_are_found),
-        WITH_VAULT(other_keys_and_ids_do_not_open),
-        WITH_VAULT(swapped_files_are_found),
-        WITH_VAULT(damaged_ledgers_are_orderly),
+        WITH_VAULT(every_flipped_byte_is_found), WITH_VAULT(every_cut_and_every_growth_is_found),
+        WITH_VAULT(moved_parts_are_found),       WITH_VAULT(other_keys_and_ids_do_not_open),
+        WITH_VAULT(swapped_files_are_found),     WITH_VAULT(damaged_ledgers_are_orderly),
     };
     setenv("HDIS_THREADS", "1", 1);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* vault_fixture.h - a vault in a temporary folder, and a table of rows that are known by formula, so
- * that a test can say for each row what must come back. */
+/* vault_fixture.h - a vault in a temporary folder, and a table of rows that are known by formula,
+ * so that a test can say for each row what must come back. */
 #ifndef HD_TESTS_VAULT_FIXTURE_H
 #define HD_TESTS_VAULT_FIXTURE_H
 
