@@ -90,6 +90,20 @@ static hd_code year_codes(struct hd_intake *in, hd_err *err)
     return HD_OK;
 }
 
+/* The files of one command may hold several years, but one extract of each. */
+static hd_code check_extract(const struct hd_intake *in, hd_err *err)
+{
+    const hd_quality *q = &in->quality;
+    for (size_t i = 0; i < q->n_files; i++)
+        if (q->files[i].data_year == in->file->data_year && q->files[i].part_year &&
+            q->files[i].part_year != in->file->part_year)
+            return hd_fail(err, HD_CONFLICT,
+                           "%s is extract %d, %s is extract %d of the same year: give the files of "
+                           "one extract only",
+                           in->name, in->file->part_year, q->files[i].name, q->files[i].part_year);
+    return HD_OK;
+}
+
 /* PARTYEAR of the first rows, else the file's name, else FYEAR, else what the caller said. */
 static hd_code settle_year(struct hd_intake *in, const hd_batch *b, hd_err *err)
 {
@@ -110,6 +124,7 @@ static hd_code settle_year(struct hd_intake *in, const hd_batch *b, hd_err *err)
                        in->name);
     in->file->part_year = part;
     in->file->data_year = part / 100;
+    HD_TRY(check_extract(in, err));
     HD_TRY(year_codes(in, err));
     return make_judges(in, err);
 }
@@ -360,6 +375,13 @@ hd_code hd_intake_verdict(const hd_intake *in, hd_err *err)
                        "%s, %s: the column seems to hold %s, which do not belong there; have it "
                        "removed, or leave it out with --allow-identifiers",
                        q->findings[0].file, q->findings[0].column, q->findings[0].holds);
+    for (size_t i = 0; i < q->n_files; i++)
+        if (q->files[i].rows_kept == 0)
+            return hd_fail(
+                err, HD_FORMAT,
+                "%s: every row is rejected or opted out; an extract without rows does not "
+                "replace its year",
+                q->files[i].name);
     return HD_OK;
 }
 

@@ -44,17 +44,9 @@ static uint32_t person_of_key(void *ctx, uint64_t key)
 static hd_code on_year(void *ctx, const char *file, int data_year, int part_year, hd_err *err)
 {
     hd_load *l = ctx;
-    for (size_t i = 0; i < l->n_years; i++) {
-        if (l->years[i].data_year != data_year)
-            continue;
-        if (l->years[i].part_year == part_year)
-            return HD_OK;
-        return hd_fail(
-            err, HD_CONFLICT,
-            "%s is extract %d, another file of that year is extract %d: load the files of "
-            "one extract only",
-            file, part_year, l->years[i].part_year);
-    }
+    for (size_t i = 0; i < l->n_years; i++)
+        if (l->years[i].data_year == data_year)
+            return HD_OK; /* another part of one extract; the intake lets no two extracts in */
     for (size_t i = 0; i < l->n_extracts; i++) {
         const hd_extract *x = &l->extracts[i];
         if (strcmp(x->table, l->table->name) == 0 && x->data_year == data_year &&

@@ -31,12 +31,19 @@ typedef struct hd_known {
 typedef hd_code (*hd_memo_judge)(void *ctx, const char *raw, size_t len, hd_known *out,
                                  hd_err *err);
 
+/* In front of the table: short texts seen lately, compared in two registers. */
+enum { HD_MEMO_FRONT = 512, HD_MEMO_SHORT = 16 };
+typedef struct hd_memo_front {
+    uint64_t first, second; /* the whole text, see memo.c */
+    uint32_t len, id;       /* id HD_INTERN_NONE: free */
+} hd_memo_front;
+
 typedef struct hd_memo {
     hd_intern *texts;
     hd_known *known;
     size_t n, cap, limit;
     uint64_t looked_up;
-    uint32_t last; /* position of the text of the row before; valid when n > 0 */
+    hd_memo_front *front; /* HD_MEMO_FRONT */
     hd_memo_judge judge;
     void *ctx;
     void (*emptied)(void *ctx, const struct hd_memo *m); /* hand the counts over */

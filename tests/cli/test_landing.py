@@ -311,6 +311,15 @@ def test_parts_of_one_year_come_together(vault, tmp_path):
     vault.run("load", "apc", a, b)
     assert vault.ask("SELECT count(*) FROM apc") == [["15"]]
     assert "one extract" in refused(vault, "load", "apc", a, c)
+    assert "one extract" in vault.run("check", "apc", a, c, status=1).stderr
+
+
+def test_an_extract_without_rows_does_not_replace_its_year(vault, tmp_path):
+    vault.run("load", "apc", write(tmp_path / "a_201406.txt", rows(10, PARTYEAR="201406")))
+    empty = write(tmp_path / "b_201499.txt", rows(4))
+    (tmp_path / "out.txt").write_text("P000000\nP000001\nP000002\nP000003\n")
+    text = refused(vault, "load", "apc", empty, "--opt-outs", tmp_path / "out.txt")
+    assert "b_201499.txt: every row is rejected or opted out" in text
 
 
 def test_the_year_comes_from_column_name_or_option(vault, tmp_path):

@@ -1,6 +1,6 @@
-/* test_landing_alloc.c - each allocation of an intake fails once: the failure is said as one, nothing
- * leaks (the sanitizer build tells), and the next run is whole. The landing sources are compiled
- * once more with the allocations of this file. */
+/* test_landing_alloc.c - each allocation of an intake fails once: the failure is said as one,
+ * nothing leaks (the sanitizer build tells), and the next run is whole. The landing sources are
+ * compiled once more with the allocations of this file. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
