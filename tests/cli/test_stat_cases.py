@@ -783,6 +783,114 @@ def waiting_queue(row, check):
     check.rows(read(row["expected_file"]), got, ["case", "date"], ["queue"])
 
 
+# --- CUSUM, logistic model --------------------------------------------------------------------------------
+
+def compare_chart(check, want, got, negative):
+    for w, g in zip(want, got):
+        check.number("%s weight" % w["seq"], w["weight"], g["weight"])
+        value = -float(g["cusum"]) if negative else g["cusum"]
+        check.number("%s cusum" % w["seq"], w["cusum"], value)
+        check.text("%s signal" % w["seq"], w["signal"], g["signal"])
+    check.text("rows", len(want), len(got))
+
+
+@case("cusum", "racusum")
+def racusum(row, check):
+    rows = split(read("cusum/racusum_input.csv"), "case")
+    want = split(read("cusum/racusum_expected.csv"), "case")
+    for c in read("cusum/racusum_cases.csv"):
+        limit = float(c["limit"])
+        args = ["--odds-ratio", c["odds_ratio"], "--limit", abs(limit), "--signal-shows", "restart"]
+        args += ["--no-reset"] if c["reset"] == "0" else []
+        got = stat("cusum", table(rows[c["case"],], ["seq", "risk", "outcome"]), *args)
+        compare_chart(check, want[c["case"],], got, limit < 0)
+
+
+@case("cusum", "given_weights")
+def given_weights(row, check):
+    rows = read(row["input_file"])
+    got = stat("cusum", table(rows, ["seq", "weight"]), "--limit", 2.96)
+    check.rows(rows, got, ["seq"], ["cusum"])
+
+
+@case("cusum", "published_weights")
+def published_weights(row, check):
+    for (ratio,), rows in split(read(row["input_file"]), "odds_ratio").items():
+        for r in rows:
+            r["risk"] = 1 / (1 + math.exp(-(float(r["b0"]) + float(r["b1"]) * float(r["parsonnet"]))))
+        got = stat("cusum", table(rows, {"row": "row", "risk": "risk", "y": "outcome"}),
+                   "--odds-ratio", ratio)
+        for w, g in zip(rows, got):
+            check.number(w["row"], w["weight"], g["weight"], float(w["abs_tol"]))
+
+
+@case("cusum", "exact_limit")
+def exact_limit(row, check):
+    for r in read(row["input_file"]):
+        got = stat("cusum-limit", "risk\n%s\n" % r["failure_probability"], "--patients",
+                   r["n_patients"], "--odds-ratio", r["odds_ratio"], "--alpha", r["alpha"])
+        check.number("limit", r["limit"], got[0]["limit"])
+
+
+def cardiac():
+    """Risk model fitted on the first two years, applied to all."""
+    rows = read("cusum/cardiac_surgery.csv")
+    for r in rows:
+        r["y"] = int(r["status"] == "1" and int(r["time"]) <= 30)
+        r["phase1"] = int(int(r["day"]) < 730)
+    text = table(rows, {"seq": "seq", "surgeon": "surgeon", "y": "outcome", "phase1": "use",
+                        "parsonnet": "parsonnet"})
+    fitted = stat("glm", text, "--numeric", "parsonnet", "--output", "fitted")
+    coefficients = stat("glm", text, "--numeric", "parsonnet")
+    for f in fitted:
+        f["risk"] = f["fitted"]
+    charts = [stat("cusum", table(fitted, ["seq", "risk", "outcome"]), "--odds-ratio", ratio,
+                   "--limit", limit) for ratio, limit in ((2, 4.5), (0.5, 4))]
+    return fitted, coefficients, charts
+
+
+@case("cusum", "cardiac")
+def cusum_cardiac(row, check):
+    _, _, (up, down) = cardiac()
+    want = read(row["expected_file"])
+    columns = {"weight": "weight", "cusum": "cusum", "signal": "signal"}
+    check.rows(want, up, ["seq"], {"risk": "risk", "vlad": "vlad"})
+    check.rows(want, up, ["seq"], {k + "_up": v for k, v in columns.items()})
+    check.rows(want, down, ["seq"], {k + "_down": v for k, v in columns.items()})
+
+
+@case("cusum", "cardiac_summary")
+def cusum_cardiac_summary(row, check):
+    fitted, coefficients, (up, down) = cardiac()
+    phase1 = [f for f in fitted if f["use"] == "1"]
+    signals = [g for g in up if g["signal"] == "1"]
+    got = {"phase1_n": coefficients[0]["rows"],
+           "phase1_deaths": sum(int(f["outcome"]) for f in phase1),
+           "intercept": coefficients[0]["estimate"], "slope": coefficients[1]["estimate"],
+           "se_intercept": coefficients[0]["se"], "se_slope": coefficients[1]["se"],
+           "total_deaths": sum(int(f["outcome"]) for f in fitted),
+           "expected_deaths": sum(float(f["risk"]) for f in fitted),
+           "vlad_end": up[-1]["vlad"], "signals_up": len(signals),
+           "first_signal_up": signals[0]["seq"] if signals else "",
+           "signals_down": sum(g["signal"] == "1" for g in down)}
+    for w in read(row["expected_file"]):
+        check.number(w["measure"], w["value"], got[w["measure"]])
+
+
+@case("cusum", "cardiac_by_surgeon")
+def cusum_by_surgeon(row, check):
+    fitted, _, _ = cardiac()
+    rows = []
+    for (surgeon,), fs in split(fitted, "surgeon").items():
+        rows.append({"surgeon": surgeon, "n": len(fs),
+                     "numerator": sum(int(f["outcome"]) for f in fs),
+                     "denominator": sum(float(f["risk"]) for f in fs)})
+    got = stat("rate", table(rows), "--multiplier", 1)
+    check.rows(read(row["expected_file"]), got, ["surgeon"],
+               {"n": "n", "observed": "numerator", "expected": "denominator", "ratio": "value",
+                "lower95": "lower", "upper95": "upper"})
+
+
 # --- The manifest --------------------------------------------------------------------------------------
 
 def manifest():
