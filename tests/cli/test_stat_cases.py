@@ -891,6 +891,65 @@ def cusum_by_surgeon(row, check):
                 "lower95": "lower", "upper95": "upper"})
 
 
+# --- Forecasting -------------------------------------------------------------------------------------------
+
+def constants(c):
+    return [x for name in ("alpha", "beta", "gamma", "phi") if c.get(name)
+            for x in ("--" + name, c[name])]
+
+
+@case("forecasting", "ets_given")
+def ets(row, check):
+    series = split(read("forecasting/ets_series.csv"), "series")
+    fitted = split(read("forecasting/ets_given_fitted_expected.csv"), "case")
+    forecast = split(read("forecasting/ets_given_forecast_expected.csv"), "case")
+    for c in read("forecasting/ets_given_cases.csv"):
+        rows = series[c["series"],]
+        model = c["model"] if c["damped"] == "0" else c["model"][:2] + "d" + c["model"][2]
+        args = ["--model", model, "--period", rows[0]["frequency"], "--initial", c["initial_states"],
+                *constants(c)]
+        text = table(rows, ["seq", "value"])
+        check.rows(fitted[c["case"],], stat("forecast", text, *args, "--output", "fitted"), ["seq"],
+                   ["fitted", "residual"])
+        want = forecast[c["case"],]
+        check.rows(want, stat("forecast", text, *args, "--horizon", len(want),
+                                     "--damping", "r"), ["h"],
+                   {"forecast": "value"})
+
+
+@case("forecasting", "textbook")
+def textbook(row, check):
+    series = split(read("forecasting/textbook_series.csv"), "series")
+    want = split(read("forecasting/textbook_expected.csv"), "case", "quantity")
+    for c in read("forecasting/textbook_cases.csv"):
+        alpha = float(c["alpha"])
+        args = ["--model", {"holt_damped": "damped"}.get(c["method"], c["method"]), "--alpha", alpha,
+                "--initial", ";".join(x for x in (c["level0"], c["trend0"]) if x)]
+        if c["beta_star_or_beta"]:
+            beta = float(c["beta_star_or_beta"])
+            args += ["--beta", beta * alpha if c["method"] == "holt" else beta]
+        args += ["--phi", c["phi"]] if c["phi"] else []
+        text = table(series[c["series"],], ["seq", "value"])
+        points = stat("forecast", text, *args, "--output", "fitted")
+        ahead = stat("forecast", text, *args, "--horizon", 10)
+        values = {"fitted": [p["fitted"] for p in points], "one_step": [p["fitted"] for p in points],
+                  "level": [c["level0"]] + [p["level"] for p in points],
+                  "trend": [c["trend0"]] + [p["trend"] for p in points],
+                  "forecast": [a["value"] for a in ahead]}
+        for (case_id, quantity), rows in want.items():
+            if case_id != c["case"]:
+                continue
+            for r in rows:
+                i = int(r["index"])
+                got = values[quantity]
+                # The last one-step forecast of the source lies one past the data.
+                if quantity in ("fitted", "one_step", "forecast"):
+                    i -= 1
+                    got = got + values["forecast"][:1] if quantity != "forecast" else got
+                check.number("%s %s %s" % (case_id, quantity, r["index"]), r["value"], got[i],
+                             float(r["abs_tol"]))
+
+
 # --- The manifest --------------------------------------------------------------------------------------
 
 def manifest():
