@@ -372,6 +372,23 @@ static hd_code refuse_column(const struct lift *l, const char *name, hd_err *err
                    a->table->name, shown, a->table->name);
 }
 
+/* A sum or mean of zeros and ones: lift the counts that it stands for. */
+static hd_code lift_flag(struct lift *l, json_t *node, json_t **out, hd_err *err)
+{
+    json_t *counts, *other = NULL;
+    *out = NULL;
+    HD_TRY(hd_flag_as_counts(l->s->e, l->s->a, node, &counts, err));
+    if (!counts)
+        return HD_OK;
+    hd_code rc = lift(l, counts, &other, err);
+    json_decref(other);
+    if (rc == HD_OK)
+        *out = counts;
+    else
+        json_decref(counts);
+    return rc;
+}
+
 static hd_code lift(struct lift *l, json_t *node, json_t **out, hd_err *err)
 {
     asked *a = l->s->a;
@@ -381,6 +398,9 @@ static hd_code lift(struct lift *l, json_t *node, json_t **out, hd_err *err)
             return placeholder('k', i, out, err);
     if (hd_aggregate_find(hd_tree_function(node))) {
         size_t i;
+        HD_TRY(lift_flag(l, node, out, err));
+        if (*out)
+            return HD_OK;
         HD_TRY(add_aggregate(l->s, node, &i, err));
         l->aggregates |= UINT64_C(1) << i;
         return placeholder('a', i, out, err);

@@ -91,6 +91,10 @@ HD_MUST hd_code hd_load_column(hd_engine *e, hd_table *t, const column_ref *ref,
 HD_MUST hd_code hd_evaluate_codes(hd_engine *e, const hd_table *t, const hd_field *field,
                                   const hd_dictionary *d, const char *as, json_t *expression,
                                   hd_duck_result **out, hd_err *err);
+/* flags.c: a sum, mean or spread of a flag (0, 1, NULL) said with counts; *out is NULL when the node is
+ * anything else, else a new reference. */
+HD_MUST hd_code hd_flag_as_counts(hd_engine *e, const asked *a, json_t *node, json_t **out,
+                                  hd_err *err);
 /* One byte a row: 1 where any element satisfies the test. Caller frees with hd_secret_unmap. */
 HD_MUST hd_code hd_any_flags(hd_engine *e, hd_table *t, const any_test *any, uint8_t **out,
                              hd_err *err);

@@ -101,11 +101,61 @@ static int numbered(const char *sql, char letter)
     return *end == '\0' && end > sql + 1 ? (int)n : -1;
 }
 
+/* A sum or mean of zeros and ones is said with counts: CASE WHEN aN ... END over aggregates, aN the
+ * count of its argument. */
+typedef struct counted {
+    const hd_question *asked;
+    const hd_cells *from;
+} counted;
+
+static hd_value counted_value(void *ctx, uint64_t row, size_t column)
+{
+    const counted *c = ctx;
+    return column == 0 ? (hd_value){.type = HD_INTEGER, .integer = (int64_t)row}
+                       : c->from->figures[row * c->from->n_aggregates + column - 1].value;
+}
+
+/* *at: the count; values: one a cell. */
+static bool said_with_counts(bench *b, const hd_question *asked, const hd_cells *from,
+                             const char *sql, int *at, hd_duck_result **values, hd_err *err)
+{
+    hd_duck_column columns[65] = {{"i", HD_INTEGER}};
+    char names[64][8], *text = NULL;
+    const char *first = strstr(sql, "(a");
+    if (strncmp(sql, "CASE", 4) != 0 || !first)
+        return false;
+    *at = atoi(first + 2);
+    for (size_t a = 0; a < from->n_aggregates; a++) {
+        snprintf(names[a], sizeof names[a], "a%zu", a);
+        columns[a + 1] = (hd_duck_column){names[a], asked->aggregates[a].type};
+    }
+    counted c = {asked, from};
+    hd_duck *duck = hd_engine_duck(b->engine);
+    size_t size = strlen(sql) + 64;
+    text = maker_alloc(&b->maker, size);
+    snprintf(text, size, "SELECT (%s) FROM counted ORDER BY i", sql);
+    return hd_duck_make_table(duck, "counted", columns, from->n_aggregates + 1, from->n_cells,
+                              counted_value, &c, err) == HD_OK &&
+           hd_duck_query(duck, text, values, err) == HD_OK;
+}
+
 static cell *translate(bench *b, const question *q, const hd_question *asked, const hd_cells *from,
                        char *why, size_t size)
 {
     cell *cells = maker_alloc(&b->maker, (from->n_cells + 1) * sizeof *cells);
-    for (size_t i = 0; i < from->n_cells; i++) {
+    hd_duck_result *counts[MAX_AGGREGATES] = {0};
+    int at[MAX_AGGREGATES];
+    hd_err err = {0};
+    for (size_t a = 0; cells && a < q->n_aggregates; a++) {
+        const char *sql = asked->outputs[q->n_keys + a].sql;
+        at[a] = numbered(sql, 'a');
+        if (at[a] < 0 && !said_with_counts(b, asked, from, sql, &at[a], &counts[a], &err)) {
+            snprintf(why, size, "output %zu is '%s', not an aggregate: %s", q->n_keys + a, sql,
+                     err.text);
+            cells = NULL;
+        }
+    }
+    for (size_t i = 0; cells && i < from->n_cells; i++) {
         cell *c = &cells[i];
         *c = (cell){.records = from->all[i].records, .persons = from->all[i].persons};
         for (size_t k = 0; k < MAX_KEYS; k++)
@@ -114,24 +164,21 @@ static cell *translate(bench *b, const question *q, const hd_question *asked, co
             int key = numbered(asked->outputs[k].sql, 'k');
             if (key < 0) {
                 snprintf(why, size, "output %zu is '%s', not a key", k, asked->outputs[k].sql);
-                return NULL;
+                cells = NULL;
+                break;
             }
             if (!(from->grouping[i] >> key & 1))
                 c->set |= 1u << k;
             c->keys[k] = from->keys[i * from->n_keys + (size_t)key];
         }
         for (size_t a = 0; a < q->n_aggregates; a++) {
-            int at = numbered(asked->outputs[q->n_keys + a].sql, 'a');
-            if (at < 0) {
-                snprintf(why, size, "output %zu is '%s', not an aggregate", q->n_keys + a,
-                         asked->outputs[q->n_keys + a].sql);
-                return NULL;
-            }
-            const hd_cell *f = &from->figures[i * from->n_aggregates + (size_t)at];
-            c->figures[a] =
-                (figure){.value = f->value, .records = f->records, .persons = f->persons};
+            const hd_cell *f = &from->figures[i * from->n_aggregates + (size_t)at[a]];
+            hd_value v = counts[a] ? hd_duck_value(counts[a], i, 0) : f->value;
+            c->figures[a] = (figure){.value = v, .records = f->records, .persons = f->persons};
         }
     }
+    for (size_t a = 0; a < q->n_aggregates; a++)
+        hd_duck_result_free(counts[a]);
     return cells;
 }
 
