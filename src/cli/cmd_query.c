@@ -1,9 +1,6 @@
 /* cmd_query.c - hdis query: one question, one safe table. */
 #include "cli/commands.h"
-#include "cli/output.h"
-#include "cli/vault_option.h"
-#include "disclosure/release.h"
-#include "engine/question.h"
+#include "cli/session.h"
 
 #include <stdio.h>
 
@@ -34,26 +31,6 @@ const hd_command hd_command_query = {
     run,
 };
 
-static hd_code ask(const hd_output_options *o, hd_vault *vault, const char *sql, hd_err *err)
-{
-    hd_catalogue *catalogue = NULL;
-    hd_engine *engine = NULL;
-    hd_policy *policy = NULL;
-    hd_release *release = NULL;
-    hd_code rc;
-    HD_GO(hd_catalogue_open(&catalogue, hd_catalogue_default_folder(), hd_vault_folder(vault), err));
-    HD_GO(hd_policy_open(&policy, hd_catalogue_folder(catalogue), hd_output_policy(o), err));
-    HD_GO(hd_engine_open(&engine, vault, catalogue, err));
-    HD_GO(hd_release_ask(&release, engine, policy, sql, err));
-    HD_GO(hd_output_release(o, vault, release, err));
-out:
-    hd_release_free(release);
-    hd_engine_close(engine);
-    hd_policy_free(policy);
-    hd_catalogue_close(catalogue);
-    return rc;
-}
-
 static int run(int argc, char **argv)
 {
     const hd_command *c = &hd_command_query;
@@ -70,12 +47,18 @@ static int run(int argc, char **argv)
     status = hd_output_check(c, &o);
     if (status != HD_EXIT_OK)
         return status;
-    hd_vault *vault;
-    status = hd_vault_option_open(c, &where, o.with_small_numbers, &vault);
-    if (status != HD_EXIT_OK)
-        return status;
+    hd_session session;
+    hd_release *release = NULL;
     hd_err err = {0};
-    status = ask(&o, vault, operands[0], &err) == HD_OK ? HD_EXIT_OK : hd_report(c, &err);
-    hd_vault_close(vault);
+    status = hd_session_open(&session, c, &where, &o);
+    if (status == HD_EXIT_OK) {
+        hd_code rc = hd_release_ask(&release, session.engine, session.policy, operands[0], &err);
+        if (rc == HD_OK)
+            rc = hd_output_release(&o, session.vault, release, &err);
+        if (rc != HD_OK)
+            status = hd_report(c, &err);
+    }
+    hd_release_free(release);
+    hd_session_close(&session);
     return status;
 }

@@ -7,8 +7,9 @@ int hd_session_open(hd_session *s, const hd_command *c, const hd_vault_option *w
     hd_err err = {0};
     hd_code rc;
     *s = (hd_session){0};
-    /* True counts enter the list of assets: that writes to the ledger. */
-    int status = hd_vault_option_open(c, where, o->with_small_numbers, &s->vault);
+    /* True counts enter the list of assets: the ledger's own lock is enough for that, so questions
+     * never wait for a load. */
+    int status = hd_vault_option_open(c, where, false, &s->vault);
     if (status != HD_EXIT_OK)
         return status;
     HD_GO(hd_catalogue_open(&s->catalogue, hd_catalogue_default_folder(), hd_vault_folder(s->vault),

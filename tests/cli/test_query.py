@@ -6,13 +6,17 @@ SQLite reads the synthetic text files by itself, so nothing of landing, vault or
 
 import collections
 import csv
+import fcntl
 import glob
 import json
 import os
 import re
 import sqlite3
+import subprocess
 
 import pytest
+
+import truth
 
 
 @pytest.fixture(scope="module")
@@ -227,6 +231,16 @@ def test_true_counts_need_a_purpose_and_are_recorded(people):
     assert people.run("query", "--with-small-numbers", sql, ok=False).returncode == 2
     done = people.run("query", "--with-small-numbers", "--purpose", "why not", sql)
     assert re.search("(?i)small numbers", done.stderr)
+
+
+def test_true_counts_do_not_wait_for_each_other_or_for_a_load(people):
+    sql = "SELECT gpprac, count(*) FROM apc GROUP BY 1"
+    with open(os.path.join(people.folder, "vault", "lock")) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # as a load holds it
+        commands = [subprocess.Popen(
+            [truth.HDIS, "query", "--with-small-numbers", "--purpose", "test", sql], env=people.env,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(4)]
+        assert [c.wait() for c in commands] == [0, 0, 0, 0]
 
 
 def test_same_answer_on_any_number_of_threads(people):
