@@ -129,7 +129,7 @@ static void write_appointment(hd_life *l, const hd_plan *p, const char *attended
 /* Plan a treatment of the clinic's specialty, when there is one. */
 static void plan_treatment(hd_life *l, const hd_plan *p)
 {
-    double weights[64], total = 0;
+    double weights[HD_MAX_CHOICES], total = 0;
     for (size_t i = 0; i < hd_n_treatments; i++) {
         bool here = strcmp(hd_treatments[i].specialty, hd_clinics[p->what].tretspef) == 0;
         total += weights[i] = here ? hd_treatments[i].weight : 0;

@@ -134,6 +134,11 @@ const hd_clinic hd_clinics[] = {
 };
 const size_t hd_n_clinics = COUNT(hd_clinics);
 
+_Static_assert(COUNT(hd_illnesses) <= HD_MAX_CHOICES, "illnesses");
+_Static_assert(COUNT(hd_ailments) <= HD_MAX_CHOICES, "ailments");
+_Static_assert(COUNT(hd_treatments) <= HD_MAX_CHOICES, "treatments");
+_Static_assert(COUNT(hd_clinics) <= HD_MAX_CHOICES, "clinics");
+
 const hd_condition hd_conditions[HD_N_CONDITIONS] = {
     {"E119", {0, 0.002, 0.02, 0.09, 0.19}, 1.6}, {"J449", {0, 0, 0.003, 0.03, 0.09}, 2.2},
     {"I259", {0, 0, 0.004, 0.05, 0.19}, 1.5},    {"N183", {0, 0, 0.004, 0.02, 0.14}, 1.3},

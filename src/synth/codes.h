@@ -29,6 +29,9 @@ enum {
     HD_N_CONDITIONS = 10
 };
 
+/* No table is longer. */
+enum { HD_MAX_CHOICES = 64 };
+
 /* An acute illness that can need a hospital bed. */
 typedef struct hd_illness {
     const char *diag, *specialty, *hrg;

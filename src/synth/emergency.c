@@ -32,7 +32,7 @@ static int32_t draw_arrival(hd_rng *r)
 
 static void choose_illness(hd_life *l, struct visit *v, hd_age_group g)
 {
-    double weights[64];
+    double weights[HD_MAX_CHOICES];
     for (size_t i = 0; i < hd_n_illnesses; i++) {
         weights[i] = hd_illnesses[i].weight[g];
         if (l->conditions & hd_illnesses[i].condition)
@@ -43,7 +43,7 @@ static void choose_illness(hd_life *l, struct visit *v, hd_age_group g)
 
 static void choose_ailment(hd_life *l, struct visit *v, hd_age_group g)
 {
-    double weights[64];
+    double weights[HD_MAX_CHOICES];
     for (size_t i = 0; i < hd_n_ailments; i++)
         weights[i] = hd_ailments[i].weight[g];
     v->ailment = &hd_ailments[draw_weighted(&l->r, weights, hd_n_ailments)];
@@ -66,7 +66,8 @@ static double chance_of_bed(const hd_life *l, int32_t date)
 static int32_t draw_minutes(hd_life *l, const struct visit *v)
 {
     const hd_unit *u = &l->chunk->world->units[v->unit];
-    double season = hd_season(v->date), years = (v->date - 16161) / 365.25; /* since April 2014 */
+    double season = hd_season(v->date);
+    double years = (v->date - hd_date_from_ymd(2014, 4, 1)) / 365.25;
     double p = (v->is_admitted ? 0.16 : 0.045) * season * season * (1 + 0.12 * years);
     p = p < 0.02 ? 0.02 : p > 0.7 ? 0.7 : p;
     if (draw_odds(&l->r, p, u->effect[HD_EFFECT_BREACH])) {

@@ -212,7 +212,7 @@ static void referral(hd_life *l, const hd_plan *p)
     plan_kind(l, HD_PLAN_REFERRAL, p->date);
     if (p->is_redraw)
         return;
-    double weights[64];
+    double weights[HD_MAX_CHOICES];
     hd_age_group g = hd_life_age_group(l, p->date);
     for (size_t i = 0; i < hd_n_clinics; i++)
         weights[i] = hd_clinics[i].weight[g];
@@ -275,7 +275,6 @@ static void live(hd_life *l)
 {
     hd_plan p;
     while (!l->is_dead && take_plan(l, &p)) {
-        l->now = p.date;
         follow(l, &p);
     }
 }

@@ -62,7 +62,7 @@ typedef struct hd_birth {
     int32_t date, discharged;
     int unit;
     bool is_female, is_still, is_early, is_at_home;
-    int weight, weeks, order, n;
+    int weight, weeks, n; /* n: babies of this delivery */
     hd_code8 delmeth;
 } hd_birth;
 
@@ -70,7 +70,7 @@ typedef struct hd_life {
     hd_chunk *chunk;
     hd_rng r, dirt;
     uint64_t id, token[2];
-    int32_t birth, now;
+    int32_t birth;
     bool is_female, is_dead;
     hd_code8 ethnos;
     const hd_place *place;

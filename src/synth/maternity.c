@@ -12,18 +12,22 @@ static const double fertility[] = {0.020, 0.072, 0.108, 0.112, 0.062, 0.013};
 
 /* Ways of delivery: DELMETH_D, DELMETH_n, procedure, days in hospital. */
 static const struct {
-    const char *d, *n, *procedure, *second;
+    const char *d, *n, *procedure, *second, *diag, *hrg;
     double share;
     int least, most;
     bool is_surgical;
 } ways[] = {
-    {"02", "8", "R182", "Y811", 0, 2, 5, true}, /* emergency caesarean: its chance is the trust's */
-    {"01", "7", "R172", "Y811", 13.0, 1, 4, true}, {"05", "2", "R215", "R271", 4.5, 1, 3, true},
-    {"06", "3", "R213", "R271", 3.0, 1, 3, true},  {"07", "4", "R222", "R271", 6.5, 0, 2, true},
-    {"04", "5", "R202", "", 0.5, 0, 3, true},      {"08", "1", "R239", "", 1.5, 0, 2, false},
-    {"09", "0", "R249", "", 71.0, 0, 2, false},
+    /* emergency caesarean: its chance is the trust's */
+    {"02", "8", "R182", "Y811", "O821", "NZ50C", 0, 2, 5, true},
+    {"01", "7", "R172", "Y811", "O820", "NZ50C", 13.0, 1, 4, true},
+    {"05", "2", "R215", "R271", "O810", "NZ40C", 4.5, 1, 3, true},
+    {"06", "3", "R213", "R271", "O812", "NZ40C", 3.0, 1, 3, true},
+    {"07", "4", "R222", "R271", "O814", "NZ40C", 6.5, 0, 2, true},
+    {"04", "5", "R202", "", "O801", "NZ40C", 0.5, 0, 3, true},
+    {"08", "1", "R239", "", "O808", "NZ30C", 1.5, 0, 2, false},
+    {"09", "0", "R249", "", "O80X", "NZ30C", 71.0, 0, 2, false},
 };
-enum { N_WAYS = sizeof ways / sizeof *ways, EMERGENCY = 0, NORMAL = N_WAYS - 1 };
+enum { N_WAYS = sizeof ways / sizeof *ways, EMERGENCY = 0, ELECTIVE = 1, NORMAL = N_WAYS - 1 };
 
 static void plan_antenatal(hd_life *l, int32_t from, int32_t date)
 {
@@ -80,7 +84,6 @@ static int make_babies(hd_life *l, int32_t date, size_t way)
                         .is_early = early,
                         .weight = weight < 500 ? 500 : (int)weight,
                         .weeks = draw_chance(&l->dirt, 0.03) ? 99 : weeks,
-                        .order = i,
                         .n = n};
         if (draw_chance(&l->dirt, 0.02))
             b->weight = 9999;
@@ -98,15 +101,13 @@ static void code_delivery(hd_life *l, hd_admission *a, size_t way)
     a->admimeth = hd_code8_of("31");
     a->mainspef = spontaneous && draw_chance(&l->r, 0.6) ? "560" : "501";
     a->tretspef = a->mainspef;
-    a->diag = way <= 1 ? "O829" : spontaneous ? "O80X" : "O814";
-    if (way <= 1)
-        a->diag = way == EMERGENCY ? "O821" : "O820";
-    a->hrg = way <= 1 ? "NZ50C" : spontaneous ? "NZ30C" : "NZ40C";
+    a->diag = ways[way].diag;
+    a->hrg = ways[way].hrg;
     a->procedure = draw_chance(&l->dirt, 0.95) ? ways[way].procedure : "";
     a->second = *a->procedure ? ways[way].second : "";
     double x = hd_rng_unit(&l->dirt);
     a->delmeth_d = hd_code8_of(x < 0.93 ? ways[way].d : x < 0.96 ? "X" : "");
-    a->delonset = hd_code8_of(way == 1 ? "2" : draw_chance(&l->r, 0.25) ? "4" : "1");
+    a->delonset = hd_code8_of(way == ELECTIVE ? "2" : draw_chance(&l->r, 0.25) ? "4" : "1");
     a->cause = "";
 }
 

@@ -121,9 +121,9 @@ void hd_row_common_of(hd_life *l, hd_row_common *c, int unit, int32_t date, int 
         &w->sites[treated_by->first_site + hd_rng_below(&l->dirt, (uint32_t)treated_by->n_sites)];
     c->procode3 = hd_code8_of(named->code);
     c->procode5 = hd_code8_of(named->procode5);
-    c->procode = hd_rng_below(&l->dirt, 10) ? c->procode5 : hd_code8_of(site->code);
-    if (strlen(site->code) > 5)
-        c->procode = c->procode5;
+    /* PROCODE is a mixture of trusts and sites. */
+    bool as_site = hd_rng_below(&l->dirt, 10) == 0 && strlen(site->code) <= 5;
+    c->procode = as_site ? hd_code8_of(site->code) : c->procode5;
     c->sitetret = hd_code8_of(hd_rng_below(&l->dirt, 150) ? site->code : "89999");
     c->protype = named->type;
     c->purcode = hd_rng_below(&l->dirt, 300) ? c->ccg : hd_code8_of("VPP00");

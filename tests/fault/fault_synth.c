@@ -3,8 +3,8 @@
  *
  * After each fault the process has been killed or has said in one line what went wrong; what lies
  * under a name of the delivery is complete; an orderly failure leaves no half-written file; and the
- * next run gives what a run without faults gives (beside the .tmp file of a killed one). Each run is
- * a child process.
+ * next run gives what a run without faults gives (beside the .tmp file of a killed one). Each run
+ * is a child process.
  */
 #include <setjmp.h>
 #include <stdarg.h>

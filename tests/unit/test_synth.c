@@ -206,8 +206,11 @@ static void readmissions_to_the_day(void **state)
     static const struct {
         int after;
         const char *in_30, *in_28;
-    } cases[] = {{0, "1/2", "1/2"},  {27, "1/2", "1/2"}, {28, "1/2", "0/2"},
-                 {29, "1/2", "0/2"}, {30, "0/2", "0/2"}};
+    } cases[] = {{0, "1/2", "1/2"},
+                 {27, "1/2", "1/2"},
+                 {28, "1/2", "0/2"},
+                 {29, "1/2", "0/2"},
+                 {30, "0/2", "0/2"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         hd_episode e[2] = {episode(0, 0, 5), episode(1, 5 + cases[i].after, 99)};
         assert_string_equal(count(e, 2, "emergency_readmission_30d"), cases[i].in_30);
