@@ -238,6 +238,7 @@ static hd_code find_identifiers(struct hd_intake *in, hd_err *err)
         unsigned shape = hd_identifier_verdict(&t->shapes, t->field->type == HD_DATE);
         if (!shape || t->n_sources == 0 || t->field->kind == HD_FIELD_PERSON)
             continue;
+        in->kept_identifiers |= in->sink != NULL;
         for (size_t k = 0; k < t->n_sources; k++)
             if (t->sources[k] >= 0 && (!t->element_shapes || (t->element_shapes[k] & shape)))
                 HD_TRY(add_finding(in, (size_t)t->sources[k], hd_identifier_name(shape), err));
@@ -370,7 +371,7 @@ hd_code hd_intake_verdict(const hd_intake *in, hd_err *err)
     const hd_quality *q = &in->quality;
     if (q->rows_rejected && too_many(in, true))
         return refuse_rows(in, err);
-    if (q->n_findings && !in->options->allows_identifiers)
+    if (q->n_findings && (!in->options->allows_identifiers || in->kept_identifiers))
         return hd_fail(err, HD_DENIED,
                        "%s, %s: the column seems to hold %s, which do not belong there; have it "
                        "removed, or leave it out with --allow-identifiers",

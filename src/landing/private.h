@@ -95,6 +95,7 @@ struct hd_intake {
     hd_seen seen;
     uint8_t hash_key[HD_HASH_KEY]; /* for row keys in a check; random */
     hd_digest digest;
+    bool kept_identifiers; /* a finding is on a column whose values went to the sink */
     char first_defect[400]; /* the text for the verdict */
     /* the file at hand */
     const char *path, *name;
