@@ -47,7 +47,11 @@ hd_code hd_duck_open(hd_duck **out, hd_err *err)
     duckdb_free(message);
     duckdb_destroy_config(&config);
     if (rc == HD_OK)
-        rc = hd_duck_run(d, "SET preserve_insertion_order = true; SET lock_configuration = true", err);
+        rc = hd_duck_run(d,
+                         "SET preserve_insertion_order = true; "
+                         "SET ieee_floating_point_ops = false; " /* x / 0 is NULL */
+                         "SET lock_configuration = true",
+                         err);
     if (rc != HD_OK) {
         hd_duck_close(d);
         return rc;

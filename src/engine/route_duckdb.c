@@ -119,23 +119,37 @@ static hd_code put(struct route *r, hd_buf *sql, json_t *tree, hd_err *err)
     return HD_OK;
 }
 
+/* A value as the kernel sees it: an infinite number, or none ('NaN'), is NULL; and a DECIMAL of few
+ * digits becomes a DOUBLE where DuckDB would round its quantile to those digits. */
+static hd_code put_value(struct route *r, hd_buf *sql, json_t *tree, hd_type type, bool as_double,
+                         hd_err *err)
+{
+    if (type != HD_DECIMAL)
+        return put(r, sql, tree, err);
+    hd_buf_str(sql, "CASE WHEN isfinite(");
+    HD_TRY(put(r, sql, tree, err));
+    hd_buf_str(sql, "::DOUBLE) THEN ");
+    HD_TRY(put(r, sql, tree, err));
+    hd_buf_printf(sql, "%s END", as_double ? "::DOUBLE" : "");
+    return HD_OK;
+}
+
 static hd_code put_inner(struct route *r, hd_buf *sql, hd_err *err)
 {
     const asked *a = r->a;
     hd_buf_str(sql, "(SELECT \"#person\" AS p");
     for (size_t k = 0; k < a->q.n_keys; k++) {
         hd_buf_str(sql, ", ");
-        HD_TRY(put(r, sql, a->keys[k], err));
+        HD_TRY(put_value(r, sql, a->keys[k], a->key_views[k].type, false, err));
         hd_buf_printf(sql, " AS k%zu", k);
     }
     for (size_t i = 0; i < a->q.n_aggregates; i++) {
         const asked_aggregate *g = &a->aggregates[i];
         if (g->argument) {
             hd_buf_str(sql, ", ");
-            HD_TRY(put(r, sql, g->argument, err));
-            /* Of a DECIMAL(3,1) DuckDB gives a quantile with one digit after the point. */
-            bool rounds = g->def->kind == HD_AGG_QUANTILE && g->argument_type == HD_DECIMAL;
-            hd_buf_printf(sql, "%s AS x%zu", rounds ? "::DOUBLE" : "", i);
+            HD_TRY(put_value(r, sql, g->argument, g->is_person ? HD_INTEGER : g->argument_type,
+                             g->def->kind == HD_AGG_QUANTILE, err));
+            hd_buf_printf(sql, " AS x%zu", i);
         }
         if (g->filter) {
             hd_buf_str(sql, ", ");

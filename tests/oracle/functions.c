@@ -166,8 +166,6 @@ INTEGER_RESULT(do_abs, a[0].integer < 0 ? -a[0].integer : a[0].integer)
 INTEGER_RESULT(do_add, a[0].integer + a[1].integer)
 INTEGER_RESULT(do_subtract, a[0].integer - a[1].integer)
 INTEGER_RESULT(do_multiply, a[0].integer *a[1].integer)
-INTEGER_RESULT(do_remainder, a[0].integer % a[1].integer)
-INTEGER_RESULT(do_quotient, a[0].integer / a[1].integer)
 INTEGER_RESULT(do_negate, -a[0].integer)
 INTEGER_RESULT(do_length, count_characters(&a[0]))
 INTEGER_RESULT(do_year, part(a[0].integer, 0))
@@ -188,7 +186,39 @@ INTEGER_RESULT(do_week_start, a[0].integer - hd_date_weekday((int32_t)a[0].integ
 INTEGER_RESULT(do_month_end,
                hd_date_month_start(hd_date_month_index((int32_t)a[0].integer) + 1) - 1)
 
-DECIMAL_RESULT(do_divide, (double)a[0].integer / (double)a[1].integer)
+/* Dividing by zero gives NULL. */
+static hd_value do_divide(maker *m, const hd_value *a)
+{
+    (void)m;
+    if (a[1].integer == 0)
+        return (hd_value){.is_null = true};
+    return (hd_value){.decimal = (double)a[0].integer / (double)a[1].integer};
+}
+
+static hd_value do_divide_decimals(maker *m, const hd_value *a)
+{
+    (void)m;
+    if (a[1].decimal == 0)
+        return (hd_value){.is_null = true};
+    return (hd_value){.decimal = a[0].decimal / a[1].decimal};
+}
+
+static hd_value do_remainder(maker *m, const hd_value *a)
+{
+    (void)m;
+    if (a[1].integer == 0)
+        return (hd_value){.is_null = true};
+    return (hd_value){.integer = a[0].integer % a[1].integer};
+}
+
+static hd_value do_quotient(maker *m, const hd_value *a)
+{
+    (void)m;
+    if (a[1].integer == 0)
+        return (hd_value){.is_null = true};
+    return (hd_value){.integer = a[0].integer / a[1].integer};
+}
+
 DECIMAL_RESULT(do_divide_decimal, a[0].decimal / (double)a[1].integer)
 DECIMAL_RESULT(do_scale, (double)a[0].integer *a[1].decimal)
 DECIMAL_RESULT(do_add_decimal, a[0].decimal + a[1].decimal)
@@ -225,7 +255,11 @@ static const function functions[] = {
     {"date_diff('month', $1, $2)", HD_INTEGER, "yy", do_months_between},
     {"date_diff('year', $1, $2)", HD_INTEGER, "yy", do_years_between},
     {"($2 - $1)", HD_INTEGER, "yy", do_days_between},
+    {"($1 % $2)", HD_INTEGER, "ii", do_remainder},
+    {"($1 // $2)", HD_INTEGER, "ii", do_quotient},
     {"($1 / $2)", HD_DECIMAL, "ip", do_divide},
+    {"($1 / $2)", HD_DECIMAL, "ii", do_divide},
+    {"($1 / $2)", HD_DECIMAL, "dd", do_divide_decimals},
     {"($1 / $2)", HD_DECIMAL, "dp", do_divide_decimal},
     {"($1 * $2)", HD_DECIMAL, "iq", do_scale},
     {"($1 + $2)", HD_DECIMAL, "dq", do_add_decimal},
