@@ -1,0 +1,207 @@
+"""hdis stat: the table around the statistics - columns, options, refusals, extremes. Hand-made cases."""
+
+import csv
+import io
+import math
+import os
+import random
+import subprocess
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HDIS = os.environ.get("HDIS", os.path.join(ROOT, "build", "hdis"))
+
+
+def run(method, text, *args):
+    data = text if isinstance(text, bytes) else text.encode()
+    return subprocess.run([HDIS, "stat", method, *map(str, args)], input=data, capture_output=True,
+                          timeout=120)
+
+
+def stat(method, text, *args):
+    p = run(method, text, *args)
+    assert p.returncode == 0, p.stderr
+    return list(csv.DictReader(io.StringIO(p.stdout.decode())))
+
+
+REFUSED = [
+    ("proportion", "numerator,denominator\n1,10\n-1,10\n", "row 2, column numerator"),
+    ("proportion", "numerator,denominator\n1,0\n", "row 1, column denominator"),
+    ("proportion", "numerator,denominator\n11,10\n", "row 1, column numerator"),
+    ("proportion", "numerator,denominator\nx,10\n", "is not a number"),
+    ("proportion", "numerator,denominator\nnan,10\n", "is not a number"),
+    ("proportion", "numerator,denominator\n1\n", "row 1 has 1 fields"),
+    ("proportion", "numerator,n\n1,2\n", "no column denominator"),
+    ("proportion", "numerator,denominator,numerator\n", "column 3 has the name of column 1"),
+    ("proportion", "numerator,denominator\n\"1,2\n", "never closed"),
+    ("proportion", "", "is empty"),
+    ("proportion", b"numerator,denominator\n1,\x00\n", "zero byte"),
+    ("dsr", "band,count,population,standard\n0-4,1,0,5\n", "row 1, column population"),
+    ("dsr", "band,count,population\n0-4,1,10\n", "no standard population"),
+    ("isr", "count,population,reference_count,reference_population\n1,5,2,0\n",
+     "row 1, column reference_population"),
+    ("quantiles", "value,invert\n1,1\n2,0\n", "mixed polarity"),
+    ("spc", "value\n1\nabc\n", "row 2, column value"),
+    ("cusum", "risk,outcome\n0.5,2\n", "row 1, column outcome"),
+    ("cusum", "risk,outcome\n1,1\n", "row 1, column risk"),
+    ("age", "start,end\n2020-01-02,2020-01-01\n", "is before the start"),
+    ("age", "start,end\n2020-13-02,2020-01-01\n", "is not a date"),
+    ("glm", "outcome,x\n2,1\n", "row 1, column outcome"),
+    ("forecast", "value\n1\n\n3\n", "row 2, column value"),
+]
+
+
+@pytest.mark.parametrize("method,text,words", REFUSED)
+def test_refusals_are_one_line_and_leave_nothing(method, text, words):
+    p = run(method, text, *(["--numeric", "x"] if method == "glm" else []))
+    assert p.returncode == 1
+    assert p.stdout == b""
+    assert p.stderr.count(b"\n") == 1 and words in p.stderr.decode()
+
+
+def test_bad_usage_is_two():
+    assert run("nothing", "").returncode == 2
+    assert run("rate", "", "--nothing").returncode == 2
+    assert subprocess.run([HDIS, "stat"], capture_output=True).returncode == 2
+    assert run("rate", "numerator,denominator\n", "--level", "2").returncode == 1
+
+
+def test_help_of_every_method_has_columns_options_example():
+    text = subprocess.run([HDIS, "stat", "--help"], capture_output=True, text=True).stdout
+    methods = [line.split()[0] for line in text.splitlines() if line.startswith("  ") and line[2] != " "]
+    assert len(methods) > 25
+    for m in methods[::4]:
+        p = run(m, "", "--help")
+        assert p.returncode == 0
+        for word in (b"columns", b"options", b"example", b"results"):
+            assert word in p.stdout
+
+
+def test_columns_pass_through_and_rename():
+    got = stat("proportion", 'area,deaths,spells\n"a, ""b""",3,10\n', "--numerator", "deaths",
+               "--denominator", "spells", "--level", "0.95,0.998", "--multiplier", 100)
+    assert got[0]["area"] == 'a, "b"' and got[0]["value"] == "30"
+    assert list(got[0]) == ["area", "deaths", "spells", "value", "lower95", "upper95", "lower99_8",
+                            "upper99_8", "method"]
+
+
+def test_numbers_read_back_exactly():
+    rng = random.Random(1)
+    values = [rng.random() * 10 ** rng.randint(-300, 300) for _ in range(200)]
+    values += [0.1, 1 / 3, 1e22, 123456789012345678.0, 5e-324, 1.7976931348623157e308]
+    rows = "".join("%r\n" % v for v in values)
+    got = stat("spc", "value\n" + rows, "--chart", "run")
+    assert [float(g["value"]) for g in got] == values
+
+
+def test_blank_in_blank_out_and_never_nan():
+    got = stat("rate", "numerator,denominator\n,10\n5,\n0,10\n", "--level", "0.5,0.95,0.998")
+    assert got[0]["value"] == got[1]["value"] == "" and got[2]["value"] == "0"
+    text = "group,value\n" + "a,5\n" * 12 + "b,7\n"
+    for args in ([], ["--screen"], ["--chart", "mr"], ["--chart", "run"], ["--chart", "t"]):
+        p = run("spc", text, "--group", "group", *args)
+        assert p.returncode == 0 and b"nan" not in p.stdout.lower() and b"inf" not in p.stdout
+
+
+def test_extremes_of_proportions():
+    rows = ["0,1", "1,1", "0,9000000000", "9000000000,9000000000", "4294967297,8589934594", "0.445,1"]
+    for method in ("wilson", "exact", "wilson-continuity", "agresti-coull", "wald"):
+        got = stat("proportion", "numerator,denominator\n" + "\n".join(rows) + "\n", "--level", "0.998",
+                   "--method", method)
+        for g in got:
+            assert float(g["lower"]) <= float(g["value"]) <= float(g["upper"])
+
+
+def test_sorted_groups_stream_and_equal_the_rest():
+    rows = "".join("g%04d,%d,%d\n" % (i // 3, i % 7, i % 7 + 10) for i in range(3000))
+    text = "group,numerator,denominator\n" + rows
+    a, b = (run("rate", text, "--group", "group", *x) for x in ([], ["--sorted"]))
+    assert a.returncode == b.returncode == 0 and a.stdout == b.stdout
+    p = run("rate", text + "g0001,1,1\n", "--group", "group", "--sorted")
+    assert p.returncode == 1 and b"row 3001" in p.stderr
+
+
+def test_settings_give_every_indicator_its_own_options(tmp_path):
+    f = tmp_path / "s.csv"
+    f.write_text("indicator,multiplier,method\na,1,\nb,100,exact\n")
+    got = stat("proportion", "indicator,numerator,denominator\nb,1,10\na,1,10\n", "--settings", f)
+    assert [(g["indicator"], g["value"], g["method"]) for g in got] == [
+        ("a", "0.1", "wilson"), ("b", "10", "exact")]
+    p = run("proportion", "indicator,numerator,denominator\nc,1,10\n", "--settings", f)
+    assert p.returncode == 1 and b"no row in the settings" in p.stderr
+    f.write_text("indicator,colour\na,red\n")
+    assert run("proportion", "indicator,numerator,denominator\n", "--settings", f).returncode == 1
+
+
+def test_out_is_whole_or_not_there(tmp_path):
+    f = tmp_path / "out.csv"
+    assert run("rate", "numerator,denominator\n1,10\n-1,5\n", "--out", f).returncode == 1
+    assert list(tmp_path.iterdir()) == []
+    assert run("rate", "numerator,denominator\n1,10\n", "--out", f).returncode == 0
+    assert f.read_text().startswith("numerator,denominator,value")
+
+
+def test_glm_of_a_two_by_two_table_is_the_log_odds_ratio():
+    text = "outcome,trials,arm\n30,100,treated\n10,100,control\n"
+    got = stat("glm", text, "--categorical", "arm=control")
+    assert math.isclose(float(got[0]["estimate"]), math.log(10 / 90), rel_tol=1e-9)
+    assert math.isclose(float(got[1]["estimate"]), math.log(30 / 70 / (10 / 90)), rel_tol=1e-9)
+    assert math.isclose(float(got[1]["se"]), math.sqrt(1 / 30 + 1 / 70 + 1 / 10 + 1 / 90),
+                        rel_tol=1e-8)
+    assert math.isclose(float(got[0]["c_statistic"]), 0.65625, rel_tol=1e-9)
+
+
+def test_glm_names_what_it_cannot_tell_apart():
+    rows = "".join("%d,%d,%d\n" % (i % 3 == 0, i, 2 * i) for i in range(30))
+    got = stat("glm", "outcome,a,b\n" + rows, "--numeric", "a,b")
+    assert [g["reason"] != "" for g in got] == [False, False, True]
+    got = stat("glm", "outcome,a\n0,1\n0,2\n1,3\n1,4\n", "--numeric", "a")
+    assert got[0]["warning"] in ("separated", "not converged")
+
+
+def test_forecast_of_a_straight_line_goes_on():
+    text = "value\n" + "".join("%d\n" % (10 + 3 * i) for i in range(24))
+    got = stat("forecast", text, "--model", "holt", "--horizon", 3)
+    for i, g in enumerate(got):
+        assert math.isclose(float(g["value"]), 10 + 3 * (24 + i), rel_tol=1e-3)
+    got = stat("forecast", "value\n1\n2\n3\n4\n1\n2\n3\n4\n", "--model", "seasonal-naive", "--period",
+               4, "--horizon", 5)
+    assert [g["value"] for g in got] == ["1", "2", "3", "4", "1"]
+
+
+def test_compare_against_worked_numbers():
+    got = stat("compare", "numerator,denominator,numerator2,denominator2\n56,70,48,80\n")[0]
+    # Newcombe 1998, example a: 0.2, 0.0524 to 0.3339
+    assert math.isclose(float(got["difference_lower"]), 0.0524, abs_tol=5e-5)
+    assert math.isclose(float(got["difference_upper"]), 0.3339, abs_tol=5e-5)
+    fisher = stat("compare", "numerator,denominator,numerator2,denominator2\n3,4,1,4\n", "--test",
+                  "fisher")[0]
+    assert math.isclose(float(fisher["p"]), 34 / 70, rel_tol=1e-9)  # the lady tasting tea
+
+
+def mortality_rows(n=6000):
+    rng = random.Random(7)
+    lines = ["procode3,diagnosis_group,died,startage,sex,admimeth,admidate,year,charlson"]
+    for i in range(n):
+        age, sex, group = rng.randint(0, 95), rng.choice("12"), rng.choice(["2", "73", "141"])
+        risk = 0 if group == "141" else 1 / (1 + math.exp(-(-5 + age / 20 + (group == "73"))))
+        lines.append("R%02d,%s,%d,%d,%s,%s,20%d-%02d-15,%d,%d" % (
+            i % 12, group, rng.random() < risk, age, sex, rng.choice(["11", "21", "2A"]),
+            12 + i % 3, rng.randint(1, 12), 2012 + i % 3, rng.choice([0, 0, 3, 9])))
+    return "\n".join(lines) + "\n"
+
+
+def test_mortality_model_expects_what_was_observed():
+    text = mortality_rows()
+    groups = stat("mortality-model", text, "--output", "groups")
+    for g in groups:  # a logistic model with an intercept reproduces the deaths it was fitted on
+        assert math.isclose(float(g["deaths"]), float(g["expected"]), rel_tol=1e-6, abs_tol=1e-9)
+        assert g["warning"] == ""
+    providers = stat("mortality-model", text, "--all-years", "--level", "0.95,0.998")
+    assert len(providers) == 12
+    assert math.isclose(sum(float(p["observed"]) for p in providers),
+                        sum(float(p["expected"]) for p in providers), rel_tol=1e-6)
+    risks = stat("mortality-model", text, "--output", "risk")
+    assert all(0 <= float(r["risk"]) < 1 for r in risks)
+    assert all(float(r["risk"]) == 0 for r in risks if r["diagnosis_group"] == "141")
