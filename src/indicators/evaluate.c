@@ -422,10 +422,27 @@ void hd_indicator_result_free(hd_indicator_result *r)
     *r = (hd_indicator_result){0};
 }
 
+static bool same_columns(const hd_release *a, const hd_release *b)
+{
+    if (a->n_columns != b->n_columns)
+        return false;
+    for (size_t c = 0; c < a->n_columns; c++)
+        if (a->columns[c].type != b->columns[c].type ||
+            strcmp(a->columns[c].name, b->columns[c].name) != 0)
+            return false;
+    return true;
+}
+
 hd_code hd_release_join(hd_release **out, const hd_release *const *parts, size_t n, hd_err *err)
 {
     hd_code rc;
     HD_ALWAYS(n > 0);
+    for (size_t i = 1; i < n; i++)
+        if (!same_columns(parts[0], parts[i]))
+            return hd_fail(
+                err, HD_INVALID,
+                "these indicators do not have the same columns, a field they are grouped "
+                "by differs between their tables: ask them one by one");
     hd_release_builder *b = hd_release_builder_new(parts[0]);
     if (!b)
         return hd_fail_nomem(err);
@@ -433,7 +450,6 @@ hd_code hd_release_join(hd_release **out, const hd_release *const *parts, size_t
         HD_GO(hd_release_builder_column(b, parts[0]->columns[c].name, parts[0]->columns[c].type,
                                         parts[0]->columns[c].is_key, err));
     for (size_t i = 0; i < n; i++) {
-        HD_ALWAYS(parts[i]->n_columns == parts[0]->n_columns);
         if (i > 0)
             HD_GO(hd_release_builder_question(b, parts[i]->question, err));
         for (size_t f = 0; f < parts[i]->n_rows * parts[i]->n_columns; f++)

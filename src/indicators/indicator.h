@@ -58,7 +58,7 @@ HD_MUST hd_code hd_indicator_evaluate(hd_indicator_result *out, hd_engine *e, co
                                       hd_err *err);
 void hd_indicator_result_free(hd_indicator_result *r);
 
-/* Append the rows of b (same columns) to those of a as a new release. */
+/* The rows of all parts, one after another. HD_INVALID: their columns differ. */
 HD_MUST hd_code hd_release_join(hd_release **out, const hd_release *const *parts, size_t n,
                                 hd_err *err);
 

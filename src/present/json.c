@@ -118,9 +118,11 @@ void hd_present_footer(hd_buf *out, const hd_release *r)
     hd_buf_printf(out, "policy %s version %s, data version %" PRIu64, r->policy, r->policy_version,
                   r->data_version);
     if (r->n_withheld)
-        hd_buf_printf(out, ", %" PRIu64 " figures withheld", r->n_withheld);
+        hd_buf_printf(out, ", %" PRIu64 " figure%s withheld", r->n_withheld,
+                      r->n_withheld == 1 ? "" : "s");
     if (r->n_left_out)
-        hd_buf_printf(out, ", %" PRIu64 " rows below a withheld total left out", r->n_left_out);
+        hd_buf_printf(out, ", %" PRIu64 " row%s below a withheld total left out", r->n_left_out,
+                      r->n_left_out == 1 ? "" : "s");
     hd_buf_printf(out, "\n%s\n", r->legend);
     if (r->has_true_counts)
         hd_buf_str(out,

@@ -157,7 +157,7 @@ static void footers_say_what_was_withheld(void **state)
     const hd_figure figures[] = {text("a"), star()};
     hd_release *r = make("provider", figures, 1);
     check(hd_present_footer, r,
-          "policy hes2018 version 1, data version 3, 1 figures withheld, 2 rows below a withheld "
+          "policy hes2018 version 1, data version 3, 1 figure withheld, 2 rows below a withheld "
           "total left out\nstars are small\n");
     hd_buf b;
     hd_buf_init(&b, 1 << 16);
