@@ -29,7 +29,8 @@ def build(folder, *options, compiler="cc"):
 def sanitize():
     sums = (0, 0, 0)
     suppressions = os.path.join(ROOT, "tests", "sanitizers.supp")
-    os.environ["ASAN_OPTIONS"] = "detect_stack_use_after_return=1"
+    # Without detect_stack_use_after_return: under it gcc 12 puts objects that need 64-byte alignment
+    # on 32 bytes, and the undefined-behaviour checks stop there.
     os.environ["LSAN_OPTIONS"] = "suppressions=" + suppressions
     os.environ["UBSAN_OPTIONS"] = "halt_on_error=1:print_stacktrace=1"
     os.environ["TSAN_OPTIONS"] = "halt_on_error=1:suppressions=" + suppressions

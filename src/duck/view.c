@@ -344,7 +344,7 @@ static hd_code source_of(hd_duck *d, const char *name, struct view_source **out,
 hd_code hd_duck_make_view(hd_duck *d, const char *name, const hd_duck_codes *columns,
                           size_t n_columns, uint64_t n_rows, hd_err *err)
 {
-    struct view_source *s;
+    struct view_source *s = NULL;
     HD_TRY(source_of(d, name, &s, err));
     free_columns(s);
     s->n_rows = n_rows;
