@@ -236,7 +236,8 @@ static hd_code compare_context(const hd_task *t, slice *work, hd_unit_row **rows
         s.rows = rows + from;
         s.n = to - from;
         HD_TRY(rank_slice(t, &s, &median, err));
-        HD_TRY(funnel_slice(t, &s, err));
+        if (!isnan(median)) /* else the pooled value would be that of the few that are shown */
+            HD_TRY(funnel_slice(t, &s, err));
         if (t->request->peers.kind == HD_PEERS_GROUP || t->request->peers.kind == HD_PEERS_CODES)
             for (size_t i = 0; i < from; i++)
                 rows[i]->peer_median.x = median;
