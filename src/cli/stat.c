@@ -16,7 +16,7 @@
 static const hd_stat_method *const tables[] = {hd_stat_basic, hd_stat_standard, hd_stat_funnel,
                                                hd_stat_spc,   hd_stat_cusum,    hd_stat_models, hd_stat_forecast,
                                                hd_stat_fields, hd_stat_compare,
-                                               hd_stat_mortality};
+                                               hd_stat_mortality, hd_stat_decompose};
 
 static const hd_stat_option common_options[] = {
     {"in", "FILE", "read this file instead of standard input"},

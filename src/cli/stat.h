@@ -43,7 +43,7 @@ typedef struct hd_stat_method {
 /* The tables of methods, each ending with a row without a name. */
 extern const hd_stat_method hd_stat_basic[], hd_stat_standard[], hd_stat_funnel[],
     hd_stat_spc[], hd_stat_cusum[], hd_stat_models[], hd_stat_forecast[], hd_stat_fields[],
-    hd_stat_compare[], hd_stat_mortality[];
+    hd_stat_compare[], hd_stat_mortality[], hd_stat_decompose[];
 
 /* --- Input ------------------------------------------------------------------------------------ */
 

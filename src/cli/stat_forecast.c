@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "cli/stat.h"
+#include "statistics/airline.h"
 #include "statistics/ets.h"
 
 /* Names that people use, and what they are as a state space model. */
@@ -21,7 +22,7 @@ static const struct {
     {"holt-winters-multiplicative", HD_ADDITIVE, HD_ADDITIVE, HD_MULTIPLICATIVE, false},
 };
 
-typedef enum kind { KIND_AUTO, KIND_ETS, KIND_NAIVE, KIND_SEASONAL_NAIVE } kind;
+typedef enum kind { KIND_AUTO, KIND_ETS, KIND_NAIVE, KIND_SEASONAL_NAIVE, KIND_AIRLINE } kind;
 
 typedef struct settings {
     kind kind;
@@ -30,7 +31,8 @@ typedef struct settings {
     size_t period, horizon;
     uint64_t seed;
     int value, output;
-    bool all_given, as_r;
+    bool all_given, as_r, logs;
+    double theta, seasonal_theta; /* airline: given, or NAN */
 } settings;
 
 static hd_code component_of(char letter, hd_component *out, hd_err *err)
@@ -48,7 +50,7 @@ static hd_code component_of(char letter, hd_component *out, hd_err *err)
     default:
         return hd_fail(err, HD_INVALID,
                        "--model must be auto, ses, holt, damped, holt-winters, "
-                       "holt-winters-multiplicative, naive, seasonal-naive or letters such as AAdM");
+                       "holt-winters-multiplicative, airline, naive, seasonal-naive or letters such as AAdM");
     }
 }
 
@@ -62,6 +64,10 @@ static hd_code read_model(const char *text, settings *d, hd_err *err)
     }
     if (strcmp(text, "naive") == 0 || strcmp(text, "seasonal-naive") == 0) {
         d->kind = text[0] == 'n' ? KIND_NAIVE : KIND_SEASONAL_NAIVE;
+        return HD_OK;
+    }
+    if (strcmp(text, "airline") == 0) {
+        d->kind = KIND_AIRLINE;
         return HD_OK;
     }
     for (size_t i = 0; i < sizeof named / sizeof *named; i++)
@@ -119,6 +125,9 @@ static hd_code read_settings(hd_stat *s, settings *d, hd_err *err)
     HD_TRY(hd_stat_setting(s, "phi", 0.01, 1, (double)NAN, &d->fixed.phi, err));
     HD_TRY(hd_stat_choice(s, "output", outputs, 0, &d->output, err));
     HD_TRY(hd_stat_choice(s, "damping", dampings, 0, &damping, err));
+    HD_TRY(hd_stat_setting(s, "theta", -1, 1, (double)NAN, &d->theta, err));
+    HD_TRY(hd_stat_setting(s, "seasonal-theta", -1, 1, (double)NAN, &d->seasonal_theta, err));
+    d->logs = hd_stat_switch(s, "log");
     d->as_r = damping == 1;
     HD_TRY(read_model(hd_stat_text(s, "model"), d, err));
     d->period = (size_t)period;
@@ -167,6 +176,7 @@ typedef struct result {
     double *fitted, *mean;
     hd_ets_point *points;
     hd_limits *limits;
+    double theta, seasonal_theta;
 } result;
 
 static void result_free(result *r)
@@ -204,6 +214,44 @@ static hd_code naive(const settings *d, const double *y, size_t n, const double 
     r->fit.start = r->fit.end = hd_ets_unknown();
     r->fit.log_likelihood = r->fit.aic = r->fit.aicc = r->fit.bic = NAN;
     return HD_OK;
+}
+
+/* The airline model, of the logarithms with --log: forecasts and limits are then those of the median. */
+static hd_code airline(const settings *d, const double *y, size_t n, const double *levels,
+                       unsigned n_levels, result *r, hd_err *err)
+{
+    hd_airline a;
+    double *v = hd_calloc(n + 1, sizeof *v);
+    if (!v)
+        return hd_fail_nomem(err);
+    hd_code rc = HD_OK;
+    for (size_t i = 0; i < n; i++) {
+        if (d->logs && y[i] <= 0)
+            HD_GO(hd_fail(err, HD_INVALID, "value %zu has no logarithm", i + 1));
+        v[i] = d->logs ? log(y[i]) : y[i];
+    }
+    HD_GO(hd_airline_fit(v, n, d->period, d->theta, d->seasonal_theta, &a, r->fitted, d->horizon,
+                         levels, n_levels, r->mean, r->limits, err));
+    for (size_t i = 0; i < n; i++) {
+        r->fitted[i] = d->logs ? exp(r->fitted[i]) : r->fitted[i];
+        r->points[i] = (hd_ets_point){r->fitted[i], y[i] - r->fitted[i], NAN, NAN, NAN};
+    }
+    for (size_t j = 0; d->logs && j < d->horizon; j++)
+        r->mean[j] = exp(r->mean[j]);
+    for (size_t j = 0; d->logs && j < d->horizon * n_levels; j++)
+        r->limits[j] = (hd_limits){exp(r->limits[j].lower), exp(r->limits[j].upper)};
+    snprintf(r->name, sizeof r->name, "ARIMA(0,1,1)(0,1,1)%zu", d->period % 1000);
+    r->fit.start = r->fit.end = hd_ets_unknown();
+    r->fit.sigma2 = a.sigma2;
+    r->fit.log_likelihood = a.log_likelihood;
+    r->fit.aic = a.aic;
+    r->fit.aicc = a.aicc;
+    r->fit.bic = a.bic;
+    r->theta = a.theta;
+    r->seasonal_theta = a.seasonal_theta;
+out:
+    hd_free(v);
+    return rc;
 }
 
 static hd_code smooth(const settings *d, const double *y, size_t n, const double *levels,
@@ -282,6 +330,8 @@ static hd_code put_model(hd_stat *s, const result *r, const measures *m, size_t 
     hd_stat_put(s, f->model.damped ? f->start.phi : (double)NAN);
     hd_stat_put(s, f->start.level);
     hd_stat_put(s, trend ? f->start.trend : (double)NAN);
+    hd_stat_put(s, r->theta);
+    hd_stat_put(s, r->seasonal_theta);
     hd_stat_put(s, f->sigma2);
     hd_stat_put(s, f->log_likelihood);
     hd_stat_put(s, f->aic);
@@ -309,9 +359,11 @@ static hd_code one_series(hd_stat *s, const settings *d, const size_t *rows, siz
         if (isnan(y[i]))
             HD_GO(hd_stat_refuse(s, rows[i], d->value, err, "a series has no gaps: a value is needed"));
     }
+    r.theta = r.seasonal_theta = NAN;
     bool plain = d->kind == KIND_NAIVE || d->kind == KIND_SEASONAL_NAIVE;
-    rc = plain ? naive(d, y, n, levels, n_levels, &r, err)
-               : smooth(d, y, n, levels, n_levels, &r, err);
+    rc = plain                       ? naive(d, y, n, levels, n_levels, &r, err)
+         : d->kind == KIND_AIRLINE ? airline(d, y, n, levels, n_levels, &r, err)
+                                   : smooth(d, y, n, levels, n_levels, &r, err);
     if (rc != HD_OK)
         HD_GO(hd_context(err, "the series of row %zu", rows[0] + 1));
     measures m = measure(y, r.fitted, n, d->period);
@@ -329,7 +381,7 @@ static hd_code run_forecast(hd_stat *s, hd_err *err)
     static const char *const results[] = {
         "h value lower@,upper@ model me mae rmse mape mase",
         "fitted residual level trend season model",
-        "model alpha beta gamma phi level trend sigma2 log_likelihood aic aicc bic me mae rmse mape "
+        "model alpha beta gamma phi level trend theta seasonal_theta sigma2 log_likelihood aic aicc bic me mae rmse mape "
         "mase"};
     hd_code rc = HD_OK;
     hd_stat_groups g = {0};
@@ -348,8 +400,11 @@ out:
 static const hd_stat_column columns[] = {{"value", true, "in the order of time, without gaps"}, {0}};
 static const hd_stat_option options[] = {
     {"model", "NAME", "auto (default: ETS of least AICc), ses, holt, damped, holt-winters,\n"
-                      "        holt-winters-multiplicative, naive, seasonal-naive, or letters for error, "
-                      "trend,\n        season: ANN, AAdN, MAM"},
+                      "        holt-winters-multiplicative, airline (ARIMA (0,1,1)(0,1,1)), naive,\n"
+                      "        seasonal-naive, or letters for error, trend, season: ANN, AAdN, MAM"},
+    {"log", NULL, "airline: model the logarithms"},
+    {"theta", "T", "airline: given instead of fitted (R's sign)"},
+    {"seasonal-theta", "T", "the same of the seasonal part"},
     {"period", "N", "values in a season: 12 (default), 4, 7, 52, 1"},
     {"horizon", "N", "how far ahead; default 12"},
     {"alpha", "A", "gain of the level, given instead of fitted"},
@@ -364,7 +419,7 @@ static const hd_stat_option options[] = {
 
 const hd_stat_method hd_stat_forecast[] = {
     {.name = "forecast",
-     .summary = "exponential smoothing with prediction intervals, fitted or given",
+     .summary = "exponential smoothing or seasonal ARIMA with prediction intervals",
      .output = "h, value, lower and upper per level, model, me, mae, rmse, mape, mase;\n"
                "  or fitted, residual, level, trend, season; or the model's constants and criteria",
      .example = "hdis stat forecast --in monthly.csv --group provider --horizon 6 --level 0.8,0.95",

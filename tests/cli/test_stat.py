@@ -205,3 +205,49 @@ def test_mortality_model_expects_what_was_observed():
     risks = stat("mortality-model", text, "--output", "risk")
     assert all(0 <= float(r["risk"]) < 1 for r in risks)
     assert all(float(r["risk"]) == 0 for r in risks if r["diagnosis_group"] == "141")
+
+
+SEASON = [5, -3, 8, -10]
+
+
+def seasonal_series(n=40):
+    return [100 + 0.5 * i + SEASON[i % 4] for i in range(n)]
+
+
+def test_decompositions_find_the_season_they_were_given():
+    y = seasonal_series()
+    text = "value\n" + "".join("%r\n" % v for v in y)
+    for args in ([], ["--robust"], ["--season-window", 7], ["--method", "classical"]):
+        got = stat("decompose", text, "--period", 4, *args)
+        for i, g in enumerate(got):
+            if g["trend"]:
+                assert math.isclose(float(g["trend"]) + float(g["season"]) + float(g["remainder"]), y[i])
+            assert abs(float(g["season"]) - SEASON[i % 4]) < 0.6
+    assert run("decompose", "value\n1\n2\n3\n", "--period", 4).returncode == 1
+
+
+def test_airline_with_no_memory_of_errors_repeats_the_season():
+    y = [v + (i * 7 % 5) for i, v in enumerate(seasonal_series())]
+    text = "value\n" + "".join("%r\n" % v for v in y)
+    got = stat("forecast", text, "--model", "airline", "--period", 4, "--theta", 0, "--seasonal-theta",
+               0, "--horizon", 3)
+    for g in got:
+        y.append(y[-1] + y[-4] - y[-5])
+        assert math.isclose(float(g["value"]), y[-1], rel_tol=1e-12)
+        assert float(g["lower"]) < y[-1] < float(g["upper"])
+    fitted = stat("forecast", text, "--model", "airline", "--period", 4, "--output", "model")[0]
+    assert -1 < float(fitted["theta"]) < 1 and fitted["model"] == "ARIMA(0,1,1)(0,1,1)4"
+
+
+def test_any_bytes_end_with_zero_or_one():
+    rng = random.Random(5)
+    alphabet = b"0123456789.,\n\r\"-eE nax/\xff\xc3"
+    for i in range(60):
+        method = rng.choice(["proportion", "dsr", "funnel", "spc", "life-table", "cusum", "charlson"])
+        header = {"proportion": b"numerator,denominator", "dsr": b"band,count,population,standard",
+                  "funnel": b"numerator,denominator", "spc": b"value,date", "cusum": b"risk,outcome",
+                  "life-table": b"age,population,deaths", "charlson": b"id,code"}[method]
+        body = bytes(rng.choice(alphabet) for _ in range(rng.randint(0, 80)))
+        p = run(method, header + b"\n" + body)
+        assert p.returncode in (0, 1), (method, body, p.stderr)
+        assert b"nan" not in p.stdout.replace(b"nax", b"")
