@@ -5,6 +5,7 @@ them every test here skips. manifest.csv lists them, with tolerances; what diffe
 """
 
 import csv
+import functools
 import inspect
 import io
 import math
@@ -309,7 +310,7 @@ def inequality(check, point):
         columns = {x: x for x in ("area", "quantile", "population", "value")}
         has_limits = inputs[c,][0]["lower_cl"] != ""
         columns.update({"lower_cl": "lower", "upper_cl": "upper"} if has_limits else {"se": "se"})
-        args += ["--repetitions", "100"] if point else []
+        args += ["--repetitions", "100" if point else "30000"]
         got = stat("inequality", table(inputs[c,], columns), *args)
         if point:
             check.rows(want, got, ["area"], ["sii", "rii"])
@@ -846,6 +847,7 @@ def exact_limit(row, check):
         check.number("limit", r["limit"], got[0]["limit"])
 
 
+@functools.lru_cache
 def cardiac():
     """Risk model fitted on the first two years, applied to all."""
     rows = read("cusum/cardiac_surgery.csv")
