@@ -13,17 +13,19 @@
 #include "cli/command.h"
 #include "cli/stat_io.h"
 
-static const hd_stat_method *const tables[] = {hd_stat_basic, hd_stat_standard, hd_stat_funnel,
-                                               hd_stat_spc,   hd_stat_cusum,    hd_stat_models, hd_stat_forecast,
-                                               hd_stat_fields, hd_stat_compare,
+static const hd_stat_method *const tables[] = {hd_stat_basic,     hd_stat_standard, hd_stat_funnel,
+                                               hd_stat_spc,       hd_stat_cusum,    hd_stat_models,
+                                               hd_stat_forecast,  hd_stat_fields,   hd_stat_compare,
                                                hd_stat_mortality, hd_stat_decompose};
 
 static const hd_stat_option common_options[] = {
     {"in", "FILE", "read this file instead of standard input"},
     {"out", "FILE", "write this file instead of standard output"},
-    {"level", "LIST", "confidence levels, 0.95,0.998; default 0.95. Several give lower95, upper99_8"},
-    {"settings", "FILE", "a table of options: its first column says which rows of the input each of "
-                         "its rows is for, the others bear the names of options"},
+    {"level", "LIST",
+     "confidence levels, 0.95,0.998; default 0.95. Several give lower95, upper99_8"},
+    {"settings", "FILE",
+     "a table of options: its first column says which rows of the input each of "
+     "its rows is for, the others bear the names of options"},
     {0}};
 static const hd_stat_option group_options[] = {
     {"group", "COLUMNS", "columns whose equal values make a group, joined by commas"},
@@ -33,10 +35,12 @@ static const hd_stat_option group_options[] = {
 static const char stat_help[] =
     "usage: hdis stat METHOD [--in FILE] [--out FILE] [options]\n"
     "       hdis stat METHOD --help\n\n"
-    "One statistical method applied to a CSV table: header row first, columns found by name (or by\n"
+    "One statistical method applied to a CSV table: header row first, columns found by name (or "
+    "by\n"
     "an option of that name: --numerator deaths), every other column passed through. Numbers read\n"
     "back exactly; blank in, blank out. A refusal is one line that names the row (the header is\n"
-    "row 0) and the column. An input column with the name of a result is replaced by the result.\n\n";
+    "row 0) and the column. An input column with the name of a result is replaced by the "
+    "result.\n\n";
 
 static void print_methods(FILE *out)
 {
@@ -77,7 +81,7 @@ static void method_help(const hd_stat_method *m, hd_buf *b)
     hd_buf_printf(b, "\nexample\n  %s\n", m->example);
 }
 
-/* --- Options ------------------------------------------------------------------------------------ */
+/* --- Options ---------------------------------------------------------------------------------- */
 
 static void add_option(hd_stat *s, const char *name)
 {
@@ -250,7 +254,7 @@ static hd_code check_columns(hd_stat *s, hd_err *err)
     return HD_OK;
 }
 
-/* --- Running ------------------------------------------------------------------------------------ */
+/* --- Running ---------------------------------------------------------------------------------- */
 
 static hd_code run_once(hd_stat *s, hd_err *err)
 {
@@ -285,8 +289,7 @@ static hd_code run_batches(hd_stat *s, hd_err *err)
     hd_code rc = HD_OK;
     bool more, ran = false;
     bool one_group = s->method->grouped && hd_stat_switch(s, "sorted");
-    size_t max = s->method->input == HD_STAT_ROWS && !hd_stat_text(s, "group") ? 1 << 16
-                                                                               : SIZE_MAX;
+    size_t max = s->method->input == HD_STAT_ROWS && !hd_stat_text(s, "group") ? 1 << 16 : SIZE_MAX;
     HD_TRY(set_groups(s, err));
     hd_intern *seen = hd_intern_new();
     if (!seen)

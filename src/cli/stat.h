@@ -1,9 +1,10 @@
-/* stat.h - what the methods of `hdis stat` share: one row of a table describes a method (its columns,
- * options, help and function); this layer reads CSV, finds columns, writes CSV. The statistics
- * themselves are in statistics/ and know nothing of CSV.
+/* stat.h - what the methods of `hdis stat` share: one row of a table describes a method (its
+ * columns, options, help and function); this layer reads CSV, finds columns, writes CSV. The
+ * statistics themselves are in statistics/ and know nothing of CSV.
  *
- * A method's run() is called once for every batch of rows: any number of rows for HD_STAT_ROWS, whole
- * groups for HD_STAT_GROUPS (one group a batch with --sorted), everything at once for HD_STAT_WHOLE.
+ * A method's run() is called once for every batch of rows: any number of rows for HD_STAT_ROWS,
+ * whole groups for HD_STAT_GROUPS (one group a batch with --sorted), everything at once for
+ * HD_STAT_WHOLE.
  */
 #ifndef HD_CLI_STAT_H
 #define HD_CLI_STAT_H
@@ -30,20 +31,20 @@ typedef struct hd_stat hd_stat;
 
 typedef struct hd_stat_method {
     const char *name, *summary;
-    const char *output;        /* the columns that it adds, for the help */
+    const char *output; /* the columns that it adds, for the help */
     const char *example;
     const char *default_group; /* column that --group defaults to when the input has it, or NULL */
     hd_stat_input input;
-    bool grouped;              /* takes --group */
+    bool grouped; /* takes --group */
     const hd_stat_column *columns;
     const hd_stat_option *options;
     hd_code (*run)(hd_stat *s, hd_err *err);
 } hd_stat_method;
 
 /* The tables of methods, each ending with a row without a name. */
-extern const hd_stat_method hd_stat_basic[], hd_stat_standard[], hd_stat_funnel[],
-    hd_stat_spc[], hd_stat_cusum[], hd_stat_models[], hd_stat_forecast[], hd_stat_fields[],
-    hd_stat_compare[], hd_stat_mortality[], hd_stat_decompose[];
+extern const hd_stat_method hd_stat_basic[], hd_stat_standard[], hd_stat_funnel[], hd_stat_spc[],
+    hd_stat_cusum[], hd_stat_models[], hd_stat_forecast[], hd_stat_fields[], hd_stat_compare[],
+    hd_stat_mortality[], hd_stat_decompose[];
 
 /* --- Input ------------------------------------------------------------------------------------ */
 
@@ -70,7 +71,7 @@ hd_code hd_stat_refuse(hd_stat *s, size_t row, int column, hd_err *err, const ch
 /* Put the row in front of an error that a statistics function gave. */
 hd_code hd_stat_at(hd_stat *s, size_t row, hd_err *err);
 
-/* --- Groups of the rows of a batch -------------------------------------------------------------- */
+/* --- Groups of the rows of a batch ------------------------------------------------------------ */
 
 typedef struct hd_stat_groups {
     size_t n;
@@ -78,11 +79,12 @@ typedef struct hd_stat_groups {
     size_t *rows;  /* rows of group 0, then of group 1, ...; in the order of the input */
 } hd_stat_groups;
 
-/* In order of first appearance. Without --group (and without its default) all rows are one group. */
+/* In order of first appearance. Without --group (and without its default) all rows are one group.
+ */
 HD_MUST hd_code hd_stat_group(hd_stat *s, hd_stat_groups *out, hd_err *err);
 void hd_stat_groups_free(hd_stat_groups *g);
 
-/* --- Options ------------------------------------------------------------------------------------ */
+/* --- Options ---------------------------------------------------------------------------------- */
 
 const char *hd_stat_text(const hd_stat *s, const char *option); /* NULL when not given */
 bool hd_stat_switch(const hd_stat *s, const char *option);
@@ -95,7 +97,7 @@ HD_MUST hd_code hd_stat_choice(const hd_stat *s, const char *option, const char 
 /* --level: 0.95 alone when not given. */
 unsigned hd_stat_levels(const hd_stat *s, const double **levels);
 
-/* --- Output ------------------------------------------------------------------------------------- */
+/* --- Output ----------------------------------------------------------------------------------- */
 
 typedef enum hd_stat_keep {
     HD_STAT_KEEP_ALL,    /* every input column: one result row an input row */
@@ -103,9 +105,9 @@ typedef enum hd_stat_keep {
     HD_STAT_KEEP_NONE
 } hd_stat_keep;
 
-/* Declare the result columns: names separated by spaces; names joined by commas and ending in '@' are
- * repeated for every level, with its suffix when there are several: "value lower@,upper@ method".
- * The first call writes the header; later calls only check that nothing changed. */
+/* Declare the result columns: names separated by spaces; names joined by commas and ending in '@'
+ * are repeated for every level, with its suffix when there are several: "value lower@,upper@
+ * method". The first call writes the header; later calls only check that nothing changed. */
 HD_MUST hd_code hd_stat_header(hd_stat *s, hd_stat_keep keep, const char *results, hd_err *err);
 void hd_stat_keep_row(hd_stat *s, size_t row); /* begin an output row with the kept cells of row */
 void hd_stat_put(hd_stat *s, double v);        /* blank when not finite; reads back exactly */

@@ -7,7 +7,7 @@
 #include "statistics/interval.h"
 #include "statistics/quantile.h"
 
-/* --- Proportions and rates: a numerator, a denominator, limits ------------------------------------- */
+/* --- Proportions and rates: a numerator, a denominator, limits -------------------------------- */
 
 typedef struct figure {
     bool is_rate;
@@ -15,8 +15,8 @@ typedef struct figure {
     double multiplier;
 } figure;
 
-static const char *const proportion_methods[] = {"wilson", "wilson-continuity", "exact",
-                                                 "agresti-coull", "wald", NULL};
+static const char *const proportion_methods[] = {
+    "wilson", "wilson-continuity", "exact", "agresti-coull", "wald", NULL};
 static const char *const count_methods[] = {"phe", "byar", "exact", NULL};
 
 static hd_code limits_of(const figure *f, double x, double n, double level, hd_limits *out,
@@ -133,7 +133,7 @@ static const hd_stat_option rate_options[] = {
     {"multiplier", "M", "values and limits are multiplied by this; default 100000"},
     {0}};
 
-/* --- Ratio of two counts ---------------------------------------------------------------------------- */
+/* --- Ratio of two counts ---------------------------------------------------------------------- */
 
 static hd_code run_ratio(hd_stat *s, hd_err *err)
 {
@@ -153,8 +153,7 @@ static hd_code run_ratio(hd_stat *s, hd_err *err)
         hd_stat_put(s, a / b * multiplier);
         for (unsigned k = 0; k < n_levels; k++) {
             hd_limits l = {NAN, NAN};
-            if (!isnan(a) && !isnan(b) &&
-                hd_count_ratio_limits(a, b, levels[k], &l, err) != HD_OK)
+            if (!isnan(a) && !isnan(b) && hd_count_ratio_limits(a, b, levels[k], &l, err) != HD_OK)
                 return hd_stat_at(s, i, err);
             hd_stat_put(s, l.lower * multiplier);
             hd_stat_put(s, l.upper * multiplier);
@@ -167,7 +166,7 @@ static hd_code run_ratio(hd_stat *s, hd_err *err)
 static const hd_stat_option ratio_options[] = {
     {"multiplier", "M", "values and limits are multiplied by this; default 1"}, {0}};
 
-/* --- Means ------------------------------------------------------------------------------------------ */
+/* --- Means ------------------------------------------------------------------------------------ */
 
 static hd_code put_mean(hd_stat *s, double n, double mean, double sd, hd_err *err)
 {
@@ -252,9 +251,10 @@ static const hd_stat_column mean_columns[] = {
     {"sd", false, "their standard deviation (n - 1)"},
     {0}};
 
-/* --- Quantile groups ---------------------------------------------------------------------------------- */
+/* --- Quantile groups -------------------------------------------------------------------------- */
 
-/* The direction of a group: its own column when there is one, which must not change within the group. */
+/* The direction of a group: its own column when there is one, which must not change within the
+ * group. */
 static hd_code direction_of(hd_stat *s, const hd_stat_groups *g, size_t i, int column, bool *high,
                             hd_err *err)
 {

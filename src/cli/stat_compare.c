@@ -7,8 +7,8 @@
 
 enum { X1, N1, X2, N2, M1, S1, M2, S2, N_COLUMNS };
 
-static const char *const roles[N_COLUMNS] = {"numerator", "denominator", "numerator2",
-                                             "denominator2", "mean", "sd", "mean2", "sd2"};
+static const char *const roles[N_COLUMNS] = {
+    "numerator", "denominator", "numerator2", "denominator2", "mean", "sd", "mean2", "sd2"};
 static const char *const tests[] = {"proportion", "fisher", "rate", "mean", NULL};
 
 static hd_code limits_at(int test, const double *v, double level, hd_limits *d, hd_limits *r,
@@ -46,7 +46,8 @@ static hd_code put_comparison(hd_stat *s, size_t row, int test, double multiplie
     bool known = true;
     hd_comparison c = {NAN, NAN, NAN};
     for (int k = 0; k < N_COLUMNS; k++) {
-        HD_TRY((k == M1 || k == M2 ? hd_stat_number : hd_stat_count)(s, row, columns[k], &v[k], err));
+        HD_TRY(
+            (k == M1 || k == M2 ? hd_stat_number : hd_stat_count)(s, row, columns[k], &v[k], err));
         known = known && !(is_needed(test, k) && isnan(v[k]));
     }
     if (known && compare_row(test, v, &c, err) != HD_OK)
@@ -87,7 +88,7 @@ static hd_code run_compare(hd_stat *s, hd_err *err)
     return HD_OK;
 }
 
-/* --- Trend ------------------------------------------------------------------------------------------------- */
+/* --- Trend ------------------------------------------------------------------------------------ */
 
 static hd_code trend_of_group(hd_stat *s, const size_t *rows, size_t n, double *v, hd_err *err)
 {
@@ -143,10 +144,11 @@ static hd_code run_trend(hd_stat *s, hd_err *err)
     return each_group(s, 3, "slope se z p lower@,upper@", trend_of_group, err);
 }
 
-/* --- Pooled estimates ---------------------------------------------------------------------------------------- */
+/* --- Pooled estimates ------------------------------------------------------------------------- */
 
 /* An estimate and its variance: given, or the logarithm of a risk ratio of two counts. */
-static hd_code read_estimate(hd_stat *s, size_t row, double *estimate, double *variance, hd_err *err)
+static hd_code read_estimate(hd_stat *s, size_t row, double *estimate, double *variance,
+                             hd_err *err)
 {
     int column = hd_stat_column_of(s, "estimate"), se = hd_stat_column_of(s, "se");
     double v[4];
@@ -159,8 +161,9 @@ static hd_code read_estimate(hd_stat *s, size_t row, double *estimate, double *v
     for (int k = 0; k < 4; k++) {
         int c = hd_stat_column_of(s, roles[k]);
         if (c < 0)
-            return hd_fail(err, HD_INVALID, "the columns estimate and se are needed, or numerator, "
-                                            "denominator, numerator2 and denominator2");
+            return hd_fail(err, HD_INVALID,
+                           "the columns estimate and se are needed, or numerator, "
+                           "denominator, numerator2 and denominator2");
         HD_TRY(hd_stat_count(s, row, c, &v[k], err));
         if (!(v[k] > 0))
             return hd_stat_refuse(s, row, c, err, "a risk ratio needs a count above 0");
@@ -199,7 +202,7 @@ static hd_code run_pool(hd_stat *s, hd_err *err)
     return each_group(s, 2, "tau2 q i2 value se lower@,upper@", pool_of_group, err);
 }
 
-/* --- Tables --------------------------------------------------------------------------------------------------- */
+/* --- Tables ----------------------------------------------------------------------------------- */
 
 static const hd_stat_column compare_columns[] = {
     {"numerator", false, "events of the first group"},
@@ -212,8 +215,9 @@ static const hd_stat_column compare_columns[] = {
     {"sd2", false, "its standard deviation"},
     {0}};
 static const hd_stat_option compare_options[] = {
-    {"test", "NAME", "proportion (default: chi-square, Newcombe, Katz), fisher, rate (exact), mean "
-                     "(Welch)"},
+    {"test", "NAME",
+     "proportion (default: chi-square, Newcombe, Katz), fisher, rate (exact), mean "
+     "(Welch)"},
     {"multiplier", "M", "of the difference; default 1"},
     {0}};
 static const hd_stat_column trend_columns[] = {{"score", true, "year, dose, quantile"},
@@ -232,8 +236,9 @@ static const hd_stat_column pool_columns[] = {
 const hd_stat_method hd_stat_compare[] = {
     {.name = "compare",
      .summary = "two groups: difference, ratio, limits, p",
-     .output = "difference, ratio, p, difference_lower, difference_upper, ratio_lower, ratio_upper per "
-               "level",
+     .output =
+         "difference, ratio, p, difference_lower, difference_upper, ratio_lower, ratio_upper per "
+         "level",
      .example = "hdis stat compare --in before_after.csv --test rate --level 0.95",
      .columns = compare_columns,
      .options = compare_options,

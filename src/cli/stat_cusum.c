@@ -22,7 +22,8 @@ static hd_code read_settings(hd_stat *s, settings *d, hd_err *err)
     d->weight = hd_stat_column_of(s, "weight");
     d->o.reset = !hd_stat_switch(s, "no-reset");
     if (d->weight < 0 && (d->risk < 0 || d->outcome < 0))
-        return hd_fail(err, HD_INVALID, "a column weight is needed, or the columns risk and outcome");
+        return hd_fail(err, HD_INVALID,
+                       "a column weight is needed, or the columns risk and outcome");
     HD_TRY(hd_stat_setting(s, "odds-ratio", 1e-6, 1e6, 2, &d->odds_ratio, err));
     HD_TRY(hd_stat_setting(s, "limit", 1e-9, 1e9, 4.5, &d->o.limit, err));
     HD_TRY(hd_stat_setting(s, "head-start", 0, 0.999, 0, &d->o.head_start, err));
@@ -162,7 +163,8 @@ static const hd_stat_option limit_options[] = {
     {"odds-ratio", "R", "the change to detect; default 2"},
     {"alpha", "A", "probability of a false signal among the patients; default 0.05"},
     {"patients", "N", "default: the rows"},
-    {"repetitions", "N", "of the simulation, when risks differ or there are over 200; default 10000"},
+    {"repetitions", "N",
+     "of the simulation, when risks differ or there are over 200; default 10000"},
     {"seed", "N", "of the simulation; default 1"},
     {0}};
 

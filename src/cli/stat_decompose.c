@@ -42,9 +42,9 @@ static hd_code one_series(hd_stat *s, const settings *d, const size_t *rows, siz
             return hd_stat_refuse(s, rows[i], d->value, err,
                                   "a series has no gaps: a value is needed");
     }
-    hd_code rc = d->method == 0 ? hd_decompose_stl(y, n, &d->stl, out, err)
-                                : hd_decompose_classical(y, n, d->stl.period, d->method == 2, out,
-                                                         err);
+    hd_code rc = d->method == 0
+                     ? hd_decompose_stl(y, n, &d->stl, out, err)
+                     : hd_decompose_classical(y, n, d->stl.period, d->method == 2, out, err);
     if (rc != HD_OK)
         return hd_context(err, "the series of row %zu", rows[0] + 1);
     for (size_t i = 0; i < n; i++) {
@@ -80,12 +80,14 @@ out:
     return rc;
 }
 
-static const hd_stat_column columns[] = {{"value", true, "in the order of time, without gaps"}, {0}};
+static const hd_stat_column columns[] = {{"value", true, "in the order of time, without gaps"},
+                                         {0}};
 static const hd_stat_option options[] = {
     {"method", "NAME", "stl (default), classical, classical-multiplicative"},
     {"period", "N", "values in a season; default 12"},
-    {"season-window", "N", "stl: odd number of seasons over which the season may change; default "
-                           "periodic"},
+    {"season-window", "N",
+     "stl: odd number of seasons over which the season may change; default "
+     "periodic"},
     {"trend-window", "N", "stl: odd number of values; default as R's stl"},
     {"robust", NULL, "stl: outliers count less"},
     {"every-point", NULL, "stl: loess at every point instead of every tenth of a window"},

@@ -1,5 +1,5 @@
-/* stat_fields.c - `hdis stat` age, age-group, financial-year, quarter, postcode, round, waiting-list,
- * charlson. */
+/* stat_fields.c - `hdis stat` age, age-group, financial-year, quarter, postcode, round,
+ * waiting-list, charlson. */
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "statistics/comorbidity.h"
 #include "statistics/derived.h"
 
-/* --- One field a row ------------------------------------------------------------------------------------- */
+/* --- One field a row -------------------------------------------------------------------------- */
 
 static hd_code run_age(hd_stat *s, hd_err *err)
 {
@@ -130,9 +130,21 @@ static hd_code run_round(hd_stat *s, hd_err *err)
     return HD_OK;
 }
 
-/* --- Waiting lists --------------------------------------------------------------------------------------- */
+/* --- Waiting lists ---------------------------------------------------------------------------- */
 
-enum { DEMAND, CAPACITY, QUEUE, TARGET_QUEUE, WEEKS, TARGET_WAIT, FACTOR, CV_D, CV_C, MEAN_WAIT, N_IN };
+enum {
+    DEMAND,
+    CAPACITY,
+    QUEUE,
+    TARGET_QUEUE,
+    WEEKS,
+    TARGET_WAIT,
+    FACTOR,
+    CV_D,
+    CV_C,
+    MEAN_WAIT,
+    N_IN
+};
 
 static const char *const waiting_inputs[N_IN] = {
     "demand",      "capacity", "queue",     "target_queue", "weeks",
@@ -155,8 +167,8 @@ static hd_code waiting_formulae(hd_stat *s, hd_err *err)
         hd_stat_keep_row(s, i);
         hd_stat_put(s, hd_queue_load(v[DEMAND], v[CAPACITY]));
         hd_stat_put(s, hd_queue_relief_capacity(v[DEMAND], v[QUEUE], v[TARGET_QUEUE], v[WEEKS]));
-        hd_stat_put(s, hd_queue_target_capacity(v[DEMAND], v[TARGET_WAIT], v[FACTOR], v[CV_D],
-                                                v[CV_C]));
+        hd_stat_put(
+            s, hd_queue_target_capacity(v[DEMAND], v[TARGET_WAIT], v[FACTOR], v[CV_D], v[CV_C]));
         hd_stat_put(s, hd_queue_target_mean_wait(v[TARGET_WAIT], v[FACTOR]));
         hd_stat_put(s, hd_queue_target_size(v[DEMAND], v[TARGET_WAIT], v[FACTOR]));
         hd_stat_put(s, hd_queue_pressure(v[MEAN_WAIT], v[TARGET_WAIT]));
@@ -235,7 +247,7 @@ out:
     return rc;
 }
 
-/* --- Comorbidity ------------------------------------------------------------------------------------------ */
+/* --- Comorbidity ------------------------------------------------------------------------------ */
 
 static const char *const map_names[] = {"charlson", "elixhauser", "shmi", "rcs", NULL};
 
@@ -321,7 +333,7 @@ out:
     return rc;
 }
 
-/* --- Tables ------------------------------------------------------------------------------------------------ */
+/* --- Tables ----------------------------------------------------------------------------------- */
 
 static const hd_stat_column age_columns[] = {
     {"start", true, "date of birth"}, {"end", true, "the day on which the age is asked"}, {0}};
@@ -335,10 +347,11 @@ static const hd_stat_option age_group_options[] = {
 static const hd_stat_column date_columns[] = {{"date", true, "YYYY-MM-DD"}, {0}};
 static const hd_stat_option quarter_options[] = {
     {"which", "NAME", "this (default), previous, next"}, {0}};
-static const hd_stat_column postcode_columns[] = {{"postcode", true, "in any spacing and case"}, {0}};
+static const hd_stat_column postcode_columns[] = {{"postcode", true, "in any spacing and case"},
+                                                  {0}};
 static const hd_stat_column round_columns[] = {{"value", true, "a number"}, {0}};
-static const hd_stat_option round_options[] = {
-    {"significant", "N", "digits to keep; default 3"}, {0}};
+static const hd_stat_option round_options[] = {{"significant", "N", "digits to keep; default 3"},
+                                               {0}};
 static const hd_stat_column waiting_columns[] = {
     {"referral", false, "date of joining the list: with removal gives the queue of every day"},
     {"removal", false, "date of leaving it; blank: still waiting"},
@@ -360,7 +373,8 @@ static const hd_stat_column charlson_columns[] = {
 static const hd_stat_option charlson_options[] = {
     {"map", "NAME", "charlson (default: Quan 2005), elixhauser (Quan 2005), shmi, rcs"},
     {"weights", "NAME", "charlson (default) or quan2011; van-walraven or swiss for elixhauser"},
-    {"hierarchy", NULL, "leave the plain form out of count and score where the severe form is there"},
+    {"hierarchy", NULL,
+     "leave the plain form out of count and score where the severe form is there"},
     {"secondary-only", NULL, "leave out position 1, as the SHMI"},
     {0}};
 

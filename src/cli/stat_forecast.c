@@ -48,9 +48,10 @@ static hd_code component_of(char letter, hd_component *out, hd_err *err)
         *out = HD_MULTIPLICATIVE;
         return HD_OK;
     default:
-        return hd_fail(err, HD_INVALID,
-                       "--model must be auto, ses, holt, damped, holt-winters, "
-                       "holt-winters-multiplicative, airline, naive, seasonal-naive or letters such as AAdM");
+        return hd_fail(
+            err, HD_INVALID,
+            "--model must be auto, ses, holt, damped, holt-winters, "
+            "holt-winters-multiplicative, airline, naive, seasonal-naive or letters such as AAdM");
     }
 }
 
@@ -72,8 +73,8 @@ static hd_code read_model(const char *text, settings *d, hd_err *err)
     }
     for (size_t i = 0; i < sizeof named / sizeof *named; i++)
         if (strcmp(text, named[i].name) == 0) {
-            d->model = (hd_ets_model){named[i].error, named[i].trend, named[i].season,
-                                      named[i].damped, 1};
+            d->model =
+                (hd_ets_model){named[i].error, named[i].trend, named[i].season, named[i].damped, 1};
             return HD_OK;
         }
     size_t n = strlen(text);
@@ -88,7 +89,8 @@ static hd_code read_model(const char *text, settings *d, hd_err *err)
     return HD_OK;
 }
 
-/* --initial: level, trend if any, seasonal states from the most recent back; separated by semicolons. */
+/* --initial: level, trend if any, seasonal states from the most recent back; separated by
+ * semicolons. */
 static hd_code read_initial(const char *text, settings *d, hd_err *err)
 {
     double v[2 + HD_ETS_PERIOD_MAX];
@@ -216,7 +218,8 @@ static hd_code naive(const settings *d, const double *y, size_t n, const double 
     return HD_OK;
 }
 
-/* The airline model, of the logarithms with --log: forecasts and limits are then those of the median. */
+/* The airline model, of the logarithms with --log: forecasts and limits are then those of the
+ * median. */
 static hd_code airline(const settings *d, const double *y, size_t n, const double *levels,
                        unsigned n_levels, result *r, hd_err *err)
 {
@@ -271,7 +274,7 @@ static hd_code smooth(const settings *d, const double *y, size_t n, const double
                            r->limits, err);
 }
 
-/* --- Output ------------------------------------------------------------------------------------------------ */
+/* --- Output ----------------------------------------------------------------------------------- */
 
 static void put_measures(hd_stat *s, const measures *m)
 {
@@ -357,11 +360,12 @@ static hd_code one_series(hd_stat *s, const settings *d, const size_t *rows, siz
     for (size_t i = 0; i < n; i++) {
         HD_GO(hd_stat_number(s, rows[i], d->value, &y[i], err));
         if (isnan(y[i]))
-            HD_GO(hd_stat_refuse(s, rows[i], d->value, err, "a series has no gaps: a value is needed"));
+            HD_GO(hd_stat_refuse(s, rows[i], d->value, err,
+                                 "a series has no gaps: a value is needed"));
     }
     r.theta = r.seasonal_theta = NAN;
     bool plain = d->kind == KIND_NAIVE || d->kind == KIND_SEASONAL_NAIVE;
-    rc = plain                       ? naive(d, y, n, levels, n_levels, &r, err)
+    rc = plain                     ? naive(d, y, n, levels, n_levels, &r, err)
          : d->kind == KIND_AIRLINE ? airline(d, y, n, levels, n_levels, &r, err)
                                    : smooth(d, y, n, levels, n_levels, &r, err);
     if (rc != HD_OK)
@@ -381,7 +385,8 @@ static hd_code run_forecast(hd_stat *s, hd_err *err)
     static const char *const results[] = {
         "h value lower@,upper@ model me mae rmse mape mase",
         "fitted residual level trend season model",
-        "model alpha beta gamma phi level trend theta seasonal_theta sigma2 log_likelihood aic aicc bic me mae rmse mape "
+        "model alpha beta gamma phi level trend theta seasonal_theta sigma2 log_likelihood aic "
+        "aicc bic me mae rmse mape "
         "mase"};
     hd_code rc = HD_OK;
     hd_stat_groups g = {0};
@@ -397,11 +402,13 @@ out:
     return rc;
 }
 
-static const hd_stat_column columns[] = {{"value", true, "in the order of time, without gaps"}, {0}};
+static const hd_stat_column columns[] = {{"value", true, "in the order of time, without gaps"},
+                                         {0}};
 static const hd_stat_option options[] = {
-    {"model", "NAME", "auto (default: ETS of least AICc), ses, holt, damped, holt-winters,\n"
-                      "        holt-winters-multiplicative, airline (ARIMA (0,1,1)(0,1,1)), naive,\n"
-                      "        seasonal-naive, or letters for error, trend, season: ANN, AAdN, MAM"},
+    {"model", "NAME",
+     "auto (default: ETS of least AICc), ses, holt, damped, holt-winters,\n"
+     "        holt-winters-multiplicative, airline (ARIMA (0,1,1)(0,1,1)), naive,\n"
+     "        seasonal-naive, or letters for error, trend, season: ANN, AAdN, MAM"},
     {"log", NULL, "airline: model the logarithms"},
     {"theta", "T", "airline: given instead of fitted (R's sign)"},
     {"seasonal-theta", "T", "the same of the seasonal part"},
@@ -411,7 +418,8 @@ static const hd_stat_option options[] = {
     {"beta", "B", "gain of the trend itself (the textbook's beta* times alpha)"},
     {"gamma", "G", "gain of the season"},
     {"phi", "P", "damping"},
-    {"initial", "LIST", "states before the first value: level;trend;seasons from the most recent back"},
+    {"initial", "LIST",
+     "states before the first value: level;trend;seasons from the most recent back"},
     {"damping", "NAME", "of forecasts: model (default), or r as R's forecast package continues it"},
     {"seed", "N", "of simulated intervals (multiplicative models); default 1"},
     {"output", "NAME", "forecast (default), fitted (every value, with the states), model"},

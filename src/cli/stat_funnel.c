@@ -38,8 +38,9 @@ static hd_code read_settings(hd_stat *s, settings *d, hd_err *err)
     d->sd = hd_stat_column_of(s, "sd");
     d->rate = kind == HD_FUNNEL_RATE ? hd_stat_column_of(s, "rate") : -1;
     if (d->numerator < 0 || (d->denominator < 0 && d->rate < 0))
-        return hd_fail(err, HD_INVALID, "a funnel needs the columns numerator and denominator, or "
-                                        "observed and expected");
+        return hd_fail(err, HD_INVALID,
+                       "a funnel needs the columns numerator and denominator, or "
+                       "observed and expected");
     if (kind == HD_FUNNEL_MEAN && d->sd < 0)
         return hd_fail(err, HD_INVALID, "a funnel of means needs the column sd");
     HD_TRY(hd_stat_choice(s, "adjust", adjustments, 0, &adjust, err));
@@ -151,7 +152,7 @@ static const char unit_columns[] =
     "value denominator_used expected_count target phi tau2 units_used s z z_used lower@,upper@ "
     "adjusted_lower@,adjusted_upper@ outside@,adjusted_outside@ label reason";
 
-/* --- Curves ------------------------------------------------------------------------------------------- */
+/* --- Curves ----------------------------------------------------------------------------------- */
 
 static hd_code read_list(const hd_stat *s, const char *option, double **out, size_t *n, hd_err *err)
 {
@@ -187,8 +188,9 @@ static hd_code put_curve(hd_stat *s, const settings *d, const hd_funnel_summary 
     return HD_OK;
 }
 
-/* For every count: the denominator at which it lies exactly on a limit, and the value there. A count of x
- * lies on the lower limit where its own exact upper limit is expected, and the other way round. */
+/* For every count: the denominator at which it lies exactly on a limit, and the value there. A
+ * count of x lies on the lower limit where its own exact upper limit is expected, and the other way
+ * round. */
 static hd_code put_counts(hd_stat *s, const settings *d, const hd_funnel_summary *sum,
                           size_t first_row, const double *counts, size_t n, hd_err *err)
 {
@@ -212,7 +214,7 @@ static hd_code put_counts(hd_stat *s, const settings *d, const hd_funnel_summary
     return HD_OK;
 }
 
-/* --- The method ----------------------------------------------------------------------------------------- */
+/* --- The method ------------------------------------------------------------------------------- */
 
 typedef struct curves {
     double *at, *counts;
@@ -283,32 +285,40 @@ static const hd_stat_column columns[] = {
     {"rate", false, "for a rate: the denominator is worked out from it where there are events"},
     {0}};
 static const hd_stat_option options[] = {
-    {"kind", "NAME", "proportion (default), rate, ratio (observed over expected), ratio-of-counts, "
-                     "mean"},
-    {"adjust", "NAME", "over-dispersion: none (default), truncate (as the SHMI), winsorise "
-                       "(Spiegelhalter)"},
+    {"kind", "NAME",
+     "proportion (default), rate, ratio (observed over expected), ratio-of-counts, "
+     "mean"},
+    {"adjust", "NAME",
+     "over-dispersion: none (default), truncate (as the SHMI), winsorise "
+     "(Spiegelhalter)"},
     {"limits", "NAME", "without adjustment: exact, score (default for a proportion), transformed"},
-    {"target", "T", "the centre, in the unit of the values; default: 1 for a ratio, else the pooled "
-                    "value"},
+    {"target", "T",
+     "the centre, in the unit of the values; default: 1 for a ratio, else the pooled "
+     "value"},
     {"trim", "SHARE", "of the z scores at each end; default 0.1"},
     {"round-expected", NULL, "expected counts to 2 decimals first, as the SHMI"},
     {"dispersion", "NAME", "tau2 (default: added to the variance), phi (multiplies it)"},
-    {"root-limits", NULL, "winsorised ratios: limits on the square root scale, as FunnelPlotR draws"},
+    {"root-limits", NULL,
+     "winsorised ratios: limits on the square root scale, as FunnelPlotR draws"},
     {"multiplier", "M", "of values, limits and target; default 1"},
     {"years", "Y", "of data; denominators are given per year; default 1"},
-    {"labels", "NAME", "limits (default: lower, as expected, higher at the first level), phe (Low "
-                       "(0.001) ... High (0.001))"},
+    {"labels", "NAME",
+     "limits (default: lower, as expected, higher at the first level), phe (Low "
+     "(0.001) ... High (0.001))"},
     {"standardised", NULL, "the rates are directly standardised: nothing below 10 events"},
     {"at", "LIST", "instead of units: the limits at these denominators"},
-    {"counts", "LIST", "instead of units: where these counts lie on the exact limits (rate, ratio)"},
+    {"counts", "LIST",
+     "instead of units: where these counts lie on the exact limits (rate, ratio)"},
     {0}};
 
 const hd_stat_method hd_stat_funnel[] = {
     {.name = "funnel",
      .summary = "funnel limits, over-dispersion, and who lies outside",
-     .output = "value, denominator_used, expected_count, target, phi, tau2, units_used, s, z, z_used,\n"
-               "  lower, upper, adjusted_lower, adjusted_upper, outside (-1, 0, 1), adjusted_outside per\n"
-               "  level, label, reason",
+     .output =
+         "value, denominator_used, expected_count, target, phi, tau2, units_used, s, z, z_used,\n"
+         "  lower, upper, adjusted_lower, adjusted_upper, outside (-1, 0, 1), adjusted_outside "
+         "per\n"
+         "  level, label, reason",
      .example = "hdis stat funnel --in shmi.csv --kind ratio --adjust truncate --round-expected "
                 "--level 0.95,0.998",
      .input = HD_STAT_GROUPS,

@@ -15,7 +15,7 @@
 
 enum { READ_SIZE = 1 << 18, FLUSH_SIZE = 1 << 24 };
 
-/* --- Reading ------------------------------------------------------------------------------------ */
+/* --- Reading ---------------------------------------------------------------------------------- */
 
 void hd_stat_batch_free(hd_stat_batch *b)
 {
@@ -78,7 +78,8 @@ static bool is_plain(char c)
 
 typedef enum { CELL_START, CELL_PLAIN, CELL_QUOTED, CELL_QUOTE_SEEN } cell_state;
 
-/* Read one row into b. *got is false at the end of the input. Leaves a partial row in b on failure. */
+/* Read one row into b. *got is false at the end of the input. Leaves a partial row in b on failure.
+ */
 static hd_code read_row(hd_stat_reader *r, hd_stat_batch *b, bool *got, hd_err *err)
 {
     cell_state state = CELL_START;
@@ -194,8 +195,7 @@ hd_code hd_stat_read_header(hd_stat *s, hd_err *err)
     return HD_OK;
 }
 
-static bool same_group(const hd_stat *s, const hd_stat_batch *a, size_t row,
-                       const hd_stat_batch *b)
+static bool same_group(const hd_stat *s, const hd_stat_batch *a, size_t row, const hd_stat_batch *b)
 {
     size_t n = s->reader.n_columns;
     for (size_t i = 0; i < s->n_group_columns; i++) {
@@ -251,7 +251,7 @@ hd_code hd_stat_read_batch(hd_stat *s, bool one_group, size_t max_rows, bool *mo
     return HD_OK;
 }
 
-/* --- Cells -------------------------------------------------------------------------------------- */
+/* --- Cells ------------------------------------------------------------------------------------ */
 
 size_t hd_stat_n_rows(const hd_stat *s)
 {
@@ -368,7 +368,7 @@ hd_code hd_stat_numbers(hd_stat *s, int column, double **out, hd_err *err)
     return HD_OK;
 }
 
-/* --- Groups ------------------------------------------------------------------------------------- */
+/* --- Groups ----------------------------------------------------------------------------------- */
 
 void hd_stat_groups_free(hd_stat_groups *g)
 {
@@ -428,7 +428,7 @@ out:
     return rc;
 }
 
-/* --- Writing ------------------------------------------------------------------------------------ */
+/* --- Writing ---------------------------------------------------------------------------------- */
 
 static void put_separator(hd_stat *s)
 {
@@ -547,8 +547,9 @@ hd_code hd_stat_header(hd_stat *s, hd_stat_keep keep, const char *results, hd_er
     }
     HD_GO(hd_buf_check(&names, err));
     if (s->results && strcmp(s->results, names.data) != 0)
-        HD_GO(hd_fail(err, HD_INVALID,
-                      "the rows of the settings ask for different result columns: use one call each"));
+        HD_GO(hd_fail(
+            err, HD_INVALID,
+            "the rows of the settings ask for different result columns: use one call each"));
     if (s->results)
         goto out;
     s->results = hd_buf_take(&names);
@@ -569,7 +570,7 @@ out:
     return rc;
 }
 
-/* --- Numbers as text ------------------------------------------------------------------------------ */
+/* --- Numbers as text -------------------------------------------------------------------------- */
 
 void hd_stat_print(double v, char out[32])
 {
@@ -589,8 +590,8 @@ void hd_stat_print(double v, char out[32])
     }
 }
 
-/* Digits and a decimal exponent small enough that one exact multiplication or division gives the nearest
- * double; anything else goes to strtod, which is slower. */
+/* Digits and a decimal exponent small enough that one exact multiplication or division gives the
+ * nearest double; anything else goes to strtod, which is slower. */
 bool hd_stat_parse(const char *text, double *out)
 {
     static const double power[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,

@@ -8,7 +8,8 @@
 
 enum { HD_STAT_OPTIONS = 64, HD_STAT_COLUMNS_MAX = 4096 };
 
-/* Rows held in memory: NUL-terminated cells one after the other. Offsets, because the text moves. */
+/* Rows held in memory: NUL-terminated cells one after the other. Offsets, because the text moves.
+ */
 typedef struct hd_stat_batch {
     char *text;
     size_t text_len, text_cap;

@@ -1,4 +1,5 @@
-/* stat_models.c - `hdis stat glm`: categorical and numeric terms to a design, the fit, its tables. */
+/* stat_models.c - `hdis stat glm`: categorical and numeric terms to a design, the fit, its tables.
+ */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@ typedef struct term {
     bool categorical;
     char reference[200]; /* "" until chosen */
     hd_intern *levels;
-    uint32_t *order;   /* level ids by name */
+    uint32_t *order;     /* level ids by name */
     uint32_t *column_of; /* level id -> column of the design; UINT32_MAX for the reference */
     uint32_t *row_level; /* level id of every row */
     double *values;      /* numeric */
@@ -62,7 +63,8 @@ static hd_code add_terms(hd_stat *s, model *m, const char *text, bool categorica
         term *t = &m->terms[m->n_terms];
         size_t len = strcspn(text, ","), name = strcspn(text, ",=");
         if (name == 0 || name >= sizeof t->name || len - name >= sizeof t->reference)
-            return hd_fail(err, HD_INVALID, "a list of terms must be column names joined by commas");
+            return hd_fail(err, HD_INVALID,
+                           "a list of terms must be column names joined by commas");
         *t = (term){.categorical = categorical};
         memcpy(t->name, text, name);
         if (name < len && !categorical)
@@ -133,7 +135,8 @@ static hd_code read_categorical(hd_stat *s, model *m, term *t, hd_err *err)
     }
     uint32_t levels = hd_intern_count(t->levels);
     if (levels > 2000)
-        HD_GO(hd_fail(err, HD_LIMIT, "term %.60s has more than 2000 levels: is it numeric?", t->name));
+        HD_GO(hd_fail(err, HD_LIMIT, "term %.60s has more than 2000 levels: is it numeric?",
+                      t->name));
     counts = hd_calloc((size_t)levels + 1, sizeof *counts);
     if (!counts)
         HD_GO(hd_fail_nomem(err));
@@ -224,7 +227,8 @@ static hd_code read_model(hd_stat *s, model *m, hd_err *err)
     HD_GO(hd_stat_numbers(s, hd_stat_column_of(s, "weights"), &m->weights, err));
     HD_GO(hd_stat_numbers(s, hd_stat_column_of(s, "offset"), &m->offset, err));
     HD_GO(hd_stat_numbers(s, hd_stat_column_of(s, "use"), &use, err));
-    bool trials = hd_stat_column_of(s, "trials") >= 0, weights = hd_stat_column_of(s, "weights") >= 0,
+    bool trials = hd_stat_column_of(s, "trials") >= 0,
+         weights = hd_stat_column_of(s, "weights") >= 0,
          offset = hd_stat_column_of(s, "offset") >= 0;
     for (size_t i = 0; i < n; i++) {
         m->known[i] = !offset || !isnan(m->offset[i]);
@@ -253,7 +257,7 @@ out:
     return rc;
 }
 
-/* --- Results ------------------------------------------------------------------------------------------------ */
+/* --- Results ---------------------------------------------------------------------------------- */
 
 static hd_code put_coefficients(hd_stat *s, const model *m, const hd_glm_fit *f, double c,
                                 hd_err *err)
@@ -308,7 +312,8 @@ static hd_code put_fitted(hd_stat *s, const model *m, const hd_glm_fit *f, int f
         }
         hd_stat_keep_row(s, i);
         hd_stat_put(s, mean);
-        hd_stat_put_text(s, m->known[i] ? "" : "a term is blank or has a level that the fit never saw");
+        hd_stat_put_text(s, m->known[i] ? ""
+                                        : "a term is blank or has a level that the fit never saw");
         HD_TRY(hd_stat_end_row(s, err));
     }
     return HD_OK;
@@ -371,8 +376,9 @@ static hd_code run_glm(hd_stat *s, hd_err *err)
                          err));
     HD_GO(read_model(s, m, err));
     HD_GO(check_outcomes(s, m, family, err));
-    const hd_glm_data data = {hd_stat_n_rows(s), m->p,       m->x,     m->y,
-                              family == HD_BINOMIAL ? m->trials : NULL, m->weights, m->offset};
+    const hd_glm_data data = {
+        hd_stat_n_rows(s), m->p,     m->x, m->y, family == HD_BINOMIAL ? m->trials : NULL,
+        m->weights,        m->offset};
     HD_GO(hd_glm(&data, (hd_family)family, &fit, err));
     if (family == HD_BINOMIAL && output == 0)
         HD_GO(c_of(s, m, &fit, &c, err));
@@ -394,17 +400,19 @@ static const hd_stat_column glm_columns[] = {
 static const hd_stat_option glm_options[] = {
     {"family", "NAME", "binomial (default: logistic), poisson, negative-binomial"},
     {"numeric", "LIST", "columns that enter as numbers"},
-    {"categorical", "LIST", "columns that enter as levels: sex=1,method; the reference is the level "
-                            "named, else the most frequent"},
+    {"categorical", "LIST",
+     "columns that enter as levels: sex=1,method; the reference is the level "
+     "named, else the most frequent"},
     {"output", "NAME", "coefficients (default), fitted (a row for every input row)"},
     {0}};
 
 const hd_stat_method hd_stat_models[] = {
     {.name = "glm",
      .summary = "logistic, Poisson and negative binomial regression",
-     .output = "term, level, estimate, se, z, p, lower and upper per level, reason, rows, deviance,\n"
-               "  null_deviance, log_likelihood, aic, dispersion (Pearson), theta, c_statistic,\n"
-               "  iterations, warning; or fitted, reason",
+     .output =
+         "term, level, estimate, se, z, p, lower and upper per level, reason, rows, deviance,\n"
+         "  null_deviance, log_likelihood, aic, dispersion (Pearson), theta, c_statistic,\n"
+         "  iterations, warning; or fitted, reason",
      .example = "hdis stat glm --in spells.csv --outcome died --numeric age --categorical sex=1",
      .input = HD_STAT_WHOLE,
      .columns = glm_columns,

@@ -1,5 +1,5 @@
-/* stat_mortality.c - `hdis stat mortality-model`: spells in HES names to risks, observed and expected deaths and a
- * funnel of providers. */
+/* stat_mortality.c - `hdis stat mortality-model`: spells in HES names to risks, observed and
+ * expected deaths and a funnel of providers. */
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
@@ -15,8 +15,8 @@
 
 typedef struct work {
     int provider, group, diagnosis, died, age, sex, method, admitted, year, charlson, weight;
-    hd_csv map;         /* --grouping: code, group */
-    hd_intern *codes;   /* of the map */
+    hd_csv map;       /* --grouping: code, group */
+    hd_intern *codes; /* of the map */
     uint32_t *code_group;
     hd_intern *groups, *providers;
     uint16_t *group_of;
@@ -105,7 +105,8 @@ static hd_code read_grouping(hd_stat *s, work *w, hd_err *err)
     return HD_OK;
 }
 
-/* By the first four characters of the code, else three; what the grouping does not know is "residual". */
+/* By the first four characters of the code, else three; what the grouping does not know is
+ * "residual". */
 static hd_code group_of_row(hd_stat *s, work *w, size_t row, uint32_t *out, hd_err *err)
 {
     if (w->group >= 0) {
@@ -163,7 +164,8 @@ static hd_code read_row(hd_stat *s, work *w, size_t i, hd_err *err)
     return HD_OK;
 }
 
-/* Birth weight counts in the groups of --birth-weight-groups only; years count back from the latest. */
+/* Birth weight counts in the groups of --birth-weight-groups only; years count back from the
+ * latest. */
 static hd_code finish_levels(hd_stat *s, work *w, size_t n, int *latest, hd_err *err)
 {
     const char *list = hd_stat_text(s, "birth-weight-groups");
@@ -210,7 +212,7 @@ static hd_code fit(hd_stat *s, work *w, int *latest, hd_err *err)
     return hd_mortality_fit(&w->spells, hd_intern_count(w->groups), &w->model, err);
 }
 
-/* --- Results ------------------------------------------------------------------------------------------------- */
+/* --- Results ---------------------------------------------------------------------------------- */
 
 static hd_code put_risks(hd_stat *s, const work *w, hd_err *err)
 {
@@ -355,9 +357,11 @@ static const hd_stat_option options[] = {
 const hd_stat_method hd_stat_mortality[] = {
     {.name = "mortality-model",
      .summary = "expected deaths from case mix, one logistic model a diagnosis group",
-     .output = "provider, spells, observed, expected, value, lower, upper (over-dispersed), poisson_lower,\n"
+     .output = "provider, spells, observed, expected, value, lower, upper (over-dispersed), "
+               "poisson_lower,\n"
                "  poisson_upper per level, phi, tau2, label, reason; or risk; or a row per group",
-     .example = "hdis stat mortality-model --in spells.csv --grouping groups.csv --level 0.95,0.998",
+     .example =
+         "hdis stat mortality-model --in spells.csv --grouping groups.csv --level 0.95,0.998",
      .input = HD_STAT_WHOLE,
      .columns = columns,
      .options = options,

@@ -11,8 +11,8 @@
 #include "statistics/chart.h"
 #include "statistics/xmr.h"
 
-static const char *const chart_names[] = {"xmr", "mr", "xbar", "s", "p", "p'", "u", "u'",
-                                          "c",   "c'", "t",    "run", NULL};
+static const char *const chart_names[] = {"xmr", "mr", "xbar", "s", "p",   "p'", "u",
+                                          "u'",  "c",  "c'",   "t", "run", NULL};
 
 typedef struct settings {
     hd_chart_options chart;
@@ -73,8 +73,8 @@ static hd_code need_columns(hd_stat *s, settings *d, hd_err *err)
 static hd_code read_settings(hd_stat *s, settings *d, hd_err *err)
 {
     static const char *const directions[] = {"decrease", "neutral", "increase", NULL};
-    static const char *const charts[] = {"xmr", "mr", "xbar", "s",  "p", "p-prime", "u", "u-prime",
-                                         "c",   "c-prime", "t", "run", NULL};
+    static const char *const charts[] = {"xmr",     "mr", "xbar",    "s", "p",   "p-prime", "u",
+                                         "u-prime", "c",  "c-prime", "t", "run", NULL};
     int chart, direction;
     double fix, run, trend, constant;
     const char *name = hd_stat_text(s, "chart"), *target = hd_stat_text(s, "target");
@@ -107,7 +107,7 @@ static hd_code read_settings(hd_stat *s, settings *d, hd_err *err)
     return HD_OK;
 }
 
-/* --- Points of a series ---------------------------------------------------------------------------------- */
+/* --- Points of a series ----------------------------------------------------------------------- */
 
 static hd_code is_set(hd_stat *s, size_t row, int column, bool *out, hd_err *err)
 {
@@ -225,7 +225,7 @@ static hd_code apply_rebase(hd_stat *s, const settings *d, series *e, hd_err *er
     return HD_OK;
 }
 
-/* --- Results ----------------------------------------------------------------------------------------------- */
+/* --- Results ---------------------------------------------------------------------------------- */
 
 static const char chart_columns[] =
     "value centre lower upper part outside useful longest_run longest_run_max crossings "
@@ -291,9 +291,12 @@ static hd_code xmr_of(hd_stat *s, const settings *d, work *w, hd_xmr_summary *su
     HD_TRY(hd_xmr(w->values, w->starts, w->e.n, &o, w->points, sum, err));
     for (size_t i = 0; i < w->e.n; i++) {
         const hd_xmr_point *p = &w->points[i];
-        w->rows[i] = (hd_chart_row){w->values[i] / d->multiplier, p->mean / d->multiplier,
-                                    p->lower / d->multiplier,     p->upper / d->multiplier,
-                                    p->segment,                   p->outside};
+        w->rows[i] = (hd_chart_row){w->values[i] / d->multiplier,
+                                    p->mean / d->multiplier,
+                                    p->lower / d->multiplier,
+                                    p->upper / d->multiplier,
+                                    p->segment,
+                                    p->outside};
     }
     return HD_OK;
 }
@@ -378,8 +381,9 @@ static const hd_stat_column spc_columns[] = {
     {"value", false, "for xmr, mr, xbar, s, t, run; blank: a gap"},
     {"numerator", false, "events, for p, u, c; with denominator also the value of an xmr"},
     {"denominator", false, "cases or exposure"},
-    {"subgroup", false, "rows of one subgroup make one point (needed for xbar and s); a row "
-                              "without is left out"},
+    {"subgroup", false,
+     "rows of one subgroup make one point (needed for xbar and s); a row "
+     "without is left out"},
     {"date", false, "for --rebase-at with dates"},
     {"rebase", false, "1: new centre and limits from this point"},
     {"exclude", false, "1: shown, but not used for centre and limits"},
@@ -390,14 +394,15 @@ static const hd_stat_option spc_options[] = {
     {"target", "T", "a number, or a column of targets (the last one counts): gives the assurance"},
     {"rebase-at", "LIST", "dates or positions from which centre and limits are new"},
     {"fix-after", "N", "centre and limits from the first N points of a part"},
-    {"screen", NULL, "drop once moving ranges at or above 3.267 times their mean; default: keep all"},
+    {"screen", NULL,
+     "drop once moving ranges at or above 3.267 times their mean; default: keep all"},
     {"constant", "K", "limits at K mean moving ranges: 2.66 (default), 2.6596 (3/1.128)"},
     {"run-length", "N", "points on one side that are a signal; default 7"},
     {"trend-length", "N", "points rising or falling that are a signal; default 7, or 6"},
     {"multiplier", "M", "of values, centre and limits; default 1"},
     {0}};
 
-/* --- Run chart with re-based medians --------------------------------------------------------------------- */
+/* --- Run chart with re-based medians ---------------------------------------------------------- */
 
 static hd_code run_of_group(hd_stat *s, const size_t *rows, size_t n, const double *all, double *v,
                             hd_run_segment *seg, hd_err *err)
@@ -457,9 +462,8 @@ out:
     return rc;
 }
 
-static const hd_stat_column run_columns[] = {{"value", true, "in the order of time"},
-                                             {"date", false, "shown; else positions are"},
-                                             {0}};
+static const hd_stat_column run_columns[] = {
+    {"value", true, "in the order of time"}, {"date", false, "shown; else positions are"}, {0}};
 static const hd_stat_option run_options[] = {
     {"direction", "NAME", "which side of the median counts: both (default), above, below"},
     {"baseline", "N", "points of the first median; default 9"},
@@ -469,10 +473,11 @@ static const hd_stat_option run_options[] = {
 const hd_stat_method hd_stat_spc[] = {
     {.name = "spc",
      .summary = "control charts: xmr with the Making Data Count rules, p, u, c, t, xbar, s",
-     .output = "value, centre, lower, upper, part, outside; useful, longest_run, longest_run_max,\n"
-               "  crossings, crossings_min, runs_signal of the part (Anhoej); and for xmr near_lower,\n"
-               "  near_upper, relative_to_mean, close_to_limits, special_cause, point_type; variation,\n"
-               "  assurance, mean_range, range_limit, trial_limits of the series",
+     .output =
+         "value, centre, lower, upper, part, outside; useful, longest_run, longest_run_max,\n"
+         "  crossings, crossings_min, runs_signal of the part (Anhoej); and for xmr near_lower,\n"
+         "  near_upper, relative_to_mean, close_to_limits, special_cause, point_type; variation,\n"
+         "  assurance, mean_range, range_limit, trial_limits of the series",
      .example = "hdis stat spc --in waits.csv --group provider --direction decrease --target 240",
      .default_group = "series",
      .input = HD_STAT_GROUPS,

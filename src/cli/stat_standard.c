@@ -37,7 +37,7 @@ static int band_age(const char *text)
     return text[0] == '<' || text[0] == 'u' || text[0] == 'U' ? 0 : age;
 }
 
-/* --- Directly standardised rates -------------------------------------------------------------------- */
+/* --- Directly standardised rates -------------------------------------------------------------- */
 
 typedef struct dsr_settings {
     int band, count, population, frequency, standard_column;
@@ -62,8 +62,9 @@ static hd_code dsr_read_settings(hd_stat *s, dsr_settings *d, hd_err *err)
     for (int i = 0; !standard && d->standard_column < 0 && i < 3; i++)
         d->standard_column = hd_stat_find(s, names[i]);
     if (d->standard_column < 0 && d->standard < 0)
-        return hd_fail(err, HD_INVALID, "no standard population: give its column or one of "
-                                        "esp2013, esp1976 with --standard");
+        return hd_fail(err, HD_INVALID,
+                       "no standard population: give its column or one of "
+                       "esp2013, esp1976 with --standard");
     if (d->band < 0 && (d->standard >= 0 || d->frequency >= 0))
         return hd_fail(err, HD_INVALID, "a band column is needed here: name it with --band");
     HD_TRY(hd_stat_setting(s, "multiplier", 1e-12, 1e12, 100000, &d->multiplier, err));
@@ -196,19 +197,21 @@ out:
 }
 
 static const hd_stat_column dsr_columns[] = {
-    {"band", false, "age band or other stratum; needed with --standard esp2013 and event_frequency"},
+    {"band", false,
+     "age band or other stratum; needed with --standard esp2013 and event_frequency"},
     {"count", true, "events, or people with event_frequency events each"},
     {"population", true, "people in the band; above 0"},
     {"event_frequency", false, "events a person of this row had; then a band has a row for each"},
     {0}};
 static const hd_stat_option dsr_options[] = {
-    {"standard", "NAME", "column of the standard population (default: standard, "
-                         "standard_population, stdpop), or esp2013, esp1976"},
+    {"standard", "NAME",
+     "column of the standard population (default: standard, "
+     "standard_population, stdpop), or esp2013, esp1976"},
     {"multiplier", "M", "rates are per this many; default 100000"},
     {"withhold-below", "N", "no rate below this many events in all; default 10"},
     {0}};
 
-/* --- Indirectly standardised rates and ratios ---------------------------------------------------------- */
+/* --- Indirectly standardised rates and ratios ------------------------------------------------- */
 
 typedef struct isr_settings {
     int count, population, reference_count, reference_population, observed;
@@ -229,8 +232,8 @@ static hd_code isr_read_settings(hd_stat *s, isr_settings *d, hd_err *err)
         return hd_fail(err, HD_INVALID, "a column count, or observed with totals, is needed");
     HD_TRY(hd_stat_choice(s, "kind", kinds, 0, &d->kind, err));
     HD_TRY(hd_stat_choice(s, "method", methods, 0, &d->method, err));
-    HD_TRY(hd_stat_setting(s, "multiplier", 1e-12, 1e12, d->kind ? 100000 : 1, &d->multiplier,
-                           err));
+    HD_TRY(
+        hd_stat_setting(s, "multiplier", 1e-12, 1e12, d->kind ? 100000 : 1, &d->multiplier, err));
     return hd_stat_setting(s, "reference-rate", 0, 1e12, (double)NAN, &d->reference_rate, err);
 }
 
@@ -277,8 +280,8 @@ static hd_code put_isr(hd_stat *s, const isr_settings *d, const hd_isr *r, bool 
     const double *levels;
     unsigned n_levels = hd_stat_levels(s, &levels);
     hd_limits limits[HD_STAT_LEVELS];
-    double reference = isnan(d->reference_rate) ? r->reference_rate * d->multiplier
-                                                : d->reference_rate;
+    double reference =
+        isnan(d->reference_rate) ? r->reference_rate * d->multiplier : d->reference_rate;
     double scale = (d->kind ? reference : d->multiplier) / r->expected;
     hd_count_method method = (hd_count_method)d->method;
     no_limits(limits);
@@ -304,7 +307,8 @@ static hd_code run_isr(hd_stat *s, hd_err *err)
         return hd_fail_nomem(err);
     HD_GO(isr_read_settings(s, &d, err));
     HD_GO(hd_stat_header(s, HD_STAT_KEEP_GROUPS,
-                         "observed expected reference_rate value lower@,upper@ method reason", err));
+                         "observed expected reference_rate value lower@,upper@ method reason",
+                         err));
     HD_GO(hd_stat_group(s, &g, err));
     for (size_t i = 0; i < g.n; i++) {
         hd_isr r;
@@ -325,7 +329,8 @@ out:
 
 static const hd_stat_column isr_columns[] = {
     {"count", false, "observed events of the band"},
-    {"observed", false, "observed events of the whole group, instead of count; the same in its rows"},
+    {"observed", false,
+     "observed events of the whole group, instead of count; the same in its rows"},
     {"population", true, "people in the band; 0 is allowed"},
     {"reference_count", true, "events of the band in the reference population; blank is 0"},
     {"reference_population", true, "people of the band there"},
@@ -337,7 +342,7 @@ static const hd_stat_option isr_options[] = {
     {"reference-rate", "R", "reference rate per multiplier, instead of that of the columns"},
     {0}};
 
-/* --- Slope and relative index of inequality -------------------------------------------------------------- */
+/* --- Slope and relative index of inequality --------------------------------------------------- */
 
 typedef struct inequality_row {
     double quantile;
@@ -471,7 +476,8 @@ static const hd_stat_column inequality_columns[] = {
     {"value", true, "the indicator there; proportions as fractions of 1"},
     {"lower", false, "its lower 95% limit"},
     {"upper", false, "its upper 95% limit"},
-    {"se", false, "or its standard error: of the logarithm of a rate, of the logit of a proportion"},
+    {"se", false,
+     "or its standard error: of the logarithm of a rate, of the logit of a proportion"},
     {0}};
 static const hd_stat_option inequality_options[] = {
     {"kind", "NAME", "plain (default), rate, proportion: on which scale values vary"},
@@ -481,7 +487,7 @@ static const hd_stat_option inequality_options[] = {
     {"seed", "N", "of the simulation; default 1"},
     {0}};
 
-/* --- Life expectancy -------------------------------------------------------------------------------------- */
+/* --- Life expectancy -------------------------------------------------------------------------- */
 
 typedef struct life_settings {
     int age, population, deaths;
@@ -613,7 +619,8 @@ const hd_stat_method hd_stat_standard[] = {
      .run = run_dsr},
     {.name = "isr",
      .summary = "indirectly standardised ratios and rates",
-     .output = "observed, expected, reference_rate, value, lower and upper per level, method, reason",
+     .output =
+         "observed, expected, reference_rate, value, lower and upper per level, method, reason",
      .example = "hdis stat isr --in deaths.csv --group area --kind rate --level 0.95,0.998",
      .default_group = "group",
      .input = HD_STAT_GROUPS,

@@ -1,5 +1,6 @@
-/* airline.c - see airline.h. The differenced series is a moving average of period + 1 lags; the innovations
- * algorithm gives its one-step forecasts and their variances, and so the exact likelihood. */
+/* airline.c - see airline.h. The differenced series is a moving average of period + 1 lags; the
+ * innovations algorithm gives its one-step forecasts and their variances, and so the exact
+ * likelihood. */
 #include "statistics/airline.h"
 
 #include <math.h>
@@ -24,8 +25,8 @@ static double autocovariance(const process *p, size_t lag)
     return sum;
 }
 
-/* One step of the innovations algorithm: row i of the coefficients and its variance. rows[i][j - 1] belongs to the
- * error j steps back. */
+/* One step of the innovations algorithm: row i of the coefficients and its variance. rows[i][j - 1]
+ * belongs to the error j steps back. */
 static void innovate(process *p, size_t i, const double *gamma)
 {
     size_t q = p->q, from = i > q ? i - q : 0;
@@ -148,10 +149,15 @@ hd_code hd_airline_fit(const double *y, size_t n, size_t period, double theta,
                        hd_err *err)
 {
     if (period < 2 || n < 2 * period + 2)
-        return hd_fail(err, HD_INVALID, "this model needs a period of 2 or more, and two of values");
+        return hd_fail(err, HD_INVALID,
+                       "this model needs a period of 2 or more, and two of values");
     hd_code rc = HD_OK;
     size_t m = n - period - 1, q = period + 1;
-    process p = {.m = m, .period = period, .q = q, .ahead = h, .given = theta,
+    process p = {.m = m,
+                 .period = period,
+                 .q = q,
+                 .ahead = h,
+                 .given = theta,
                  .seasonal_given = seasonal_theta};
     double *w = hd_calloc(m, sizeof *w), *gamma = hd_calloc(q + 1, sizeof *gamma);
     double *series = hd_calloc(n + 2 * h, sizeof *series);

@@ -1,5 +1,5 @@
-/* chart.c - see chart.h. A part is worked out in two steps: a summary of its baseline (centre, spread),
- * then the limits of every point from the summary and the point's own size. */
+/* chart.c - see chart.h. A part is worked out in two steps: a summary of its baseline (centre,
+ * spread), then the limits of every point from the summary and the point's own size. */
 #include "statistics/chart.h"
 
 #define MATHLIB_STANDALONE 1
@@ -339,7 +339,8 @@ hd_code hd_run_chart(const double *values, size_t n, size_t baseline, size_t run
 {
     *n_segments = 0;
     if (baseline < 1 || run_length < 2)
-        return hd_fail(err, HD_INVALID, "a run chart needs a baseline and a run of 2 points or more");
+        return hd_fail(err, HD_INVALID,
+                       "a run chart needs a baseline and a run of 2 points or more");
     if (n < baseline)
         return hd_fail(err, HD_INVALID, "there are fewer points than the baseline needs");
     size_t first = 0, last = baseline - 1, count = 0;

@@ -1,5 +1,6 @@
-/* comorbidity.c - see comorbidity.h. The lists are written as they are published, with ranges; a map is
- * unfolded once into a sorted table of prefixes of 3 and 4 characters, each with its conditions. */
+/* comorbidity.c - see comorbidity.h. The lists are written as they are published, with ranges; a
+ * map is unfolded once into a sorted table of prefixes of 3 and 4 characters, each with its
+ * conditions. */
 #include "statistics/comorbidity.h"
 
 #include <ctype.h>
@@ -34,21 +35,16 @@ static const hd_comorbidity_condition charlson[] = {
      NULL},
     {"hp", "G041 G114 G801 G802 G81 G82 G830-G834 G839", {2, 2}, NULL},
     {"rend", "I120 I131 N032-N037 N052-N057 N18 N19 N250 Z490-Z492 Z940 Z992", {2, 1}, NULL},
-    {"canc",
-     "C00-C26 C30-C34 C37-C41 C43 C45-C58 C60-C76 C81-C85 C88 C90-C97",
-     {2, 2},
-     "metacanc"},
+    {"canc", "C00-C26 C30-C34 C37-C41 C43 C45-C58 C60-C76 C81-C85 C88 C90-C97", {2, 2}, "metacanc"},
     {"msld", "I850 I859 I864 I982 K704 K711 K721 K729 K765-K767", {3, 4}, NULL},
     {"metacanc", "C77-C80", {6, 6}, NULL},
     {"aids", "B20-B22 B24", {6, 4}, NULL}};
 
-/* Elixhauser's conditions as coded by Quan 2005; weights van Walraven 2009 and Sharma 2021 (Swiss). */
+/* Elixhauser's conditions as coded by Quan 2005; weights van Walraven 2009 and Sharma 2021 (Swiss).
+ */
 static const hd_comorbidity_condition elixhauser[] = {
     {"chf", "I099 I110 I130 I132 I255 I420 I425-I429 I43 I50 P290", {7, 13}, NULL},
-    {"carit",
-     "I441-I443 I456 I459 I47-I49 R000 R001 R008 T821 Z450 Z950",
-     {5, 6},
-     NULL},
+    {"carit", "I441-I443 I456 I459 I47-I49 R000 R001 R008 T821 Z450 Z950", {5, 6}, NULL},
     {"valv", "A520 I05-I08 I091 I098 I34-I39 Q230-Q233 Z952-Z954", {-1, -1}, NULL},
     {"pcd", "I26 I27 I280 I288 I289", {4, 6}, NULL},
     {"pvd", "I70 I71 I731 I738 I739 I771 I790 I792 K551 K558 K559 Z958 Z959", {2, 3}, NULL},
@@ -67,10 +63,7 @@ static const hd_comorbidity_condition elixhauser[] = {
     {"diabc", "E102-E108 E112-E118 E122-E128 E132-E138 E142-E148", {0, -1}, NULL},
     {"hypothy", "E00-E03 E890", {0, -3}, NULL},
     {"rf", "I120 I131 N18 N19 N250 Z490-Z492 Z940 Z992", {5, 8}, NULL},
-    {"ld",
-     "B18 I85 I864 I982 K70 K711 K713-K715 K717 K72-K74 K760 K762-K769 Z944",
-     {11, 16},
-     NULL},
+    {"ld", "B18 I85 I864 I982 K70 K711 K713-K715 K717 K72-K74 K760 K762-K769 Z944", {11, 16}, NULL},
     {"pud", "K257 K259 K267 K269 K277 K279 K287 K289", {0, 0}, NULL},
     {"aids", "B20-B22 B24", {0, 0}, NULL},
     {"lymph", "C81-C85 C88 C96 C900 C902", {9, 9}, NULL},
@@ -131,10 +124,7 @@ static const hd_comorbidity_condition rcs[] = {
     {"diab", "E10-E14", {1}, NULL},
     {"hp", "G114 G81-G83", {1}, NULL},
     {"rend", "I12 I13 N01 N03 N05 N07 N08 N171 N172 N18 N19 N25 Z49 Z940 Z992", {1}, NULL},
-    {"canc",
-     "C00-C26 C30-C34 C37-C41 C43 C45-C58 C60-C76 C80-C85 C88 C90-C97",
-     {1},
-     "metacanc"},
+    {"canc", "C00-C26 C30-C34 C37-C41 C43 C45-C58 C60-C76 C80-C85 C88 C90-C97", {1}, "metacanc"},
     {"metacanc", "C77-C79", {1}, NULL},
     {"aids", "B20-B24", {1}, NULL}};
 

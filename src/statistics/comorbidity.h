@@ -34,7 +34,8 @@ typedef struct hd_comorbidity hd_comorbidity;
 HD_MUST hd_code hd_comorbidity_new(hd_comorbidity_map map, hd_comorbidity **out, hd_err *err);
 void hd_comorbidity_free(hd_comorbidity *c);
 
-/* Bit i set: the code belongs to condition i. Dots, blanks, case, dagger and asterisk do not matter. */
+/* Bit i set: the code belongs to condition i. Dots, blanks, case, dagger and asterisk do not
+ * matter. */
 uint32_t hd_comorbidity_flags(const hd_comorbidity *c, const char *code);
 /* Without the plain form of a condition whose severe form is there. */
 uint32_t hd_comorbidity_hierarchy(const hd_comorbidity *c, uint32_t flags);

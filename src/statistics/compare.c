@@ -14,7 +14,8 @@ static hd_code check_counts(double a, double b, double c, double d, bool proport
     return HD_OK;
 }
 
-/* Sum of the probabilities not above that of x (R's two-sided rule), over a support from low to high. */
+/* Sum of the probabilities not above that of x (R's two-sided rule), over a support from low to
+ * high. */
 typedef double (*density)(double x, const double *parameters);
 
 static double two_sided(double x, double low, double high, density f, const double *parameters)
@@ -53,7 +54,8 @@ hd_code hd_compare_proportions(double x1, double n1, double x2, double n2, hd_pr
     if (test == HD_TEST_CHI_SQUARE)
         return HD_OK;
     if (x1 != floor(x1) || n1 != floor(n1) || x2 != floor(x2) || n2 != floor(n2) || n1 + n2 > 1e7)
-        return hd_fail(err, HD_INVALID, "Fisher's test needs whole numbers, at most ten million in all");
+        return hd_fail(err, HD_INVALID,
+                       "Fisher's test needs whole numbers, at most ten million in all");
     const double parameters[] = {n1, n2, x1 + x2};
     out->p = two_sided(x1, fmax(0, x1 + x2 - n2), fmin(n1, x1 + x2), hypergeometric, parameters);
     return HD_OK;
@@ -76,7 +78,8 @@ hd_code hd_proportion_difference(double x1, double n1, double x2, double n2, dou
     return HD_OK;
 }
 
-hd_code hd_compare_rates(double x1, double t1, double x2, double t2, hd_comparison *out, hd_err *err)
+hd_code hd_compare_rates(double x1, double t1, double x2, double t2, hd_comparison *out,
+                         hd_err *err)
 {
     HD_TRY(check_counts(x1, t1, x2, t2, false, err));
     *out = (hd_comparison){x1 / t1 - x2 / t2, x2 > 0 ? x1 / t1 / (x2 / t2) : (double)NAN, 1};
@@ -113,7 +116,8 @@ static hd_code welch(double n1, double sd1, double n2, double sd2, double *se, d
                      hd_err *err)
 {
     if (!(n1 >= 2 && n2 >= 2 && sd1 >= 0 && sd2 >= 0))
-        return hd_fail(err, HD_INVALID, "two means need at least 2 values each, and their deviations");
+        return hd_fail(err, HD_INVALID,
+                       "two means need at least 2 values each, and their deviations");
     double a = sd1 * sd1 / n1, b = sd2 * sd2 / n2;
     *se = sqrt(a + b);
     *freedom = (a + b) * (a + b) / (a * a / (n1 - 1) + b * b / (n2 - 1));

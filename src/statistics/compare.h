@@ -11,13 +11,15 @@ typedef struct hd_comparison {
 
 typedef enum hd_proportion_test { HD_TEST_CHI_SQUARE, HD_TEST_FISHER } hd_proportion_test;
 
-/* x1 of n1 against x2 of n2. Limits of the difference: Newcombe's from Wilson's; of the ratio: Katz's. */
+/* x1 of n1 against x2 of n2. Limits of the difference: Newcombe's from Wilson's; of the ratio:
+ * Katz's. */
 HD_MUST hd_code hd_compare_proportions(double x1, double n1, double x2, double n2,
                                        hd_proportion_test test, hd_comparison *out, hd_err *err);
 HD_MUST hd_code hd_proportion_difference(double x1, double n1, double x2, double n2, double level,
                                          hd_limits *difference, hd_limits *ratio, hd_err *err);
 
-/* Poisson counts over exposures; p and the limits of the ratio are exact, conditional on the sum. */
+/* Poisson counts over exposures; p and the limits of the ratio are exact, conditional on the sum.
+ */
 HD_MUST hd_code hd_compare_rates(double x1, double t1, double x2, double t2, hd_comparison *out,
                                  hd_err *err);
 HD_MUST hd_code hd_rate_difference(double x1, double t1, double x2, double t2, double level,

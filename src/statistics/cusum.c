@@ -31,8 +31,8 @@ hd_code hd_cusum(const double *weights, size_t n, const hd_cusum_options *o, hd_
     return HD_OK;
 }
 
-/* Between two visits to zero the statistic is a * w1 + b * w0 after a events and b others: the states are
- * pairs. A state at or above h is absorbed. */
+/* Between two visits to zero the statistic is a * w1 + b * w0 after a events and b others: the
+ * states are pairs. A state at or above h is absorbed. */
 typedef struct lattice {
     double up, down, risk;
     size_t n;
@@ -78,9 +78,11 @@ static int ascending(const void *a, const void *b)
 hd_code hd_cusum_exact_limit(double risk, size_t n, double odds_ratio, double alpha, double *limit,
                              hd_err *err)
 {
-    if (!(risk > 0 && risk < 1) || !(odds_ratio > 0) || odds_ratio == 1 || !(alpha > 0 && alpha < 1))
-        return hd_fail(err, HD_INVALID, "risk and alpha must lie between 0 and 1, and the odds ratio "
-                                        "must be above 0 and not 1");
+    if (!(risk > 0 && risk < 1) || !(odds_ratio > 0) || odds_ratio == 1 ||
+        !(alpha > 0 && alpha < 1))
+        return hd_fail(err, HD_INVALID,
+                       "risk and alpha must lie between 0 and 1, and the odds ratio "
+                       "must be above 0 and not 1");
     if (n < 1 || n > 200)
         return hd_fail(err, HD_LIMIT, "an exact limit is for 1 to 200 patients: simulate instead");
     hd_code rc = HD_OK;

@@ -4,8 +4,8 @@
 
 #include "base/err.h"
 
-/* Log-likelihood ratio of an outcome (0 or 1) when the odds of the event are odds_ratio times those of the
- * risk model. Positive weights speak for the changed odds. */
+/* Log-likelihood ratio of an outcome (0 or 1) when the odds of the event are odds_ratio times those
+ * of the risk model. Positive weights speak for the changed odds. */
 double hd_cusum_weight(double risk, double outcome, double odds_ratio);
 
 typedef struct hd_cusum_options {
@@ -19,7 +19,8 @@ typedef struct hd_cusum_point {
     bool signal;
 } hd_cusum_point;
 
-/* C = max(0, C + weight); a signal where C >= limit. A weight that is NAN (no outcome) changes nothing. */
+/* C = max(0, C + weight); a signal where C >= limit. A weight that is NAN (no outcome) changes
+ * nothing. */
 HD_MUST hd_code hd_cusum(const double *weights, size_t n, const hd_cusum_options *options,
                          hd_cusum_point *points, hd_err *err);
 

@@ -45,7 +45,7 @@ hd_code hd_decompose_classical(const double *y, size_t n, size_t period, bool mu
         mean += out[s].season / (double)period;
     }
     for (size_t i = 0; i < n; i++) {
-        out[i].season = i >= period          ? out[i - period].season
+        out[i].season = i >= period      ? out[i - period].season
                         : multiplicative ? out[i].season / mean
                                          : out[i].season - mean;
         out[i].remainder = multiplicative ? y[i] / out[i].trend / out[i].season
@@ -54,9 +54,10 @@ hd_code hd_decompose_classical(const double *y, size_t n, size_t period, bool mu
     return HD_OK;
 }
 
-/* --- STL ------------------------------------------------------------------------------------------------------ */
+/* --- STL -------------------------------------------------------------------------------------- */
 
-/* Loess estimate at position x (1-based) of the values from `left` to `right`; false when all weights vanish. */
+/* Loess estimate at position x (1-based) of the values from `left` to `right`; false when all
+ * weights vanish. */
 static bool estimate(const double *y, size_t n, size_t window, int degree, double x, size_t left,
                      size_t right, const double *weights, double *work, double *out)
 {
@@ -236,9 +237,16 @@ hd_code hd_decompose_stl(const double *y, size_t n, const hd_stl_options *o, hd_
     double *all = hd_calloc(10, room * sizeof *all);
     if (!all)
         return hd_fail_nomem(err);
-    stl t = {.o = o, .n = n, .season = all, .trend = all + room, .cycle = all + 2 * room,
-             .a = all + 3 * room, .b = all + 4 * room, .work = all + 5 * room,
-             .sub = all + 6 * room, .sub_weights = all + 7 * room};
+    stl t = {.o = o,
+             .n = n,
+             .season = all,
+             .trend = all + room,
+             .cycle = all + 2 * room,
+             .a = all + 3 * room,
+             .b = all + 4 * room,
+             .work = all + 5 * room,
+             .sub = all + 6 * room,
+             .sub_weights = all + 7 * room};
     double *weights = all + 8 * room;
     t.season_window = o->season_window ? o->season_window : 10 * n + 1;
     t.trend_window = o->trend_window

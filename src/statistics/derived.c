@@ -72,7 +72,8 @@ double hd_round_significant(double v, int digits)
     char text[40];
     if (v == 0 || !isfinite(v) || digits < 1 || digits > 15)
         return v;
-    /* The shortest digits that stand for v, as d.ddde+xx, so that a half is seen where it was written. */
+    /* The shortest digits that stand for v, as d.ddde+xx, so that a half is seen where it was
+     * written. */
     for (int n = 14; n <= 16; n++) {
         snprintf(text, sizeof text, "%.*e", n, v);
         if (strtod(text, NULL) == v)

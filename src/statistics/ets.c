@@ -1,6 +1,6 @@
-/* ets.c - see ets.h. One step function holds all the models; running, fitting, forecasting and simulating
- * call it. The optimiser works on the smoothing constants and start states with bounds; a start that
- * leaves the model's admissible region costs infinity. */
+/* ets.c - see ets.h. One step function holds all the models; running, fitting, forecasting and
+ * simulating call it. The optimiser works on the smoothing constants and start states with bounds;
+ * a start that leaves the model's admissible region costs infinity. */
 #include "statistics/ets.h"
 
 #define MATHLIB_STANDALONE 1
@@ -94,10 +94,10 @@ static void finish(const hd_ets_model *m, const hd_ets_parameters *p, const stat
         end->seasonal[i] = s->seasonal[(s->next + m->period - 1 - i) % m->period];
 }
 
-/* -2 log likelihood up to R's constant: n log(sum e^2) + 2 sum log|forecast| for relative errors. INFINITY
- * when the model leaves its region. */
-static double run_states(const hd_ets_model *m, const hd_ets_parameters *p, const double *y, size_t n,
-                         hd_ets_point *points, hd_ets_parameters *end, double *squares)
+/* -2 log likelihood up to R's constant: n log(sum e^2) + 2 sum log|forecast| for relative errors.
+ * INFINITY when the model leaves its region. */
+static double run_states(const hd_ets_model *m, const hd_ets_parameters *p, const double *y,
+                         size_t n, hd_ets_point *points, hd_ets_parameters *end, double *squares)
 {
     state s;
     double sum = 0, logs = 0;
@@ -134,7 +134,8 @@ static hd_code check(const hd_ets_model *m, const double *y, size_t n, hd_err *e
             return hd_fail(err, HD_INVALID, "value %zu is missing", i + 1);
         if (positive && y[i] <= 0)
             return hd_fail(err, HD_INVALID,
-                           "value %zu is not above 0: a multiplicative component needs that", i + 1);
+                           "value %zu is not above 0: a multiplicative component needs that",
+                           i + 1);
     }
     return HD_OK;
 }
@@ -177,7 +178,7 @@ hd_code hd_ets_run(const hd_ets_model *m, const hd_ets_parameters *given, const 
     return HD_OK;
 }
 
-/* --- Estimation -------------------------------------------------------------------------------------------- */
+/* --- Estimation ------------------------------------------------------------------------------- */
 
 typedef struct search {
     const hd_ets_model *model;
@@ -187,7 +188,8 @@ typedef struct search {
     double scale;            /* of the values */
 } search;
 
-/* Start values: level and trend from the first seasons, seasonal states from averages around them. */
+/* Start values: level and trend from the first seasons, seasonal states from averages around them.
+ */
 static void initial_states(const hd_ets_model *m, const double *y, size_t n, hd_ets_parameters *p)
 {
     size_t period = m->season == HD_NONE_COMPONENT ? 1 : m->period;
@@ -379,7 +381,8 @@ hd_code hd_ets_choose(const double *y, size_t n, size_t period, hd_ets_fit *out,
                                   (hd_component)season, trend == 2, season ? period : 1};
                 hd_ets_fit f;
                 bool times = error == HD_MULTIPLICATIVE || season == HD_MULTIPLICATIVE;
-                /* As forecast: no additive error with a multiplicative season, and room for AICc. */
+                /* As forecast: no additive error with a multiplicative season, and room for AICc.
+                 */
                 if ((times && !positive) || (error == HD_ADDITIVE && season == HD_MULTIPLICATIVE) ||
                     n <= count_parameters(&m) + 1)
                     continue;
@@ -392,11 +395,12 @@ hd_code hd_ets_choose(const double *y, size_t n, size_t period, hd_ets_fit *out,
                 }
             }
     if (!found)
-        return hd_fail(err, HD_INVALID, "too few values, or values without any variation, for a model");
+        return hd_fail(err, HD_INVALID,
+                       "too few values, or values without any variation, for a model");
     return HD_OK;
 }
 
-/* --- Forecast ------------------------------------------------------------------------------------------------ */
+/* --- Forecast --------------------------------------------------------------------------------- */
 
 /* Variance factor of horizon j for linear models with additive errors: 1 + sum of c_i^2. */
 static void linear_spread(const hd_ets_fit *f, size_t h, double *spread)
@@ -449,18 +453,18 @@ static hd_code simulate(const hd_ets_fit *f, size_t h, const double *levels, uns
         qsort(v, n, sizeof *v, ascending);
         for (unsigned k = 0; k < n_levels; k++) {
             double low = (1 - levels[k]) / 2;
-            limits[k * h + j] = n ? (hd_limits){hd_sorted_quantile(v, n, low),
-                                                hd_sorted_quantile(v, n, 1 - low)}
-                                  : (hd_limits){NAN, NAN};
+            limits[k * h + j] =
+                n ? (hd_limits){hd_sorted_quantile(v, n, low), hd_sorted_quantile(v, n, 1 - low)}
+                  : (hd_limits){NAN, NAN};
         }
     }
     hd_free(paths);
     return HD_OK;
 }
 
-/* How R's forecast package continues a damped trend in the models where it departs from their definition:
- * 1 + phi + phi^2 ... for an additive trend with relative errors and season, phi + phi + phi^2 ... for a
- * multiplicative trend. */
+/* How R's forecast package continues a damped trend in the models where it departs from their
+ * definition: 1 + phi + phi^2 ... for an additive trend with relative errors and season, phi + phi
+ * + phi^2 ... for a multiplicative trend. */
 static void forecast_as_r(const hd_ets_fit *f, size_t h, double *mean)
 {
     const hd_ets_model *m = &f->model;
@@ -468,8 +472,8 @@ static void forecast_as_r(const hd_ets_fit *f, size_t h, double *mean)
     double sum = m->trend == HD_ADDITIVE ? 1 : p->phi, power_of = p->phi;
     for (size_t j = 0; j < h; j++) {
         double season = p->seasonal[m->period - 1 - j % m->period];
-        double base = m->trend == HD_ADDITIVE ? p->level + sum * p->trend
-                                              : p->level * pow(p->trend, sum);
+        double base =
+            m->trend == HD_ADDITIVE ? p->level + sum * p->trend : p->level * pow(p->trend, sum);
         mean[j] = m->season == HD_NONE_COMPONENT ? base
                   : m->season == HD_ADDITIVE     ? base + season
                                                  : base * season;

@@ -1,5 +1,5 @@
-/* ets.h - exponential smoothing as state space models (Hyndman and others): error, trend, season, each
- * additive or multiplicative, fitted by maximum likelihood or with given constants. */
+/* ets.h - exponential smoothing as state space models (Hyndman and others): error, trend, season,
+ * each additive or multiplicative, fitted by maximum likelihood or with given constants. */
 #ifndef HD_STATISTICS_ETS_H
 #define HD_STATISTICS_ETS_H
 
@@ -15,8 +15,9 @@ typedef struct hd_ets_model {
     size_t period; /* 1 without season */
 } hd_ets_model;
 
-/* Level, growth and seasonal states before the first observation; seasonal[0] belongs to the most recent
- * period (the one before the first observation), seasonal[period - 1] applies to the first observation. */
+/* Level, growth and seasonal states before the first observation; seasonal[0] belongs to the most
+ * recent period (the one before the first observation), seasonal[period - 1] applies to the first
+ * observation. */
 typedef struct hd_ets_parameters {
     double alpha, beta, gamma, phi; /* beta, gamma: direct gains */
     double level, trend;
@@ -24,7 +25,7 @@ typedef struct hd_ets_parameters {
 } hd_ets_parameters;
 
 typedef struct hd_ets_point {
-    double fitted, residual; /* residual relative for multiplicative errors */
+    double fitted, residual;     /* residual relative for multiplicative errors */
     double level, trend, season; /* after the observation */
 } hd_ets_point;
 
@@ -33,12 +34,12 @@ typedef struct hd_ets_fit {
     hd_ets_parameters start, end; /* end: the states after the last observation */
     double log_likelihood;        /* as R's forecast: up to its constant */
     double sigma2, aic, aicc, bic;
-    unsigned n_parameters;        /* with the states and the variance */
+    unsigned n_parameters; /* with the states and the variance */
 } hd_ets_fit;
 
-/* Run the model over n values; points may be NULL. sigma2 is the mean squared residual over n minus the
- * number of fitted parameters when fitted, over n when all were given. HD_INVALID: a multiplicative component
- * meets values at or below 0. */
+/* Run the model over n values; points may be NULL. sigma2 is the mean squared residual over n minus
+ * the number of fitted parameters when fitted, over n when all were given. HD_INVALID: a
+ * multiplicative component meets values at or below 0. */
 HD_MUST hd_code hd_ets_run(const hd_ets_model *model, const hd_ets_parameters *parameters,
                            const double *y, size_t n, hd_ets_point *points, hd_ets_fit *out,
                            hd_err *err);
@@ -51,9 +52,10 @@ HD_MUST hd_code hd_ets_estimate(const hd_ets_model *model, const hd_ets_paramete
 HD_MUST hd_code hd_ets_choose(const double *y, size_t n, size_t period, hd_ets_fit *out,
                               hd_err *err);
 
-/* Point forecasts, and limits at each level (n_levels * h, level by level): from the variance formulae of
- * linear models with additive errors, else by simulation from `seed`. as_r: continue damped trends as R's
- * forecast package does where it departs from the models' definition (doc/methods.md). */
+/* Point forecasts, and limits at each level (n_levels * h, level by level): from the variance
+ * formulae of linear models with additive errors, else by simulation from `seed`. as_r: continue
+ * damped trends as R's forecast package does where it departs from the models' definition
+ * (doc/methods.md). */
 HD_MUST hd_code hd_ets_forecast(const hd_ets_fit *fit, size_t h, const double *levels,
                                 unsigned n_levels, uint64_t seed, bool as_r, double *mean,
                                 hd_limits *limits, hd_err *err);

@@ -61,13 +61,13 @@ static double from_scale(scale sc, double y)
 
 hd_funnel_options hd_funnel_defaults(hd_funnel_kind kind)
 {
-    return (hd_funnel_options){
-        .kind = kind,
-        .base = kind == HD_FUNNEL_PROPORTION ? HD_FUNNEL_SCORE : HD_FUNNEL_EXACT,
-        .target = NAN,
-        .trim = 0.1,
-        .n_levels = 2,
-        .levels = {0.95, 0.998}};
+    return (hd_funnel_options){.kind = kind,
+                               .base =
+                                   kind == HD_FUNNEL_PROPORTION ? HD_FUNNEL_SCORE : HD_FUNNEL_EXACT,
+                               .target = NAN,
+                               .trim = 0.1,
+                               .n_levels = 2,
+                               .levels = {0.95, 0.998}};
 }
 
 /* Expected count of a unit with this denominator. */
@@ -76,8 +76,8 @@ static double expected_count(const hd_funnel_options *o, double target, double d
     return o->kind == HD_FUNNEL_RATIO ? denominator : denominator * target;
 }
 
-/* Within-unit standard error on the transformed scale, from the target alone: for the curves, and for
- * the units of every kind whose error does not depend on their own numerator. */
+/* Within-unit standard error on the transformed scale, from the target alone: for the curves, and
+ * for the units of every kind whose error does not depend on their own numerator. */
 static double curve_error(const hd_funnel_options *o, const hd_funnel_summary *sum, double n)
 {
     double e = expected_count(o, sum->target, n), a = n * sum->target;
@@ -282,8 +282,8 @@ static hd_code all_limits(const hd_funnel_options *o, const hd_funnel_summary *s
             continue;
         double low = centre - z * wide, high = centre + z * wide;
         bool root = sc == SCALE_ROOT && o->root_limits;
-        adjusted[i] = root ? (hd_limits){low, high}
-                           : (hd_limits){from_scale(sc, low), from_scale(sc, high)};
+        adjusted[i] =
+            root ? (hd_limits){low, high} : (hd_limits){from_scale(sc, low), from_scale(sc, high)};
     }
     return HD_OK;
 }

@@ -21,10 +21,15 @@ typedef enum hd_funnel_adjust {
     HD_FUNNEL_WINSORISE /* Spiegelhalter: square root (ratios) or arcsine (proportions) scale */
 } hd_funnel_adjust;
 
-/* Limits without adjustment. SCORE: where the unit's own score interval touches the target (Wilson for a
- * proportion: p -+ z sqrt(p(1-p)/n); 1 -+ z/sqrt(E) for a ratio). EXACT: the exact interval of the
- * expected count, as the SHMI draws it. TRANSFORMED: the scale of the adjustment without tau2. */
-typedef enum hd_funnel_base { HD_FUNNEL_EXACT, HD_FUNNEL_SCORE, HD_FUNNEL_TRANSFORMED } hd_funnel_base;
+/* Limits without adjustment. SCORE: where the unit's own score interval touches the target (Wilson
+ * for a proportion: p -+ z sqrt(p(1-p)/n); 1 -+ z/sqrt(E) for a ratio). EXACT: the exact interval
+ * of the expected count, as the SHMI draws it. TRANSFORMED: the scale of the adjustment without
+ * tau2. */
+typedef enum hd_funnel_base {
+    HD_FUNNEL_EXACT,
+    HD_FUNNEL_SCORE,
+    HD_FUNNEL_TRANSFORMED
+} hd_funnel_base;
 
 typedef struct hd_funnel_options {
     hd_funnel_kind kind;
@@ -55,14 +60,16 @@ typedef struct hd_funnel_row {
     double z, z_used;          /* z_used: after trimming; NAN when the unit was dropped */
     hd_limits limits[HD_FUNNEL_LEVELS], adjusted[HD_FUNNEL_LEVELS];
     int status[HD_FUNNEL_LEVELS];          /* against limits: -1 lower, 0 as expected, 1 higher */
-    int adjusted_status[HD_FUNNEL_LEVELS]; /* against adjusted; equal to status without adjustment */
+    int adjusted_status[HD_FUNNEL_LEVELS]; /* against adjusted; equal to status without adjustment
+                                            */
 } hd_funnel_row;
 
 hd_funnel_options hd_funnel_defaults(hd_funnel_kind kind); /* 0.95 and 0.998, base SCORE for
     proportions and EXACT else, no adjustment, trim 0.1 */
 
-/* Units with a denominator of 0 are left out: all their results are NAN and their status 0. HD_INVALID
- * names the unit (1-based) that makes no sense: a negative count, a numerator above its denominator. */
+/* Units with a denominator of 0 are left out: all their results are NAN and their status 0.
+ * HD_INVALID names the unit (1-based) that makes no sense: a negative count, a numerator above its
+ * denominator. */
 HD_MUST hd_code hd_funnel(const hd_funnel_unit *units, size_t n, const hd_funnel_options *options,
                           hd_funnel_row *rows, hd_funnel_summary *summary, hd_err *err);
 
@@ -76,8 +83,8 @@ const char *hd_funnel_label(int status); /* lower, as expected, higher */
 /* --- As Fingertips labels and draws (PHE) ----------------------------------------------------- */
 
 /* Highest level at which a unit's own interval (Wilson, or exact below 10 and Byar) leaves out the
- * target: *status -2, -1 (beyond 99.8%, 95%), 0, 1, 2. Proportion: x of n against a fraction; count: x
- * against the expected count. */
+ * target: *status -2, -1 (beyond 99.8%, 95%), 0, 1, 2. Proportion: x of n against a fraction;
+ * count: x against the expected count. */
 HD_MUST hd_code hd_funnel_phe_proportion(double x, double n, double target, int *status,
                                          hd_err *err);
 HD_MUST hd_code hd_funnel_phe_count(double x, double expected, int *status, hd_err *err);

@@ -1,6 +1,6 @@
-/* glm.c - see glm.h. Normal equations are gathered over blocks of rows, the blocks in fixed order, and solved
- * by Cholesky on columns scaled to unit diagonal; a column whose pivot vanishes is determined by those before
- * it and is left out. */
+/* glm.c - see glm.h. Normal equations are gathered over blocks of rows, the blocks in fixed order,
+ * and solved by Cholesky on columns scaled to unit diagonal; a column whose pivot vanishes is
+ * determined by those before it and is left out. */
 #include "statistics/glm.h"
 
 #define MATHLIB_STANDALONE 1
@@ -20,7 +20,7 @@ typedef struct solver {
     hd_family family;
     double theta;
     const double *beta; /* NULL in the first step: start from the outcomes */
-    double *sums;       /* blocks * (p * p + p + 3): X'WX upper, X'Wz, deviance, separated, chi-square */
+    double *sums; /* blocks * (p * p + p + 3): X'WX upper, X'Wz, deviance, separated, chi-square */
     size_t stride, n_blocks;
 } solver;
 
@@ -78,11 +78,13 @@ static hd_code gather_block(void *context, size_t block, hd_err *err)
             eta = row_eta(x, s->beta, p) + off;
             mu = inverse_link(s->family, eta);
         } else {
-            mu = binomial ? (n * y + 0.5) / (n + 1) : s->family == HD_POISSON ? y + 0.1 : y + (y <= 0) / 6.0;
+            mu = binomial                  ? (n * y + 0.5) / (n + 1)
+                 : s->family == HD_POISSON ? y + 0.1
+                                           : y + (y <= 0) / 6.0;
             eta = binomial ? log(mu / (1 - mu)) : log(mu);
         }
         double slope = binomial ? mu * (1 - mu) : mu; /* d mu / d eta */
-        double variance = binomial                   ? mu * (1 - mu)
+        double variance = binomial                  ? mu * (1 - mu)
                           : s->family == HD_POISSON ? mu
                                                     : mu + mu * mu / s->theta;
         double w = prior * (binomial ? n : 1) * slope * slope / variance;
@@ -122,7 +124,8 @@ static hd_code gather(solver *s, double *a, double *b, double *tail, hd_err *err
     return HD_OK;
 }
 
-/* Columns that those before them determine, found by elimination on the matrix scaled to unit diagonal. */
+/* Columns that those before them determine, found by elimination on the matrix scaled to unit
+ * diagonal. */
 static void find_aliased(const double *a, size_t p, double *work, bool *keep)
 {
     for (size_t i = 0; i < p; i++)
@@ -182,8 +185,8 @@ static double log_likelihood(const hd_glm_data *d, hd_family family, const doubl
         else if (family == HD_POISSON)
             sum += prior * (y * log(mu) - mu - lgamma(y + 1));
         else
-            sum += prior * (lgamma(theta + y) - lgamma(theta) - lgamma(y + 1) +
-                            theta * log(theta) + y * log(mu) - (theta + y) * log(theta + mu));
+            sum += prior * (lgamma(theta + y) - lgamma(theta) - lgamma(y + 1) + theta * log(theta) +
+                            y * log(mu) - (theta + y) * log(theta + mu));
     }
     return sum;
 }

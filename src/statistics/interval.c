@@ -46,8 +46,8 @@ static double continuity_lower(double x, double n, double z)
     return fmin(fmax(lower, 0), p); /* below half an event the correction would overshoot */
 }
 
-/* Quantile of a beta distribution. R's qbeta loses its way (and says so on standard output) when the
- * parameters are huge; there the distribution function is bracketed and halved instead. */
+/* Quantile of a beta distribution. R's qbeta loses its way (and says so on standard output) when
+ * the parameters are huge; there the distribution function is bracketed and halved instead. */
 static double beta_quantile(double tail, double a, double b, bool lower_tail)
 {
     if (a + b < 1e6)
@@ -65,7 +65,8 @@ static double beta_quantile(double tail, double a, double b, bool lower_tail)
         double middle = low + (high - low) / 2;
         if (middle <= low || middle >= high)
             break;
-        bool above = lower_tail ? pbeta(middle, a, b, 1, 0) > tail : pbeta(middle, a, b, 0, 0) <= tail;
+        bool above =
+            lower_tail ? pbeta(middle, a, b, 1, 0) > tail : pbeta(middle, a, b, 0, 0) <= tail;
         if (above)
             high = middle;
         else
@@ -125,8 +126,7 @@ static double cube(double x)
     return x * x * x;
 }
 
-hd_code hd_count_limits(hd_count_method method, double x, double level, hd_limits *out,
-                        hd_err *err)
+hd_code hd_count_limits(hd_count_method method, double x, double level, hd_limits *out, hd_err *err)
 {
     double z;
     HD_TRY(hd_z(level, &z, err));

@@ -49,8 +49,8 @@ HD_MUST hd_code hd_mean_limits(double n, double mean, double sd, double level, h
                                hd_err *err);
 
 /* Log-normal limits of a/b for two independent Poisson counts: exp(ln(a/b) -+ z sqrt(1/a + 1/b)).
- * b = 0 is refused. With a = 0 the lower limit is 0 and the upper one comes from (a + 1/2)/(b + 1/2).
- * Multiply by what the counts are divided by (days, people) for a ratio of rates. */
+ * b = 0 is refused. With a = 0 the lower limit is 0 and the upper one comes from (a + 1/2)/(b +
+ * 1/2). Multiply by what the counts are divided by (days, people) for a ratio of rates. */
 HD_MUST hd_code hd_count_ratio_limits(double a, double b, double level, hd_limits *out,
                                       hd_err *err);
 

@@ -59,8 +59,8 @@ hd_life_refusal hd_life_table(const hd_life_band *b, size_t n, const int *expect
             own = 4 / (b[i].deaths * rate * rate);
             reach = r->survivors / 2;
         } else {
-            reach = r->survivors * ((i == 0 ? 0.9 : 0.5) * (b[i + 1].age - b[i].age) +
-                                    rows[i + 1].value);
+            reach = r->survivors *
+                    ((i == 0 ? 0.9 : 0.5) * (b[i + 1].age - b[i].age) + rows[i + 1].value);
         }
         spread += reach * reach * own;
         years += r->years_lived;

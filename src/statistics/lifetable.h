@@ -1,5 +1,5 @@
-/* lifetable.h - life expectancy by an abridged life table: Chiang, with Silcocks' interval for the open
- * last band (doc/methods.md). */
+/* lifetable.h - life expectancy by an abridged life table: Chiang, with Silcocks' interval for the
+ * open last band (doc/methods.md). */
 #ifndef HD_STATISTICS_LIFETABLE_H
 #define HD_STATISTICS_LIFETABLE_H
 
@@ -25,8 +25,8 @@ typedef enum hd_life_refusal {
     HD_LIFE_NO_DEATHS   /* no death in the open band: its years have no limit */
 } hd_life_refusal;
 
-/* Reason, or HD_LIFE_OK, and then rows for n >= 2 bands. expected: the ages that must be there, or NULL
- * for any. least: the population below which nothing is given (5000). */
+/* Reason, or HD_LIFE_OK, and then rows for n >= 2 bands. expected: the ages that must be there, or
+ * NULL for any. least: the population below which nothing is given (5000). */
 hd_life_refusal hd_life_table(const hd_life_band *bands, size_t n, const int *expected,
                               size_t n_expected, double least, hd_life_row *rows);
 HD_MUST hd_code hd_life_limits(const hd_life_row *row, double level, hd_limits *out, hd_err *err);

@@ -1,6 +1,6 @@
-/* mortality.c - see mortality.h. Every group has a dense table of cells, one a combination of categories: 102060
- * cells of two counts. The counts are taken in one pass; the fit of a group sees its non-empty cells only, and
- * puts the fitted probability back into the cells. */
+/* mortality.c - see mortality.h. Every group has a dense table of cells, one a combination of
+ * categories: 102060 cells of two counts. The counts are taken in one pass; the fit of a group sees
+ * its non-empty cells only, and puts the fitted probability back into the cells. */
 #include "statistics/mortality.h"
 
 #include <math.h>
@@ -11,8 +11,8 @@
 #include "statistics/glm.h"
 
 const unsigned hd_covariate_levels[HD_COVARIATES] = {21, 3, 3, 12, 3, 5, 3};
-const char *const hd_covariate_names[HD_COVARIATES] = {"age",      "sex",         "method", "month",
-                                                       "charlson", "birth_weight", "year"};
+const char *const hd_covariate_names[HD_COVARIATES] = {
+    "age", "sex", "method", "month", "charlson", "birth_weight", "year"};
 enum { CELLS = 21 * 3 * 3 * 12 * 3 * 5 * 3, MAX_LEVELS = 21 };
 
 unsigned hd_age_level(double age)
@@ -60,7 +60,7 @@ typedef struct cell {
 
 struct hd_mortality {
     unsigned n_groups;
-    cell *cells;  /* n_groups * CELLS */
+    cell *cells;   /* n_groups * CELLS */
     double *risks; /* the same */
     hd_mortality_group *groups;
 };
@@ -101,7 +101,8 @@ static void move_level(coding *k, unsigned n, unsigned from, unsigned to, double
     spells[from] = deaths[from] = 0;
 }
 
-/* Merge degenerate levels upwards (the last ones downwards) until none is left or only one level is. */
+/* Merge degenerate levels upwards (the last ones downwards) until none is left or only one level
+ * is. */
 static void merge_levels(coding *k, hd_covariate c, double *spells, double *deaths)
 {
     unsigned n = hd_covariate_levels[c];

@@ -27,7 +27,8 @@ hd_code hd_bins_at_rank(const hd_bin *bins, size_t n_bins, uint64_t rank, double
     return hd_fail(err, HD_INVALID, "there is no value of that rank");
 }
 
-/* Position (1-based, fractional) of the quantile among n values; below 1 and above n are clipped. */
+/* Position (1-based, fractional) of the quantile among n values; below 1 and above n are clipped.
+ */
 static double position(double n, double q, hd_quantile_type type)
 {
     switch (type) {

@@ -15,8 +15,8 @@ hd_code hd_dsr_of(const hd_stratum *strata, size_t n, hd_dsr *out, hd_err *err)
         if (!(t->population > 0))
             return hd_fail(err, HD_INVALID, "band %zu has no population", i + 1);
         if (!(t->standard >= 0))
-            return hd_fail(err, HD_INVALID, "band %zu has a negative or missing standard population",
-                           i + 1);
+            return hd_fail(err, HD_INVALID,
+                           "band %zu has a negative or missing standard population", i + 1);
         double rate = t->standard / t->population;
         out->events += t->count * t->frequency;
         sum += rate * t->count * t->frequency;
@@ -51,13 +51,12 @@ typedef struct standard_band {
 
 /* Eurostat 2013 with the two splits (under 1, 95 and over) that make 21 bands; Waterhouse 1976. */
 static const standard_band esp2013[] = {
-    {0, 1000},  {1, 4000},  {5, 5500},  {10, 5500}, {15, 5500}, {20, 6000}, {25, 6000},
-    {30, 6500}, {35, 7000}, {40, 7000}, {45, 7000}, {50, 7000}, {55, 6500}, {60, 6000},
-    {65, 5500}, {70, 5000}, {75, 4000}, {80, 2500}, {85, 1500}, {90, 800},  {95, 200},
-    {INT_MAX, 0}};
+    {0, 1000},  {1, 4000},  {5, 5500},  {10, 5500}, {15, 5500}, {20, 6000},  {25, 6000}, {30, 6500},
+    {35, 7000}, {40, 7000}, {45, 7000}, {50, 7000}, {55, 6500}, {60, 6000},  {65, 5500}, {70, 5000},
+    {75, 4000}, {80, 2500}, {85, 1500}, {90, 800},  {95, 200},  {INT_MAX, 0}};
 static const standard_band esp1976[] = {
-    {0, 1600},  {1, 6400},  {5, 7000},  {10, 7000}, {15, 7000}, {20, 7000}, {25, 7000},
-    {30, 7000}, {35, 7000}, {40, 7000}, {45, 7000}, {50, 7000}, {55, 6000}, {60, 5000},
+    {0, 1600},  {1, 6400},  {5, 7000},  {10, 7000}, {15, 7000}, {20, 7000},  {25, 7000},
+    {30, 7000}, {35, 7000}, {40, 7000}, {45, 7000}, {50, 7000}, {55, 6000},  {60, 5000},
     {65, 4000}, {70, 3000}, {75, 2000}, {80, 1000}, {85, 1000}, {INT_MAX, 0}};
 
 hd_code hd_standard_weight(hd_standard standard, int first, int last, double *weight, hd_err *err)
@@ -73,7 +72,8 @@ hd_code hd_standard_weight(hd_standard standard, int first, int last, double *we
             *weight += b->weight;
     }
     if (!begins || !ends || end <= first)
-        return hd_fail(err, HD_INVALID, "the band does not fit the bands of the standard population");
+        return hd_fail(err, HD_INVALID,
+                       "the band does not fit the bands of the standard population");
     return HD_OK;
 }
 

@@ -4,7 +4,8 @@
 
 #include "statistics/interval.h"
 
-/* A cell of one band: `count` people with `frequency` events each (1 where events are independent). */
+/* A cell of one band: `count` people with `frequency` events each (1 where events are independent).
+ */
 typedef struct hd_stratum {
     double count, population, standard;
     double frequency;
@@ -24,8 +25,8 @@ HD_MUST hd_code hd_dsr_limits(const hd_dsr *d, double level, hd_limits *out, hd_
 
 typedef enum hd_standard { HD_ESP2013, HD_ESP1976 } hd_standard;
 
-/* Weight of the ages first..last (whole years; last INT32_MAX: open) in a standard population of 100000.
- * HD_INVALID when the band does not begin and end where bands of the standard do. */
+/* Weight of the ages first..last (whole years; last INT32_MAX: open) in a standard population of
+ * 100000. HD_INVALID when the band does not begin and end where bands of the standard do. */
 HD_MUST hd_code hd_standard_weight(hd_standard standard, int first, int last, double *weight,
                                    hd_err *err);
 

@@ -110,8 +110,8 @@ static void mark_rules(const double *v, hd_xmr_point *p, const size_t *index, si
         bool one_side = a->side == now->side && b->side == now->side;
         for (size_t j = 0; one_side && a->near + b->near + now->near >= 2 && j < 3; j++)
             if (p[index[i - j]].near)
-                mark(&p[index[i - j]], now->side > 0 ? HD_TWO_IN_THREE_ABOVE
-                                                     : HD_TWO_IN_THREE_BELOW);
+                mark(&p[index[i - j]],
+                     now->side > 0 ? HD_TWO_IN_THREE_ABOVE : HD_TWO_IN_THREE_BELOW);
     }
 }
 
@@ -121,9 +121,9 @@ static void set_variation(hd_xmr_point *p, hd_direction direction)
         return;
     /* Upward signals have the odd numbers. */
     p->towards = p->cause % 2 ? 1 : -1;
-    p->variation = direction == HD_NEUTRAL               ? HD_VARIATION_NEUTRAL
+    p->variation = direction == HD_NEUTRAL        ? HD_VARIATION_NEUTRAL
                    : p->towards == (int)direction ? HD_VARIATION_IMPROVEMENT
-                                                         : HD_VARIATION_CONCERN;
+                                                  : HD_VARIATION_CONCERN;
 }
 
 hd_assurance hd_xmr_assurance(double lower, double upper, double target, hd_direction direction)
@@ -168,8 +168,8 @@ hd_code hd_xmr(const double *values, const bool *starts, size_t n, const hd_xmr_
             continue;
         summary->variation = points[i].variation;
         summary->towards = points[i].towards;
-        summary->assurance = hd_xmr_assurance(points[i].lower, points[i].upper, options->target,
-                                              options->direction);
+        summary->assurance =
+            hd_xmr_assurance(points[i].lower, points[i].upper, options->target, options->direction);
     }
     return HD_OK;
 }

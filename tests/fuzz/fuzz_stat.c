@@ -1,5 +1,6 @@
-/* fuzz_stat.c - `hdis stat`: the first line is the method and its options, the rest is the table. Whatever the
- * bytes are, the command ends with 0, 1 or 2. Options that name files or ask for hours of simulation are left out.
+/* fuzz_stat.c - `hdis stat`: the first line is the method and its options, the rest is the table.
+ * Whatever the bytes are, the command ends with 0, 1 or 2. Options that name files or ask for hours
+ * of simulation are left out.
  */
 #define _GNU_SOURCE 1
 #include <stdbool.h>
@@ -18,8 +19,9 @@ extern const hd_command hd_command_stat;
 
 static bool is_left_out(const char *word)
 {
-    static const char *const words[] = {"--in", "--out", "--settings", "--grouping", "--repetitions",
-                                        "--horizon", "--patients", "-h", "--help"};
+    static const char *const words[] = {"--in",          "--out",     "--settings", "--grouping",
+                                        "--repetitions", "--horizon", "--patients", "-h",
+                                        "--help"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strncmp(word, words[i], strlen(words[i])) == 0)
             return true;

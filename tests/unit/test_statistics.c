@@ -1,4 +1,5 @@
-/* test_statistics.c - published values and limits that must be exact: intervals, ranks, quantiles, XmR. */
+/* test_statistics.c - published values and limits that must be exact: intervals, ranks, quantiles,
+ * XmR. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -76,12 +77,12 @@ static void refuses_what_makes_no_sense(void **state)
     (void)state;
     hd_limits l;
     hd_err err;
-    const double bad[][3] = {{-1, 10, .95}, {11, 10, .95}, {0, 0, .95},   {NAN, 10, .95},
-                             {1, INFINITY, .95}, {1, 10, 0}, {1, 10, 1}, {1, 10, NAN}};
+    const double bad[][3] = {{-1, 10, .95},      {11, 10, .95}, {0, 0, .95}, {NAN, 10, .95},
+                             {1, INFINITY, .95}, {1, 10, 0},    {1, 10, 1},  {1, 10, NAN}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        assert_int_equal(hd_proportion_limits(HD_PROPORTION_WILSON, bad[i][0], bad[i][1], bad[i][2],
-                                              &l, &err),
-                         HD_INVALID);
+        assert_int_equal(
+            hd_proportion_limits(HD_PROPORTION_WILSON, bad[i][0], bad[i][1], bad[i][2], &l, &err),
+            HD_INVALID);
     assert_int_equal(hd_count_limits(HD_COUNT_PHE, -0.5, 0.95, &l, &err), HD_INVALID);
     assert_int_equal(hd_count_ratio_limits(3, 0, 0.95, &l, &err), HD_INVALID);
     assert_int_equal(hd_mean_limits(0, 1, 1, 0.95, &l, &err), HD_INVALID);

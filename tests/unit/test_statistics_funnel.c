@@ -1,4 +1,5 @@
-/* test_statistics_funnel.c - funnels: published over-dispersion results, the shape of limits, extremes. */
+/* test_statistics_funnel.c - funnels: published over-dispersion results, the shape of limits,
+ * extremes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,9 +44,9 @@ static void proportion_limits_touch_wilson(void **state)
     assert_int_equal(hd_funnel_curve(&o, &s, 539, plain, adjusted, NULL), HD_OK);
     NEAR(plain[0].lower, 0.7730694929, 5e-9);
     NEAR(plain[0].upper, 0.8397794671, 5e-9);
-    assert_int_equal(hd_proportion_limits(HD_PROPORTION_WILSON, plain[0].lower * 539, 539, 0.95,
-                                          &own, NULL),
-                     HD_OK);
+    assert_int_equal(
+        hd_proportion_limits(HD_PROPORTION_WILSON, plain[0].lower * 539, 539, 0.95, &own, NULL),
+        HD_OK);
     NEAR(own.upper, s.target, 1e-12);
 }
 
