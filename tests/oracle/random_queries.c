@@ -201,6 +201,9 @@ static bool same_value(const hd_value *a, const hd_value *b, double scale)
 {
     if (a->is_null || b->is_null)
         return a->is_null == b->is_null;
+    /* A sum of zeros and ones of type DOUBLE is asked as a count: the same number, whole. */
+    if (a->type == HD_INTEGER && b->type == HD_DECIMAL)
+        return (double)a->integer == b->decimal;
     if (a->type != b->type)
         return false;
     if (a->type != HD_DECIMAL)
