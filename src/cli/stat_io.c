@@ -358,10 +358,11 @@ hd_code hd_stat_numbers(hd_stat *s, int column, double **out, hd_err *err)
     if (!v)
         return hd_fail_nomem(err);
     for (size_t i = 0; i < n; i++) {
-        hd_code rc = hd_stat_number(s, i, column, &v[i], err);
-        if (rc != HD_OK) {
+        v[i] = NAN;
+        const char *text = column < 0 ? "" : hd_stat_cell(s, i, column);
+        if (*text && !hd_stat_parse(text, &v[i])) {
             hd_free(v);
-            return rc;
+            return hd_stat_refuse(s, i, column, err, "is not a number");
         }
     }
     *out = v;
