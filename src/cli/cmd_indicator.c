@@ -172,6 +172,24 @@ static hd_code take_request(asked *a, hd_err *err)
     return HD_OK;
 }
 
+/* Peers by code must be providers that the catalogue knows, where providers are compared. */
+static hd_code check_peers(const asked *a, const hd_catalogue *c, hd_err *err)
+{
+    const hd_lookup *known = hd_catalogue_lookup(c, "provider_name_of");
+    if (a->request.peers.kind != HD_PEERS_CODES || strcmp(a->request.by[0], "provider") != 0 || !known)
+        return HD_OK;
+    for (const char *at = a->request.peers.text; at;) {
+        char code[64];
+        size_t n = strcspn(at, ",");
+        snprintf(code, sizeof code, "%.*s", (int)n, at);
+        if (n >= sizeof code || !hd_lookup_find(known, code))
+            return hd_fail(err, HD_NOTFOUND,
+                           "--peers: '%s' is no peer group and no provider of the catalogue", code);
+        at = at[n] ? at + n + 1 : NULL;
+    }
+    return HD_OK;
+}
+
 static hd_code evaluate_all(asked *a, hd_session *s, const hd_indicator_files *files, char **names,
                             size_t n, hd_err *err)
 {
@@ -189,6 +207,10 @@ static hd_code evaluate_all(asked *a, hd_session *s, const hd_indicator_files *f
         parts[i] = results[i].rows;
     }
     HD_GO(hd_release_join(&joined, parts, n, err));
+    if (joined->n_rows == 0 && a->period) {
+        rc = hd_fail(err, HD_NOTFOUND, "the data have nothing in %s", a->period);
+        goto out;
+    }
     HD_GO(hd_output_release(&a->output, s->vault, joined, err));
 out:
     hd_release_free(joined);
@@ -221,7 +243,7 @@ static int answer(asked *a, char **names, int n)
     if (status != HD_EXIT_OK)
         goto out;
     a->request.peers = hd_peers_parse(s.catalogue, a->peers ? a->peers : "all");
-    if (evaluate_all(a, &s, files, names, (size_t)n, &err) != HD_OK)
+    if (check_peers(a, s.catalogue, &err) != HD_OK || evaluate_all(a, &s, files, names, (size_t)n, &err) != HD_OK)
         status = hd_report(c, &err);
 out:
     hd_session_close(&s);

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/io.h"
+#include "catalogue/catalogue.h"
 #include "present/present.h"
 
 #include <stdio.h>
@@ -130,6 +131,15 @@ static hd_code write_provenance(const hd_output_options *o, const hd_release *r,
     return rc;
 }
 
+/* Rules from another folder can say anything: whoever reads the figures must know. */
+static void show_foreign_catalogue(void)
+{
+    const char *folder = hd_catalogue_default_folder();
+    if (strcmp(folder, HD_CATALOGUE_DIR) != 0)
+        fprintf(stderr, "definitions and disclosure rules come from %s (HDIS_CATALOGUE), not from the "
+                        "program's own catalogue\n", folder);
+}
+
 static void show_footer(const hd_release *r, const char *tag)
 {
     hd_buf b;
@@ -137,6 +147,7 @@ static void show_footer(const hd_release *r, const char *tag)
     hd_present_footer(&b, r);
     if (hd_buf_ok(&b))
         fputs(b.data, stderr);
+    show_foreign_catalogue();
     if (tag && tag[0])
         fprintf(stderr, "entered in the list of assets as %s\n", tag);
     hd_buf_free(&b);

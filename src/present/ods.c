@@ -26,7 +26,7 @@ static const char content_head[] =
     "<office:document-content xmlns:office=\"urn:oasis:names:tc:opendocument:xmlns:office:1.0\" "
     "xmlns:table=\"urn:oasis:names:tc:opendocument:xmlns:table:1.0\" "
     "xmlns:text=\"urn:oasis:names:tc:opendocument:xmlns:text:1.0\" office:version=\"1.2\">"
-    "<office:body><office:spreadsheet><table:table table:name=\"figures\">";
+    "<office:body><office:spreadsheet><table:table table:name=\"";
 
 static const char content_tail[] =
     "</table:table></office:spreadsheet></office:body></office:document-content>";
@@ -67,6 +67,8 @@ static void put_figure(hd_buf *b, const hd_figure *f)
 static void put_content(hd_buf *b, const hd_release *r)
 {
     hd_buf_str(b, content_head);
+    hd_buf_str(b, r->has_true_counts ? HD_SMALL_NUMBERS_MARK : "figures");
+    hd_buf_str(b, "\">");
     hd_buf_str(b, "<table:table-header-rows><table:table-row>");
     for (size_t c = 0; c < r->n_columns; c++)
         put_text(b, r->columns[c].name, strlen(r->columns[c].name));

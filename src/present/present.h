@@ -11,6 +11,9 @@
 
 /* For reading: columns aligned, numbers to the right, decimals to at most six places, no thousands
  * separators. width 0: as wide as it needs to be; else text columns are cut with "..." to fit. */
+/* What every output with true counts says in itself (CSV and JSON hold nothing but the table). */
+#define HD_SMALL_NUMBERS_MARK "SMALL NUMBERS - not for release"
+
 typedef struct hd_table_style {
     size_t width; /* of the terminal, in characters */
     bool colour;

@@ -167,6 +167,9 @@ void hd_present_table(hd_buf *out, const hd_release *r, const hd_table_style *st
         measure(r, &l, &cell);
         if (style->width)
             fit(r, &l, style->width);
+        if (r->has_true_counts)
+            hd_buf_printf(out, "%s%s%s\n\n", style->colour ? AMBER : "", HD_SMALL_NUMBERS_MARK,
+                          style->colour ? PLAIN : "");
         put_table(out, r, &l, style->colour, &cell);
     }
     if (!l.widths || !l.places || !hd_buf_ok(&cell))

@@ -100,7 +100,8 @@ hd_code hd_present_xlsx(hd_buf *out, const hd_release *r, hd_err *err)
         close(fd);
         return hd_fail_nomem(err);
     }
-    struct sheet s = {.sheet = workbook_add_worksheet(book, "figures"),
+    struct sheet s = {.sheet = workbook_add_worksheet(book, r->has_true_counts ? HD_SMALL_NUMBERS_MARK
+                                                                  : "figures"),
                       .head = workbook_add_format(book),
                       .date = workbook_add_format(book)};
     hd_buf_init(&s.scratch, (size_t)1 << 20);
@@ -108,6 +109,8 @@ hd_code hd_present_xlsx(hd_buf *out, const hd_release *r, hd_err *err)
     if (ok) {
         format_set_bold(s.head);
         format_set_num_format(s.date, "yyyy-mm-dd");
+        if (r->has_true_counts)
+            worksheet_set_header(s.sheet, "&C&B" HD_SMALL_NUMBERS_MARK);
         ok = fill(&s, r);
     }
     ok = workbook_close(book) == LXW_NO_ERROR && ok;

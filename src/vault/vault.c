@@ -81,7 +81,11 @@ hd_code hd_vault_default_key_file(const char *folder, char *out, size_t size, hd
 static hd_code refuse_key_inside(const char *folder, const char *key_file, hd_err *err)
 {
     char real[PATH_MAX];
-    HD_TRY(real_path(key_file, real, err));
+    hd_code found = real_path(key_file, real, err);
+    if (found == HD_NOTFOUND)
+        return hd_fail(err, found, "there is no key file %s: name it with --key-file or HDIS_KEY_FILE",
+                       key_file);
+    HD_TRY(found);
     size_t n = strlen(folder);
     if (strncmp(real, folder, n) == 0 && real[n] == '/')
         return hd_fail(err, HD_DENIED,
