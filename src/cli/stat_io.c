@@ -445,11 +445,17 @@ void hd_stat_put_text(hd_stat *s, const char *text)
 
 void hd_stat_put(hd_stat *s, double v)
 {
-    char text[32] = "";
-    if (isfinite(v))
-        hd_stat_print(v, text);
+    uint64_t bits;
     put_separator(s);
-    hd_buf_str(&s->out, text);
+    if (!isfinite(v))
+        return;
+    memcpy(&bits, &v, sizeof bits);
+    size_t at = (bits * UINT64_C(0x9E3779B97F4A7C15)) >> 58;
+    if (s->printed[at].text[0] == '\0' || s->printed[at].value != v) {
+        hd_stat_print(v, s->printed[at].text);
+        s->printed[at].value = v;
+    }
+    hd_buf_str(&s->out, s->printed[at].text);
 }
 
 void hd_stat_put_count(hd_stat *s, uint64_t n)

@@ -49,6 +49,10 @@ struct hd_stat {
     size_t n_kept;
     char *results; /* header as written; NULL before */
     size_t n_out_columns, out_column;
+    struct {
+        double value;
+        char text[32];
+    } printed[64]; /* the latest numbers as text: limits repeat on every row of a series */
     hd_buf out;
     int out_fd;
     const char *out_name;
