@@ -237,6 +237,14 @@ static hd_code take_sets(struct asking *s, hd_err *err)
             if (a->sets[j] == a->sets[i])
                 return hd_fail(err, HD_INVALID, "the same grouping set stands twice");
     }
+    /* Two names for one expression are one key to every engine, and a set that has one of them without
+     * the other has no reading. */
+    for (size_t i = 0; a->n_sets > 1 && i < a->q.n_keys; i++)
+        for (size_t j = 0; j < i; j++)
+            if (json_equal(a->keys[i], a->keys[j]))
+                return hd_fail(err, HD_INVALID, "%s and %s are the same expression and stand twice in "
+                                                "the grouping sets", a->key_views[j].name,
+                               a->key_views[i].name);
     if (a->n_sets == 0)
         a->sets[a->n_sets++] = (1u << a->q.n_keys) - 1;
     return HD_OK;

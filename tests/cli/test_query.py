@@ -161,6 +161,7 @@ REFUSED = [
     ("SELECT count(*) FROM apc WHERE any_diagnosis IN codelist('none')", "no code list"),
     ("SELECT count(*) FROM apc WHERE diagnosis = 'I10'", "is a list"),
     ("SELECT min(startage), procode3 FROM apc GROUP BY 2", None),
+    ("SELECT region, count(*) FROM spells GROUP BY ROLLUP (region, region_of(provider))", "stand twice"),
     ("SELEC 1", "SQL"),
     ("", ""),
 ]

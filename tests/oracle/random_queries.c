@@ -333,6 +333,8 @@ static bool check_question(bench *b, uint64_t seed, uint64_t number, bool show)
     if (show)
         printf("%s\n", sql.data);
     bool same = hd_engine_ask(b->engine, sql.data, &asked, &err) == HD_OK;
+    if (!same && strstr(err.text, "are the same expression and stand twice"))
+        goto out; /* drawn by chance; the refusal is the right answer */
     if (!same)
         snprintf(why, sizeof why, "refused: %s", err.text);
     if (same) {
@@ -353,6 +355,9 @@ static bool check_question(bench *b, uint64_t seed, uint64_t number, bool show)
     hd_question_free(asked);
     hd_buf_free(&sql);
     return same;
+out:
+    hd_buf_free(&sql);
+    return true;
 }
 
 /* ---- the program -------------------------------------------------------------------------------
