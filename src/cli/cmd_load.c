@@ -26,7 +26,7 @@ static hd_code finish(const hd_load *l, const hd_landing_option *o, hd_err *err)
     const hd_names *left_out = hd_load_left_out(l);
     if (hd_landing_report(o, hd_load_quality(l), err) != HD_OK)
         return hd_context(err, "the data are loaded, but the report is not written");
-    HD_TRY(hd_landing_print(hd_load_quality(l), false, err));
+    HD_TRY(hd_landing_print(o, hd_load_quality(l), false, err));
     for (size_t i = 0; i < left_out->n; i++)
         printf("left out because of what it holds: %s\n", left_out->items[i]);
     printf("data version %" PRIu64 "\n", hd_load_version(l));

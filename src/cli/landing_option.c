@@ -90,7 +90,7 @@ hd_code hd_landing_report(const hd_landing_option *o, const hd_quality *q, hd_er
     else if (strcmp(e, ".html") == 0)
         hd_quality_html(&b, q);
     else
-        hd_quality_text(&b, q);
+        hd_quality_text(&b, q, true);
     hd_code rc = hd_buf_check(&b, err);
     if (rc == HD_OK)
         rc = hd_io_write_file(o->report, b.data, b.len, 0640, err);
@@ -98,14 +98,15 @@ hd_code hd_landing_report(const hd_landing_option *o, const hd_quality *q, hd_er
     return rc;
 }
 
-hd_code hd_landing_print(const hd_quality *q, bool whole, hd_err *err)
+hd_code hd_landing_print(const hd_landing_option *o, const hd_quality *q, bool whole,
+                         hd_err *err)
 {
     hd_buf b;
     hd_buf_init(&b, HD_QUALITY_BYTES);
     if (whole)
-        hd_quality_text(&b, q);
+        hd_quality_text(&b, q, o->lists_fields);
     else
-        hd_quality_summary(&b, q);
+        hd_quality_summary(&b, q, o->lists_fields);
     hd_code rc = hd_buf_check(&b, err);
     if (rc == HD_OK && (fwrite(b.data, 1, b.len, stdout) != b.len || fflush(stdout) != 0))
         rc = hd_fail_os(err, "cannot write to standard output");

@@ -9,13 +9,14 @@
 
 typedef struct hd_landing_option {
     const char *allow_rejected, *part_year, *opt_outs, *report; /* as given */
-    bool allow_identifiers;
+    bool allow_identifiers, lists_fields;
     hd_intern *opt_out_ids;
 } hd_landing_option;
 
 #define HD_LANDING_OPTION_ROWS(o)                                                                  \
     {"allow-rejected", &(o).allow_rejected, NULL}, {"part-year", &(o).part_year, NULL},            \
         {"opt-outs", &(o).opt_outs, NULL}, {"report", &(o).report, NULL},                          \
+        {"fields", NULL, &(o).lists_fields},                                                       \
     {                                                                                              \
         "allow-identifiers", NULL, &(o).allow_identifiers                                          \
     }
@@ -26,6 +27,7 @@ typedef struct hd_landing_option {
     "  --allow-rejected N|P%  go on when at most N rows, or P% of them, must be rejected\n"        \
     "  --allow-identifiers    leave out columns that hold NHS numbers, postcodes or dates of\n"    \
     "                         birth, instead of refusing the file\n"                               \
+    "  --fields               name the fields that a file does not have\n"                         \
     "  --report FILE          write the quality report: FILE ends in .csv, .html or .txt\n"
 
 /* Read the options into `out`, which borrows from o. Returns HD_EXIT_OK, or prints one line and
@@ -38,6 +40,7 @@ HD_MUST hd_code hd_landing_table(const hd_catalogue *c, const char *name, const 
 /* Write the report that --report asks for, if any. */
 HD_MUST hd_code hd_landing_report(const hd_landing_option *o, const hd_quality *q, hd_err *err);
 /* Print the text of the report, or its summary, on standard output. */
-HD_MUST hd_code hd_landing_print(const hd_quality *q, bool whole, hd_err *err);
+HD_MUST hd_code hd_landing_print(const hd_landing_option *o, const hd_quality *q, bool whole,
+                                 hd_err *err);
 
 #endif

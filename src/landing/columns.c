@@ -216,6 +216,7 @@ hd_code hd_columns_bind(struct hd_intake *in, hd_err *err)
     for (size_t i = 0; i < n; i++)
         HD_GO(bind_column(in, i, &headers[i], err));
     HD_GO(stand_in(in, err));
+    HD_GO(hd_dataset_check(in, err));
     HD_GO(note_missing(in, err));
     find_year_column(in);
 out:

@@ -71,13 +71,35 @@ static bool is_postcode(const char *p, size_t len)
     return rest == 1 || is_digit(p[letters + 1]) || is_letter(p[letters + 1]);
 }
 
+/* Organisation codes look like postcodes without the space (Y07BC); a single value is taken for one
+ * when it has the space, or when the area exists and the district is written as districts are. */
+static bool is_real_postcode(const char *p, size_t len)
+{
+    static const char areas[] =
+        " B E G L M N S W AB AL BA BB BD BF BH BL BN BR BS BT BX CA CB CF CH CM CO CR CT CV CW DA DD "
+        "DE DG DH DL DN DT DY EC EH EN EX FK FY GL GU GY HA HD HG HP HR HS HU HX IG IM IP IV JE KA "
+        "KT KW KY LA LD LE LL LN LS LU ME MK ML NE NG NN NP NR NW OL OX PA PE PH PL PO PR RG RH RM "
+        "SA SE SG SK SL SM SN SO SP SR SS ST SW SY TA TD TF TN TQ TR TS TW UB WA WC WD WF WN WR WS "
+        "WV YO ZE ZZ ";
+    if (!is_postcode(p, len))
+        return false;
+    if (p[len - 4] == ' ')
+        return true;
+    char area[5] = " ";
+    size_t n = 0;
+    for (; is_letter(p[n]); n++)
+        area[n + 1] = (char)(p[n] & ~0x20);
+    area[n + 1] = ' ';
+    return strstr(areas, area) && !(p[n] == '0' && len - 3 - n == 2 && is_digit(p[n + 1]));
+}
+
 unsigned hd_identifier_shape(const char *text, size_t len, int year)
 {
     if (!hd_trim(&text, &len))
         return 0;
     unsigned found = find_numbers(text, len);
     if (is_postcode(text, len))
-        found |= HD_SHAPE_POSTCODE;
+        found |= HD_SHAPE_POSTCODE | (is_real_postcode(text, len) ? HD_SHAPE_REAL_POSTCODE : 0);
     int32_t date = len >= 8 ? hd_landing_date(text, len) : HD_DATE_NONE;
     if (date != HD_DATE_NONE) {
         int y, m, d;

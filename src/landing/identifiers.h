@@ -15,7 +15,8 @@ enum {                          /* what hd_identifier_shape found, as bits */
        HD_SHAPE_NHS_NUMBER = 2, /* ... whose check digit is right */
        HD_SHAPE_POSTCODE = 4,   /* a whole postcode, with or without its space */
        HD_SHAPE_DATE = 8,       /* a whole date */
-       HD_SHAPE_OLD_DATE = 16   /* ... old enough to be a patient's birth rather than activity */
+       HD_SHAPE_OLD_DATE = 16,  /* ... old enough to be a patient's birth rather than activity */
+       HD_SHAPE_REAL_POSTCODE = 32 /* a postcode with its space, or of a real postcode area */
 };
 
 typedef struct hd_identifier_counts {

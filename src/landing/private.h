@@ -120,6 +120,8 @@ void hd_columns_release(struct hd_intake *in);                      /* after the
 /* The column's name where it may be shown: unless it looks like a value. */
 const char *hd_columns_name(const struct hd_intake *in, unsigned column, char *out, size_t size);
 HD_MUST hd_code hd_names_add(hd_names *n, const char *name, hd_err *err);
+/* dataset.c: HD_FORMAT when the file is of another data set */
+HD_MUST hd_code hd_dataset_check(const struct hd_intake *in, hd_err *err);
 /* values.c: the judges of the memos */
 hd_code hd_value_judge(void *target, const char *raw, size_t len, hd_known *out, hd_err *err);
 hd_code hd_person_judge(void *target, const char *raw, size_t len, hd_known *out, hd_err *err);

@@ -100,7 +100,7 @@ static void put_names(hd_buf *out, const char *what, const hd_names *n)
     hd_buf_char(out, '\n');
 }
 
-static void put_files(hd_buf *out, const hd_quality *q)
+static void put_files(hd_buf *out, const hd_quality *q, bool names_missing)
 {
     for (size_t i = 0; i < q->n_files; i++) {
         const hd_file_summary *f = &q->files[i];
@@ -116,7 +116,11 @@ static void put_files(hd_buf *out, const hd_quality *q)
         put_names(out, "identifying, dropped", &f->dropped);
         put_names(out, "known, held by another column", &f->repeated);
         put_names(out, "unknown, not kept", &f->unknown);
-        put_names(out, "fields not delivered", &f->missing);
+        if (names_missing)
+            put_names(out, "fields not delivered", &f->missing);
+        else if (f->missing.n)
+            hd_buf_printf(out, "  fields not delivered: %zu (--fields or a .txt or .html report "
+                               "lists them)\n", f->missing.n);
     }
 }
 
@@ -170,9 +174,9 @@ static void put_checks(hd_buf *out, const hd_quality *q)
                       q->rules->checks[i].title);
 }
 
-static void put_totals(hd_buf *out, const hd_quality *q)
+static void put_totals(hd_buf *out, const hd_quality *q, bool names_missing)
 {
-    put_files(out, q);
+    put_files(out, q, names_missing);
     hd_buf_printf(out,
                   "%s: %" PRIu64 " rows read, %" PRIu64 " kept, %" PRIu64 " rejected, %" PRIu64
                   " opted out, %" PRIu64 " linked to no person\n",
@@ -183,15 +187,15 @@ static void put_totals(hd_buf *out, const hd_quality *q)
                       q->findings[i].holds);
 }
 
-void hd_quality_summary(hd_buf *out, const hd_quality *q)
+void hd_quality_summary(hd_buf *out, const hd_quality *q, bool names_missing)
 {
-    put_totals(out, q);
+    put_totals(out, q, names_missing);
     put_rules(out, q);
 }
 
-void hd_quality_text(hd_buf *out, const hd_quality *q)
+void hd_quality_text(hd_buf *out, const hd_quality *q, bool names_missing)
 {
-    put_totals(out, q);
+    put_totals(out, q, names_missing);
     put_fields(out, q);
     put_rules(out, q);
     put_checks(out, q);

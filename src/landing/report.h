@@ -15,8 +15,10 @@
 
 enum { HD_QUALITY_BYTES = 256 * 1024 * 1024 }; /* ceiling for the buffer of a report */
 
-void hd_quality_text(hd_buf *out, const hd_quality *q);
-void hd_quality_summary(hd_buf *out, const hd_quality *q); /* files, rows and rules only */
+/* names_missing: name the fields that a file does not have, else say how many they are. */
+void hd_quality_text(hd_buf *out, const hd_quality *q, bool names_missing);
+/* Files, rows and rules only. */
+void hd_quality_summary(hd_buf *out, const hd_quality *q, bool names_missing);
 void hd_quality_csv(hd_buf *out, const hd_quality *q);
 void hd_quality_html(hd_buf *out, const hd_quality *q);
 

@@ -209,6 +209,8 @@ def test_trap_8_any_order_case_and_set_of_columns(tmp_path, delimiter, end):
           head=[c.lower() if i % 2 else c.title() for i, c in enumerate(columns)])
     out = vault.run("load", "apc", tmp_path / "a_201499.txt").stdout
     assert "unknown, not kept (1): local_note" in out
+    assert "fields not delivered: " in out and " sex " not in out
+    out = vault.run("check", "apc", tmp_path / "a_201499.txt", "--fields").stdout
     assert " sex " in out.split("fields not delivered")[1]
     assert vault.counts("procode3") == {"RX0": 10, "RX1": 10, "RX2": 10}
     assert vault.counts("sex") == {"": 30}
@@ -485,7 +487,7 @@ def test_usage(vault, tmp_path):
     vault.run("load", "apc", file, "--report", "x.pdf", status=2)
     assert "apc, " in vault.run("load", "spells", file, status=1).stderr
     assert "no such file" in refused(vault, "load", "apc", tmp_path / "none.txt")
-    assert "no column of op" not in vault.run("check", "op", file, status=0).stdout
+    assert "looks like HES_APC (apc), not op" in vault.run("check", "op", file, status=1).stderr
 
 
 # ---- much -----------------------------------------------------------------------------------------
@@ -540,3 +542,96 @@ def test_memory_does_not_follow_the_rows(vault, tmp_path):
     assert large - small < 40 * 1024, (small, large)
     loaded = peak_kib(vault, "load", "apc", tmp_path / "a_201499.txt")
     assert loaded < 300 * 1024, loaded
+
+
+# ---- the wrong file -----------------------------------------------------------------------------
+
+TAGS = {"apc": "HES_APC", "op": "HES_OP", "ae": "HES_AE", "cc": "HES_CC", "ecds": "ECDS"}
+
+
+def test_a_file_of_another_data_set_is_refused(vault, tmp_path):
+    files = tmp_path / "files"
+    subprocess.run([HDIS, "synth", "--people", "200", "--years", "2014", "--out", files], check=True,
+                   capture_output=True)
+    for own, tag in TAGS.items():
+        text = (files / ("NIC000000_%s_201499.txt" % tag)).read_bytes()
+        plain = tmp_path / "extract_201499.txt"
+        plain.write_bytes(text)
+        for other in TAGS:
+            if other == own:
+                vault.run("check", own, plain)
+                continue
+            err = vault.run("check", other, plain, status=1).stderr
+            assert "looks like %s (%s), not %s; nothing was changed" % (tag, own, other) in err
+    table = write(tmp_path / "a_201499.txt", rows(30))
+    vault.run("load", "apc", table)
+    other = files / "NIC000000_HES_AE_201499.txt"
+    assert "not apc; nothing was changed" in refused(vault, "load", "apc", other)
+
+
+def test_the_name_of_another_data_set_is_refused(vault, tmp_path):
+    table = write(tmp_path / "NIC000000_HES_OP_201499.txt", rows(30))
+    assert "NIC000000_HES_OP_201499.txt looks like HES_OP (op), not apc" in \
+        refused(vault, "load", "apc", table)
+    columns = [c for c in COLUMNS if c not in ("EPIKEY", "EPIEND", "EPISTART", "SUSRECID")]
+    table = write(tmp_path / "b_201499.txt", rows(30), columns)
+    assert "nothing was changed" in refused(vault, "load", "apc", table)
+
+
+# ---- single identifiers ---------------------------------------------------------------------------
+
+def test_single_identifiers_in_coded_fields_are_not_stored(vault, tmp_path):
+    nhs = nhs_numbers(4)
+    table = rows(400, GPPRAC="A81001", MYDOB="041968", ETHNOS="A", SUBDATE="20140601")
+    planted = [("DIAG_02", nhs[0]), ("ETHNOS", nhs[1]), ("PROCODE3", "LS1 4AB"),
+               ("GPPRAC", "SW1A 1AA"), ("ETHNOS", "Canary, Mary"), ("SEX", "Canary Jones"),
+               ("MYDOB", "12051950"), ("MYDOB", "19500512"), ("STARTAGE", nhs[2]),
+               ("MYDOB", "Canary")]
+    for r, (column, value) in zip(table, planted):
+        r[column] = value
+    write(tmp_path / "a_201499.txt", table)
+    vault.run("load", "apc", tmp_path / "a_201499.txt", "--report", tmp_path / "q.csv")
+    assert vault.counts("mydob") == {"": 3, "041968": 397}
+    assert vault.counts("ethnos") == {"": 2, "A": 398}
+    assert vault.counts("sex") == {"": 1, "1": 399}
+    assert vault.counts("startage") == {"": 1, "40": 399}
+    assert vault.counts("diag_02") == {"": 400}
+    assert vault.counts("gpprac") == {"": 1, "A81001": 399}
+    assert sum(n for p, n in vault.counts("procode3").items() if p) == 399
+    assert vodim(tmp_path / "q.csv", "mydob")["invalid"] == 3
+    assert vodim(tmp_path / "q.csv", "ethnos")["invalid"] == 2
+    everything = b"".join(vault.state().values()) + (tmp_path / "q.csv").read_bytes()
+    for column, value in planted:
+        assert value.encode() not in everything
+
+
+@pytest.mark.parametrize("shape", ["%02d05%04d", "%d05%04d", "%02d/05/%04d", "{1}05{0:02d}"])
+def test_full_dates_in_the_month_of_birth_are_refused(vault, tmp_path, shape):
+    def born(i):
+        day, year = 1 + i % 9, 1930 + i % 60
+        return shape.format(day, year) if "{" in shape else shape % (day, year)
+    write(tmp_path / "a_201499.txt", [dict(r, MYDOB=born(i)) for i, r in enumerate(rows(40))])
+    assert "MYDOB: the column seems to hold dates of birth" in \
+        refused(vault, "load", "apc", tmp_path / "a_201499.txt")
+    vault.run("load", "apc", tmp_path / "a_201499.txt", "--allow-identifiers")
+    assert vault.counts("mydob") == {"": 40}
+
+
+def test_codes_of_ten_digits_and_organisation_codes_are_kept(vault, tmp_path):
+    nhs = nhs_numbers(2)
+    columns = dict(SUSRECID="1", ARRIVAL_DATE="2014-05-01", PARTYEAR="201499",
+                   CHIEF_COMPLAINT=nhs[0], DIAGNOSIS_CODE_1=nhs[1])
+    write(tmp_path / "e_201499.txt", [dict(columns, SUSRECID=str(i)) for i in range(5)])
+    vault.run("load", "ecds", tmp_path / "e_201499.txt")
+    assert vault.counts("chief_complaint", "ecds") == {nhs[0]: 5}
+    assert vault.counts("diagnosis_code_1", "ecds") == {nhs[1]: 5}
+
+
+def test_the_report_is_written_when_nobody_reads_the_output(vault, tmp_path):
+    write(tmp_path / "a_201499.txt", rows(40))
+    end, other = os.pipe()
+    os.close(end)
+    subprocess.run([HDIS, "check", "apc", tmp_path / "a_201499.txt", "--report", tmp_path / "q.html"],
+                   stdout=other, stderr=subprocess.DEVNULL, env=vault.env)
+    os.close(other)
+    assert "</html>" in (tmp_path / "q.html").read_text()

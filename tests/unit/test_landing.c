@@ -575,12 +575,13 @@ static void test_identifier_shapes(void **state)
     static const char *const postcodes[] = {"SW1A 1AA", "m1 1ae",  "B338TH",
                                             "CR2 6XH",  "DN551PT", "W1A 0AX"};
     for (size_t i = 0; i < sizeof postcodes / sizeof *postcodes; i++)
-        assert_int_equal(shape(postcodes[i]), HD_SHAPE_POSTCODE);
+        assert_int_equal(shape(postcodes[i]), HD_SHAPE_POSTCODE | HD_SHAPE_REAL_POSTCODE);
     static const char *const others[] = {"E01031043", "RGP75",  "M84031",    "AA22A",
                                          "R182",      "5QG00",  "A1B2C",     "F321",
                                          "19712007",  "041968", "X99999999", "-"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         assert_int_equal(shape(others[i]), 0);
+    assert_int_equal(shape("Y07BC"), HD_SHAPE_POSTCODE); /* a commissioner */
     assert_int_equal(shape("1950-03-04"), HD_SHAPE_DATE | HD_SHAPE_OLD_DATE);
     assert_int_equal(shape("2014-03-04"), HD_SHAPE_DATE);
     assert_int_equal(shape("1800-01-01"), 0);

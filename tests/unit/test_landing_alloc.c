@@ -91,7 +91,7 @@ static hd_code run(const hd_catalogue *c, const char *path, const char *outs, hd
     HD_GO(hd_intake_file(in, path, err));
     HD_GO(hd_intake_finish(in, err));
     HD_GO(hd_intake_verdict(in, err));
-    hd_quality_text(&b, hd_intake_quality(in));
+    hd_quality_text(&b, hd_intake_quality(in), true);
     hd_quality_csv(&b, hd_intake_quality(in));
     hd_quality_html(&b, hd_intake_quality(in));
     HD_GO(hd_buf_check(&b, err));
