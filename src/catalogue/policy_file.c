@@ -16,7 +16,7 @@ typedef struct text_form {
     const bool *shows_true_counts, *national_is_exact, *zero_is_shown, *small_sums_are_withheld,
         *extremes_are_shown, *below_star_is_withheld;
     const int64_t *withheld_from, *withheld_to, *rounded_to, *minimum_persons, *minimum_thin_side,
-        *minimum_records_per_cell;
+        *listing_fields, *small_rows_left_out_from_fields;
 } text_form;
 
 #define KEY(key, type, required)                                                                   \
@@ -43,7 +43,8 @@ static const hd_yaml_key keys[] = {
     KEY(small_sums_are_withheld, HD_YAML_BOOLEAN, false),
     KEY(extremes_are_shown, HD_YAML_BOOLEAN, false),
     KEY(below_star_is_withheld, HD_YAML_BOOLEAN, false),
-    KEY(minimum_records_per_cell, HD_YAML_INTEGER, false),
+    KEY(listing_fields, HD_YAML_INTEGER, false),
+    KEY(small_rows_left_out_from_fields, HD_YAML_INTEGER, false),
     {NULL},
 };
 static const hd_yaml_shape shape = {sizeof(text_form), keys};
@@ -52,18 +53,24 @@ static const hd_yaml_shape shape = {sizeof(text_form), keys};
  * one that shows true counts states none. */
 static hd_code check_presence(const hd_yaml *y, const text_form *t, hd_err *err)
 {
-    const void *const rules[] = {t->national_is_exact,       t->mark,
-                                 t->withheld_from,           t->withheld_to,
-                                 t->zero_is_shown,           t->rounded_to,
-                                 t->minimum_persons,         t->minimum_thin_side,
-                                 t->small_sums_are_withheld, t->extremes_are_shown,
-                                 t->below_star_is_withheld,  t->minimum_records_per_cell};
-    static const char *const names[] = {"national_is_exact",       "mark",
-                                        "withheld_from",           "withheld_to",
-                                        "zero_is_shown",           "rounded_to",
-                                        "minimum_persons",         "minimum_thin_side",
-                                        "small_sums_are_withheld", "extremes_are_shown",
-                                        "below_star_is_withheld",  "minimum_records_per_cell"};
+    const void *const rules[] = {
+        t->national_is_exact, t->mark,
+        t->withheld_from, t->withheld_to,
+        t->zero_is_shown, t->rounded_to,
+        t->minimum_persons, t->minimum_thin_side,
+        t->small_sums_are_withheld, t->extremes_are_shown,
+        t->below_star_is_withheld, t->listing_fields,
+        t->small_rows_left_out_from_fields,
+    };
+    static const char *const names[] = {
+        "national_is_exact", "mark",
+        "withheld_from", "withheld_to",
+        "zero_is_shown", "rounded_to",
+        "minimum_persons", "minimum_thin_side",
+        "small_sums_are_withheld", "extremes_are_shown",
+        "below_star_is_withheld", "listing_fields",
+        "small_rows_left_out_from_fields",
+    };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
         if ((rules[i] != NULL) == *t->shows_true_counts)
             return hd_yaml_fail(y, err, names[i],
@@ -87,8 +94,10 @@ static hd_code check_ranges(const hd_yaml *y, const text_form *t, hd_err *err)
         return hd_yaml_fail(y, err, "minimum_persons", "must not be negative");
     if (*t->minimum_thin_side < 0)
         return hd_yaml_fail(y, err, "minimum_thin_side", "must not be negative");
-    if (*t->minimum_records_per_cell < 0)
-        return hd_yaml_fail(y, err, "minimum_records_per_cell", "must not be negative");
+    if (*t->listing_fields < 1)
+        return hd_yaml_fail(y, err, "listing_fields", "must be at least 1");
+    if (*t->small_rows_left_out_from_fields < 1)
+        return hd_yaml_fail(y, err, "small_rows_left_out_from_fields", "must be at least 1");
     return HD_OK;
 }
 
@@ -119,7 +128,8 @@ static hd_code take(hd_policy_file *p, const char *name, hd_err *err)
     p->small_sums_are_withheld = *t->small_sums_are_withheld;
     p->extremes_are_shown = *t->extremes_are_shown;
     p->below_star_is_withheld = *t->below_star_is_withheld;
-    p->minimum_records_per_cell = *t->minimum_records_per_cell;
+    p->listing_fields = *t->listing_fields;
+    p->small_rows_left_out_from_fields = *t->small_rows_left_out_from_fields;
     return HD_OK;
 }
 

@@ -26,7 +26,9 @@ typedef struct hd_policy_file {
     bool small_sums_are_withheld; /* a sum within the withheld counts is treated as such a count */
     bool extremes_are_shown;      /* min and max below national level */
     bool below_star_is_withheld;
-    int64_t minimum_records_per_cell; /* national tables by two or more fields, on average */
+    /* At every level, by how many fields the rows are told apart: */
+    int64_t listing_fields; /* from so many a table mostly of single people is refused */
+    int64_t small_rows_left_out_from_fields; /* from so many a small row does not appear */
     struct hd_yaml *yaml;             /* owns the texts */
 } hd_policy_file;
 

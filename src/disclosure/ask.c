@@ -22,7 +22,7 @@ hd_code hd_release_ask(hd_release **out, struct hd_engine *e, const hd_policy *p
         .question = q->sql,
         .has_true_counts = p->file->shows_true_counts,
         .data_version = hd_vault_data_version(hd_engine_vault(e)),
-        .n_left_out = safe.n_left_out,
+        .has_left_out = safe.n_left_out > 0,
     };
     HD_GO(hd_outer_evaluate(out, hd_engine_duck(e), q, cells, &safe, &origin, err));
 out:

@@ -7,7 +7,8 @@
 typedef struct hd_release_origin {
     const char *policy, *policy_version, *legend, *question;
     bool has_true_counts;
-    uint64_t data_version, n_left_out;
+    uint64_t data_version;
+    bool has_left_out;
 } hd_release_origin;
 
 HD_MUST hd_release_builder *hd_release_builder_start(const hd_release_origin *o);

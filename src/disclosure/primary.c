@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/intern.h"
+#include "statistics/interval.h"
 
 #include <math.h>
 #include <string.h>
@@ -63,10 +64,13 @@ static hd_figure count_figure(const hd_policy_file *p, const hd_aggregate *a, co
     return shown(&v);
 }
 
-/* Numbers of different things that are not people: no rounding, they are not counts of records. */
+/* Numbers of different things. Different record keys are records and different postcodes are nearly
+ * people, so whatever is counted, it is treated as a count of records. */
 static hd_figure distinct_figure(const hd_policy_file *p, const hd_aggregate *a, const hd_cell *c)
 {
-    return is_small_cell(p, c) ? withheld(p, a->type) : shown(&c->value);
+    hd_figure f = count_figure(p, a, c);
+    bool is_few = c->value.integer >= p->withheld_from && c->value.integer <= p->withheld_to;
+    return c->records > 0 && is_few ? withheld(p, a->type) : f;
 }
 
 /* A sum is rounded like a count: an exact one, divided by an exact mean, would give the exact count
@@ -75,7 +79,7 @@ static hd_figure distinct_figure(const hd_policy_file *p, const hd_aggregate *a,
 static hd_figure sum_figure(const hd_policy_file *p, const hd_aggregate *a, const hd_cell *c)
 {
     hd_value v = c->value;
-    if (is_small_cell(p, c))
+    if (is_small_cell(p, c) || a->is_few_valued)
         return withheld(p, a->type);
     if (v.is_null)
         return shown(&v);
@@ -90,17 +94,32 @@ static hd_figure sum_figure(const hd_policy_file *p, const hd_aggregate *a, cons
     return shown(&v);
 }
 
-/* Means, standard deviations, variances. */
+/* Means, standard deviations, variances. A mean over a handful of values tells, with the rounded
+ * count beside it, how many have each. */
 static hd_figure mean_figure(const hd_policy_file *p, const hd_aggregate *a, const hd_cell *c)
 {
-    return is_small_cell(p, c) ? withheld(p, a->type) : shown(&c->value);
+    return is_small_cell(p, c) || a->is_few_valued ? withheld(p, a->type) : shown(&c->value);
+}
+
+/* A limit of a quantile's interval is one record's value: its rank must lie deep enough. Where
+ * there are too few records for a limit its absence would say so: withheld too. */
+static bool is_limit_thin(const hd_policy_file *p, const hd_aggregate *a, const hd_cell *c)
+{
+    uint64_t lower, upper, n = (uint64_t)c->records, side = (uint64_t)p->minimum_thin_side;
+    hd_err ignored;
+    if (hd_quantile_ranks(n, a->quantile, a->level, &lower, &upper, &ignored) != HD_OK)
+        return true;
+    uint64_t rank = a->side < 0 ? lower : upper;
+    return rank == 0 || rank > n || rank - 1 < side || n - rank < side;
 }
 
 static hd_figure quantile_figure(const hd_policy_file *p, const hd_aggregate *a, const hd_cell *c)
 {
     const double median = 0.5;
-    if (is_small_cell(p, c))
+    if (is_small_cell(p, c) || a->is_few_valued)
         return withheld(p, a->type);
+    if (a->side != 0)
+        return c->records > 0 && is_limit_thin(p, a, c) ? withheld(p, a->type) : shown(&c->value);
     double thin = fmin(a->quantile, 1 - a->quantile) * (double)c->records;
     /* The allowance is for 0.95 and its like, which binary fractions miss by a hair. */
     if (c->records > 0 && a->quantile != median && thin + 1e-6 < (double)p->minimum_thin_side)
@@ -133,12 +152,27 @@ static bool is_controlled(const hd_policy_file *p, const hd_question *q)
     return !p->shows_true_counts && (q->is_subnational || !p->national_is_exact);
 }
 
+/* Weights made up in the question (1000 for the few that matter, 0 for the rest) carry an exact
+ * count through any rounding. A count of an expression is a count and needs no such care. */
+static bool takes_fields_only(hd_aggregate_kind kind)
+{
+    return kind == HD_AGG_SUM || kind == HD_AGG_MEAN || kind == HD_AGG_SPREAD ||
+           kind == HD_AGG_QUANTILE || kind == HD_AGG_COUNT_DISTINCT;
+}
+
 hd_code hd_primary_admit(const hd_policy *p, const hd_question *q, hd_err *err)
 {
-    if (!is_controlled(p->file, q) || p->file->extremes_are_shown)
+    if (!is_controlled(p->file, q))
         return HD_OK;
     for (size_t a = 0; a < q->n_aggregates; a++)
-        if (q->aggregates[a].kind == HD_AGG_EXTREME)
+        if (q->aggregates[a].is_own_expression && takes_fields_only(q->aggregates[a].kind))
+            return hd_fail(err, HD_DENIED,
+                           "policy %s allows sums, means, quantiles and count(DISTINCT ...) below "
+                           "national level of fields of the catalogue only, not of expressions: "
+                           "use a field, or count(*) FILTER (WHERE ...)",
+                           p->file->name);
+    for (size_t a = 0; a < q->n_aggregates; a++)
+        if (q->aggregates[a].kind == HD_AGG_EXTREME && !p->file->extremes_are_shown)
             return hd_fail(err, HD_DENIED,
                            "policy %s shows no min or max below national level, they are single "
                            "people's values: ask for median or quantile_cont(x, 0.1) instead",
@@ -241,6 +275,12 @@ static void withhold(const hd_policy_file *p, const hd_question *q, hd_safe *saf
     }
 }
 
+static void leave_out(hd_safe *safe, size_t cell)
+{
+    safe->n_left_out += !safe->left_out[cell];
+    safe->left_out[cell] = true;
+}
+
 static hd_code withhold_below_stars(const hd_policy_file *p, const hd_question *q,
                                     const hd_cells *cells, hd_safe *safe, hd_err *err)
 {
@@ -264,10 +304,8 @@ static hd_code withhold_below_stars(const hd_policy_file *p, const hd_question *
             if (id == HD_INTERN_NONE)
                 continue;
             withhold(p, q, safe, c, s.items[id].aggregates);
-            if (s.items[id].whole && !safe->left_out[c]) {
-                safe->left_out[c] = true;
-                safe->n_left_out++;
-            }
+            if (s.items[id].whole)
+                leave_out(safe, c);
         }
     }
 out:
@@ -294,23 +332,70 @@ static void apply_rules(const hd_policy_file *p, const hd_question *q, const hd_
     }
 }
 
-/* Many fields at once describe single people even at national level: such a table is a list. */
-static hd_code refuse_lists(const hd_policy_file *p, const hd_cells *cells, hd_err *err)
+/* ---- listing -------------------------------------------------------------------------------- */
+
+/* The rows of one grouping, and how many of them hold one person or records linked to nobody. */
+typedef struct tally {
+    uint32_t mask;
+    uint64_t n_rows, n_single;
+} tally;
+
+/* Many fields at once describe single people, at national level too: such a table is a list. Every
+ * grouping set is looked at for itself, so that a coarse one beside it hides nothing. */
+static hd_code refuse_lists(const hd_policy_file *p, const hd_question *q, const hd_cells *cells,
+                            hd_err *err)
 {
-    uint64_t n_cells = 0;
-    int64_t records = 0;
-    for (size_t c = 0; c < cells->n_cells; c++)
-        if (cells->grouping[c] == 0) {
-            n_cells++;
-            records += cells->all[c].records;
-        }
-    if (cells->n_keys < 2 || n_cells == 0 ||
-        (double)records >= (double)n_cells * (double)p->minimum_records_per_cell)
+    tally *tallies = NULL;
+    size_t n = 0, cap = 0, at = 0;
+    hd_code rc = HD_OK;
+    if (q->n_key_fields < (uint64_t)p->listing_fields)
         return HD_OK;
-    return hd_fail(err, HD_DENIED,
-                   "policy %s refuses a table with fewer than %lld records a row on average, it "
-                   "would list records: group by fewer or coarser fields",
-                   p->name, (long long)p->minimum_records_per_cell);
+    for (size_t c = 0; c < cells->n_cells; c++) {
+        if (n == 0 || tallies[at].mask != cells->grouping[c])
+            for (at = 0; at < n && tallies[at].mask != cells->grouping[c]; at++)
+                ;
+        if (at == n) {
+            if (!HD_GROW(tallies, n, cap)) {
+                rc = hd_fail_nomem(err);
+                goto out;
+            }
+            tallies[n++] = (tally){.mask = cells->grouping[c]};
+        }
+        tallies[at].n_rows++;
+        tallies[at].n_single += cells->all[c].records > 0 && cells->all[c].persons <= 1;
+    }
+    for (size_t i = 0; i < n && rc == HD_OK; i++)
+        if (tallies[i].n_single > tallies[i].n_rows / 2)
+            rc = hd_fail(err, HD_DENIED,
+                         "policy %s refuses a table by %lld or more fields where most rows are "
+                         "about one person, it would list records: group by fewer or coarser "
+                         "fields",
+                         p->name, (long long)p->listing_fields);
+out:
+    hd_free(tallies);
+    return rc;
+}
+
+/* A star tells that somebody with these properties exists. By so many fields that is an answer. */
+static void leave_out_small_rows(const hd_policy_file *p, const hd_question *q,
+                                 const hd_cells *cells, hd_safe *safe)
+{
+    if (q->n_key_fields < (uint64_t)p->small_rows_left_out_from_fields)
+        return;
+    for (size_t c = 0; c < cells->n_cells; c++)
+        if (is_small_cell(p, &cells->all[c]))
+            leave_out(safe, c);
+}
+
+/* National figures are exact; the lowest and highest value of a few people are theirs even so. */
+static void show_national(const hd_policy_file *p, const hd_question *q, const hd_cells *cells,
+                          hd_safe *safe)
+{
+    for (size_t i = 0; i < cells->n_cells * cells->n_aggregates; i++) {
+        const hd_aggregate *a = &q->aggregates[i % cells->n_aggregates];
+        bool is_theirs = a->kind == HD_AGG_EXTREME && is_small_cell(p, &cells->figures[i]);
+        safe->figures[i] = is_theirs ? withheld(p, a->type) : shown(&cells->figures[i].value);
+    }
 }
 
 hd_code hd_primary_apply(const hd_policy *policy, const hd_question *q, const hd_cells *cells,
@@ -326,11 +411,15 @@ hd_code hd_primary_apply(const hd_policy *policy, const hd_question *q, const hd
         rc = hd_fail_nomem(err);
         goto out;
     }
-    if (!is_controlled(p, q)) {
+    if (p->shows_true_counts) {
         for (size_t i = 0; i < cells->n_cells * cells->n_aggregates; i++)
             out->figures[i] = shown(&cells->figures[i].value);
-        if (!p->shows_true_counts)
-            HD_GO(refuse_lists(p, cells, err));
+        return HD_OK;
+    }
+    HD_GO(refuse_lists(p, q, cells, err));
+    leave_out_small_rows(p, q, cells, out);
+    if (!is_controlled(p, q)) {
+        show_national(p, q, cells, out);
         return HD_OK;
     }
     HD_GO(hd_primary_admit(policy, q, err));

@@ -19,13 +19,14 @@ struct hd_policy {
 typedef struct hd_safe {
     size_t n_cells, n_aggregates;
     hd_figure *figures; /* n_cells * n_aggregates */
-    bool *left_out;     /* n_cells: the row itself would break down a withheld total */
+    bool *left_out;     /* n_cells: the row below a withheld total, or small and by many fields */
     uint64_t n_left_out;
 } hd_safe;
 
-/* What can be refused before any record is read: HD_DENIED for minimum and maximum. */
+/* What can be refused before any record is read: HD_DENIED for minimum and maximum, and for sums,
+ * means and the like of expressions that the question makes up. */
 HD_MUST hd_code hd_primary_admit(const hd_policy *p, const hd_question *q, hd_err *err);
-/* HD_DENIED: the table is a list of records (policy key minimum_records_per_cell). */
+/* HD_DENIED: the table is a list of records (policy key listing_fields). */
 HD_MUST hd_code hd_primary_apply(const hd_policy *p, const hd_question *q, const hd_cells *cells,
                                  hd_safe *out, hd_err *err);
 void hd_safe_free(hd_safe *s); /* wipes */

@@ -80,7 +80,7 @@ hd_release_builder *hd_release_builder_start(const hd_release_origin *o)
     b->question = keep(r, o->question);
     r->open.has_true_counts = o->has_true_counts;
     r->open.data_version = o->data_version;
-    r->open.n_left_out = o->n_left_out;
+    r->open.has_left_out = o->has_left_out;
     return b;
 }
 
@@ -93,7 +93,7 @@ hd_release_builder *hd_release_builder_new(const hd_release *like)
         .question = like->question,
         .has_true_counts = like->has_true_counts,
         .data_version = like->data_version,
-        .n_left_out = like->n_left_out,
+        .has_left_out = like->has_left_out,
     });
 }
 

@@ -36,8 +36,8 @@ typedef struct hd_release {
     bool has_true_counts; /* small numbers inside: mark it wherever it is shown */
     uint64_t data_version;
     const char *question;
-    uint64_t n_withheld; /* marked figures */
-    uint64_t n_left_out; /* rows not shown because they break down a withheld total */
+    uint64_t n_withheld; /* marked figures among those shown: stars that everybody sees */
+    bool has_left_out; /* some rows are not shown; how many would say what is behind a star */
 } hd_release;
 
 void hd_release_free(hd_release *r);

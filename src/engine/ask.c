@@ -304,6 +304,7 @@ static hd_code read_aggregate(const struct asking *s, const json_t *node, asked_
         g->argument = json_array_get(children, 0);
     g->is_person = g->is_distinct && g->argument && hd_tree_column(g->argument) &&
                    strcmp(hd_tree_column(g->argument), "#person") == 0;
+    g->is_own_expression = strcmp(hd_tree_text(node, "alias"), HD_OWN_EXPRESSION) == 0;
     g->quantile = 0.5;
     if (g->def->n_arguments >= 2)
         HD_TRY(number_argument(json_array_get(children, 1), 0, 1, "the quantile", &g->quantile, err));
@@ -328,8 +329,10 @@ static hd_code add_aggregate(struct asking *s, const json_t *node, size_t *out, 
     asked_aggregate g;
     HD_TRY(read_aggregate(s, node, &g, err));
     for (*out = 0; *out < a->q.n_aggregates; ++*out)
-        if (same_aggregate(&a->aggregates[*out], &g))
+        if (same_aggregate(&a->aggregates[*out], &g)) {
+            a->aggregates[*out].is_own_expression |= g.is_own_expression;
             return HD_OK;
+        }
     if (a->q.n_aggregates == HD_MAX_AGGREGATES)
         return hd_fail(err, HD_LIMIT, "more than %d different aggregates", HD_MAX_AGGREGATES);
     json_incref(g.argument);
@@ -760,6 +763,11 @@ static hd_code check_types(struct asking *s, hd_err *err)
                                      : g->def->kind,
             .type = result_type(g),
             .quantile = g->quantile,
+            .level = g->level,
+            .side = g->def->fn == HD_FN_QUANTILE_LOWER   ? -1
+                    : g->def->fn == HD_FN_QUANTILE_UPPER ? 1
+                                                         : 0,
+            .is_own_expression = g->is_own_expression,
             .has_filter = g->filter || (g->argument && !g->is_person),
         };
     }
@@ -767,6 +775,54 @@ out:
     hd_duck_result_free(r);
     hd_buf_free(&sql);
     return rc;
+}
+
+/* ---- what disclosure asks about ---------------------------------------------------------------- */
+
+struct fields {
+    const asked *a;
+    const hd_field *seen[64]; /* more make no difference to any policy */
+    size_t n;
+};
+
+static json_t *see_field(void *ctx, json_t *node, hd_code *rc, hd_err *err)
+{
+    struct fields *s = ctx;
+    const char *name = hd_tree_column(node);
+    if (!name) {
+        *rc = hd_tree_each_child(node, see_field, ctx, err);
+        return NULL;
+    }
+    column_ref ref = hd_column_parse(s->a, name);
+    const hd_field *f = ref.any >= 0 ? s->a->any[ref.any].list : ref.field;
+    size_t i = 0;
+    while (i < s->n && s->seen[i] != f)
+        i++;
+    if (f && i == s->n && s->n < sizeof s->seen / sizeof *s->seen)
+        s->seen[s->n++] = f;
+    return NULL;
+}
+
+static hd_code count_key_fields(asked *a, hd_err *err)
+{
+    struct fields s = {.a = a};
+    hd_code rc = HD_OK;
+    for (size_t i = 0; i < a->q.n_keys && rc == HD_OK; i++)
+        (void)see_field(&s, a->keys[i], &rc, err);
+    a->q.n_key_fields = s.n;
+    return rc;
+}
+
+static hd_code look_at_arguments(struct asking *s, hd_err *err)
+{
+    asked *a = s->a;
+    for (size_t i = 0; i < a->q.n_aggregates; i++) {
+        asked_aggregate *g = &a->aggregates[i];
+        if (g->def->needs_number)
+            HD_TRY(hd_is_few_valued(s->e, a, g->argument, &g->is_few_valued, err));
+        a->aggregate_views[i].is_few_valued = g->is_few_valued;
+    }
+    return HD_OK;
 }
 
 /* ---- the whole --------------------------------------------------------------------------------- */
@@ -795,6 +851,8 @@ static hd_code ask(struct asking *s, hd_err *err)
     HD_TRY(take_modifiers(s, err));
     HD_TRY(guard_all(a, err));
     HD_TRY(check_types(s, err));
+    HD_TRY(look_at_arguments(s, err));
+    HD_TRY(count_key_fields(a, err));
     a->q.is_subnational = a->sees_subnational;
     a->q.keys = a->key_views;
     a->q.aggregates = a->aggregate_views;

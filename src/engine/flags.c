@@ -24,32 +24,82 @@ static bool is_zero_or_one(hd_value v)
            (v.type == HD_DECIMAL && (v.decimal == 0 || v.decimal == 1));
 }
 
+/* The argument for every code of the one stored column that it reads, NULL when it reads none or
+ * several, or nothing is loaded. Free *out with hd_duck_result_free. */
+static hd_code try_codes(hd_engine *e, const asked *a, json_t *argument, hd_duck_result **out,
+                         uint32_t *n_codes, column_ref *ref, hd_err *err)
+{
+    hd_table *t;
+    const char *column = hd_single_column(argument);
+    *out = NULL;
+    if (!column || !*column || column[0] == '#' || !hd_vault_has_table(e->vault, a->table->name))
+        return HD_OK;
+    *ref = hd_column_parse(a, column);
+    if (!ref->field || ref->any >= 0 ||
+        (ref->field->kind != HD_FIELD_STORED && ref->field->kind != HD_FIELD_LIST))
+        return HD_OK;
+    HD_TRY(hd_vault_table(e->vault, a->table->name, &t, err));
+    int at = hd_table_find(t, ref->field->name);
+    const hd_dictionary *d = at < 0 ? NULL : hd_table_dictionary(t, (size_t)at);
+    if (!d)
+        return HD_OK;
+    *n_codes = d->n_codes;
+    return hd_evaluate_codes(e, t, ref->field, d, column, argument, out, err);
+}
+
 /* *is_known stays false when the argument reads no single stored column. */
 static hd_code look_at_values(hd_engine *e, const asked *a, json_t *argument, bool *is_flag,
                               bool *is_known, hd_err *err)
 {
-    hd_table *t;
-    hd_duck_result *r = NULL;
-    const char *column = hd_single_column(argument);
-    if (!column || !*column || column[0] == '#' || !hd_vault_has_table(e->vault, a->table->name))
+    hd_duck_result *r;
+    uint32_t n_codes;
+    column_ref ref;
+    HD_TRY(try_codes(e, a, argument, &r, &n_codes, &ref, err));
+    if (!r)
         return HD_OK;
-    column_ref ref = hd_column_parse(a, column);
-    if (!ref.field || ref.element != 0 || ref.any >= 0 || ref.field->kind != HD_FIELD_STORED)
-        return HD_OK;
-    HD_TRY(hd_vault_table(e->vault, a->table->name, &t, err));
-    int at = hd_table_find(t, ref.field->name);
-    const hd_dictionary *d = at < 0 ? NULL : hd_table_dictionary(t, (size_t)at);
-    if (!d)
-        return HD_OK;
-    HD_TRY(hd_evaluate_codes(e, t, ref.field, d, column, argument, &r, err));
     bool has_value = false;
     *is_known = *is_flag = true;
-    for (uint32_t c = 0; c < d->n_codes && *is_flag; c++) {
+    for (uint32_t c = 0; c < n_codes && *is_flag; c++) {
         hd_value v = hd_duck_value(r, c, 0);
         *is_flag = is_zero_or_one(v);
         has_value |= !v.is_null;
     }
     *is_flag &= has_value; /* what is NULL throughout says nothing about anybody */
+    hd_duck_result_free(r);
+    return HD_OK;
+}
+
+static double as_number(hd_value v)
+{
+    return v.type == HD_DECIMAL ? v.decimal : (double)v.integer;
+}
+
+hd_code hd_is_few_valued(hd_engine *e, const asked *a, json_t *argument, bool *is_few, hd_err *err)
+{
+    enum { FEW = 7 };
+    hd_duck_result *r;
+    uint32_t n_codes;
+    column_ref ref;
+    double seen[FEW];
+    size_t n_seen = 0;
+    *is_few = false;
+    HD_TRY(try_codes(e, a, argument, &r, &n_codes, &ref, err));
+    if (!r)
+        return HD_OK;
+    *is_few = true;
+    for (uint32_t c = 0; c < n_codes && *is_few; c++) {
+        hd_value v = hd_duck_value(r, c, 0);
+        size_t i = 0;
+        if (v.is_null)
+            continue;
+        while (i < n_seen && seen[i] != as_number(v))
+            i++;
+        if (i == FEW)
+            *is_few = false;
+        else if (i == n_seen)
+            seen[n_seen++] = as_number(v);
+    }
+    *is_few &= n_seen > 0;
     hd_duck_result_free(r);
     return HD_OK;
 }

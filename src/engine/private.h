@@ -38,6 +38,7 @@ typedef struct asked_aggregate {
     json_t *filter;   /* NULL: none */
     bool is_distinct;
     bool is_person; /* count(distinct person) */
+    bool is_own_expression, is_few_valued; /* see hd_aggregate */
     hd_type argument_type;
     double quantile, level;
 } asked_aggregate;
@@ -67,6 +68,8 @@ HD_MUST hd_code hd_asked_keep(asked *a, char *s, const char **out, hd_err *err);
 /* resolve.c: turn names into canonical columns, expression fields into their expressions, codelist()
  * into tests on prefixes, tests on any_LIST into #anyN. Replaces *node. */
 HD_MUST hd_code hd_resolve(hd_engine *e, asked *a, const char *alias, json_t **node, hd_err *err);
+/* The alias hd_resolve gives an aggregate whose argument is not a field by its name. */
+#define HD_OWN_EXPRESSION "#own"
 /* What a canonical column is made of. element: 0 the column itself, n the n-th element. */
 typedef struct column_ref {
     const hd_field *field; /* NULL for #anyN */
@@ -95,6 +98,10 @@ HD_MUST hd_code hd_evaluate_codes(hd_engine *e, const hd_table *t, const hd_fiel
  * anything else, else a new reference. */
 HD_MUST hd_code hd_flag_as_counts(hd_engine *e, const asked *a, json_t *node, json_t **out,
                                   hd_err *err);
+/* Whether an expression over one stored column takes at most 7 different values in the loaded
+ * table; false when it reads no or several columns, or nothing is loaded. */
+HD_MUST hd_code hd_is_few_valued(hd_engine *e, const asked *a, json_t *argument, bool *is_few,
+                                 hd_err *err);
 /* One byte a row: 1 where any element satisfies the test. Caller frees with hd_secret_unmap. */
 HD_MUST hd_code hd_any_flags(hd_engine *e, hd_table *t, const any_test *any, uint8_t **out,
                              hd_err *err);

@@ -39,7 +39,11 @@ typedef struct hd_aggregate {
     hd_aggregate_kind kind;
     hd_type type;
     double quantile; /* HD_AGG_QUANTILE: 0..1 */
+    double level; /* of the interval whose limit it is */
+    int side;     /* -1: lower limit of the interval, 1: upper, 0: the quantile itself */
     bool has_filter; /* or an argument that can be NULL: its records are some of the cell's records */
+    bool is_own_expression; /* the argument is written in the question, not a field by its name */
+    bool is_few_valued; /* the argument has at most 7 different values in the whole table */
 } hd_aggregate;
 
 typedef struct hd_output {
@@ -60,6 +64,7 @@ typedef struct hd_question {
     const char *table;
     bool is_subnational; /* a key or a filter reads a field below national level */
     size_t n_keys, n_aggregates, n_outputs, n_order;
+    size_t n_key_fields; /* different stored fields that the keys read; a list is one field */
     const hd_key *keys;
     const hd_aggregate *aggregates; /* at most 64 */
     const hd_output *outputs;

@@ -372,6 +372,19 @@ static json_t *rewrite_child(void *ctx, json_t *node, hd_code *rc, hd_err *err)
     return NULL;
 }
 
+/* Whether an aggregate's argument is a field by its name can be told only before fields give way to
+ * their expressions. The mark is kept in the alias, which hd_tree_normalise has emptied and which
+ * means nothing in an aggregate that is about to be lifted out. */
+static hd_code mark_own_expression(json_t *node, hd_err *err)
+{
+    const json_t *argument = json_array_get(json_object_get(node, "children"), 0);
+    if (!hd_aggregate_find(hd_tree_function(node)) || !argument || hd_tree_column(argument))
+        return HD_OK;
+    if (json_object_set_new(node, "alias", json_string(HD_OWN_EXPRESSION)) != 0)
+        return hd_fail_nomem(err);
+    return HD_OK;
+}
+
 /* *out: a new node to put in place of `node`, or NULL to keep it (its children may have changed). */
 static hd_code rewrite(struct resolver *r, json_t *node, json_t **out, hd_err *err)
 {
@@ -383,6 +396,7 @@ static hd_code rewrite(struct resolver *r, json_t *node, json_t **out, hd_err *e
         return hd_fail(err, HD_INVALID, "GROUPING() is not available: a key that is summed over is "
                                         "NULL in its row");
     json_t *list = NULL;
+    HD_TRY(mark_own_expression(node, err));
     HD_TRY(take_codelist(r, node, &list, err));
     json_t *now = list ? list : node;
     hd_code rc = list ? HD_OK : check_function(r, node, err);

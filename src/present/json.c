@@ -107,7 +107,7 @@ void hd_present_provenance(hd_buf *out, const hd_release *r, const char *purpose
     hd_buf_printf(out, "  \"data_version\": %" PRIu64 ",\n", r->data_version);
     hd_buf_printf(out, "  \"rows\": %zu,\n  \"columns\": %zu,\n", r->n_rows, r->n_columns);
     hd_buf_printf(out, "  \"figures_withheld\": %" PRIu64 ",\n", r->n_withheld);
-    hd_buf_printf(out, "  \"rows_left_out\": %" PRIu64 ",\n", r->n_left_out);
+    hd_buf_printf(out, "  \"rows_left_out\": %s,\n", r->has_left_out ? "true" : "false");
     put_member(out, "purpose", purpose);
     put_member(out, "asset_tag", tag);
     hd_buf_printf(out, "  \"small_numbers\": %s\n}\n", r->has_true_counts ? "true" : "false");
@@ -120,9 +120,8 @@ void hd_present_footer(hd_buf *out, const hd_release *r)
     if (r->n_withheld)
         hd_buf_printf(out, ", %" PRIu64 " figure%s withheld", r->n_withheld,
                       r->n_withheld == 1 ? "" : "s");
-    if (r->n_left_out)
-        hd_buf_printf(out, ", %" PRIu64 " row%s below a withheld total left out", r->n_left_out,
-                      r->n_left_out == 1 ? "" : "s");
+    if (r->has_left_out)
+        hd_buf_str(out, ", small rows left out");
     hd_buf_printf(out, "\n%s\n", r->legend);
     if (r->has_true_counts)
         hd_buf_str(out,

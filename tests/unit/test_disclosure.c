@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "disclosure/outer.h"
 #include "disclosure/primary.h"
+#include "statistics/interval.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -131,9 +132,13 @@ static void people_count_too(void **state)
     check_shows(one_figure(hes, true, people, c), 10);
     c = (hd_cell){integer(7), 12, 7};
     assert_int_equal(one_figure(hes, true, people, c).mark, '*');
-    c = (hd_cell){integer(3), 12, 8}; /* three different wards say nothing about people */
-    check_shows(one_figure(hes, true, distinct, c), 3);
-    c = (hd_cell){integer(3), 12, 7};
+    c = (hd_cell){integer(3), 12, 8}; /* different values are treated as records */
+    assert_int_equal(one_figure(hes, true, distinct, c).mark, '*');
+    c = (hd_cell){integer(13), 20, 8};
+    check_shows(one_figure(hes, true, distinct, c), 15);
+    check_shows(one_figure(hes, false, distinct, c), 13);
+    check_shows(one_figure(none, true, distinct, c), 13);
+    c = (hd_cell){integer(13), 20, 7};
     assert_int_equal(one_figure(hes, true, distinct, c).mark, '*');
     check_shows(one_figure(hes, true, distinct, (hd_cell){integer(0), 0, 0}), 0);
 }
@@ -187,6 +192,59 @@ static void means_and_quantiles_need_people(void **state)
     assert_int_equal(one_figure(hes, false, p95, (hd_cell){decimal(9), 3, 3}).mark, 0);
 }
 
+static void limits_need_records_on_both_sides(void **state)
+{
+    (void)state;
+    hd_aggregate limit = {
+        .kind = HD_AGG_QUANTILE, .type = HD_DECIMAL, .quantile = 0.5, .level = 0.95};
+    for (int64_t n = 8; n < 200; n++) {
+        uint64_t lower, upper;
+        hd_err err;
+        assert_int_equal(hd_quantile_ranks((uint64_t)n, 0.5, 0.95, &lower, &upper, &err), HD_OK);
+        for (limit.side = -1; limit.side <= 1; limit.side += 2) {
+            int64_t rank = (int64_t)(limit.side < 0 ? lower : upper);
+            hd_cell c = {decimal(1), n, n};
+            bool is_deep = rank - 1 >= 8 && n - rank >= 8;
+            assert_int_equal(one_figure(hes, true, limit, c).mark, is_deep ? 0 : '*');
+            assert_int_equal(one_figure(hes, false, limit, c).mark, 0);
+        }
+    }
+    limit.level = 0.5; /* at 95% the ranks of the 95th percentile of so few are the last ones */
+    limit.quantile = 0.95;
+    limit.side = 1;
+    assert_int_equal(one_figure(hes, true, limit, (hd_cell){null(HD_DECIMAL), 9, 9}).mark, '*');
+    assert_int_equal(one_figure(hes, true, limit, (hd_cell){null(HD_DECIMAL), 0, 0}).mark, 0);
+}
+
+static void few_values_are_withheld(void **state)
+{
+    (void)state;
+    hd_aggregate kinds[] = {sum, mean, spread, median};
+    for (size_t i = 0; i < 4; i++) {
+        hd_cell c = {kinds[i].type == HD_INTEGER ? integer(400) : decimal(1.25), 320, 300};
+        assert_int_equal(one_figure(hes, true, kinds[i], c).mark, 0);
+        kinds[i].is_few_valued = true;
+        assert_int_equal(one_figure(hes, true, kinds[i], c).mark, '*');
+        assert_int_equal(one_figure(hes, false, kinds[i], c).mark, 0);
+        assert_int_equal(one_figure(none, true, kinds[i], c).mark, 0);
+    }
+}
+
+static void own_expressions_are_refused(void **state)
+{
+    (void)state;
+    hd_err err;
+    hd_aggregate kinds[] = {sum, mean, spread, median, distinct, count};
+    for (size_t i = 0; i < 6; i++) {
+        kinds[i].is_own_expression = true;
+        hd_question q = {.n_aggregates = 1, .aggregates = &kinds[i], .is_subnational = true};
+        assert_int_equal(hd_primary_admit(hes, &q, &err), i < 5 ? HD_DENIED : HD_OK);
+        assert_int_equal(hd_primary_admit(none, &q, &err), HD_OK);
+        q.is_subnational = false;
+        assert_int_equal(hd_primary_admit(hes, &q, &err), HD_OK);
+    }
+}
+
 static void extremes_are_refused(void **state)
 {
     (void)state;
@@ -196,6 +254,10 @@ static void extremes_are_refused(void **state)
     assert_int_equal(hd_primary_admit(none, &q, &err), HD_OK);
     q.is_subnational = false;
     assert_int_equal(hd_primary_admit(hes, &q, &err), HD_OK);
+    check_shows(one_figure(hes, false, extreme, count_cell(8, 8)), 8);
+    assert_int_equal(one_figure(hes, false, extreme, count_cell(7, 7)).mark, '*');
+    assert_int_equal(one_figure(hes, false, extreme, count_cell(80, 7)).mark, '*');
+    check_shows(one_figure(none, false, extreme, count_cell(7, 7)), 7);
 }
 
 /* ---- the cases of others --------------------------------------------------------------------- */
@@ -359,17 +421,17 @@ static void random_tables_keep_the_promise(void **state)
     assert_true(n_left_out > 100 && n_finer_stars > 100);
 }
 
-static void lists_of_records_are_refused(void **state)
+/* Four rows by n_fields fields at national level; those of one person stand first. */
+static hd_code four_rows(const hd_policy *p, size_t n_fields, int n_single, bool is_subnational,
+                         hd_safe *safe)
 {
-    (void)state;
     hd_value keys[8];
     hd_cell all[4], figures[4];
     uint32_t grouping[4] = {0};
     hd_err err;
-    hd_safe safe;
     for (int c = 0; c < 4; c++) {
         keys[2 * c] = integer(c), keys[2 * c + 1] = integer(c);
-        all[c] = figures[c] = count_cell(c ? 1 : 2, 1);
+        all[c] = figures[c] = c < n_single ? count_cell(2, 1) : count_cell(40, 40);
     }
     hd_cells cells = {.n_keys = 2,
                       .n_aggregates = 1,
@@ -378,13 +440,43 @@ static void lists_of_records_are_refused(void **state)
                       .grouping = grouping,
                       .all = all,
                       .figures = figures};
-    hd_question q = {.n_keys = 2, .n_aggregates = 1, .aggregates = &count};
-    assert_int_equal(hd_primary_apply(hes, &q, &cells, &safe, &err), HD_DENIED);
-    assert_int_equal(hd_primary_apply(none, &q, &cells, &safe, &err), HD_OK);
-    hd_safe_free(&safe);
-    all[0].records = figures[0].records = 5;
-    assert_int_equal(hd_primary_apply(hes, &q, &cells, &safe, &err), HD_OK);
-    hd_safe_free(&safe);
+    hd_question q = {.n_keys = 2,
+                     .n_aggregates = 1,
+                     .aggregates = &count,
+                     .n_key_fields = n_fields,
+                     .is_subnational = is_subnational};
+    return hd_primary_apply(p, &q, &cells, safe, &err);
+}
+
+static void lists_of_records_are_refused(void **state)
+{
+    (void)state;
+    hd_safe safe;
+    for (int below = 0; below < 2; below++) {
+        assert_int_equal(four_rows(hes, 3, 3, below, &safe), HD_DENIED);
+        assert_int_equal(four_rows(hes, 3, 2, below, &safe), HD_OK);
+        assert_int_equal(safe.n_left_out, 0);
+        hd_safe_free(&safe);
+        assert_int_equal(four_rows(hes, 2, 4, below, &safe), HD_OK);
+        hd_safe_free(&safe);
+        assert_int_equal(four_rows(none, 3, 4, below, &safe), HD_OK);
+        hd_safe_free(&safe);
+    }
+}
+
+static void small_rows_by_many_fields_do_not_appear(void **state)
+{
+    (void)state;
+    hd_safe safe;
+    for (int below = 0; below < 2; below++) {
+        assert_int_equal(four_rows(hes, 4, 2, below, &safe), HD_OK);
+        assert_int_equal(safe.n_left_out, 2);
+        assert_true(safe.left_out[0] && safe.left_out[1] && !safe.left_out[2]);
+        hd_safe_free(&safe);
+        assert_int_equal(four_rows(none, 4, 2, below, &safe), HD_OK);
+        assert_int_equal(safe.n_left_out, 0);
+        hd_safe_free(&safe);
+    }
 }
 
 /* ---- above the aggregates -------------------------------------------------------------------- */
@@ -616,6 +708,10 @@ int main(void)
         cmocka_unit_test(published_sweep_agrees),
         cmocka_unit_test(random_tables_keep_the_promise),
         cmocka_unit_test(lists_of_records_are_refused),
+        cmocka_unit_test(small_rows_by_many_fields_do_not_appear),
+        cmocka_unit_test(limits_need_records_on_both_sides),
+        cmocka_unit_test(few_values_are_withheld),
+        cmocka_unit_test(own_expressions_are_refused),
         cmocka_unit_test(rates_come_from_rounded_figures),
         cmocka_unit_test(having_and_order_cannot_look_behind_a_star),
         cmocka_unit_test(rows_below_a_star_are_left_out),

@@ -157,13 +157,14 @@ static void footers_say_what_was_withheld(void **state)
     const hd_figure figures[] = {text("a"), star()};
     hd_release *r = make("provider", figures, 1);
     check(hd_present_footer, r,
-          "policy hes2018 version 1, data version 3, 1 figure withheld, 2 rows below a withheld "
-          "total left out\nstars are small\n");
+          "policy hes2018 version 1, data version 3, 1 figure withheld, small rows left "
+          "out\nstars are small\n");
     hd_buf b;
     hd_buf_init(&b, 1 << 16);
     hd_present_provenance(&b, r, NULL, NULL);
     assert_non_null(strstr(b.data, "\"question\": \"SELECT \\\"x\\\"\""));
     assert_non_null(strstr(b.data, "\"figures_withheld\": 1"));
+    assert_non_null(strstr(b.data, "\"rows_left_out\": true"));
     assert_non_null(strstr(b.data, "\"purpose\": null"));
     hd_buf_free(&b);
     hd_release_free(r);

@@ -1,0 +1,86 @@
+"""Questions that were made to get at single records; each must fail (doc/disclosure.md)."""
+
+import json
+
+
+def refused(people, sql, words):
+    done = people.run("query", "--format", "csv", sql, ok=False)
+    assert done.returncode == 1 and done.stdout == "" and words in done.stderr, (sql, done.stderr)
+
+
+def test_many_keys_list_no_records(people):
+    """Singles are listed at no level, and not behind a coarse grouping set either."""
+    for table in ("SELECT admidate, startage, sex, count(*) FROM apc GROUP BY 1, 2, 3",
+                  "SELECT procode3, admidate, startage, count(*) FROM apc GROUP BY 1, 2, 3",
+                  "SELECT sex || admidate || startage AS k, count(*) FROM apc GROUP BY 1",
+                  "SELECT sex, admidate, startage, classpat, count(*) FROM apc "
+                  "GROUP BY GROUPING SETS ((sex, admidate, startage), (classpat))"):
+        refused(people, table, "list records")
+
+
+def test_small_rows_by_four_fields_do_not_appear(people, tmp_path):
+    about = tmp_path / "p.json"
+    for keys in ("sex, classpat, admimeth, dismeth", "sex, classpat, procode3, dismeth"):
+        sql = "SELECT %s, count(*) AS n, count(DISTINCT person) AS p FROM apc GROUP BY ALL" % keys
+        true = people.query(sql)
+        large = [r for r in true if int(r["n"]) > 7 and int(r["p"]) > 7]
+        assert len(large) < len(true)
+        done = people.run("query", "--format", "json", "--provenance", str(about), sql)
+        assert len(json.loads(done.stdout)) == len(large) and "*" not in done.stdout
+        assert json.loads(about.read_text())["rows_left_out"] is True
+        assert "small rows left out" in done.stderr
+
+
+def test_extremes_of_a_few_are_theirs(people):
+    sql = ("SELECT startage AS k, max(length_of_stay) AS m, count(length_of_stay) AS n, "
+           "count(DISTINCT person) FILTER (WHERE length_of_stay IS NOT NULL) AS p FROM spells GROUP BY 1")
+    few = 0
+    for r in people.query(sql, true_counts=False):
+        is_few = 0 < int(r["n"]) < 8 or int(r["n"]) and int(r["p"]) < 8
+        assert (r["m"] == "*") == bool(is_few), r
+        few += bool(is_few)
+    assert few
+
+
+def test_weights_carry_no_count(people):
+    weight = "CASE WHEN dismeth = '4' THEN 1000 ELSE 0 END"
+    for form in ("sum(%s)", "avg(%s)", "stddev(%s)", "var_samp(%s)", "median(%s)",
+                 "quantile_cont(%s, 0.99)", "count(DISTINCT %s)", "1 + sum(%s)"):
+        refused(people, "SELECT provider, %s FROM spells GROUP BY 1" % (form % weight), "FILTER")
+    refused(people, "SELECT provider FROM spells GROUP BY 1 HAVING sum(%s) > 0" % weight, "FILTER")
+    refused(people, "SELECT avg(length_of_stay * 1000) FROM spells WHERE provider = 'RXX'", "FILTER")
+    rows = people.query("SELECT provider, avg(length_of_stay) AS m, avg(s.startage) AS a, "
+                        "count(CASE WHEN dismeth = '4' THEN 1 END) AS n FROM spells s GROUP BY 1",
+                        true_counts=False)
+    assert any(r["m"] not in ("", "*") and r["a"] not in ("", "*") for r in rows)
+    people.query("SELECT avg(length_of_stay * 2) AS m FROM spells", true_counts=False)
+
+
+def test_a_field_of_few_values_has_no_mean_below_national_level(people):
+    sql = "SELECT %s avg(n_babies) AS m, sum(n_babies) AS s, median(n_babies) AS d FROM deliveries"
+    rows = people.query(sql % "provider, " + " GROUP BY 1", true_counts=False)
+    assert rows and all(r["m"] == r["s"] == r["d"] == "*" for r in rows)
+    national = people.query(sql % "", true_counts=False)
+    assert national == people.query(sql % "") and float(national[0]["m"]) >= 1
+
+
+def test_distinct_keys_are_records(people):
+    sql = "SELECT gpprac AS g, count(*) AS n, count(DISTINCT epikey) AS k, count(DISTINCT admidate) AS d " \
+          "FROM apc GROUP BY 1"
+    stars = 0
+    for r in people.query(sql, true_counts=False):
+        assert r["k"] == r["n"]
+        assert r["d"] == "*" or int(r["d"]) % 5 == 0
+        stars += r["k"] == "*"
+    assert stars
+
+
+def test_limits_of_quantiles_are_nobodys_value(people):
+    sql = ("SELECT gpprac AS g, count(length_of_stay) AS n, quantile_lower(length_of_stay, 0.5, 0.95) AS l, "
+           "quantile_upper(length_of_stay, 0.5, 0.95) AS u FROM spells GROUP BY 1")
+    true = {r["g"]: int(r["n"]) for r in people.query(sql)}
+    for r in people.query(sql, true_counts=False):
+        if 0 < true[r["g"]] <= 25:  # the 8th of 25 is the lower rank: 7 below it
+            assert r["l"] == r["u"] == "*", r
+    rows = people.query(sql.replace("gpprac", "provider"), true_counts=False)
+    assert any(r["l"] != "*" for r in rows)
