@@ -818,7 +818,7 @@ static hd_code look_at_arguments(struct asking *s, hd_err *err)
     asked *a = s->a;
     for (size_t i = 0; i < a->q.n_aggregates; i++) {
         asked_aggregate *g = &a->aggregates[i];
-        if (g->def->needs_number)
+        if (g->def->needs_number && !g->is_own_expression) /* those are refused anyway */
             HD_TRY(hd_is_few_valued(s->e, a, g->argument, &g->is_few_valued, err));
         a->aggregate_views[i].is_few_valued = g->is_few_valued;
     }
