@@ -306,6 +306,29 @@ static hd_code digest_parquet(struct hd_intake *in, hd_err *err)
     return HD_OK;
 }
 
+/* A file given twice would count everybody twice, and carry it into every figure. Under another
+ * name or packing its rows are the same; in another notation or order their keys still are. */
+enum { REPEATS_MINIMUM = 10, REPEATS_PERCENT = 33 };
+
+static hd_code check_twice(const struct hd_intake *in, hd_err *err)
+{
+    const hd_quality *q = &in->quality;
+    const hd_file_summary *f = in->file;
+    uint64_t rows = f->rows_kept + f->rows_rejected;
+    for (size_t i = 0; i + 1 < q->n_files && f->rows_kept; i++)
+        if (q->files[i].content == f->content && q->files[i].rows_read == f->rows_read)
+            return hd_fail(err, HD_CONFLICT,
+                           "%s holds the same rows as %s (file %zu of this command): give each "
+                           "file once",
+                           f->name, q->files[i].name, i + 1);
+    if (rows >= REPEATS_MINIMUM && f->rows_seen * 100 > rows * REPEATS_PERCENT)
+        return hd_fail(err, HD_CONFLICT,
+                       "%s: %" PRIu64 "%% of its row keys occurred before: is a file given twice, "
+                       "or does it hold its rows twice?",
+                       f->name, f->rows_seen * 100 / rows);
+    return HD_OK;
+}
+
 static hd_code end_file(struct hd_intake *in, hd_err *err)
 {
     hd_quality *q = &in->quality;
@@ -316,6 +339,7 @@ static hd_code end_file(struct hd_intake *in, hd_err *err)
     hd_hex(f->digest, digest, sizeof digest);
     if (f->rows_read == 0)
         return hd_fail(err, HD_FORMAT, "%s: a header and no rows; nothing to load", in->name);
+    HD_TRY(check_twice(in, err));
     for (size_t i = 0; i < in->n_targets; i++)
         if (in->targets[i].has_memo)
             HD_TRY(hd_memo_empty(&in->targets[i].memo, err));

@@ -283,8 +283,10 @@ def test_a_bad_file_changes_nothing_and_is_named(vault, tmp_path, name):
 
 def test_good_files_in_other_packings(vault, tmp_path):
     plain = write(tmp_path / "a_201499.txt", rows(30)).read_bytes()
-    (tmp_path / "b_201399.txt.gz").write_bytes(gzip.compress(plain.replace(b"201499", b"201399")))
-    (tmp_path / "c.txt").write_bytes(b"\xef\xbb\xbf" + plain.replace(b"201499", b"201299")[:-1])
+    (tmp_path / "b_201399.txt.gz").write_bytes(gzip.compress(
+        plain.replace(b"201499", b"201399").replace(b"|1000000", b"|2000000")))
+    (tmp_path / "c.txt").write_bytes(b"\xef\xbb\xbf" + plain.replace(b"201499", b"201299").replace(
+        b"|1000000", b"|3000000")[:-1])
     subprocess.run(["zstd", "-q", str(tmp_path / "a_201499.txt")], check=True)
     vault.run("load", "apc", tmp_path / "a_201499.txt.zst", tmp_path / "b_201399.txt.gz",
               tmp_path / "c.txt")
@@ -635,3 +637,20 @@ def test_the_report_is_written_when_nobody_reads_the_output(vault, tmp_path):
                    stdout=other, stderr=subprocess.DEVNULL, env=vault.env)
     os.close(other)
     assert "</html>" in (tmp_path / "q.html").read_text()
+
+
+def test_a_file_given_twice_is_refused(vault, tmp_path):
+    a = write(tmp_path / "a_201499.txt", rows(40))
+    b = tmp_path / "b_201499.txt.gz"
+    b.write_bytes(gzip.compress(a.read_bytes()))
+    c = write(tmp_path / "c_201499.txt", rows(40), COLUMNS[::-1], ",")
+    d = write(tmp_path / "d_201499.txt", rows(40) * 2)
+    for pair in ((a, a), (a, b)):
+        text = refused(vault, "load", "apc", *pair)
+        assert "a_201499.txt (file 1" in text and "the same rows" in text
+        vault.run("check", "apc", *pair, status=1)
+    assert "100% of its row keys occurred before" in refused(vault, "load", "apc", a, c)
+    assert "50% of its row keys" in refused(vault, "load", "apc", d)
+    few = rows(40) + rows(4)
+    vault.run("load", "apc", write(tmp_path / "e_201499.txt", few))
+    assert vault.ask("SELECT count(*) FROM apc") == [["44"]]
