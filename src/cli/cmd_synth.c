@@ -2,11 +2,13 @@
 #include "cli/commands.h"
 #include "synth/synth.h"
 
+#include <dirent.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int run(int argc, char **argv);
 
@@ -22,11 +24,41 @@ const hd_command hd_command_synth = {
         "  --people N    people alive at the start; default 10000\n"
         "  --years A-B   financial years: 2014-2016 is April 2014 to March 2017 (the default)\n"
         "  --seed S      another number, another world; default 1\n"
-        "  --dirty P%    share of rows with one content error; default 2%\n\n"
+        "  --dirty P%    share of rows with one content error; default 2%\n"
+        "  --replace     remove the files of an earlier run from DIR first\n\n"
         "The same options give the same bytes on any number of threads (HDIS_THREADS).\n\n"
         "example: hdis synth --people 10000 --years 2014-2016 --seed 7 --out /tmp/files\n",
     .run = run,
 };
+
+static bool is_synthetic(const char *name)
+{
+    size_t len = strlen(name);
+    return strncmp(name, "NIC000000_", 10) == 0 && len > 4 && strcmp(name + len - 4, ".txt") == 0;
+}
+
+/* Years of two runs in one folder are two populations, and the truth is that of the last one only.
+ * With `replace` the files of the earlier run are removed; its truth is written anew. */
+static hd_code clear_folder(const char *folder, bool replace, hd_err *err)
+{
+    DIR *d = opendir(folder);
+    hd_code rc = HD_OK;
+    if (!d)
+        return HD_OK; /* not there yet; or writing will say what is wrong */
+    for (const struct dirent *e; rc == HD_OK && (e = readdir(d));) {
+        if (!is_synthetic(e->d_name) && strcmp(e->d_name, "truth") != 0)
+            continue;
+        if (!replace)
+            rc = hd_fail(err, HD_CONFLICT,
+                         "%s holds the files of another run; take another folder, or --replace "
+                         "removes them",
+                         folder);
+        else if (is_synthetic(e->d_name) && unlinkat(dirfd(d), e->d_name, 0) != 0)
+            rc = hd_fail_os(err, "cannot remove %s/%s", folder, e->d_name);
+    }
+    closedir(d);
+    return rc;
+}
 
 /* A whole number from text, or false. */
 static bool read_number(const char *text, uint64_t *out)
@@ -60,9 +92,11 @@ static int run(int argc, char **argv)
 {
     const hd_command *c = &hd_command_synth;
     const char *people = "10000", *years = "2014-2016", *seed = "1", *dirty = "2%", *out = NULL;
+    bool replace = false;
     const hd_option options[] = {
         {"people", &people, NULL}, {"years", &years, NULL}, {"seed", &seed, NULL},
-        {"dirty", &dirty, NULL},   {"out", &out, NULL},     {NULL, NULL, NULL},
+        {"dirty", &dirty, NULL},   {"out", &out, NULL},     {"replace", NULL, &replace},
+        {NULL, NULL, NULL},
     };
     char **operands;
     int n_operands, rc = hd_options(c, argc, argv, options, &operands, &n_operands);
@@ -89,7 +123,7 @@ static int run(int argc, char **argv)
     o.folder = folder;
     hd_synth_summary s;
     hd_err err = {0};
-    if (hd_synth_write(&o, &s, &err) != HD_OK)
+    if (clear_folder(out, replace, &err) != HD_OK || hd_synth_write(&o, &s, &err) != HD_OK)
         return hd_report(c, &err);
     printf("%" PRIu64 " rows in %" PRIu64 " files, %.1f MB, %" PRIu64
            " rows with a planted error; the truth is in %s/truth\n",

@@ -328,3 +328,16 @@ def test_nothing_appears_when_a_file_cannot_be_written(tmp_path):
     done = synth(out, 200, ok=False)
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     assert not glob.glob(str(out / "NIC*"))
+
+
+def test_two_runs_do_not_mix(tmp_path):
+    def synth(*args):
+        return subprocess.run([HDIS, "synth", "--people", "50", "--out", str(tmp_path / "f"), *args],
+                              capture_output=True, text=True)
+    assert synth("--years", "2014").returncode == 0
+    before = sorted(os.listdir(tmp_path / "f"))
+    second = synth("--years", "2015")
+    assert second.returncode == 1 and "files of another run" in second.stderr
+    assert sorted(os.listdir(tmp_path / "f")) == before
+    assert synth("--years", "2015", "--replace").returncode == 0
+    assert not [n for n in os.listdir(tmp_path / "f") if "201499" in n]
