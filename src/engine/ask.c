@@ -283,10 +283,8 @@ static hd_code number_argument(const json_t *node, double low, double high, cons
     return HD_OK;
 }
 
-static hd_code read_aggregate(const struct asking *s, const json_t *node, asked_aggregate *g,
-                              hd_err *err)
+static hd_code read_aggregate(const json_t *node, asked_aggregate *g, hd_err *err)
 {
-    (void)s;
     json_t *children = json_object_get(node, "children");
     size_t n = json_array_size(children);
     *g = (asked_aggregate){.def = hd_aggregate_find(hd_tree_function(node))};
@@ -327,7 +325,7 @@ static hd_code add_aggregate(struct asking *s, const json_t *node, size_t *out, 
 {
     asked *a = s->a;
     asked_aggregate g;
-    HD_TRY(read_aggregate(s, node, &g, err));
+    HD_TRY(read_aggregate(node, &g, err));
     for (*out = 0; *out < a->q.n_aggregates; ++*out)
         if (same_aggregate(&a->aggregates[*out], &g)) {
             a->aggregates[*out].is_own_expression |= g.is_own_expression;

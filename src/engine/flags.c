@@ -44,7 +44,7 @@ static hd_code try_codes(hd_engine *e, const asked *a, json_t *argument, hd_duck
     if (!d)
         return HD_OK;
     *n_codes = d->n_codes;
-    return hd_evaluate_codes(e, t, ref->field, d, column, argument, out, err);
+    return hd_evaluate_codes(e, ref->field, d, column, argument, out, err);
 }
 
 /* *is_known stays false when the argument reads no single stored column. */

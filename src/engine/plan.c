@@ -133,11 +133,9 @@ static hd_code dictionary_as_table(hd_engine *e, const hd_dictionary *d, const c
     return HD_OK;
 }
 
-hd_code hd_evaluate_codes(hd_engine *e, const hd_table *t, const hd_field *field,
-                          const hd_dictionary *d, const char *as, json_t *expression,
-                          hd_duck_result **out, hd_err *err)
+hd_code hd_evaluate_codes(hd_engine *e, const hd_field *field, const hd_dictionary *d,
+                          const char *as, json_t *expression, hd_duck_result **out, hd_err *err)
 {
-    (void)t;
     const struct dictionary_table *table;
     *out = NULL;
     HD_TRY(dictionary_as_table(e, d, as, &table, err));
@@ -168,7 +166,7 @@ hd_code hd_any_lut(hd_engine *e, hd_table *t, const any_test *any, loaded_column
     char as[96];
     snprintf(as, sizeof as, "%s#any", any->list->name);
     hd_duck_result *r;
-    HD_TRY(hd_evaluate_codes(e, t, any->list, list->dictionary, as, any->test, &r, err));
+    HD_TRY(hd_evaluate_codes(e, any->list, list->dictionary, as, any->test, &r, err));
     uint8_t *bytes = hd_calloc(list->dictionary->n_codes, 1);
     for (uint32_t c = 1; bytes && c < list->dictionary->n_codes; c++) {
         hd_value v = hd_duck_value(r, c, 0);

@@ -91,7 +91,7 @@ HD_MUST hd_code hd_load_column(hd_engine *e, hd_table *t, const column_ref *ref,
                                hd_err *err);
 /* Evaluate an expression over one column for every code of the column's dictionary (code 0 is NULL).
  * `as` is the name the column has in the expression. */
-HD_MUST hd_code hd_evaluate_codes(hd_engine *e, const hd_table *t, const hd_field *field,
+HD_MUST hd_code hd_evaluate_codes(hd_engine *e, const hd_field *field,
                                   const hd_dictionary *d, const char *as, json_t *expression,
                                   hd_duck_result **out, hd_err *err);
 /* flags.c: a sum, mean or spread of a flag (0, 1, NULL) said with counts; *out is NULL when the node is

@@ -120,7 +120,7 @@ static hd_code evaluate(struct plan *p, json_t *expression, hd_k_codes *codes, h
     if (!HD_GROW(p->results, p->n_results, p->results_cap))
         return hd_fail_nomem(err);
     HD_TRY(hd_load_column(p->e, p->t, &ref, &c, err));
-    HD_TRY(hd_evaluate_codes(p->e, p->t, ref.field, c.dictionary, name, expression, out, err));
+    HD_TRY(hd_evaluate_codes(p->e, ref.field, c.dictionary, name, expression, out, err));
     p->results[p->n_results++] = *out;
     *codes = (hd_k_codes){c.data, c.width, c.dictionary->n_codes};
     return HD_OK;
@@ -587,7 +587,7 @@ static hd_code figure(const struct plan *p, const hd_k_answer *answer, const hd_
 }
 
 /* Bytes of every text that a cell may hold, so that cells own their text. */
-static size_t text_bytes(const struct plan *p, const hd_k_answer *answer)
+static size_t text_bytes(const struct plan *p)
 {
     size_t n = 0;
     for (size_t k = 0; k < p->q.n_groups; k++)
@@ -598,7 +598,6 @@ static size_t text_bytes(const struct plan *p, const hd_k_answer *answer)
         for (uint32_t s = 0; p->rank_values[i] && s < p->measures[i].n_ranks; s++)
             if (p->rank_values[i][s].type == HD_TEXT && !p->rank_values[i][s].is_null)
                 n += p->rank_values[i][s].text.len;
-    (void)answer;
     return n;
 }
 
@@ -615,7 +614,7 @@ static hd_code make_cells(struct plan *p, const hd_k_answer *answer, hd_cells **
 {
     size_t n_keys = p->q.n_groups, n_measures = p->q.n_measures;
     hd_cells *c;
-    HD_TRY(hd_cells_new(&c, n_keys, n_measures, answer->n_cells, text_bytes(p, answer), err));
+    HD_TRY(hd_cells_new(&c, n_keys, n_measures, answer->n_cells, text_bytes(p), err));
     char *to = c->text_;
     for (size_t k = 0; k < n_keys; k++)
         for (uint32_t s = 0; s < p->groups[k].n_slots; s++)

@@ -80,11 +80,9 @@ static hd_code visit_slots(json_t *node, hd_tree_visit visit, void *ctx, hd_err 
                 json_array_set_new(node, i, other);
         }
     } else if (json_is_object(node)) {
-        const char *key;
         json_t *child;
         void *at = json_object_iter(node);
         while (at && rc == HD_OK) {
-            key = json_object_iter_key(at);
             child = json_object_iter_value(at);
             if (!hd_tree_is_expression(child)) {
                 rc = visit_slots(child, visit, ctx, err);
@@ -93,7 +91,6 @@ static hd_code visit_slots(json_t *node, hd_tree_visit visit, void *ctx, hd_err 
                 if (other)
                     json_object_iter_set_new(node, at, other);
             }
-            (void)key;
             at = json_object_iter_next(node, at);
         }
     }
