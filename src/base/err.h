@@ -25,7 +25,8 @@ typedef enum hd_code {
     HD_NOTFOUND, /* named thing does not exist                             */
     HD_CONFLICT, /* exists already, in use, or would overwrite newer data  */
     HD_LIMIT,    /* a stated limit would be passed                         */
-    HD_INVALID   /* what the caller or the user asked for makes no sense   */
+    HD_INVALID,  /* what the caller or the user asked for makes no sense   */
+    HD_CANCELLED /* the asker stopped it                                   */
 } hd_code;
 
 typedef struct hd_err {

@@ -15,6 +15,8 @@
 
 #include "base/err.h"
 
+#include <stdatomic.h>
+
 typedef struct hd_k_codes {
     const void *data;
     unsigned width;   /* 1, 2 or 4 bytes */
@@ -74,6 +76,8 @@ typedef struct hd_k_question {
     const uint32_t *sets;    /* grouping sets: bit g set when group g is a key; at least one */
     const hd_k_measure *measures;
     uint64_t max_bytes;      /* refuse with HD_LIMIT, naming the need, rather than use more */
+    const atomic_bool *stop; /* NULL, or: end with HD_CANCELLED soon after it becomes true. Every
+                              * scan looks at it between batches of rows (hd_k_go_on)      */
 } hd_k_question;
 
 typedef struct hd_k_tally {

@@ -432,6 +432,7 @@ hd_code hd_k_scan_scalar(hd_k_lane *lane, hd_err *err)
     batch b;
     HD_GO(open_batch(&b, lane, &memory, err));
     for (b.base = lane->first; b.base < lane->end; b.base += BATCH) {
+        HD_GO(hd_k_go_on(b.q, err));
         b.n_rows = lane->end - b.base < BATCH ? (size_t)(lane->end - b.base) : BATCH;
         HD_GO(scan_batch(&b, err));
     }

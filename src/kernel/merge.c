@@ -401,10 +401,14 @@ static hd_code merge_lanes(const hd_k_plan *p, const hd_k_lane *lanes, hd_k_answ
     HD_GO(find_cells(&m, err));
     HD_GO(make_answer(&m, err));
     for (size_t set = 0; set < p->q->n_sets; set++) {
-        for (size_t class = 0; class < p->n_classes; class ++)
+        for (size_t class = 0; class < p->n_classes; class ++) {
+            HD_GO(hd_k_go_on(p->q, err));
             HD_GO(merge_class(&m, set, class, err));
-        for (size_t measure = 0; measure < p->q->n_measures; measure++)
+        }
+        for (size_t measure = 0; measure < p->q->n_measures; measure++) {
+            HD_GO(hd_k_go_on(p->q, err));
             HD_GO(merge_measure(&m, set, measure, err));
+        }
     }
 out:
     free_cells(&m);

@@ -71,6 +71,14 @@ HD_MUST hd_code hd_k_plan_make(hd_k_plan *p, const hd_k_question *q, const hd_k_
                                size_t n_lanes_max, hd_err *err);
 void hd_k_plan_free(hd_k_plan *p);
 
+/* HD_CANCELLED when the asker stopped the question. */
+static inline hd_code hd_k_go_on(const hd_k_question *q, hd_err *err)
+{
+    return q->stop && atomic_load_explicit(q->stop, memory_order_relaxed)
+               ? hd_fail(err, HD_CANCELLED, "the question was stopped")
+               : HD_OK;
+}
+
 /* HD_LIMIT with the standard text. */
 hd_code hd_k_fail_limit(const hd_k_question *q, uint64_t need, hd_err *err);
 

@@ -581,6 +581,26 @@ static void too_much_memory_is_refused(void **state)
     assert_true(was_refused && was_answered);
 }
 
+static void a_stopped_question_ends(void **state)
+{
+    (void)state;
+    hd_err err;
+    hd_k_answer a;
+    atomic_bool stop = false;
+    hd_rng r = hd_rng_stream(6, 8193);
+    made *t = random_question(&r, 8193);
+    t->q.stop = &stop;
+    for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
+        atomic_store(&stop, false);
+        assert_int_equal(hd_k_run(&t->q, &ways[w], hd_k_scan_scalar, &a, &err), HD_OK);
+        hd_k_answer_free(&a);
+        atomic_store(&stop, true);
+        assert_int_equal(hd_k_run(&t->q, &ways[w], hd_k_scan_scalar, &a, &err), HD_CANCELLED);
+        assert_int_equal(a.n_cells, 0);
+    }
+    unmake(t);
+}
+
 static void too_many_combinations_are_refused(void **state)
 {
     (void)state;
@@ -753,6 +773,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(random_small_questions_match),
         cmocka_unit_test(random_questions_at_borders_match),
         cmocka_unit_test(too_much_memory_is_refused),
+        cmocka_unit_test(a_stopped_question_ends),
         cmocka_unit_test(too_many_combinations_are_refused),
         cmocka_unit_test(wrong_questions_are_found),
         cmocka_unit_test(kernels_are_picked_by_name),
