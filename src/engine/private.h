@@ -115,6 +115,18 @@ HD_MUST hd_code hd_run_kernel(hd_engine *e, const asked *a, hd_table *t, hd_cell
                               hd_err *err);
 HD_MUST hd_code hd_run_duckdb(hd_engine *e, const asked *a, hd_table *t, hd_cells **out,
                               hd_err *err);
+/* The kernel's plan alone, for chosen.c. */
+typedef struct plan hd_kernel_plan;
+HD_MUST hd_code hd_kernel_plan_make(hd_engine *e, const asked *a, hd_table *t,
+                                    hd_kernel_plan **out, hd_err *err);
+void hd_kernel_plan_free(hd_kernel_plan *p); /* NULL is allowed */
+const struct hd_k_question *hd_kernel_plan_question(const hd_kernel_plan *p);
+const hd_value *hd_kernel_plan_slots(const hd_kernel_plan *p, size_t key);
+/* The rows that pass WHERE, by person: person, record, every key, and for each given aggregate
+ * whether the row contributes to it. records: one a row of the table. */
+HD_MUST hd_code hd_duckdb_rows(hd_engine *e, const asked *a, hd_table *t, const uint64_t *records,
+                               const size_t *aggregates, size_t n_aggregates, hd_duck_result **out,
+                               hd_err *err);
 /* Why the kernel cannot run it, or NULL. Static text. */
 const char *hd_kernel_obstacle(const asked *a);
 

@@ -21,6 +21,7 @@ struct route {
     char names[MAX_COLUMNS][96];
     size_t n_columns;
     uint8_t *flags[HD_MAX_ANY];
+    const uint64_t *records; /* identities of the rows, or NULL */
 };
 
 /* ---- the view ------------------------------------------------------------------------------------ */
@@ -98,6 +99,13 @@ static hd_code make_view(struct route *r, hd_err *err)
 {
     const asked *a = r->a;
     HD_TRY(add_column(r, "#person", err));
+    if (r->records) {
+        hd_duck_codes *c;
+        HD_TRY(new_column(r, "#record", &c, err));
+        c->type = HD_INTEGER;
+        c->data = r->records;
+        c->width = 8;
+    }
     HD_TRY(collect_tree(r, a->where, err));
     for (size_t k = 0; k < a->q.n_keys; k++)
         HD_TRY(collect_tree(r, a->keys[k], err));
@@ -137,7 +145,7 @@ static hd_code put_value(struct route *r, hd_buf *sql, json_t *tree, hd_type typ
 static hd_code put_inner(struct route *r, hd_buf *sql, hd_err *err)
 {
     const asked *a = r->a;
-    hd_buf_str(sql, "(SELECT \"#person\" AS p");
+    hd_buf_printf(sql, "(SELECT \"#person\" AS p%s", r->records ? ", \"#record\" AS r" : "");
     for (size_t k = 0; k < a->q.n_keys; k++) {
         hd_buf_str(sql, ", ");
         HD_TRY(put_value(r, sql, a->keys[k], a->key_views[k].type, false, err));
@@ -367,6 +375,55 @@ hd_code hd_run_duckdb(hd_engine *e, const asked *a, hd_table *t, hd_cells **out,
     HD_GO(make_cells(a, result, out, err));
 out:
     hd_duck_result_free(result);
+    hd_buf_free(&sql);
+    for (size_t i = 0; i < HD_MAX_ANY; i++)
+        hd_secret_unmap(r->flags[i], hd_table_rows(t));
+    hd_free(r);
+    return rc;
+}
+
+/* ---- rows ------------------------------------------------------------------------------------------ */
+
+static hd_code rows_statement(struct route *r, const size_t *aggregates, size_t n, hd_buf *sql,
+                              hd_err *err)
+{
+    const asked *a = r->a;
+    hd_buf_str(sql, "SELECT p, r");
+    for (size_t k = 0; k < a->q.n_keys; k++)
+        hd_buf_printf(sql, ", k%zu", k);
+    for (size_t i = 0; i < n; i++) {
+        const asked_aggregate *g = &a->aggregates[aggregates[i]];
+        hd_buf_str(sql, ", TRUE");
+        if (g->filter)
+            hd_buf_printf(sql, " AND coalesce(f%zu, FALSE)", aggregates[i]);
+        if (g->argument && !g->is_person)
+            hd_buf_printf(sql, " AND x%zu IS NOT NULL", aggregates[i]);
+    }
+    hd_buf_str(sql, " FROM ");
+    HD_TRY(put_inner(r, sql, err));
+    hd_buf_str(sql, " ORDER BY p NULLS FIRST, r");
+    return hd_buf_check(sql, err);
+}
+
+hd_code hd_duckdb_rows(hd_engine *e, const asked *a, hd_table *t, const uint64_t *records,
+                       const size_t *aggregates, size_t n_aggregates, hd_duck_result **out,
+                       hd_err *err)
+{
+    *out = NULL;
+    struct route *r = hd_calloc(1, sizeof *r);
+    if (!r)
+        return hd_fail_nomem(err);
+    r->e = e;
+    r->a = a;
+    r->t = t;
+    r->records = records;
+    hd_buf sql;
+    hd_buf_init(&sql, 1u << 26);
+    hd_code rc;
+    HD_GO(make_view(r, err));
+    HD_GO(rows_statement(r, aggregates, n_aggregates, &sql, err));
+    HD_GO(hd_duck_query(e->duck, sql.data, out, err));
+out:
     hd_buf_free(&sql);
     for (size_t i = 0; i < HD_MAX_ANY; i++)
         hd_secret_unmap(r->flags[i], hd_table_rows(t));

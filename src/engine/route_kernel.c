@@ -670,3 +670,39 @@ out:
     plan_free(p);
     return rc;
 }
+
+/* ---- the plan alone ------------------------------------------------------------------------------ */
+
+hd_code hd_kernel_plan_make(hd_engine *e, const asked *a, hd_table *t, hd_kernel_plan **out,
+                            hd_err *err)
+{
+    *out = NULL;
+    struct plan *p = hd_calloc(1, sizeof *p);
+    if (!p)
+        return hd_fail_nomem(err);
+    p->e = e;
+    p->a = a;
+    p->t = t;
+    hd_code rc = plan_all(p, err);
+    if (rc == HD_OK)
+        *out = p;
+    else
+        plan_free(p);
+    return rc;
+}
+
+void hd_kernel_plan_free(hd_kernel_plan *p)
+{
+    if (p)
+        plan_free(p);
+}
+
+const hd_k_question *hd_kernel_plan_question(const hd_kernel_plan *p)
+{
+    return &p->q;
+}
+
+const hd_value *hd_kernel_plan_slots(const hd_kernel_plan *p, size_t key)
+{
+    return p->slot_values[key];
+}

@@ -1,0 +1,457 @@
+/* chosen.c - see chosen.h. Two sources of rows: the kernel's plan, evaluated block by block, or the
+ * rows that DuckDB gives where the kernel has no plan. Both give the same blocks.
+ */
+#include "engine/chosen.h"
+#include "base/alloc.h"
+#include "base/intern.h"
+#include "engine/private.h"
+#include "kernel/kernel.h"
+
+#include <string.h>
+
+enum { BATCH = 4096, MAX_LANES = 16, LANE_ROWS = 1 << 16, FALSE = 0, TRUE = 1, UNKNOWN = 2 };
+
+/* A set of contributing records: its filter, and the argument that must have a value. */
+typedef struct class {
+    const json_t *filter, *argument; /* NULL: none */
+    int32_t node;                    /* kernel */
+    const hd_k_codes *codes;
+    const uint8_t *has_value;
+} class;
+
+/* The values of one key as slots (DuckDB's rows). */
+typedef struct slots {
+    hd_intern *names;
+    hd_value *values;
+    size_t cap;
+} slots;
+
+struct hd_chosen {
+    const asked *a;
+    const uint32_t *persons;
+    uint64_t n_rows;
+    uint64_t seed;
+    loaded_column date; /* data NULL: the table has no date */
+    size_t n_classes;
+    class classes[HD_MAX_AGGREGATES + 1];
+    unsigned class_of[HD_MAX_AGGREGATES];
+    size_t n_lanes;
+    uint64_t starts[MAX_LANES + 1];
+    hd_kernel_plan *plan; /* the kernel's, or else: */
+    hd_duck_result *rows;
+    slots keys[HD_MAX_KEYS];
+    uint32_t *row_slots; /* n_keys x rows */
+};
+
+/* ---- identities ----------------------------------------------------------------------------- */
+
+static uint64_t mix(uint64_t x)
+{
+    x ^= x >> 32;
+    x *= UINT64_C(0xE9846AF9B1A615D);
+    x ^= x >> 32;
+    x *= UINT64_C(0xE9846AF9B1A615D);
+    return x ^ x >> 28;
+}
+
+/* Where the walk over the records of a person has come to. */
+typedef struct walk {
+    uint32_t person, nth;
+    int64_t date;
+    bool began;
+} walk;
+
+static int64_t date_of(const loaded_column *c, uint64_t row)
+{
+    if (!c->data)
+        return 0;
+    const hd_column codes = {.width = c->width, .data = c->data};
+    return c->dictionary->integers[hd_code_at(&codes, row)];
+}
+
+static uint64_t identity(const hd_chosen *c, walk *w, uint64_t row)
+{
+    uint32_t person = c->persons[row];
+    int64_t date = date_of(&c->date, row);
+    bool same = w->began && w->person == person && w->date == date;
+    w->nth = same ? w->nth + 1 : 0;
+    w->person = person;
+    w->date = date;
+    w->began = true;
+    uint64_t x = mix(c->seed ^ ((uint64_t)person << 32 | (uint32_t)date));
+    x = mix(x + w->nth);
+    return x ? x : 1;
+}
+
+/* ---- preparing ------------------------------------------------------------------------------ */
+
+static bool same_tree(const json_t *a, const json_t *b)
+{
+    return (a == NULL) == (b == NULL) && (!a || json_equal(a, b));
+}
+
+static void find_classes(hd_chosen *c)
+{
+    const asked *a = c->a;
+    for (size_t i = 0; i < a->q.n_aggregates; i++) {
+        const asked_aggregate *g = &a->aggregates[i];
+        const class k = {.filter = g->filter, .argument = g->is_person ? NULL : g->argument};
+        size_t at = 0;
+        while (at < c->n_classes && !(same_tree(c->classes[at].filter, k.filter) &&
+                                      same_tree(c->classes[at].argument, k.argument)))
+            at++;
+        if (at == c->n_classes)
+            c->classes[c->n_classes++] = k;
+        c->class_of[i] = (unsigned)at;
+    }
+    if (c->n_classes == 0)
+        c->n_classes = 1; /* keys only: the rows themselves */
+}
+
+static hd_code find_date(hd_chosen *c, hd_engine *e, hd_table *t, hd_err *err)
+{
+    const hd_field *f = *c->a->table->period ? hd_table_def_field(c->a->table, c->a->table->period)
+                                             : NULL;
+    int at = f ? hd_table_find(t, f->name) : -1;
+    if (at < 0 || hd_table_column_spec(t, (size_t)at)->kind != HD_COLUMN_CODES ||
+        hd_table_dictionary(t, (size_t)at)->type == HD_TEXT ||
+        hd_table_dictionary(t, (size_t)at)->type == HD_DECIMAL)
+        return HD_OK;
+    const column_ref ref = {.field = f, .any = -1};
+    return hd_load_column(e, t, &ref, &c->date, err);
+}
+
+/* Lanes begin where a person begins; the records linked to nobody lie in the first one. */
+static void cut_lanes(hd_chosen *c)
+{
+    uint64_t n = c->n_rows / LANE_ROWS;
+    n = n < 1 ? 1 : n > MAX_LANES ? MAX_LANES : n;
+    for (uint64_t i = 1; i < n; i++) {
+        uint64_t at = c->n_rows / n * i;
+        if (at < c->starts[c->n_lanes])
+            at = c->starts[c->n_lanes];
+        while (at < c->n_rows && (c->persons[at] == 0 || (at && c->persons[at] == c->persons[at - 1])))
+            at++;
+        if (at > c->starts[c->n_lanes] && at < c->n_rows)
+            c->starts[++c->n_lanes] = at;
+    }
+    c->starts[++c->n_lanes] = c->n_rows;
+}
+
+static void bind_classes(hd_chosen *c)
+{
+    const hd_k_question *q = hd_kernel_plan_question(c->plan);
+    c->classes[0].node = -1;
+    for (size_t i = q->n_measures; i-- > 0;) {
+        class *k = &c->classes[c->class_of[i]];
+        const hd_k_measure *m = &q->measures[i];
+        k->node = m->filter;
+        k->codes = m->has_value ? &m->codes : NULL;
+        k->has_value = m->has_value;
+    }
+}
+
+/* ---- DuckDB's rows -------------------------------------------------------------------------- */
+
+static hd_code slot_of(slots *s, const hd_value *v, hd_buf *name, uint32_t *out, hd_err *err)
+{
+    hd_buf_clear(name);
+    hd_buf_char(name, v->is_null ? 'n' : 'v');
+    if (!v->is_null && v->type == HD_TEXT)
+        hd_buf_add(name, v->text.bytes, v->text.len);
+    else if (!v->is_null)
+        hd_buf_add(name, &v->integer, sizeof v->integer);
+    HD_TRY(hd_buf_check(name, err));
+    HD_TRY(hd_intern_add(s->names, name->data, name->len, out, err));
+    if (!HD_GROW(s->values, *out, s->cap))
+        return hd_fail_nomem(err);
+    s->values[*out] = *v;
+    return HD_OK;
+}
+
+static hd_code fetch_rows(hd_chosen *c, hd_engine *e, hd_table *t, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    size_t n_keys = c->a->q.n_keys;
+    size_t first[HD_MAX_AGGREGATES + 1];
+    hd_buf name;
+    hd_buf_init(&name, (size_t)1 << 24);
+    uint64_t *records = hd_secret_map((size_t)c->n_rows * sizeof *records);
+    if (!records) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    walk w = {0};
+    for (uint64_t row = 0; row < c->n_rows; row++)
+        records[row] = identity(c, &w, row);
+    for (size_t k = c->n_classes; k-- > 0;)
+        for (size_t i = c->a->q.n_aggregates; i-- > 0;)
+            if (c->class_of[i] == k)
+                first[k] = i;
+    HD_GO(hd_duckdb_rows(e, c->a, t, records, first, c->a->q.n_aggregates ? c->n_classes : 0,
+                         &c->rows, err));
+    size_t n = hd_duck_n_rows(c->rows);
+    c->row_slots = hd_calloc(n * n_keys + 1, sizeof *c->row_slots);
+    if (!c->row_slots) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    for (size_t k = 0; k < n_keys; k++) {
+        c->keys[k].names = hd_intern_new();
+        if (!c->keys[k].names) {
+            rc = hd_fail_nomem(err);
+            goto out;
+        }
+        for (size_t row = 0; row < n; row++) {
+            hd_value v = hd_duck_value(c->rows, row, 2 + k);
+            v.type = c->a->key_views[k].type;
+            HD_GO(slot_of(&c->keys[k], &v, &name, &c->row_slots[k * n + row], err));
+        }
+    }
+    c->n_lanes = 1;
+    c->starts[1] = n;
+out:
+    hd_secret_unmap(records, (size_t)c->n_rows * sizeof *records);
+    hd_buf_free(&name);
+    return rc;
+}
+
+static hd_code scan_fetched(const hd_chosen *c, hd_chosen_block *b, uint32_t *persons,
+                            uint64_t *records, uint64_t *classes,
+                            hd_code (*take)(void *ctx, const hd_chosen_block *b, hd_err *err),
+                            void *ctx, hd_err *err)
+{
+    size_t n = hd_duck_n_rows(c->rows), n_keys = c->a->q.n_keys;
+    b->stride = n;
+    for (size_t at = 0; at < n; at += BATCH) {
+        size_t end = at + BATCH < n ? at + BATCH : n;
+        b->n = 0;
+        b->slots = c->row_slots + at;
+        for (size_t row = at; row < end; row++, b->n++) {
+            hd_value person = hd_duck_value(c->rows, row, 0);
+            persons[b->n] = person.is_null ? 0 : (uint32_t)person.integer;
+            records[b->n] = (uint64_t)hd_duck_value(c->rows, row, 1).integer;
+            classes[b->n] = c->a->q.n_aggregates == 0;
+            for (size_t k = 0; k < (c->a->q.n_aggregates ? c->n_classes : 0); k++) {
+                hd_value v = hd_duck_value(c->rows, row, 2 + n_keys + k);
+                if (!v.is_null && v.integer)
+                    classes[b->n] |= UINT64_C(1) << k;
+            }
+        }
+        HD_TRY(take(ctx, b, err));
+    }
+    return HD_OK;
+}
+
+/* ---- the kernel's rows ---------------------------------------------------------------------- */
+
+typedef struct scan {
+    const hd_chosen *c;
+    const hd_k_question *q;
+    uint8_t *truth; /* n_nodes x BATCH */
+    uint64_t base;
+    size_t n;
+} scan;
+
+static uint32_t code_at(const hd_k_codes *c, uint64_t i)
+{
+    const hd_column codes = {.width = c->width, .data = c->data};
+    return hd_code_at(&codes, i);
+}
+
+static void eval_atom(const scan *s, const hd_k_atom *a, uint8_t *out)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        uint64_t row = s->base + i;
+        if (!a->starts) {
+            out[i] = a->lut[code_at(&a->codes, row)];
+            continue;
+        }
+        out[i] = FALSE;
+        for (uint64_t e = a->starts[row]; e < a->starts[row + 1] && out[i] != TRUE; e++)
+            out[i] = a->lut[code_at(&a->codes, e)] == TRUE;
+    }
+}
+
+static void eval_node(const scan *s, const hd_k_node *node, uint8_t *out)
+{
+    const uint8_t *x = s->truth + (size_t)node->a * BATCH, *y = s->truth + (size_t)node->b * BATCH;
+    for (size_t i = 0; i < s->n; i++)
+        switch (node->op) {
+        case HD_K_AND:
+            out[i] = x[i] == FALSE || y[i] == FALSE ? FALSE
+                     : x[i] == TRUE && y[i] == TRUE ? TRUE
+                                                    : UNKNOWN;
+            break;
+        case HD_K_OR:
+            out[i] = x[i] == TRUE || y[i] == TRUE       ? TRUE
+                     : x[i] == FALSE && y[i] == FALSE ? FALSE
+                                                        : UNKNOWN;
+            break;
+        case HD_K_NOT:
+            out[i] = x[i] == UNKNOWN ? UNKNOWN : x[i] == FALSE;
+            break;
+        default:
+            out[i] = x[i] == TRUE;
+        }
+}
+
+static uint64_t classes_of(const scan *s, size_t i)
+{
+    uint64_t bits = 0;
+    for (size_t k = 0; k < s->c->n_classes; k++) {
+        const class *g = &s->c->classes[k];
+        bool in = (g->node < 0 || s->truth[(size_t)g->node * BATCH + i] == TRUE) &&
+                  (!g->has_value || g->has_value[code_at(g->codes, s->base + i)]);
+        bits |= (uint64_t)in << k;
+    }
+    return bits;
+}
+
+static hd_code scan_lane(scan *s, size_t lane, hd_chosen_block *b, uint32_t *persons,
+                         uint64_t *records, uint64_t *classes, uint32_t *slots_of,
+                         hd_code (*take)(void *ctx, const hd_chosen_block *b, hd_err *err),
+                         void *ctx, hd_err *err)
+{
+    const hd_chosen *c = s->c;
+    walk w = {0};
+    b->stride = BATCH;
+    b->slots = slots_of;
+    for (s->base = c->starts[lane]; s->base < c->starts[lane + 1]; s->base += s->n) {
+        s->n = c->starts[lane + 1] - s->base < BATCH ? c->starts[lane + 1] - s->base : BATCH;
+        for (size_t i = 0; i < s->q->n_nodes; i++)
+            if (s->q->nodes[i].op == HD_K_ATOM)
+                eval_atom(s, &s->q->atoms[s->q->nodes[i].a], s->truth + i * BATCH);
+            else
+                eval_node(s, &s->q->nodes[i], s->truth + i * BATCH);
+        b->n = 0;
+        for (size_t i = 0; i < s->n; i++) {
+            uint64_t record = identity(c, &w, s->base + i);
+            if (s->q->where >= 0 && s->truth[(size_t)s->q->where * BATCH + i] != TRUE)
+                continue;
+            uint64_t bits = classes_of(s, i);
+            if (!bits)
+                continue;
+            persons[b->n] = c->persons[s->base + i];
+            records[b->n] = record;
+            classes[b->n] = bits;
+            for (size_t k = 0; k < s->q->n_groups; k++)
+                slots_of[k * BATCH + b->n] =
+                    s->q->groups[k].lut[code_at(&s->q->groups[k].codes, s->base + i)];
+            b->n++;
+        }
+        if (b->n)
+            HD_TRY(take(ctx, b, err));
+    }
+    return HD_OK;
+}
+
+/* ---- outside -------------------------------------------------------------------------------- */
+
+hd_code hd_chosen_open(hd_chosen **out, hd_engine *e, const hd_question *q, hd_err *err)
+{
+    static const char purpose[] = "identity of records";
+    hd_table *t;
+    hd_code rc;
+    *out = NULL;
+    hd_chosen *c = hd_calloc(1, sizeof *c);
+    if (!c)
+        return hd_fail_nomem(err);
+    c->a = (const asked *)q;
+    HD_GO(hd_vault_table(e->vault, q->table, &t, err));
+    c->seed = hd_vault_key_hash(e->vault, purpose, sizeof purpose - 1);
+    c->n_rows = hd_table_rows(t);
+    HD_GO(hd_table_persons(t, &c->persons, err));
+    HD_GO(find_date(c, e, t, err));
+    find_classes(c);
+    if (q->fallback_reason) {
+        HD_GO(fetch_rows(c, e, t, err));
+    } else {
+        cut_lanes(c);
+        HD_GO(hd_kernel_plan_make(e, c->a, t, &c->plan, err));
+        bind_classes(c);
+    }
+    *out = c;
+    c = NULL;
+out:
+    hd_chosen_free(c);
+    return rc;
+}
+
+void hd_chosen_free(hd_chosen *c)
+{
+    if (!c)
+        return;
+    for (size_t k = 0; k < HD_MAX_KEYS; k++) {
+        hd_intern_free(c->keys[k].names);
+        hd_free(c->keys[k].values);
+    }
+    hd_free(c->row_slots);
+    hd_duck_result_free(c->rows);
+    hd_kernel_plan_free(c->plan);
+    hd_free(c);
+}
+
+size_t hd_chosen_n_classes(const hd_chosen *c)
+{
+    return c->n_classes;
+}
+
+unsigned hd_chosen_class_of(const hd_chosen *c, size_t aggregate)
+{
+    return c->class_of[aggregate];
+}
+
+uint32_t hd_chosen_n_slots(const hd_chosen *c, size_t key)
+{
+    return c->rows ? hd_intern_count(c->keys[key].names)
+                   : hd_kernel_plan_question(c->plan)->groups[key].n_slots;
+}
+
+hd_value hd_chosen_slot_value(const hd_chosen *c, size_t key, uint32_t slot)
+{
+    hd_value v = c->rows ? c->keys[key].values[slot] : hd_kernel_plan_slots(c->plan, key)[slot];
+    v.type = c->a->key_views[key].type;
+    return v;
+}
+
+size_t hd_chosen_n_lanes(const hd_chosen *c)
+{
+    return c->n_lanes;
+}
+
+hd_code hd_chosen_scan(const hd_chosen *c, size_t lane,
+                       hd_code (*take)(void *ctx, const hd_chosen_block *b, hd_err *err),
+                       void *ctx, hd_err *err)
+{
+    hd_code rc;
+    scan s = {.c = c, .q = c->plan ? hd_kernel_plan_question(c->plan) : NULL};
+    size_t n_nodes = s.q ? s.q->n_nodes : 0;
+    uint32_t *persons = hd_calloc(BATCH, sizeof *persons);
+    uint64_t *records = hd_calloc(BATCH, sizeof *records), *classes = hd_calloc(BATCH, sizeof *classes);
+    uint32_t *of_keys = hd_calloc((c->a->q.n_keys + 1) * BATCH, sizeof *of_keys);
+    s.truth = hd_calloc(n_nodes + 1, BATCH);
+    hd_chosen_block b = {.persons = persons, .records = records, .classes = classes};
+    if (!persons || !records || !classes || !of_keys || !s.truth) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    if (c->rows)
+        HD_GO(scan_fetched(c, &b, persons, records, classes, take, ctx, err));
+    else
+        HD_GO(scan_lane(&s, lane, &b, persons, records, classes, of_keys, take, ctx, err));
+out:
+    hd_free(persons);
+    hd_free(records);
+    hd_free(classes);
+    hd_free(of_keys);
+    hd_free(s.truth);
+    return rc;
+}
+
+const uint32_t *hd_question_sets(const hd_question *q, size_t *n)
+{
+    const asked *a = (const asked *)q;
+    *n = a->n_sets;
+    return a->sets;
+}
