@@ -10,8 +10,11 @@
 
 #include "base/alloc.h"
 #include "base/io.h"
+#include "base/par.h"
 #include "cli/command.h"
 #include "cli/stat_io.h"
+
+enum { PART_ROWS = 1 << 13 };
 
 static const hd_stat_method *const tables[] = {hd_stat_basic,     hd_stat_standard, hd_stat_funnel,
                                                hd_stat_spc,       hd_stat_cusum,    hd_stat_models,
@@ -265,12 +268,12 @@ static hd_code run_once(hd_stat *s, hd_err *err)
 }
 
 /* A group that ended must not come back: its figures were written already. */
-static hd_code check_new_group(hd_stat *s, hd_intern *seen, hd_err *err)
+static hd_code check_new_group(hd_stat *s, size_t row, hd_intern *seen, hd_err *err)
 {
     hd_buf key;
     hd_buf_init(&key, SIZE_MAX / 2);
     for (size_t c = 0; c < s->n_group_columns; c++) {
-        hd_buf_str(&key, hd_stat_cell(s, 0, s->group_columns[c]));
+        hd_buf_str(&key, hd_stat_cell(s, row, s->group_columns[c]));
         hd_buf_char(&key, '\0');
     }
     uint32_t before = hd_intern_count(seen), id;
@@ -279,35 +282,177 @@ static hd_code check_new_group(hd_stat *s, hd_intern *seen, hd_err *err)
         rc = hd_intern_add(seen, key.data, key.len, &id, err);
     hd_buf_free(&key);
     if (rc == HD_OK && hd_intern_count(seen) == before)
-        rc = hd_stat_refuse(s, 0, -1, err,
+        rc = hd_stat_refuse(s, row, -1, err,
                             "its group ended before: sort the rows by group or leave out --sorted");
     return rc;
 }
 
-static hd_code run_batches(hd_stat *s, hd_err *err)
+static void show(hd_stat *s, size_t from, size_t to)
+{
+    s->view = NULL;
+    s->first_shown = from;
+    s->n_shown = to - from;
+}
+
+static hd_code read_all(hd_stat *s, hd_err *err)
+{
+    for (bool more = true; more;)
+        HD_TRY(hd_stat_read_more(s, 0, &more, err));
+    show(s, 0, s->batch.n_rows);
+    return HD_OK;
+}
+
+hd_code hd_stat_next(hd_stat *s, bool *more, hd_err *err)
+{
+    if (s->view) { /* --settings: everything is there */
+        *more = !s->seen;
+        s->seen = true;
+        return HD_OK;
+    }
+    HD_TRY(hd_stat_read_more(s, s->batch.n_rows, more, err));
+    show(s, 0, s->batch.n_rows);
+    return HD_OK;
+}
+
+/* Rows, or groups of rows, of a batch that do not know of each other: unit i is the rows from
+ * starts[i] to starts[i + 1]. Parts of some units are worked on at once, each by a copy of s with
+ * its own output. */
+typedef struct units {
+    size_t *starts, n, cap;
+} units;
+
+typedef struct part {
+    hd_stat s;
+    const units *units;
+    size_t from, to;
+} part;
+
+static hd_code run_units(hd_stat *s, const units *u, size_t from, size_t to, hd_err *err)
+{
+    for (size_t i = from; i < to; i++) {
+        show(s, u->starts[i], u->starts[i + 1]);
+        HD_TRY(run_once(s, err));
+    }
+    return HD_OK;
+}
+
+static hd_code run_part(void *context, size_t which, hd_err *err)
+{
+    part *p = (part *)context + which;
+    return run_units(&p->s, p->units, p->from, p->to, err);
+}
+
+static hd_code run_parts(hd_stat *s, const units *u, size_t from, hd_err *err)
 {
     hd_code rc = HD_OK;
-    bool more, ran = false;
-    bool one_group = s->method->grouped && hd_stat_switch(s, "sorted");
-    size_t max = s->method->input == HD_STAT_ROWS && !hd_stat_text(s, "group") ? 1 << 16 : SIZE_MAX;
-    HD_TRY(set_groups(s, err));
+    size_t n = 0, rows = u->starts[u->n] - u->starts[from];
+    part *parts = hd_calloc(rows / PART_ROWS + 1, sizeof *parts);
+    if (!parts)
+        return hd_fail_nomem(err);
+    for (size_t i = from; i < u->n; n++) {
+        part *p = &parts[n];
+        *p = (part){.s = *s, .units = u, .from = i};
+        hd_buf_init(&p->s.out, SIZE_MAX / 2);
+        p->s.keep_output = true;
+        while (i < u->n && u->starts[i] - u->starts[p->from] < PART_ROWS)
+            i++;
+        if (u->starts[u->n] - u->starts[i] < PART_ROWS)
+            i = u->n;
+        p->to = i;
+    }
+    HD_GO(hd_par_run(n, run_part, parts, err));
+    for (size_t i = 0; i < n; i++) {
+        HD_GO(hd_buf_check(&parts[i].s.out, err));
+        hd_buf_add(&s->out, parts[i].s.out.data, parts[i].s.out.len);
+        HD_GO(hd_stat_flush_full(s, err));
+    }
+out:
+    for (size_t i = 0; i < n; i++)
+        hd_buf_free(&parts[i].s.out);
+    hd_free(parts);
+    return rc;
+}
+
+static hd_code add_unit(units *u, size_t start, hd_err *err)
+{
+    if (!HD_GROW(u->starts, u->n, u->cap))
+        return hd_fail_nomem(err);
+    u->starts[u->n++] = start;
+    return HD_OK;
+}
+
+static bool same_group(const hd_stat *s, size_t a, size_t b)
+{
+    for (size_t c = 0; c < s->n_group_columns; c++)
+        if (strcmp(hd_stat_cell(s, a, s->group_columns[c]),
+                   hd_stat_cell(s, b, s->group_columns[c])) != 0)
+            return false;
+    return true;
+}
+
+/* The units of the batch, ended by the row after the last; `known` rows are of one group. The group
+ * at the end is left out while it may go on. */
+static hd_code find_units(hd_stat *s, bool sorted, size_t known, bool more, hd_intern *seen,
+                          units *u, hd_err *err)
+{
+    size_t n = s->batch.n_rows;
+    u->n = 0;
+    show(s, 0, n);
+    for (size_t i = 0; i < n && !sorted; i += PART_ROWS)
+        HD_TRY(add_unit(u, i, err));
+    if (sorted && n)
+        HD_TRY(add_unit(u, 0, err));
+    for (size_t i = known ? known : 1; i < n && sorted; i++)
+        if (!same_group(s, i - 1, i))
+            HD_TRY(add_unit(u, i, err));
+    if (!sorted || !more)
+        HD_TRY(add_unit(u, n, err));
+    u->n -= u->n > 0;
+    for (size_t i = 0; i < u->n && sorted; i++)
+        HD_TRY(check_new_group(s, u->starts[i], seen, err));
+    return HD_OK;
+}
+
+/* Methods that need a row, or with --sorted a group, at a time: a piece of the table in memory. */
+static hd_code run_pieces(hd_stat *s, bool sorted, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    units u = {0};
+    size_t keep = 0, known = 0;
     hd_intern *seen = hd_intern_new();
     if (!seen)
         return hd_fail_nomem(err);
-    for (;;) {
-        HD_GO(hd_stat_read_batch(s, one_group, max, &more, err));
-        if (!more && ran)
-            break;
-        if (more && one_group)
-            HD_GO(check_new_group(s, seen, err));
+    for (bool more = true; more;) {
+        size_t first = 0;
+        HD_GO(hd_stat_read_more(s, keep, &more, err));
+        HD_GO(find_units(s, sorted, known, more, seen, &u, err));
+        keep = u.n ? u.starts[u.n] : 0;
+        known = s->batch.n_rows - keep;
+        if (u.n && !s->results) /* the first unit writes the header */
+            HD_GO(run_units(s, &u, 0, first = 1, err));
+        if (first < u.n)
+            HD_GO(run_parts(s, &u, first, err));
+    }
+    if (!s->results) {
+        show(s, 0, 0);
         HD_GO(run_once(s, err));
-        ran = true;
-        if (!more)
-            break;
     }
 out:
     hd_intern_free(seen);
+    hd_free(u.starts);
     return rc;
+}
+
+static hd_code run_input(hd_stat *s, hd_err *err)
+{
+    bool sorted = s->method->grouped && hd_stat_switch(s, "sorted");
+    HD_TRY(set_groups(s, err));
+    if (s->method->input == HD_STAT_STREAM)
+        return run_once(s, err);
+    if (sorted || (s->method->input == HD_STAT_ROWS && !hd_stat_text(s, "group")))
+        return run_pieces(s, sorted, err);
+    HD_TRY(read_all(s, err));
+    return run_once(s, err);
 }
 
 static hd_code check_settings(hd_stat *s, const hd_csv *t, hd_err *err)
@@ -329,30 +474,31 @@ static hd_code run_settings(hd_stat *s, const char *path, hd_err *err)
     hd_csv table = {0};
     size_t *view = NULL;
     uint8_t *used = NULL;
-    bool more;
     HD_TRY(hd_csv_read_file(&table, path, 1 << 26, err));
     HD_GO(check_settings(s, &table, err));
-    HD_GO(hd_stat_read_batch(s, false, SIZE_MAX, &more, err));
+    HD_GO(read_all(s, err));
     view = hd_calloc(s->batch.n_rows + 1, sizeof *view);
     used = hd_calloc(s->batch.n_rows + 1, 1);
     if (!view || !used)
         HD_GO(hd_fail_nomem(err));
     int key = hd_stat_find(s, table.header[0]);
     for (size_t r = 0; r < table.n_rows; r++) {
-        s->view = NULL;
-        s->n_view = 0;
+        size_t n = 0;
+        show(s, 0, s->batch.n_rows);
         for (size_t i = 0; i < s->batch.n_rows; i++)
             if (strcmp(hd_stat_cell(s, i, key), hd_csv_cell(&table, r, 0)) == 0) {
-                view[s->n_view++] = i;
+                view[n++] = i;
                 used[i] = 1;
             }
         s->view = view;
+        s->n_shown = n;
+        s->seen = false;
         s->settings = &table;
         s->settings_row = r;
         if (run_once(s, err) != HD_OK)
             HD_GO(hd_context(err, "row %zu of the settings", r + 1));
     }
-    s->view = NULL;
+    show(s, 0, s->batch.n_rows);
     for (size_t i = 0; i < s->batch.n_rows; i++)
         if (!used[i])
             HD_GO(hd_stat_refuse(s, i, key, err, "has no row in the settings"));
@@ -401,7 +547,7 @@ static hd_code run_to_output(hd_stat *s, hd_err *err)
     }
     HD_GO(open_input(s, err));
     HD_GO(hd_stat_read_header(s, err));
-    HD_GO(settings ? run_settings(s, settings, err) : run_batches(s, err));
+    HD_GO(settings ? run_settings(s, settings, err) : run_input(s, err));
     HD_GO(hd_stat_flush(s, err));
     if (path) {
         HD_GO(hd_io_sync(s->out_fd, path, err));
@@ -423,8 +569,6 @@ static void stat_free(hd_stat *s)
 {
     hd_stat_batch_free(&s->header);
     hd_stat_batch_free(&s->batch);
-    hd_stat_batch_free(&s->pending);
-    hd_free(s->reader.bytes);
     hd_free(s->kept);
     hd_free(s->results);
     hd_buf_free(&s->out);

@@ -4,7 +4,9 @@
  *
  * A method's run() is called once for every batch of rows: any number of rows for HD_STAT_ROWS,
  * whole groups for HD_STAT_GROUPS (one group a batch with --sorted), everything at once for
- * HD_STAT_WHOLE.
+ * HD_STAT_WHOLE; HD_STAT_STREAM: once, and it asks for the rows with hd_stat_next. Batches of rows
+ * and of sorted groups are worked on by several threads at once, each with its own hd_stat; their
+ * output is put together in the order of the input.
  */
 #ifndef HD_CLI_STAT_H
 #define HD_CLI_STAT_H
@@ -25,7 +27,12 @@ typedef struct hd_stat_option {
     const char *help;
 } hd_stat_option;
 
-typedef enum hd_stat_input { HD_STAT_ROWS, HD_STAT_GROUPS, HD_STAT_WHOLE } hd_stat_input;
+typedef enum hd_stat_input {
+    HD_STAT_ROWS,
+    HD_STAT_GROUPS,
+    HD_STAT_WHOLE,
+    HD_STAT_STREAM
+} hd_stat_input;
 
 typedef struct hd_stat hd_stat;
 
@@ -48,6 +55,9 @@ extern const hd_stat_method hd_stat_basic[], hd_stat_standard[], hd_stat_funnel[
 
 /* --- Input ------------------------------------------------------------------------------------ */
 
+/* HD_STAT_STREAM: forget the rows that are there and read some more, whole rows in the order of the
+ * input; *more is false at the end. */
+HD_MUST hd_code hd_stat_next(hd_stat *s, bool *more, hd_err *err);
 size_t hd_stat_n_rows(const hd_stat *s);
 size_t hd_stat_n_columns(const hd_stat *s);
 /* Position of a column by its role (a name in the method's table), or -1. */

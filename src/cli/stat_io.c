@@ -1,261 +1,24 @@
-/* stat_io.c - see stat.h: CSV in and out for `hdis stat`, a row at a time, and numbers as text. */
+/* stat_io.c - see stat.h: cells of the rows in memory, their groups, and the rows of the result. */
 #include "cli/stat_io.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/date.h"
 #include "base/io.h"
+#include "base/par.h"
 
-enum { READ_SIZE = 1 << 18, FLUSH_SIZE = 1 << 24 };
-
-/* --- Reading ---------------------------------------------------------------------------------- */
-
-void hd_stat_batch_free(hd_stat_batch *b)
-{
-    hd_free(b->text);
-    hd_free(b->cells);
-    *b = (hd_stat_batch){0};
-}
-
-static void batch_clear(hd_stat_batch *b)
-{
-    b->text_len = b->n_cells = b->n_rows = 0;
-}
-
-/* Next byte, or -1 at the end of the input. */
-static hd_code fill(hd_stat_reader *r, hd_err *err)
-{
-    r->at = r->len = 0;
-    while (!r->ended) {
-        ssize_t n = read(r->fd, r->bytes, READ_SIZE);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return hd_fail_os(err, "cannot read %s", r->name);
-        r->ended = n == 0;
-        r->len = (size_t)n;
-        break;
-    }
-    return HD_OK;
-}
-
-static hd_code add_bytes(hd_stat_batch *b, const char *bytes, size_t len, hd_err *err)
-{
-    if (b->text_cap - b->text_len < len) {
-        size_t cap = b->text_cap ? b->text_cap * 2 : 4096;
-        while (cap - b->text_len < len)
-            cap *= 2;
-        char *text = hd_realloc(b->text, cap);
-        if (!text)
-            return hd_fail_nomem(err);
-        b->text = text;
-        b->text_cap = cap;
-    }
-    memcpy(b->text + b->text_len, bytes, len);
-    b->text_len += len;
-    return HD_OK;
-}
-
-static hd_code begin_cell(hd_stat_batch *b, hd_err *err)
-{
-    if (!HD_GROW(b->cells, b->n_cells, b->cells_cap))
-        return hd_fail_nomem(err);
-    b->cells[b->n_cells++] = b->text_len;
-    return HD_OK;
-}
-
-static bool is_plain(char c)
-{
-    return c != ',' && c != '"' && c != '\n' && c != '\r' && c != '\0';
-}
-
-typedef enum { CELL_START, CELL_PLAIN, CELL_QUOTED, CELL_QUOTE_SEEN } cell_state;
-
-/* Read one row into b. *got is false at the end of the input. Leaves a partial row in b on failure.
- */
-static hd_code read_row(hd_stat_reader *r, hd_stat_batch *b, bool *got, hd_err *err)
-{
-    cell_state state = CELL_START;
-    size_t before = b->n_cells;
-    unsigned long row = (unsigned long)r->rows;
-    *got = false;
-    for (;;) {
-        if (r->at == r->len) {
-            HD_TRY(fill(r, err));
-            if (r->len == 0)
-                break;
-        }
-        char c = r->bytes[r->at];
-        if (c == '\0')
-            return hd_fail(err, HD_FORMAT, "%s: row %lu holds a zero byte", r->name, row);
-        if (state == CELL_QUOTED) {
-            size_t from = r->at;
-            while (r->at < r->len && r->bytes[r->at] != '"' && r->bytes[r->at] != '\0')
-                r->at++;
-            HD_TRY(add_bytes(b, r->bytes + from, r->at - from, err));
-            if (r->at < r->len && r->bytes[r->at] == '"') {
-                r->at++;
-                state = CELL_QUOTE_SEEN;
-            }
-            continue;
-        }
-        if (!*got && c == '\n' && r->n_columns != 1) { /* a blank line */
-            r->at++;
-            continue;
-        }
-        if (!*got && c == '\r' && r->at + 1 < r->len && r->bytes[r->at + 1] == '\n' &&
-            r->n_columns != 1) {
-            r->at += 2;
-            continue;
-        }
-        if (!*got) {
-            *got = true;
-            HD_TRY(begin_cell(b, err));
-        }
-        if (state == CELL_START && c == '"') {
-            r->at++;
-            state = CELL_QUOTED;
-        } else if (state == CELL_QUOTE_SEEN && c == '"') {
-            r->at++;
-            HD_TRY(add_bytes(b, "\"", 1, err));
-            state = CELL_QUOTED;
-        } else if (c == ',') {
-            r->at++;
-            HD_TRY(add_bytes(b, "", 1, err));
-            HD_TRY(begin_cell(b, err));
-            state = CELL_START;
-        } else if (c == '\n') {
-            r->at++;
-            break;
-        } else if (c == '\r') {
-            r->at++;
-            if (r->at == r->len)
-                HD_TRY(fill(r, err));
-            if (r->len && r->bytes[r->at] != '\n')
-                HD_TRY(add_bytes(b, "\r", 1, err));
-        } else if (state == CELL_QUOTE_SEEN || c == '"') {
-            return hd_fail(err, HD_FORMAT, "%s: row %lu has a quote inside a field", r->name, row);
-        } else {
-            size_t from = r->at;
-            while (r->at < r->len && is_plain(r->bytes[r->at]))
-                r->at++;
-            HD_TRY(add_bytes(b, r->bytes + from, r->at - from, err));
-            state = CELL_PLAIN;
-        }
-    }
-    if (state == CELL_QUOTED)
-        return hd_fail(err, HD_FORMAT, "%s: row %lu opens a quote that is never closed", r->name,
-                       row);
-    if (!*got)
-        return HD_OK;
-    HD_TRY(add_bytes(b, "", 1, err));
-    if (r->n_columns && b->n_cells - before != r->n_columns)
-        return hd_fail(err, HD_FORMAT, "%s: row %lu has %zu fields where the header has %zu",
-                       r->name, row, b->n_cells - before, r->n_columns);
-    b->n_rows++;
-    return HD_OK;
-}
-
-static const char *header_name(const hd_stat *s, size_t column)
-{
-    return s->header.text + s->header.cells[column];
-}
-
-hd_code hd_stat_read_header(hd_stat *s, hd_err *err)
-{
-    hd_stat_reader *r = &s->reader;
-    bool got;
-    r->bytes = hd_malloc(READ_SIZE);
-    if (!r->bytes)
-        return hd_fail_nomem(err);
-    HD_TRY(fill(r, err));
-    if (r->len >= 3 && memcmp(r->bytes, "\xEF\xBB\xBF", 3) == 0)
-        r->at = 3;
-    HD_TRY(read_row(r, &s->header, &got, err));
-    if (!got)
-        return hd_fail(err, HD_FORMAT, "%s is empty: a header row is needed", r->name);
-    r->n_columns = s->header.n_cells;
-    if (r->n_columns > HD_STAT_COLUMNS_MAX)
-        return hd_fail(err, HD_LIMIT, "%s has more than %d columns", r->name, HD_STAT_COLUMNS_MAX);
-    for (size_t i = 0; i < r->n_columns; i++) {
-        if (header_name(s, i)[0] == '\0')
-            return hd_fail(err, HD_FORMAT, "%s: column %zu has no name", r->name, i + 1);
-        for (size_t j = 0; j < i; j++)
-            if (strcasecmp(header_name(s, i), header_name(s, j)) == 0)
-                return hd_fail(err, HD_FORMAT, "%s: column %zu has the name of column %zu", r->name,
-                               i + 1, j + 1);
-    }
-    return HD_OK;
-}
-
-static bool same_group(const hd_stat *s, const hd_stat_batch *a, size_t row, const hd_stat_batch *b)
-{
-    size_t n = s->reader.n_columns;
-    for (size_t i = 0; i < s->n_group_columns; i++) {
-        size_t c = (size_t)s->group_columns[i];
-        if (strcmp(a->text + a->cells[row * n + c], b->text + b->cells[c]) != 0)
-            return false;
-    }
-    return true;
-}
-
-static hd_code move_pending(hd_stat *s, hd_err *err)
-{
-    hd_stat_batch *p = &s->pending;
-    if (p->n_rows == 0)
-        return HD_OK;
-    for (size_t i = 0; i < p->n_cells; i++) {
-        const char *text = p->text + p->cells[i];
-        HD_TRY(begin_cell(&s->batch, err));
-        HD_TRY(add_bytes(&s->batch, text, strlen(text) + 1, err));
-    }
-    s->batch.n_rows = 1;
-    batch_clear(p);
-    return HD_OK;
-}
-
-hd_code hd_stat_read_batch(hd_stat *s, bool one_group, size_t max_rows, bool *more, hd_err *err)
-{
-    hd_stat_reader *r = &s->reader;
-    bool got = true;
-    batch_clear(&s->batch);
-    s->batch.first_row = r->rows + (s->pending.n_rows ? 0 : 1);
-    HD_TRY(move_pending(s, err));
-    while (got && s->batch.n_rows < max_rows) {
-        r->rows++;
-        if (!one_group || s->batch.n_rows == 0) {
-            HD_TRY(read_row(r, &s->batch, &got, err));
-            continue;
-        }
-        HD_TRY(read_row(r, &s->pending, &got, err));
-        if (!got || !same_group(s, &s->batch, 0, &s->pending))
-            break;
-        for (size_t i = 0; i < s->pending.n_cells; i++) {
-            const char *text = s->pending.text + s->pending.cells[i];
-            HD_TRY(begin_cell(&s->batch, err));
-            HD_TRY(add_bytes(&s->batch, text, strlen(text) + 1, err));
-        }
-        s->batch.n_rows++;
-        batch_clear(&s->pending);
-    }
-    if (!got)
-        r->rows--;
-    *more = s->batch.n_rows > 0;
-    return HD_OK;
-}
+enum { FLUSH_SIZE = 1 << 24, ROWS_A_TASK = 1 << 14 };
 
 /* --- Cells ------------------------------------------------------------------------------------ */
 
 size_t hd_stat_n_rows(const hd_stat *s)
 {
-    return s->view ? s->n_view : s->batch.n_rows;
+    return s->n_shown;
 }
 
 size_t hd_stat_n_columns(const hd_stat *s)
@@ -265,13 +28,15 @@ size_t hd_stat_n_columns(const hd_stat *s)
 
 static size_t row_in_batch(const hd_stat *s, size_t row)
 {
-    return s->view ? s->view[row] : row;
+    return s->view ? s->view[row] : s->first_shown + row;
 }
 
 const char *hd_stat_cell(const hd_stat *s, size_t row, int column)
 {
-    size_t at = row_in_batch(s, row) * s->reader.n_columns + (size_t)column;
-    return s->batch.text + s->batch.cells[at];
+    const hd_stat_batch *b = &s->batch;
+    size_t at = row_in_batch(s, row);
+    const char *start = b->text + b->starts[at];
+    return column ? start + b->offsets[at * (s->reader.n_columns - 1) + (size_t)column - 1] : start;
 }
 
 bool hd_stat_blank(const hd_stat *s, size_t row, int column)
@@ -282,14 +47,14 @@ bool hd_stat_blank(const hd_stat *s, size_t row, int column)
 int hd_stat_find(const hd_stat *s, const char *name)
 {
     for (size_t i = 0; i < s->reader.n_columns; i++)
-        if (strcasecmp(header_name(s, i), name) == 0)
+        if (strcasecmp(hd_stat_name(s, (int)i), name) == 0)
             return (int)i;
     return -1;
 }
 
 const char *hd_stat_name(const hd_stat *s, int column)
 {
-    return header_name(s, (size_t)column);
+    return s->header.text + (column ? s->header.offsets[column - 1] : 0);
 }
 
 int hd_stat_column_of(const hd_stat *s, const char *role)
@@ -351,22 +116,33 @@ hd_code hd_stat_date(hd_stat *s, size_t row, int column, int32_t *out, hd_err *e
     return HD_OK;
 }
 
+typedef struct numbers {
+    hd_stat *s;
+    int column;
+    double *v;
+} numbers;
+
+static hd_code read_numbers(void *context, size_t task, hd_err *err)
+{
+    const numbers *n = context;
+    size_t to = (task + 1) * ROWS_A_TASK, rows = hd_stat_n_rows(n->s);
+    for (size_t i = task * ROWS_A_TASK; i < to && i < rows; i++)
+        HD_TRY(hd_stat_number(n->s, i, n->column, &n->v[i], err));
+    return HD_OK;
+}
+
 hd_code hd_stat_numbers(hd_stat *s, int column, double **out, hd_err *err)
 {
     size_t n = hd_stat_n_rows(s);
-    double *v = hd_calloc(n ? n : 1, sizeof *v);
-    if (!v)
+    numbers context = {s, column, hd_calloc(n ? n : 1, sizeof(double))};
+    if (!context.v)
         return hd_fail_nomem(err);
-    for (size_t i = 0; i < n; i++) {
-        v[i] = NAN;
-        const char *text = column < 0 ? "" : hd_stat_cell(s, i, column);
-        if (*text && !hd_stat_parse(text, &v[i])) {
-            hd_free(v);
-            return hd_stat_refuse(s, i, column, err, "is not a number");
-        }
-    }
-    *out = v;
-    return HD_OK;
+    hd_code rc = hd_par_run((n + ROWS_A_TASK - 1) / ROWS_A_TASK, read_numbers, &context, err);
+    if (rc == HD_OK)
+        *out = context.v;
+    else
+        hd_free(context.v);
+    return rc;
 }
 
 /* --- Groups ----------------------------------------------------------------------------------- */
@@ -479,13 +255,18 @@ hd_code hd_stat_flush(hd_stat *s, hd_err *err)
     return HD_OK;
 }
 
+hd_code hd_stat_flush_full(hd_stat *s, hd_err *err)
+{
+    if (s->out.len >= FLUSH_SIZE && !s->keep_output)
+        return hd_stat_flush(s, err);
+    return hd_buf_check(&s->out, err);
+}
+
 hd_code hd_stat_end_row(hd_stat *s, hd_err *err)
 {
     HD_ALWAYS(s->out_column == s->n_out_columns);
     hd_buf_char(&s->out, '\n');
-    if (s->out.len >= FLUSH_SIZE && !s->keep_output)
-        return hd_stat_flush(s, err);
-    return hd_buf_check(&s->out, err);
+    return hd_stat_flush_full(s, err);
 }
 
 /* One result name, or a comma-joined list of names ending in '@', once for every level. */
@@ -575,88 +356,4 @@ hd_code hd_stat_header(hd_stat *s, hd_stat_keep keep, const char *results, hd_er
 out:
     hd_buf_free(&names);
     return rc;
-}
-
-/* --- Numbers as text -------------------------------------------------------------------------- */
-
-void hd_stat_print(double v, char out[32])
-{
-    if (v == 0) {
-        memcpy(out, "0", 2);
-        return;
-    }
-    if (fabs(v) < 1e15 && v == floor(v)) {
-        snprintf(out, 32, "%.0f", v);
-        return;
-    }
-    for (int digits = 15; digits <= 17; digits++) {
-        double back;
-        snprintf(out, 32, "%.*g", digits, v);
-        if (hd_stat_parse(out, &back) && back == v)
-            return;
-    }
-}
-
-/* Digits and a decimal exponent small enough that one exact multiplication or division gives the
- * nearest double; anything else goes to strtod, which is slower. */
-bool hd_stat_parse(const char *text, double *out)
-{
-    static const double power[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                   1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-                                   1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-    const char *p = text;
-    bool negative = *p == '-';
-    uint64_t digits = 0;
-    long n = 0, scale = 0, exponent = 0;
-    if (*p == '-' || *p == '+')
-        p++;
-    for (; *p >= '0' && *p <= '9'; p++, n++)
-        digits = digits * 10 + (uint64_t)(*p - '0');
-    if (*p == '.')
-        for (p++; *p >= '0' && *p <= '9'; p++, n++, scale++)
-            digits = digits * 10 + (uint64_t)(*p - '0');
-    if (n == 0)
-        return false;
-    if (*p == 'e' || *p == 'E') {
-        p++;
-        bool down = *p == '-';
-        if (*p == '-' || *p == '+')
-            p++;
-        if (*p < '0' || *p > '9')
-            return false;
-        for (; *p >= '0' && *p <= '9'; p++)
-            if (exponent < 10000)
-                exponent = exponent * 10 + (*p - '0');
-        exponent = down ? -exponent : exponent;
-    }
-    if (*p != '\0')
-        return false;
-    exponent -= scale;
-    if (n <= 18 && digits <= UINT64_C(1) << 53 && exponent >= -22 && exponent <= 22) {
-        double v = (double)digits;
-        v = exponent < 0 ? v / power[-exponent] : v * power[exponent];
-        *out = negative ? -v : v;
-        return true;
-    }
-    *out = strtod(text, NULL);
-    return isfinite(*out);
-}
-
-bool hd_stat_parse_list(const char *text, char sep, double *out, size_t max, size_t *n)
-{
-    char item[64];
-    *n = 0;
-    while (*text) {
-        const char *end = strchr(text, sep);
-        size_t len = end ? (size_t)(end - text) : strlen(text);
-        if (len == 0 || len >= sizeof item || *n == max)
-            return false;
-        memcpy(item, text, len);
-        item[len] = '\0';
-        if (!hd_stat_parse(item, &out[*n]))
-            return false;
-        ++*n;
-        text += len + (end != NULL);
-    }
-    return true;
 }

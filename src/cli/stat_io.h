@@ -8,33 +8,31 @@
 
 enum { HD_STAT_OPTIONS = 64, HD_STAT_COLUMNS_MAX = 4096 };
 
-/* Rows held in memory: NUL-terminated cells one after the other. Offsets, because the text moves.
- */
+/* Rows in memory. Positions, because the text moves when it grows. */
 typedef struct hd_stat_batch {
-    char *text;
-    size_t text_len, text_cap;
-    size_t *cells; /* n_rows * n_columns offsets */
-    size_t n_cells, cells_cap;
+    char *text; /* cells end with NUL up to text_len; from there to raw_len not cut yet */
+    size_t text_len, raw_len, text_cap;
+    size_t *starts;    /* of the rows in text */
+    uint32_t *offsets; /* n_columns - 1 a row: of the cells after the first, from its start */
+    size_t starts_cap, n_offsets, offsets_cap;
     size_t n_rows;
-    uint64_t first_row; /* number of the first row in the input, from 1 */
+    uint64_t first_row; /* number of the first row in the input, from 1; 0 is the header */
 } hd_stat_batch;
 
 typedef struct hd_stat_reader {
     int fd;
     const char *name;
-    char *bytes;
-    size_t len, at;
     bool ended;
-    uint64_t rows;    /* read so far */
     size_t n_columns; /* 0 until the header was read */
 } hd_stat_reader;
 
 struct hd_stat {
     const hd_stat_method *method;
     hd_stat_reader reader;
-    hd_stat_batch header, batch, pending;
-    const size_t *view; /* rows of the batch to show, or NULL for all */
-    size_t n_view;
+    hd_stat_batch header, batch;
+    const size_t *view; /* rows of the batch to show, or NULL: n_shown from first_shown */
+    size_t first_shown, n_shown;
+    bool seen; /* the view was given out by hd_stat_next */
     const char *option_names[HD_STAT_OPTIONS];
     const char *option_values[HD_STAT_OPTIONS];
     bool option_flags[HD_STAT_OPTIONS];
@@ -60,10 +58,11 @@ struct hd_stat {
 };
 
 HD_MUST hd_code hd_stat_read_header(hd_stat *s, hd_err *err);
-/* Fill s->batch with the next rows; *more is false when there is nothing left. */
-HD_MUST hd_code hd_stat_read_batch(hd_stat *s, bool one_group, size_t max_rows, bool *more,
-                                   hd_err *err);
+/* Forget the rows of s->batch before `keep` and read at least one row more, about 8 MB; *more is
+ * false when there was nothing left. Sets no window. */
+HD_MUST hd_code hd_stat_read_more(hd_stat *s, size_t keep, bool *more, hd_err *err);
 HD_MUST hd_code hd_stat_flush(hd_stat *s, hd_err *err);
+HD_MUST hd_code hd_stat_flush_full(hd_stat *s, hd_err *err); /* when there is enough to write */
 void hd_stat_batch_free(hd_stat_batch *b);
 
 #endif

@@ -251,3 +251,42 @@ def test_any_bytes_end_with_zero_or_one():
         p = run(method, header + b"\n" + body)
         assert p.returncode in (0, 1), (method, body, p.stderr)
         assert b"nan" not in p.stdout.replace(b"nax", b"")
+
+
+def pieces(n, end="\n", last=True):
+    """A table longer than what is read at once, with quotes that hold line ends now and then."""
+    rows = ['%d,"a ""b""                                %s,%d",%d' % (i % 90, end if i % 1000 == 7 else "", i, i % 90 + 1)
+            for i in range(n)]
+    return rows, "numerator,name,denominator" + end + end.join(rows) + (end if last else "")
+
+
+@pytest.mark.parametrize("end,last", [("\n", True), ("\r\n", False)])
+def test_long_tables_are_read_in_pieces(end, last):
+    rows, text = pieces(200000, end, last)
+    p = run("proportion", text)
+    assert p.returncode == 0 and len(text) > 1 << 23
+    got = p.stdout.decode()
+    names = [r[1] for r in csv.reader(io.StringIO(got, newline="")) if r]
+    assert names[1:] == [r[1] for r in csv.reader(io.StringIO("\n".join(rows), newline=""))]
+    one = subprocess.run([HDIS, "stat", "proportion"], input=text.encode(), capture_output=True,
+                         env=dict(os.environ, HDIS_THREADS="1"))
+    assert one.stdout == p.stdout
+
+
+@pytest.mark.parametrize("wrong,words", [
+    ('1,x"y,2', "has a quote inside a field"), ('1,"x"y,2', "has a quote inside a field"),
+    ("1,2", "has 2 fields where the header has 3"), ('1,"x,2', "row 190001"),
+    ("-1,x,2", "column numerator"), ("1,x\0,2", "zero byte")])
+def test_the_wrong_row_is_found_far_down(wrong, words):
+    rows, _ = pieces(200000)
+    rows[190000] = wrong
+    p = run("proportion", "numerator,name,denominator\n" + "\n".join(rows))
+    assert p.returncode == 1 and words in p.stderr.decode() and "row 190001" in p.stderr.decode()
+    assert p.stderr.count(b"\n") == 1
+
+
+def test_a_sorted_group_may_be_longer_than_a_piece():
+    text = "group,numerator,denominator\n" + "a,1,2\n" + "b,1,4\n" * 2000000 + "c,1,2\n"
+    got = stat("rate", text, "--group", "group", "--sorted", "--multiplier", 1)
+    assert [(g["group"], g["numerator"], g["value"]) for g in got] == [
+        ("a", "1", "0.5"), ("b", "2000000", "0.25"), ("c", "1", "0.5")]
