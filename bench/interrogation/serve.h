@@ -1,0 +1,42 @@
+/* serve.h - what the three programs of bench/interrogate share: how they are asked, what they answer.
+ *
+ * Standard input has requests "HOW REPEATS LENGTH" and a line end, then LENGTH bytes of SQL. HOW is
+ * `warm` or `cold`; before a cold question the program closes its data and the system forgets their
+ * pages. Standard output has one line of JSON for each request: the times, and the number of rows
+ * and the sum of their hashes, which does not depend on their order.
+ */
+#ifndef BENCH_INTERROGATION_SERVE_H
+#define BENCH_INTERROGATION_SERVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { MAX_REPEATS = 100 };
+
+typedef struct request {
+    bool is_cold;
+    int repeats;
+    char *sql; /* kept until the next request */
+} request;
+
+double now_ms(void);
+void fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+bool next_request(request *r);
+
+/* An answer's rows as they come; values are compared to six decimals. */
+typedef struct answer {
+    uint64_t rows, sum, row;
+} answer;
+void answer_value(answer *a, double value);
+void answer_row(answer *a);
+
+/* One list of times; several make one line. */
+void put_times(const char *name, const double *ms, int n);
+void put_answer(const answer *a); /* ends the line */
+void put_error(const char *text);
+
+/* Make the system forget the pages of every file in a folder (or of the one file). */
+void forget_pages(const char *path);
+
+#endif

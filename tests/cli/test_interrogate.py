@@ -1,0 +1,26 @@
+"""bench/interrogate: hdis and DuckDB give the same answers to the questions of the yardstick."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+@pytest.mark.skipif(not os.path.exists(os.path.join(ROOT, "build", "bench", "with_hdis")),
+                    reason="the programs of the bench are not built")
+def test_answers_are_equal(tmp_path):
+    out = tmp_path / "out.json"
+    done = subprocess.run(
+        [sys.executable, os.path.join(ROOT, "bench", "interrogate"), "--rows", "20000", "--repeats", "1",
+         "--peers", "duckdb", "--work", str(tmp_path / "work"), "--json", str(out)],
+        capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    with open(out, encoding="utf-8") as f:
+        results = json.load(f)["results"]
+    asked = [r for r in results if "hdis" in r]
+    assert len(asked) >= 8
+    assert all(r["rows"] > 0 and r["hdis"]["warm_ms"] > 0 and r["duckdb"]["warm_ms"] > 0 for r in asked)
