@@ -28,7 +28,7 @@ static hd_code check(const hd_catalogue *cat, const hd_landing_option *o,
     HD_TRY(hd_intake_new(&in, cat, t, options, NULL, err));
     for (int i = 0; i < n; i++)
         HD_GO(hd_intake_file(in, files[i], err));
-    HD_GO(hd_intake_finish(in, err));
+    hd_intake_finish(in);
     /* The report first: whoever reads standard output may stop reading (| head). */
     HD_GO(hd_landing_report(o, hd_intake_quality(in), err));
     HD_GO(hd_landing_print(o, hd_intake_quality(in), true, err));

@@ -139,7 +139,8 @@ static hd_code run_provider_spell(const hd_table_def *def, hd_source *s, hd_outp
         end = hd_source_run_end(s, begin);
         HD_GO(read_episodes(&r, begin, end, err));
         HD_GO(put_spells(&r, s->persons[begin], out, err));
-        hd_progress_at(&progress, end);
+        if (begin >> 13 != end >> 13) /* not once a person: it asks for the time */
+            hd_progress_at(&progress, end);
     }
 out:
     hd_progress_end(&progress);
@@ -262,7 +263,8 @@ static hd_code run_continuous_spell(const hd_table_def *def, hd_source *s, hd_ou
         HD_GO(read_episodes(&r, begin, end, err));
         HD_GO(hd_person_stays(&r.person, c.max_gap_days, err));
         HD_GO(put_stays(&r, s->persons[begin], out, err));
-        hd_progress_at(&progress, end);
+        if (begin >> 13 != end >> 13) /* not once a person: it asks for the time */
+            hd_progress_at(&progress, end);
     }
 out:
     hd_progress_end(&progress);

@@ -354,7 +354,7 @@ static hd_code end_file(struct hd_intake *in, hd_err *err)
     q->rows_kept += f->rows_kept;
     q->rows_rejected += f->rows_rejected;
     q->rows_opted_out += f->rows_opted_out;
-    return HD_OK;
+    return in->sink ? hd_stage_flush(in, err) : HD_OK;
 }
 
 hd_code hd_intake_file(hd_intake *in, const char *path, hd_err *err)
@@ -384,10 +384,9 @@ out:
     return rc;
 }
 
-hd_code hd_intake_finish(hd_intake *in, hd_err *err)
+void hd_intake_finish(hd_intake *in)
 {
     in->quality.keys_all_compared = !in->seen.is_full;
-    return in->sink ? hd_stage_flush(in, err) : HD_OK;
 }
 
 hd_code hd_intake_verdict(const hd_intake *in, hd_err *err)

@@ -108,8 +108,8 @@ void hd_intake_free(hd_intake *in); /* NULL is allowed */
 /* Read one file to its end. Fails when the file as a whole is no good, and unless options.is_check
  * also as soon as more rows are rejected than allowed. */
 HD_MUST hd_code hd_intake_file(hd_intake *in, const char *path, hd_err *err);
-/* Hand the last rows to the builder. */
-HD_MUST hd_code hd_intake_finish(hd_intake *in, hd_err *err);
+/* After the last file. */
+void hd_intake_finish(hd_intake *in);
 /* May what was read be loaded? HD_FORMAT: too many rejected rows (the first one is named).
  * HD_DENIED: a column holds identifiers. */
 HD_MUST hd_code hd_intake_verdict(const hd_intake *in, hd_err *err);

@@ -55,6 +55,7 @@ typedef struct hd_stage_column {
     uint32_t *codes, *counts;
     uint64_t *keys;
     size_t n_codes, cap_codes;
+    bool is_there; /* the file has the column; else the arrays are not filled */
 } hd_stage_column;
 
 typedef struct hd_stage {

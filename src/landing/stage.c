@@ -51,8 +51,9 @@ hd_code hd_stage_flush(struct hd_intake *in, hd_err *err)
     if (!columns)
         return hd_fail_nomem(err);
     for (size_t i = 0; i < s->n_columns; i++)
-        columns[i] =
-            (hd_rows_column){s->columns[i].codes, s->columns[i].counts, s->columns[i].keys};
+        if (s->columns[i].is_there) /* else it is NULL in all rows */
+            columns[i] =
+                (hd_rows_column){s->columns[i].codes, s->columns[i].counts, s->columns[i].keys};
     hd_rows rows = {s->n_rows, s->persons, s->order, columns};
     hd_code rc = hd_builder_append(in->sink->builder, &rows, err);
     hd_free(columns);
@@ -75,7 +76,7 @@ static int64_t order_of(const struct hd_intake *in, size_t row)
 
 static hd_code add_list(hd_stage_column *c, const hd_target *t, size_t row, size_t at, hd_err *err)
 {
-    uint32_t n = t->n_sources ? t->lengths[row] : 0;
+    uint32_t n = t->lengths[row];
     c->counts[at] = n;
     while (c->n_codes + n > c->cap_codes) {
         uint32_t *p = hd_realloc_n(c->codes, c->cap_codes * 2, sizeof *p);
@@ -95,15 +96,18 @@ static hd_code add_column(struct hd_intake *in, const hd_target *t, const uint8_
 {
     hd_stage_column *c = &in->stage.columns[t->out];
     size_t at = in->stage.n_rows;
+    c->is_there = t->n_sources > 0; /* the same for all rows of a stage: they are of one file */
+    if (!c->is_there)
+        return HD_OK;
     for (size_t r = 0; r < in->n_rows; r++) {
         if (!keep[r])
             continue;
         if (t->field->kind == HD_FIELD_LIST)
             HD_TRY(add_list(c, t, r, at, err));
         else if (t->field->kind == HD_FIELD_KEY)
-            c->keys[at] = t->n_sources ? t->keys[r] : 0;
+            c->keys[at] = t->keys[r];
         else
-            c->codes[at] = t->n_sources ? t->codes[r] : 0;
+            c->codes[at] = t->codes[r];
         at++;
     }
     return HD_OK;
@@ -117,6 +121,7 @@ hd_code hd_stage_add(struct hd_intake *in, const uint8_t *keep, hd_err *err)
     for (size_t i = 0; i < in->n_targets; i++)
         if (in->targets[i].out >= 0)
             HD_TRY(add_column(in, &in->targets[i], keep, err));
+    s->columns[in->data_year_out].is_there = s->columns[in->part_year_out].is_there = true;
     for (size_t r = 0; r < in->n_rows; r++) {
         if (!keep[r])
             continue;

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "base/alloc.h"
 #include "base/io.h"
+#include "base/par.h"
 #include "crypto/secret.h"
 #include "vault/builder.h"
 
@@ -16,7 +17,7 @@ static const char staging_name[] = "the staging file of the vault";
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-void hd_stream_free(hd_stream *s)
+static void stream_free(hd_stream *s)
 {
     hd_wipe_free(s->items, s->cap * s->width);
     hd_free(s->records);
@@ -36,7 +37,7 @@ void hd_builder_free(hd_builder *b)
     if (!b)
         return;
     for (size_t i = 0; b->streams && i < b->n_streams; i++)
-        hd_stream_free(&b->streams[i]);
+        stream_free(&b->streams[i]);
     for (size_t c = 0; b->columns && c < b->n_columns; c++)
         hd_built_column_free(&b->columns[c]);
     hd_free(b->streams);
@@ -44,10 +45,13 @@ void hd_builder_free(hd_builder *b)
     hd_free(b->specs);
     if (b->fd >= 0)
         close(b->fd);
-    hd_sealer_free(b->sealer);
+    for (size_t i = 0; b->stagers && i < b->n_stagers; i++) {
+        hd_sealer_free(b->stagers[i].sealer);
+        hd_wipe_free(b->stagers[i].narrow, b->stagers[i].narrow_cap);
+        hd_wipe_free(b->stagers[i].sealed, b->stagers[i].sealed_cap);
+    }
+    hd_free(b->stagers);
     hd_secret_free(b->key);
-    hd_wipe_free(b->narrow, b->narrow_cap);
-    hd_wipe_free(b->sealed, b->sealed_cap);
     hd_free(b);
 }
 
@@ -113,9 +117,11 @@ hd_code hd_builder_new_any(hd_builder **out, hd_vault *v, const char *table,
     b->columns = hd_calloc(n_columns, sizeof *b->columns);
     b->specs = hd_calloc(n_columns, sizeof *b->specs);
     b->streams = hd_calloc(b->n_streams, sizeof *b->streams);
+    b->n_stagers = hd_par_threads();
+    b->stagers = hd_calloc(b->n_stagers, sizeof *b->stagers);
     b->key = hd_secret_new(HD_SEAL_KEY);
     hd_code rc = HD_OK;
-    if (!b->columns || !b->specs || !b->streams || !b->key) {
+    if (!b->columns || !b->specs || !b->streams || !b->stagers || !b->key) {
         rc = hd_fail_nomem(err);
         goto out;
     }
@@ -132,7 +138,8 @@ hd_code hd_builder_new_any(hd_builder **out, hd_vault *v, const char *table,
         }
     }
     hd_random(b->key, HD_SEAL_KEY);
-    HD_GO(hd_sealer_new(&b->sealer, b->key, err));
+    for (size_t i = 0; i < b->n_stagers; i++)
+        HD_GO(hd_sealer_new(&b->stagers[i].sealer, b->key, err));
     HD_GO(open_staging(b, err));
     *out = b;
     b = NULL;
@@ -230,7 +237,7 @@ hd_value hd_builder_value(const hd_builder *b, size_t column, uint32_t code)
 static hd_code mark_used(hd_built_column *c, const uint32_t *codes, size_t n, hd_err *err)
 {
     uint32_t count = hd_intern_count(c->values);
-    size_t need = (size_t)count / 8 + 1;
+    size_t need = (size_t)count + 1;
     if (need > c->used_len) {
         size_t len = need < 64 ? 64 : need * 2;
         uint8_t *used = hd_realloc(c->used, len);
@@ -240,86 +247,130 @@ static hd_code mark_used(hd_built_column *c, const uint32_t *codes, size_t n, hd
         c->used = used;
         c->used_len = len;
     }
+    uint8_t *used = c->used;
     for (size_t i = 0; i < n; i++) {
         HD_ALWAYS(codes[i] <= count);
-        c->used[codes[i] >> 3] |= (uint8_t)(1u << (codes[i] & 7));
+        used[codes[i]] = 1;
     }
     return HD_OK;
 }
 
 /* ---- staging -------------------------------------------------------------------------------- */
 
+static hd_code make_room(hd_stream *s, size_t n, hd_err *err)
+{
+    if (n <= s->cap)
+        return HD_OK;
+    size_t cap = n < 2 * s->cap ? 2 * s->cap : n;
+    uint8_t *bigger = hd_calloc(cap, s->width); /* not realloc: it may leave a copy behind */
+    if (!bigger)
+        return hd_fail_nomem(err);
+    if (s->is_filled && s->n_items)
+        memcpy(bigger, s->items, s->n_items * s->width);
+    hd_wipe_free(s->items, s->cap * s->width);
+    s->items = bigger;
+    s->cap = cap;
+    return HD_OK;
+}
+
+/* items NULL: n zeros. */
 static hd_code add_items(hd_stream *s, const void *items, size_t n, hd_err *err)
 {
-    if (n > s->cap - s->n_items) {
-        size_t cap = s->n_items + n;
-        cap = cap < 2 * s->cap ? 2 * s->cap : cap;
-        uint8_t *bigger = hd_calloc(cap, s->width); /* not realloc: it may leave a copy behind */
-        if (!bigger)
-            return hd_fail_nomem(err);
-        if (s->n_items)
-            memcpy(bigger, s->items, s->n_items * s->width);
-        hd_wipe_free(s->items, s->cap * s->width);
-        s->items = bigger;
-        s->cap = cap;
+    if (items || s->is_filled) {
+        HD_TRY(make_room(s, s->n_items + n, err));
+        uint8_t *to = s->items;
+        if (!s->is_filled && s->n_items)
+            memset(to, 0, s->n_items * s->width);
+        s->is_filled = true;
+        if (n && items)
+            memcpy(to + s->n_items * s->width, items, n * s->width);
+        else if (n)
+            memset(to + s->n_items * s->width, 0, n * s->width);
     }
-    if (n)
-        memcpy(s->items + s->n_items * s->width, items, n * s->width);
     s->n_items += n;
     s->total += n;
     return HD_OK;
 }
 
+#define NARROW(type)                                                                               \
+    {                                                                                              \
+        type *to = (type *)(void *)out;                                                            \
+        for (size_t i = 0; i < n; i++)                                                             \
+            to[i] = (type)items[i];                                                                \
+    }
+
 /* The items of a stream at the least width that holds them; order keys and row keys as they are. */
-static hd_code narrow(hd_builder *b, const hd_stream *s, unsigned *width, hd_err *err)
+static unsigned narrow(const hd_stream *s, uint8_t *out)
 {
-    HD_TRY(hd_scratch(&b->narrow, &b->narrow_cap, s->n_items * s->width, err));
-    *width = s->width;
+    size_t n = s->n_items;
     if (s->width == 8) {
-        memcpy(b->narrow, s->items, s->n_items * 8);
-        return HD_OK;
+        const uint64_t *items = (const uint64_t *)(const void *)s->items;
+        uint64_t any = 0;
+        for (size_t i = 0; i < n; i++)
+            any |= items[i];
+        if (any)
+            memcpy(out, items, n * 8);
+        return any ? 8 : 0;
     }
     const uint32_t *items = (const uint32_t *)(const void *)s->items;
-    uint32_t all = 0;
-    for (size_t i = 0; i < s->n_items; i++)
-        all |= items[i];
-    *width = all <= UINT8_MAX ? 1 : all <= UINT16_MAX ? 2 : 4;
-    for (size_t i = 0; i < s->n_items; i++)
-        memcpy(b->narrow + i * *width, &items[i], *width);
-    return HD_OK;
+    uint32_t any = 0;
+    for (size_t i = 0; i < n; i++)
+        any |= items[i];
+    if (any == 0)
+        return 0;
+    if (any <= UINT8_MAX)
+        NARROW(uint8_t)
+    else if (any <= UINT16_MAX)
+        NARROW(uint16_t)
+    else
+        memcpy(out, items, n * 4);
+    return any <= UINT8_MAX ? 1 : any <= UINT16_MAX ? 2 : 4;
 }
 
-static hd_code flush_stream(hd_builder *b, size_t index, hd_err *err)
+static hd_code stage_stream(hd_builder *b, hd_stager *g, size_t index, hd_err *err)
 {
     hd_stream *s = &b->streams[index];
     if (!HD_GROW(s->records, s->n_records, s->records_cap))
         return hd_fail_nomem(err);
-    unsigned width = s->width;
-    hd_record record = {b->staged_len, (uint32_t)s->n_items, (uint8_t)width};
-    if (s->n_items) {
-        HD_TRY(narrow(b, s, &width, err));
-        record.width = (uint8_t)width;
-        size_t len = s->n_items * width;
-        HD_TRY(hd_scratch(&b->sealed, &b->sealed_cap, len + HD_SEAL_TAG, err));
+    hd_record record = {.items = (uint32_t)s->n_items};
+    if (s->is_filled) {
+        HD_TRY(hd_scratch(&g->narrow, &g->narrow_cap, s->n_items * s->width, err));
+        record.width = (uint8_t)narrow(s, g->narrow);
+    }
+    if (record.width) {
+        size_t len = s->n_items * record.width;
+        HD_TRY(hd_scratch(&g->sealed, &g->sealed_cap, len + HD_SEAL_TAG, err));
         uint8_t nonce[HD_SEAL_NONCE];
         hd_part_nonce((uint32_t)index, HD_PART_DATA, (uint32_t)s->n_records, nonce);
-        HD_TRY(hd_seal(b->sealer, nonce, NULL, 0, b->narrow, len, b->sealed, err));
-        HD_TRY(
-            hd_io_write_at(b->fd, b->sealed, len + HD_SEAL_TAG, b->staged_len, staging_name, err));
-        b->staged_len += len + HD_SEAL_TAG;
+        HD_TRY(hd_seal(g->sealer, nonce, NULL, 0, g->narrow, len, g->sealed, err));
+        len += HD_SEAL_TAG;
+        record.at = __atomic_fetch_add(&b->staged_len, len, __ATOMIC_RELAXED);
+        HD_TRY(hd_io_write_at(b->fd, g->sealed, len, record.at, staging_name, err));
     }
     s->records[s->n_records++] = record;
     s->n_items = 0;
+    s->is_filled = false;
     return HD_OK;
+}
+
+/* One of a few threads: streams until there are none left. */
+static hd_code stage_some(void *ctx, size_t task, hd_err *err)
+{
+    hd_builder *b = ctx;
+    for (;;) {
+        size_t i = __atomic_fetch_add(&b->next_stream, 1, __ATOMIC_RELAXED);
+        if (i >= b->n_streams)
+            return HD_OK;
+        HD_TRY(stage_stream(b, &b->stagers[task], i, err));
+    }
 }
 
 hd_code hd_builder_flush(hd_builder *b, hd_err *err)
 {
     if (b->streams[HD_STREAM_PERSONS].n_items == 0)
         return HD_OK;
-    for (size_t i = 0; i < b->n_streams; i++)
-        HD_TRY(flush_stream(b, i, err));
-    return HD_OK;
+    b->next_stream = 0;
+    return hd_par_run(b->n_stagers, stage_some, b, err);
 }
 
 static hd_code append_column(hd_builder *b, size_t column, const hd_rows *rows, hd_err *err)
@@ -330,6 +381,11 @@ static hd_code append_column(hd_builder *b, size_t column, const hd_rows *rows, 
     if (c->spec.kind == HD_COLUMN_KEY)
         return add_items(data, in->keys, rows->n_rows, err);
     uint64_t n = rows->n_rows;
+    if (!in->codes) {
+        if (c->spec.kind == HD_COLUMN_CODES)
+            return add_items(data, NULL, rows->n_rows, err);
+        return add_items(&b->streams[hd_counts_stream(column)], NULL, rows->n_rows, err);
+    }
     if (c->spec.kind == HD_COLUMN_LIST) {
         n = 0;
         for (size_t i = 0; i < rows->n_rows; i++) {
@@ -387,10 +443,11 @@ hd_code hd_stage_read(hd_stage_reader *r, size_t stream, size_t record, const ui
 {
     const hd_record *rec = &r->builder->streams[stream].records[record];
     size_t len = (size_t)rec->items * rec->width;
-    HD_TRY(hd_scratch(&r->plain, &r->plain_cap, len + 1, err));
-    *out = r->plain;
+    *out = NULL;
     if (len == 0)
         return HD_OK;
+    HD_TRY(hd_scratch(&r->plain, &r->plain_cap, len, err));
+    *out = r->plain;
     HD_TRY(hd_scratch(&r->sealed, &r->sealed_cap, len + HD_SEAL_TAG, err));
     HD_TRY(hd_io_read_at(r->builder->fd, r->sealed, len + HD_SEAL_TAG, rec->at, staging_name, err));
     uint8_t nonce[HD_SEAL_NONCE];

@@ -3,7 +3,9 @@
  * Rows come in chunks of at most HD_BLOCK_ROWS. Every kind of number of a chunk is a stream:
  * persons, order keys, and for each column its codes (or keys) and, for lists, its counts. When a
  * chunk is full each stream is narrowed to the least width, sealed and appended to the staging
- * file. Dictionaries stay in memory. Nothing of a row is ever in a file in the clear.
+ * file, several streams at a time. A chunk of nothing but zeros (a column that no file delivers)
+ * takes no room, in memory or in the file. Dictionaries stay in memory. Nothing of a row is ever in
+ * a file in the clear.
  */
 #ifndef HD_VAULT_BUILDER_H
 #define HD_VAULT_BUILDER_H
@@ -14,13 +16,14 @@
 typedef struct hd_record { /* one chunk of one stream in the staging file */
     uint64_t at;
     uint32_t items;
-    uint8_t width;
+    uint8_t width; /* 0: all items are 0, nothing is stored */
 } hd_record;
 
 typedef struct hd_stream {
     unsigned width; /* of an item in memory: 4 or 8 */
     uint8_t *items; /* the chunk being filled */
     size_t n_items, cap;
+    bool is_filled; /* false: all items so far are 0, and `items` was not touched */
     hd_record *records;
     size_t n_records, records_cap;
     uint64_t total; /* items in records and chunk */
@@ -29,12 +32,18 @@ typedef struct hd_stream {
 typedef struct hd_built_column {
     hd_column_spec spec;
     hd_intern *values; /* value number i is code i + 1; NULL for keys */
-    uint8_t *used;     /* bit a code: a row has it. Other values do not reach the file */
+    uint8_t *used;     /* by code: a row has it. Other values do not reach the file */
     size_t used_len;
     uint32_t max_count;
 } hd_built_column;
 
 enum { HD_STREAM_PERSONS, HD_STREAM_ORDER, HD_STREAM_COLUMNS };
+
+typedef struct hd_stager { /* what one thread needs to stage streams */
+    hd_sealer *sealer;
+    uint8_t *narrow, *sealed;
+    size_t narrow_cap, sealed_cap;
+} hd_stager;
 
 struct hd_builder {
     hd_vault *vault;
@@ -46,11 +55,11 @@ struct hd_builder {
     size_t n_streams;
     uint64_t n_rows;
     int fd; /* staging file, without a name */
-    uint64_t staged_len;
-    hd_sealer *sealer;
-    uint8_t *key; /* secret memory */
-    uint8_t *narrow, *sealed;
-    size_t narrow_cap, sealed_cap;
+    uint64_t staged_len; /* changed atomically */
+    uint8_t *key;        /* secret memory */
+    hd_stager *stagers;  /* n_stagers */
+    size_t n_stagers;
+    size_t next_stream; /* to be staged; changed atomically */
 };
 
 static inline size_t hd_data_stream(size_t column)
@@ -75,16 +84,16 @@ typedef struct hd_stage_reader {
 
 HD_MUST hd_code hd_stage_reader_init(hd_stage_reader *r, const hd_builder *b, hd_err *err);
 void hd_stage_reader_fini(hd_stage_reader *r);
-/* The record's items, `width` bytes each as staged; borrowed until the next read. */
+/* The record's items, `width` bytes each as staged (width 0: *out is NULL, all are 0); borrowed until
+ * the next read. */
 HD_MUST hd_code hd_stage_read(hd_stage_reader *r, size_t stream, size_t record, const uint8_t **out,
                               hd_err *err);
-static inline uint64_t hd_staged_item(const uint8_t *items, unsigned width, size_t i)
-{
-    uint64_t x = 0;
-    __builtin_memcpy(&x, items + i * width, width);
-    return x;
-}
-void hd_stream_free(hd_stream *s);
+/* arrange.c. Where each row goes: by person, then order key, then arrival. *out has the arriving row
+ * of each output position (release with hd_secret_unmap, n * 4 bytes), or is NULL when the rows
+ * arrived in order. */
+HD_MUST hd_code hd_arrange(const uint32_t *persons, const int64_t *keys, uint32_t n, uint32_t **out,
+                           hd_err *err);
+
 void hd_built_column_free(hd_built_column *c);
 
 #endif

@@ -1,9 +1,9 @@
 /* finish.c - from a builder's staged chunks to a sealed table file.
  *
- * First the order of rows is found: a stable radix sort of row numbers by (person, order key,
- * arrival). Then each column goes its way alone, a few at a time: sort its dictionary, read its
- * chunks, renumber, put rows in order block by block, seal. Memory: 20 bytes a row while sorting,
- * then 4 bytes a row for the order and the items of the columns in hand.
+ * First the order of rows is found (arrange.c). Then each column goes its way alone, a few at a time:
+ * sort its dictionary, read its chunks, renumber, put rows in order block by block, seal. Memory: 32
+ * bytes a row while sorting, then 8 bytes a row for persons and order and the items of the columns in
+ * hand.
  */
 #define _GNU_SOURCE
 #include "base/alloc.h"
@@ -32,7 +32,42 @@ static void row_order_free(struct row_order *o)
     *o = (struct row_order){0};
 }
 
-/* All items of a stream, `width` bytes each in out; renumbered by map when there is one. */
+#define COPY_ITEMS(from_type, to_type, value)                                                      \
+    {                                                                                              \
+        const from_type *from = (const from_type *)(const void *)in;                               \
+        to_type *to = (to_type *)(void *)out;                                                      \
+        for (uint32_t i = 0; i < n; i++)                                                           \
+            to[i] = (to_type)(value);                                                              \
+    }
+#define COPY_FROM(from_type)                                                                       \
+    {                                                                                              \
+        if (map && width == 1)                                                                     \
+            COPY_ITEMS(from_type, uint8_t, map[from[i]])                                           \
+        else if (map && width == 2)                                                                \
+            COPY_ITEMS(from_type, uint16_t, map[from[i]])                                          \
+        else if (map)                                                                              \
+            COPY_ITEMS(from_type, uint32_t, map[from[i]])                                          \
+        else                                                                                       \
+            COPY_ITEMS(from_type, uint32_t, from[i])                                               \
+    }
+
+/* n staged items to `width` bytes each, renumbered by map when there is one (0 stays 0). */
+static void widen(const uint8_t *in, unsigned staged_width, uint32_t n, unsigned width,
+                  const uint32_t *map, uint8_t *out)
+{
+    if (staged_width == 0)
+        memset(out, 0, (size_t)n * width);
+    else if (staged_width == 8)
+        memcpy(out, in, (size_t)n * 8);
+    else if (staged_width == 1)
+        COPY_FROM(uint8_t)
+    else if (staged_width == 2)
+        COPY_FROM(uint16_t)
+    else
+        COPY_FROM(uint32_t)
+}
+
+/* All items of a stream, `width` bytes each in out: 4 or 8 as they are, or 1, 2, 4 by a map. */
 static hd_code read_stream(hd_stage_reader *r, size_t stream, unsigned width, const uint32_t *map,
                            uint8_t *out, hd_err *err)
 {
@@ -41,81 +76,10 @@ static hd_code read_stream(hd_stage_reader *r, size_t stream, unsigned width, co
         const hd_record *rec = &s->records[k];
         const uint8_t *in;
         HD_TRY(hd_stage_read(r, stream, k, &in, err));
-        for (uint32_t i = 0; i < rec->items; i++) {
-            uint64_t x = hd_staged_item(in, rec->width, i);
-            if (map)
-                x = map[x];
-            memcpy(out, &x, width);
-            out += width;
-        }
+        widen(in, rec->width, rec->items, width, map, out);
+        out += (size_t)rec->items * width;
     }
     return HD_OK;
-}
-
-static bool is_in_order(const struct row_order *o)
-{
-    for (uint64_t i = 1; i < o->n; i++)
-        if (o->persons[i - 1] > o->persons[i] ||
-            (o->persons[i - 1] == o->persons[i] && o->keys[i - 1] > o->keys[i]))
-            return false;
-    return true;
-}
-
-enum { DIGITS = 65536 };
-
-/* Digit 0..3 of the order key (signed: the top bit is turned over), 4..5 of the person. */
-static inline uint32_t digit_of(const struct row_order *o, uint32_t row, unsigned digit)
-{
-    if (digit >= 4)
-        return (o->persons[row] >> (16 * (digit - 4))) & (DIGITS - 1);
-    uint64_t key = (uint64_t)o->keys[row] ^ (UINT64_C(1) << 63);
-    return (uint32_t)(key >> (16 * digit)) & (DIGITS - 1);
-}
-
-/* One stable pass by one digit; false when all rows share the digit and nothing moved. */
-static bool sort_pass(const struct row_order *o, unsigned digit, const uint32_t *from, uint32_t *to,
-                      uint32_t *next)
-{
-    memset(next, 0, DIGITS * sizeof *next);
-    for (uint64_t i = 0; i < o->n; i++)
-        next[digit_of(o, (uint32_t)i, digit)]++;
-    if (next[digit_of(o, 0, digit)] == o->n)
-        return false;
-    uint32_t at = 0;
-    for (uint32_t d = 0; d < DIGITS; d++) {
-        uint32_t n = next[d];
-        next[d] = at;
-        at += n;
-    }
-    for (uint64_t i = 0; i < o->n; i++)
-        to[next[digit_of(o, from[i], digit)]++] = from[i];
-    return true;
-}
-
-static hd_code sort_rows(struct row_order *o, hd_err *err)
-{
-    if (is_in_order(o))
-        return HD_OK;
-    size_t len = o->n * sizeof(uint32_t);
-    uint32_t *spare = hd_secret_map(len), *next = hd_malloc(DIGITS * sizeof *next);
-    o->rows = hd_secret_map(len);
-    hd_code rc = HD_OK;
-    if (!spare || !next || !o->rows) {
-        rc = hd_fail_nomem(err);
-        goto out;
-    }
-    for (uint64_t i = 0; i < o->n; i++)
-        o->rows[i] = (uint32_t)i;
-    for (unsigned digit = 0; digit < 6; digit++)
-        if (sort_pass(o, digit, o->rows, spare, next)) {
-            uint32_t *swap = o->rows;
-            o->rows = spare;
-            spare = swap;
-        }
-out:
-    hd_secret_unmap(spare, len);
-    hd_free(next);
-    return rc;
 }
 
 static hd_code find_order(struct row_order *o, const hd_builder *b, hd_err *err)
@@ -132,7 +96,7 @@ static hd_code find_order(struct row_order *o, const hd_builder *b, hd_err *err)
     }
     HD_GO(read_stream(&r, HD_STREAM_PERSONS, 4, NULL, (uint8_t *)o->persons, err));
     HD_GO(read_stream(&r, HD_STREAM_ORDER, 8, NULL, (uint8_t *)o->keys, err));
-    HD_GO(sort_rows(o, err));
+    HD_GO(hd_arrange(o->persons, o->keys, (uint32_t)o->n, &o->rows, err));
     hd_secret_unmap(o->keys, o->n * sizeof *o->keys);
     o->keys = NULL;
 out:
@@ -166,7 +130,7 @@ static hd_code sorted_codes(const hd_builder *b, size_t column, uint32_t **out, 
         return hd_fail_nomem(err);
     *n = 0;
     for (uint32_t code = 1; code <= count; code++)
-        if (code / 8 < c->used_len && (c->used[code / 8] >> (code % 8) & 1))
+        if (code < c->used_len && c->used[code])
             codes[(*n)++] = code;
     struct sorting s = {b, column};
     qsort_r(codes, *n, sizeof *codes, by_value, &s);
@@ -277,14 +241,8 @@ static void gather(const void *in, unsigned width, const uint32_t *rows, uint64_
 
 static void note_range(hd_block *b, const void *items, unsigned width)
 {
-    if (width == 8 || b->items == 0)
-        return;
-    b->lowest = UINT32_MAX;
-    for (uint32_t i = 0; i < b->items; i++) {
-        uint32_t x = (uint32_t)hd_staged_item(items, width, i);
-        b->lowest = x < b->lowest ? x : b->lowest;
-        b->highest = x > b->highest ? x : b->highest;
-    }
+    if (width < 8 && b->items)
+        hd_extremes(items, width, b->items, &b->lowest, &b->highest);
 }
 
 static hd_code write_block(struct worker *w, uint32_t column, uint32_t block, const void *items,
@@ -325,10 +283,35 @@ out:
     return rc;
 }
 
+/* The elements of the block's rows one after another; rows are short, so they are copied by element
+ * and not by memcpy. */
+#define GATHER_LISTS(type)                                                                         \
+    {                                                                                              \
+        const type *from = (const type *)(const void *)items;                                      \
+        type *to = out;                                                                            \
+        for (uint32_t i = 0; i < n; i++) {                                                         \
+            uint64_t row = rows ? rows[i] : first + i;                                             \
+            for (uint32_t e = starts[row]; e < starts[row + 1]; e++)                               \
+                *to++ = from[e];                                                                   \
+        }                                                                                          \
+    }
+
+static void gather_lists(const uint8_t *items, unsigned width, const uint32_t *starts,
+                         const uint32_t *rows, uint64_t first, uint32_t n, void *out)
+{
+    rows = rows ? rows + first : NULL;
+    if (width == 1)
+        GATHER_LISTS(uint8_t)
+    else if (width == 2)
+        GATHER_LISTS(uint16_t)
+    else
+        GATHER_LISTS(uint32_t)
+}
+
 /* Lists: `items` by arrival, starts[i] the first element of arriving row i. */
 static hd_code write_list_block(struct worker *w, uint32_t column, uint32_t block,
                                 const uint8_t *items, const uint32_t *starts, uint8_t **data,
-                                size_t *data_cap, uint8_t *counts, hd_err *err)
+                                size_t *data_cap, void *counts, hd_err *err)
 {
     struct finish *fin = w->fin;
     hd_file_column *col = &fin->d.columns[column];
@@ -338,18 +321,15 @@ static hd_code write_list_block(struct worker *w, uint32_t column, uint32_t bloc
     for (uint32_t i = 0; i < rows; i++) {
         uint64_t row = fin->order.rows ? fin->order.rows[first + i] : first + i;
         uint32_t count = starts[row + 1] - starts[row];
-        memcpy(counts + (size_t)i * col->count_width, &count, col->count_width);
+        if (col->count_width == 1)
+            ((uint8_t *)counts)[i] = (uint8_t)count;
+        else
+            ((uint16_t *)counts)[i] = (uint16_t)count;
         total += count;
     }
     b->items = (uint32_t)total; /* the whole column has fewer than 2^32 */
     HD_TRY(hd_scratch(data, data_cap, (size_t)total * col->width + 1, err));
-    uint8_t *to = *data;
-    for (uint32_t i = 0; i < rows; i++) {
-        uint64_t row = fin->order.rows ? fin->order.rows[first + i] : first + i;
-        size_t len = (size_t)(starts[row + 1] - starts[row]) * col->width;
-        memcpy(to, items + (size_t)starts[row] * col->width, len);
-        to += len;
-    }
+    gather_lists(items, col->width, starts, fin->order.rows, first, rows, *data);
     note_range(b, *data, col->width);
     HD_TRY(write_block(w, column, block, *data, err));
     return hd_packer_part(&w->packer, column, HD_PART_COUNTS, block, rows, b->items, counts,

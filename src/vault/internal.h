@@ -81,6 +81,9 @@ HD_MUST hd_code hd_reader_dictionary(hd_reader *r, uint32_t column, uint8_t **ou
  * persons ascending. out has room for items * width bytes. */
 HD_MUST hd_code hd_reader_data(hd_reader *r, uint32_t column, uint32_t block, void *out,
                                hd_err *err);
+/* Lowest and highest of n > 0 items of 1, 2 or 4 bytes. */
+void hd_extremes(const void *data, unsigned width, uint32_t n, uint32_t *lowest,
+                 uint32_t *highest);
 /* Where each row of a list block begins: out[i] = first + elements before row i, i = 0 .. rows. */
 HD_MUST hd_code hd_reader_starts(hd_reader *r, uint32_t column, uint32_t block, uint32_t first,
                                  uint32_t *out, hd_err *err);

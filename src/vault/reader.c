@@ -135,7 +135,7 @@ hd_code hd_reader_dictionary(hd_reader *r, uint32_t column, uint8_t **out, hd_er
     return HD_OK;
 }
 
-/* Lowest and highest item; the loops are simple so that the compiler turns them into vectors. */
+/* The loops are simple so that the compiler turns them into vectors. */
 #define EXTREMES(type)                                                                             \
     {                                                                                              \
         const type *p = data;                                                                      \
@@ -148,8 +148,8 @@ hd_code hd_reader_dictionary(hd_reader *r, uint32_t column, uint8_t **out, hd_er
         *highest = high;                                                                           \
     }
 
-static void extremes(const void *data, unsigned width, uint32_t n, uint32_t *lowest,
-                     uint32_t *highest)
+void hd_extremes(const void *data, unsigned width, uint32_t n, uint32_t *lowest,
+                 uint32_t *highest)
 {
     if (width == 1)
         EXTREMES(uint8_t)
@@ -184,7 +184,7 @@ hd_code hd_reader_data(hd_reader *r, uint32_t column, uint32_t block, void *out,
     uint32_t lowest, highest;
     if (col->kind == HD_KIND_PERSON && !undo_differences(out, b->items))
         return damaged(r, column, block, err);
-    extremes(out, col->width, b->items, &lowest, &highest);
+    hd_extremes(out, col->width, b->items, &lowest, &highest);
     if (lowest != b->lowest || highest != b->highest)
         return damaged(r, column, block, err);
     return HD_OK;

@@ -117,7 +117,8 @@ HD_MUST hd_code hd_builder_code(hd_builder *b, size_t column, const hd_value *va
 /* The value of a code given out before; borrows text until the next hd_builder_code. */
 hd_value hd_builder_value(const hd_builder *b, size_t column, uint32_t code);
 
-/* Up to HD_BLOCK_ROWS rows, column by column; one hd_rows_column for each column of the builder. */
+/* Up to HD_BLOCK_ROWS rows, column by column; one hd_rows_column for each column of the builder. One
+ * without arrays is NULL in all rows. */
 typedef struct hd_rows_column {
     const uint32_t *codes;  /* CODES: n_rows; LIST: all elements of all rows one after another */
     const uint32_t *counts; /* LIST: elements of each row (trailing gaps already cut) */

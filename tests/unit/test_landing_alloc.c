@@ -89,7 +89,7 @@ static hd_code run(const hd_catalogue *c, const char *path, const char *outs, hd
     options.opt_outs = ids;
     HD_GO(hd_intake_new(&in, c, hd_catalogue_table(c, "apc"), &options, NULL, err));
     HD_GO(hd_intake_file(in, path, err));
-    HD_GO(hd_intake_finish(in, err));
+    hd_intake_finish(in);
     HD_GO(hd_intake_verdict(in, err));
     hd_quality_text(&b, hd_intake_quality(in), true);
     hd_quality_csv(&b, hd_intake_quality(in));
