@@ -23,7 +23,10 @@ const hd_command hd_command_indicator = {
     "(1 holds\n"
     "the lowest values), whether the unit is among the worst tenth of its peers, its funnel status "
     "with\n"
-    "p value, and for how many months in a row it was flagged. hdis indicators lists the names.\n"
+    "p value, and for how many months in a row it was flagged; by month also what an XmR chart of "
+    "the\n"
+    "24 months to this one says: special cause, variation, assurance. hdis indicators lists the "
+    "names.\n"
     "\n"
     "  --by FIELDS               what to group by (provider,month): month, quarter, year, and "
     "fields of\n"
@@ -33,6 +36,9 @@ const hd_command hd_command_indicator = {
     "  --peers WHO               all (default), region, a peer group such as acute, or codes: "
     "ZA1,ZA2\n"
     "  --level FRACTION          of the intervals (0.95)\n"
+    "  --forecast MONTHS         instead: the months after the last complete one, 1 to 36, with 80% "
+    "and 95%\n"
+    "                            prediction intervals, from the released months alone\n"
     "\n" HD_VAULT_OPTION_HELP HD_OUTPUT_HELP "\n"
     "Shares are fractions of 1. Months whose follow-up the data do not cover yet say so in the "
     "note.\n"
@@ -42,7 +48,8 @@ const hd_command hd_command_indicator = {
     "examples:\n"
     "  hdis indicator emergency_readmission_30d --period 2015-10 --peers acute\n"
     "  hdis indicator ae_within_4_hours ae_median_minutes --by region,month --format csv\n"
-    "  hdis indicator mean_stay_elective --by month\n",
+    "  hdis indicator mean_stay_elective --by month\n"
+    "  hdis indicator ae_within_4_hours --by region,month --forecast 12 --format csv\n",
     run,
 };
 
@@ -125,9 +132,10 @@ static int run_list(int argc, char **argv)
 typedef struct asked {
     hd_output_options output;
     hd_vault_option where;
-    const char *by, *period, *peers, *level;
+    const char *by, *period, *peers, *level, *forecast;
     char *by_text; /* by, cut at its commas */
     hd_indicator_request request;
+    hd_forecast_request ahead; /* horizon 0: no forecast */
 } asked;
 
 static hd_code take_by(asked *a, hd_err *err)
@@ -148,12 +156,30 @@ static hd_code take_by(asked *a, hd_err *err)
     return HD_OK;
 }
 
+static hd_code take_forecast(asked *a, hd_err *err)
+{
+    bool by_month = false;
+    char *end;
+    if (!a->forecast)
+        return HD_OK;
+    long months = strtol(a->forecast, &end, 10);
+    if (*end || months < 1 || months > HD_FORECAST_MOST)
+        return hd_fail(err, HD_INVALID, "--forecast must be 1 to %d months", HD_FORECAST_MOST);
+    for (size_t i = 0; i < a->request.n_by; i++)
+        by_month = by_month || strcmp(a->request.by[i], "month") == 0;
+    if (!by_month)
+        return hd_fail(err, HD_INVALID, "--forecast needs month in --by");
+    a->ahead = (hd_forecast_request){.of = HD_FORECAST_UNITS, .horizon = (size_t)months};
+    return HD_OK;
+}
+
 static hd_code take_request(asked *a, hd_err *err)
 {
     hd_indicator_request *r = &a->request;
     *r = (hd_indicator_request){
         .first_month = INT32_MIN, .last_month = INT32_MAX, .shown_from = INT32_MIN, .level = 0.95};
     HD_TRY(take_by(a, err));
+    HD_TRY(take_forecast(a, err));
     if (a->level) {
         char *end;
         r->level = strtod(a->level, &end);
@@ -197,7 +223,8 @@ static hd_code evaluate_all(asked *a, hd_session *s, const hd_indicator_files *f
     hd_release *joined = NULL;
     hd_indicator_result *results = hd_calloc(n, sizeof *results);
     const hd_release **parts = hd_calloc(n, sizeof *parts);
-    if (!results || !parts) {
+    hd_release **ahead = hd_calloc(n, sizeof *ahead);
+    if (!results || !parts || !ahead) {
         rc = hd_fail_nomem(err);
         goto out;
     }
@@ -205,6 +232,11 @@ static hd_code evaluate_all(asked *a, hd_session *s, const hd_indicator_files *f
         const hd_indicator_file *d = hd_indicator_files_find(files, names[i]);
         HD_GO(hd_indicator_evaluate(&results[i], s->engine, s->policy, d, &a->request, err));
         parts[i] = results[i].rows;
+    }
+    if (a->ahead.horizon) {
+        HD_GO(hd_indicator_forecast(ahead, results, n, &a->ahead, err));
+        for (size_t i = 0; i < n; i++)
+            parts[i] = ahead[i];
     }
     HD_GO(hd_release_join(&joined, parts, n, err));
     if (joined->n_rows == 0 && a->period) {
@@ -216,8 +248,11 @@ out:
     hd_release_free(joined);
     for (size_t i = 0; results && i < n; i++)
         hd_indicator_result_free(&results[i]);
+    for (size_t i = 0; ahead && i < n; i++)
+        hd_release_free(ahead[i]);
     hd_free(results);
     hd_free(parts);
+    hd_free(ahead);
     return rc;
 }
 
@@ -261,6 +296,7 @@ static int run(int argc, char **argv)
                                  {"period", &a.period, NULL},
                                  {"peers", &a.peers, NULL},
                                  {"level", &a.level, NULL},
+                                 {"forecast", &a.forecast, NULL},
                                  {NULL, NULL, NULL}};
     char **operands;
     int n;

@@ -14,6 +14,7 @@ typedef struct evaluation {
     size_t n_rows;
     hd_intern *contexts, *series, *regions;
     hd_band *bands; /* one a context */
+    hd_series_set *set;
     hd_buf name;    /* scratch */
 } evaluation;
 
@@ -62,10 +63,10 @@ static hd_code key_number(evaluation *v, hd_intern *t, const hd_figure *keys, si
 
 /* ---- peers ---------------------------------------------------------------------------------- */
 
-static const char *look_up(const evaluation *v, const char *lookup, const hd_figure *unit,
-                           char code[64])
+const char *hd_look_up(const hd_catalogue *c, const char *lookup, const hd_figure *unit,
+                       char code[64])
 {
-    const hd_lookup *l = hd_catalogue_lookup(hd_engine_catalogue(v->task.engine), lookup);
+    const hd_lookup *l = hd_catalogue_lookup(c, lookup);
     if (!l || unit->mark || unit->value.is_null || unit->value.type != HD_TEXT ||
         unit->value.text.len >= 64)
         return NULL;
@@ -102,14 +103,14 @@ static hd_code set_peer_class(evaluation *v, hd_unit_row *r, hd_err *err)
         r->peer_class = 0;
         break;
     case HD_PEERS_GROUP:
-        found = look_up(v, "peer_group_of", unit, code);
+        found = hd_look_up(hd_engine_catalogue(v->task.engine), "peer_group_of", unit, code);
         r->peer_class = found && strcmp(found, p->text) == 0 ? 0 : -1;
         break;
     case HD_PEERS_CODES:
         r->peer_class = is_listed(p->text, unit) ? 0 : -1;
         break;
     case HD_PEERS_REGION:
-        found = look_up(v, "region_of", unit, code);
+        found = hd_look_up(hd_engine_catalogue(v->task.engine), "region_of", unit, code);
         if (found && *found) {
             HD_TRY(hd_intern_add(v->regions, found, strlen(found), &id, err));
             r->peer_class = (int)id;
@@ -126,6 +127,15 @@ static void key_values(const hd_task *t, const hd_figure *keys, bool national,
 {
     for (size_t i = 0, k = 0; i < t->request->n_by; i++)
         out[i] = national && (int)i == t->unit ? NULL : &keys[k++].value;
+}
+
+/* Readmissions of a month are known when what follows the month is. */
+static bool is_incomplete(const hd_task *t, int month)
+{
+    if (month == INT32_MIN || t->data_end == INT32_MAX)
+        return false;
+    int32_t needed = hd_date_month_start(month + 1) - 1 + (int32_t)t->def->follow_up_days;
+    return needed >= hd_date_month_start(t->data_end + 1);
 }
 
 static hd_code fill_row(evaluation *v, size_t row, hd_err *err)
@@ -148,11 +158,7 @@ static hd_code fill_row(evaluation *v, size_t row, hd_err *err)
     HD_TRY(key_number(v, v->series, r->keys, n, t->month, true, &r->series, err));
     HD_TRY(set_peer_class(v, r, err));
     HD_TRY(hd_estimate_row(t, v->units, row, n, keys, &r->own, err));
-    /* Readmissions of a month are known when what follows the month is. */
-    if (r->month != INT32_MIN && t->data_end != INT32_MAX) {
-        int32_t needed = hd_date_month_start(r->month + 1) - 1 + (int32_t)t->def->follow_up_days;
-        r->is_incomplete = needed >= hd_date_month_start(t->data_end + 1);
-    }
+    r->is_incomplete = is_incomplete(t, r->month);
     return HD_OK;
 }
 
@@ -170,6 +176,30 @@ static hd_code fill_nation(evaluation *v, hd_err *err)
         key_values(t, keys, true, values);
         HD_TRY(hd_estimate_row(t, v->nation, row, n, values, &v->bands[context].national, err));
     }
+    return HD_OK;
+}
+
+/* Is there one national series? By month, the unit, and nothing else. */
+static bool has_bands(const hd_task *t)
+{
+    return t->unit >= 0 && t->month >= 0 && t->request->n_by == 2;
+}
+
+static hd_code find_signals(evaluation *v, hd_err *err)
+{
+    const hd_task *t = &v->task;
+    size_t n = hd_intern_count(v->series), n_bands = has_bands(t) ? hd_intern_count(v->contexts) : 0;
+    for (size_t i = 0; i < n_bands; i++)
+        v->bands[i].is_incomplete = is_incomplete(t, v->bands[i].month);
+    HD_TRY(hd_series_make(t, v->rows, v->n_rows, n, v->bands, n_bands, &v->set, err));
+    for (size_t i = 0; v->set && i < v->n_rows; i++) {
+        hd_unit_row *r = &v->rows[i];
+        if (r->month != INT32_MIN && r->month >= t->request->shown_from)
+            HD_TRY(hd_signal_find(t, v->set, &v->set->series[r->series], r->month, &r->signal, err));
+    }
+    for (size_t i = 0; v->set && i < n_bands; i++)
+        HD_TRY(hd_signal_find(t, v->set, &v->set->series[n], v->bands[i].month, &v->bands[i].signal,
+                              err));
     return HD_OK;
 }
 
@@ -206,52 +236,16 @@ static hd_code collect(evaluation *v, hd_err *err)
     for (size_t i = 0; i < n_contexts; i++)
         v->bands[i].national = (hd_estimate){nothing, nothing, nothing, nothing, nothing, nothing};
     if (v->task.unit < 0)
-        return HD_OK;
+        return find_signals(v, err);
     HD_TRY(ask(v, true, &v->nation, err));
     HD_TRY(fill_nation(v, err));
     HD_TRY(hd_compare(&v->task, v->rows, v->n_rows, v->bands, n_contexts, err));
     for (size_t i = 0; i < v->n_rows; i++)
         v->rows[i].national = v->bands[v->rows[i].context].national.value;
-    return HD_OK;
+    return find_signals(v, err);
 }
 
 /* ---- releases ------------------------------------------------------------------------------- */
-
-static hd_code put_text(hd_release_builder *b, const char *text, hd_err *err)
-{
-    hd_figure f = {.value = {.type = HD_TEXT, .is_null = true}};
-    if (text)
-        f.value = (hd_value){.type = HD_TEXT, .text = {text, strlen(text)}};
-    return hd_release_builder_put(b, &f, err);
-}
-
-static hd_code put_number(hd_release_builder *b, hd_number n, hd_err *err)
-{
-    hd_figure f = {.value = {.type = HD_DECIMAL, .is_null = isnan(n.x)}, .mark = n.mark};
-    f.value.decimal = isnan(n.x) ? 0 : n.x;
-    return hd_release_builder_put(b, &f, err);
-}
-
-static hd_code put_count(hd_release_builder *b, hd_number n, hd_err *err)
-{
-    hd_figure f = {.value = {.type = HD_INTEGER, .is_null = isnan(n.x)}, .mark = n.mark};
-    f.value.integer = isnan(n.x) ? 0 : (int64_t)n.x;
-    return hd_release_builder_put(b, &f, err);
-}
-
-static hd_code put_integer(hd_release_builder *b, bool is_known, int64_t x, hd_err *err)
-{
-    hd_figure f = {.value = {.type = HD_INTEGER, .is_null = !is_known, .integer = x}};
-    return hd_release_builder_put(b, &f, err);
-}
-
-static hd_code put_flag(hd_release_builder *b, hd_flag flag, hd_err *err)
-{
-    hd_figure f = {.value = {.type = HD_BOOLEAN,
-                             .is_null = flag == HD_FLAG_UNKNOWN,
-                             .integer = flag == HD_FLAG_YES}};
-    return hd_release_builder_put(b, &f, err);
-}
 
 static const char *funnel_text(int status)
 {
@@ -268,6 +262,7 @@ static bool unit_is_provider(const hd_task *t)
 typedef struct column {
     const char *name;
     hd_type type;
+    bool is_by_month; /* only there when by month */
 } column;
 
 static hd_code add_columns(const hd_task *t, hd_release_builder *b, const hd_release *asked,
@@ -277,8 +272,10 @@ static hd_code add_columns(const hd_task *t, hd_release_builder *b, const hd_rel
         {"numerator", HD_INTEGER},   {"denominator", HD_INTEGER}, {"value", HD_DECIMAL},
         {"lower", HD_DECIMAL},       {"upper", HD_DECIMAL},       {"national", HD_DECIMAL},
         {"peer_median", HD_DECIMAL}, {"decile", HD_INTEGER},      {"worst_10", HD_BOOLEAN},
-        {"funnel", HD_TEXT},         {"funnel_p", HD_DECIMAL},    {"months_flagged", HD_INTEGER},
-        {"note", HD_TEXT},
+        {"funnel", HD_TEXT},         {"funnel_p", HD_DECIMAL},
+        {"months_flagged", HD_INTEGER, true}, {"special_cause", HD_TEXT, true},
+        {"variation", HD_TEXT, true}, {"assurance", HD_TEXT, true},
+        {"signal_note", HD_TEXT, true}, {"note", HD_TEXT},
     };
     HD_TRY(hd_release_builder_column(b, "indicator", HD_TEXT, true, err));
     for (size_t i = 0; i < t->request->n_by; i++)
@@ -287,7 +284,7 @@ static hd_code add_columns(const hd_task *t, hd_release_builder *b, const hd_rel
     if (unit_is_provider(t))
         HD_TRY(hd_release_builder_column(b, "name", HD_TEXT, true, err));
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
-        if (t->month >= 0 || strcmp(figures[i].name, "months_flagged") != 0)
+        if (t->month >= 0 || !figures[i].is_by_month)
             HD_TRY(hd_release_builder_column(b, figures[i].name, figures[i].type, false, err));
     return HD_OK;
 }
@@ -297,25 +294,27 @@ static hd_code put_row(const evaluation *v, hd_release_builder *b, const hd_unit
 {
     const hd_task *t = &v->task;
     char code[64];
-    HD_TRY(put_text(b, t->def->id, err));
+    HD_TRY(hd_put_text(b, t->def->id, err));
     for (size_t i = 0; i < t->request->n_by; i++)
         HD_TRY(hd_release_builder_put(b, &r->keys[i], err));
     if (unit_is_provider(t))
-        HD_TRY(put_text(b, look_up(v, "provider_name_of", &r->keys[t->unit], code), err));
-    HD_TRY(put_count(b, r->own.numerator, err));
-    HD_TRY(put_count(b, r->own.denominator, err));
-    HD_TRY(put_number(b, r->own.value, err));
-    HD_TRY(put_number(b, r->own.lower, err));
-    HD_TRY(put_number(b, r->own.upper, err));
-    HD_TRY(put_number(b, r->national, err));
-    HD_TRY(put_number(b, r->peer_median, err));
-    HD_TRY(put_integer(b, r->decile > 0, r->decile, err));
-    HD_TRY(put_flag(b, r->worst, err));
-    HD_TRY(put_text(b, funnel_text(r->funnel), err));
-    HD_TRY(put_number(b, r->funnel_p, err));
-    if (t->month >= 0)
-        HD_TRY(put_integer(b, r->months_flagged >= 0, r->months_flagged, err));
-    return put_text(b, r->is_incomplete ? "incomplete" : NULL, err);
+        HD_TRY(hd_put_text(b, hd_look_up(hd_engine_catalogue(v->task.engine), "provider_name_of", &r->keys[t->unit], code), err));
+    HD_TRY(hd_put_count(b, r->own.numerator, err));
+    HD_TRY(hd_put_count(b, r->own.denominator, err));
+    HD_TRY(hd_put_number(b, r->own.value, err));
+    HD_TRY(hd_put_number(b, r->own.lower, err));
+    HD_TRY(hd_put_number(b, r->own.upper, err));
+    HD_TRY(hd_put_number(b, r->national, err));
+    HD_TRY(hd_put_number(b, r->peer_median, err));
+    HD_TRY(hd_put_integer(b, r->decile > 0, r->decile, err));
+    HD_TRY(hd_put_flag(b, r->worst, err));
+    HD_TRY(hd_put_text(b, funnel_text(r->funnel), err));
+    HD_TRY(hd_put_number(b, r->funnel_p, err));
+    if (t->month >= 0) {
+        HD_TRY(hd_put_integer(b, r->months_flagged >= 0, r->months_flagged, err));
+        HD_TRY(hd_put_signal(b, &r->signal, err));
+    }
+    return hd_put_text(b, r->is_incomplete ? "incomplete" : NULL, err);
 }
 
 static hd_code make_rows(evaluation *v, hd_release **out, hd_err *err)
@@ -340,13 +339,15 @@ static hd_code put_band(hd_release_builder *b, const hd_band *band, hd_err *err)
 {
     hd_figure month = {.value = {.type = HD_DATE, .integer = hd_date_month_start(band->month)}};
     HD_TRY(hd_release_builder_put(b, &month, err));
-    HD_TRY(put_integer(b, true, (int64_t)band->n, err));
+    HD_TRY(hd_put_integer(b, true, (int64_t)band->n, err));
     const double p[] = {band->p10, band->p25, band->p50, band->p75, band->p90};
     for (size_t i = 0; i < 5; i++)
-        HD_TRY(put_number(b, (hd_number){p[i], 0}, err));
-    HD_TRY(put_number(b, band->national.value, err));
-    HD_TRY(put_number(b, band->national.lower, err));
-    return put_number(b, band->national.upper, err);
+        HD_TRY(hd_put_number(b, (hd_number){p[i], 0}, err));
+    HD_TRY(hd_put_number(b, band->national.value, err));
+    HD_TRY(hd_put_number(b, band->national.lower, err));
+    HD_TRY(hd_put_number(b, band->national.upper, err));
+    HD_TRY(hd_put_signal(b, &band->signal, err));
+    return hd_put_text(b, band->is_incomplete ? "incomplete" : NULL, err);
 }
 
 static hd_code make_bands(evaluation *v, hd_release **out, hd_err *err)
@@ -361,11 +362,16 @@ static hd_code make_bands(evaluation *v, hd_release **out, hd_err *err)
         {"national", HD_DECIMAL},
         {"national_lower", HD_DECIMAL},
         {"national_upper", HD_DECIMAL},
+        {"special_cause", HD_TEXT},
+        {"variation", HD_TEXT},
+        {"assurance", HD_TEXT},
+        {"signal_note", HD_TEXT},
+        {"note", HD_TEXT},
     };
     const hd_indicator_request *r = v->task.request;
     hd_code rc;
     *out = NULL;
-    if (v->task.unit < 0 || v->task.month < 0 || r->n_by != 2)
+    if (!has_bands(&v->task))
         return HD_OK;
     hd_release_builder *b = hd_release_builder_new(v->units);
     if (!b)
@@ -401,9 +407,16 @@ hd_code hd_indicator_evaluate(hd_indicator_result *out, hd_engine *e, const hd_p
     HD_GO(collect(&v, err));
     HD_GO(make_rows(&v, &out->rows, err));
     HD_GO(make_bands(&v, &out->bands, err));
+    if (v.set) {
+        v.set->units = v.units;
+        v.units = NULL;
+        out->series = v.set;
+        v.set = NULL;
+    }
 out:
     if (rc != HD_OK)
         hd_indicator_result_free(out);
+    hd_series_set_free(v.set);
     hd_release_free(v.units);
     hd_release_free(v.nation);
     hd_intern_free(v.contexts);
@@ -419,6 +432,7 @@ void hd_indicator_result_free(hd_indicator_result *r)
 {
     hd_release_free(r->rows);
     hd_release_free(r->bands);
+    hd_series_set_free(r->series);
     *r = (hd_indicator_result){0};
 }
 

@@ -11,6 +11,7 @@
 #include "catalogue/indicator_file.h"
 #include "disclosure/release.h"
 #include "engine/question.h"
+#include "statistics/xmr.h"
 
 enum { HD_INDICATOR_MAX_BY = 8 };
 
@@ -40,23 +41,60 @@ typedef struct hd_indicator_request {
     int shown_from; /* earlier months only count towards consecutive flags; INT32_MIN: all shown */
     double level;   /* of the intervals: 0.95 */
     hd_peers peers;
+    unsigned signal_months; /* that an XmR chart looks back, its own month included; 0: 24 */
 } hd_indicator_request;
 
 /* Columns of the rows: indicator, the keys of `by`, name (when the unit is a provider), numerator,
  * denominator, value, lower, upper, national, peer_median, decile (1 holds the lowest values),
- * worst_10, funnel, funnel_p, months_flagged (when by month), note. */
+ * worst_10, funnel, funnel_p; when by month months_flagged, special_cause, variation, assurance,
+ * signal_note; note. */
 typedef struct hd_indicator_result {
     hd_release *rows;
     /* by month, without other keys than the unit: month, units (ranked), p10, p25, p50, p75, p90
-     * over the ranked peers, national, national_lower, national_upper; else NULL. For
-     * HD_PEERS_REGION over all ranked units. */
+     * over the ranked peers, national, national_lower, national_upper, special_cause, variation,
+     * assurance, signal_note (of the national value), note; else NULL. For HD_PEERS_REGION over all
+     * ranked units. */
     hd_release *bands;
+    /* by month: every month that was asked for, shown or not, for hd_indicator_forecast */
+    struct hd_series_set *series;
 } hd_indicator_result;
 
 HD_MUST hd_code hd_indicator_evaluate(hd_indicator_result *out, hd_engine *e, const hd_policy *p,
                                       const hd_indicator_file *def, const hd_indicator_request *r,
                                       hd_err *err);
 void hd_indicator_result_free(hd_indicator_result *r);
+
+/* ---- over time (doc/methods.md, "Signals over time" and "Forecasts of an indicator") --------- */
+
+enum { HD_SIGNAL_MONTHS = 24, HD_SIGNAL_LEAST = 12, HD_FORECAST_LEAST = 24, HD_FORECAST_MOST = 36 };
+
+/* An XmR chart of an indicator's months as the signals are found: its bad side is the direction,
+ * its target the target. NAN: a gap. *has_chart is false, and points and summary are not set, where
+ * fewer than HD_SIGNAL_LEAST months are known. */
+HD_MUST hd_code hd_indicator_xmr(const hd_indicator_file *def, const double *values, size_t n,
+                                 hd_xmr_point *points, hd_xmr_summary *summary, bool *has_chart,
+                                 hd_err *err);
+/* "" for common cause; "above the upper limit", "7 months rising", ... */
+const char *hd_signal_cause_text(hd_special_cause cause);
+/* common cause; improving, concerning or special cause, with high or low. */
+const char *hd_signal_variation_text(hd_variation variation, int towards);
+const char *hd_signal_assurance_text(hd_assurance assurance); /* passing, failing, hit or miss */
+
+/* Which series of a result are continued: all units, one (by its code), or the national one. */
+typedef enum hd_forecast_of { HD_FORECAST_UNITS, HD_FORECAST_UNIT, HD_FORECAST_NATIONAL } hd_forecast_of;
+typedef struct hd_forecast_request {
+    hd_forecast_of of;
+    const char *unit;
+    size_t horizon; /* months, 1 to HD_FORECAST_MOST */
+} hd_forecast_request;
+
+/* The months that follow the last complete one, for results evaluated by month; all series of all
+ * results at once, on several threads. out[i] belongs to results[i]: indicator, the keys of `by`,
+ * name (when the unit is a provider), months_ahead, value, lower80, upper80, lower95, upper95,
+ * model, history (months it rests on), note. A series without a forecast has one row that says why.
+ * On failure every out[i] is NULL. */
+HD_MUST hd_code hd_indicator_forecast(hd_release **out, const hd_indicator_result *results, size_t n,
+                                      const hd_forecast_request *request, hd_err *err);
 
 /* The rows of all parts, one after another. HD_INVALID: their columns differ. */
 HD_MUST hd_code hd_release_join(hd_release **out, const hd_release *const *parts, size_t n,

@@ -464,9 +464,246 @@ static void consecutive_months_break_at_gaps(void **state)
         assert_int_equal(rows[2 * i].months_flagged, want[i]);
 }
 
+/* ---- over time ---------------------------------------------------------------------------------
+ */
+
+enum { SERIES_MONTHS = 40 };
+
+/* A set of one series; '*' in marks: withheld, 'i': incomplete, '-': missing. */
+static void make_series(hd_series_set *set, const hd_indicator_file *def, const double *values,
+                        const char *marks, size_t n)
+{
+    static double numbers[SERIES_MONTHS];
+    static unsigned char states[SERIES_MONTHS];
+    static hd_series series;
+    series = (hd_series){.values = numbers, .states = states};
+    for (size_t i = 0; i < n; i++) {
+        char mark = marks ? marks[i] : ' ';
+        states[i] = mark == '*'   ? HD_MONTH_WITHHELD
+                    : mark == 'i' ? HD_MONTH_INCOMPLETE
+                    : mark == '-' ? HD_MONTH_MISSING
+                                  : HD_MONTH_KNOWN;
+        numbers[i] = states[i] == HD_MONTH_KNOWN ? values[i] : NAN;
+    }
+    *set = (hd_series_set){
+        .def = def, .unit = -1, .first = FIRST_MONTH, .months = n, .n = 1, .series = &series};
+}
+
+static hd_signal signal_of(hd_bad_side bad, const double *values, const char *marks, size_t n,
+                           size_t at)
+{
+    const hd_indicator_file def = {.bad = bad, .target = 0.5};
+    const hd_task t = {.def = &def, .request = &by_provider_month};
+    hd_series_set set;
+    hd_signal s;
+    make_series(&set, &def, values, marks, n);
+    OK(hd_signal_find(&t, &set, &set.series[0], FIRST_MONTH + (int)at, &s, &err));
+    return s;
+}
+
+static void a_signal_has_its_side_and_knows_no_later_month(void **state)
+{
+    (void)state;
+    double values[SERIES_MONTHS];
+    for (size_t i = 0; i < SERIES_MONTHS; i++)
+        values[i] = 0.20 + (i % 2 ? 0.01 : -0.01) + (i >= 20 ? 0.03 : 0);
+    for (size_t at = 12; at < SERIES_MONTHS; at++) {
+        hd_signal whole = signal_of(HD_BAD_HIGH, values, NULL, SERIES_MONTHS, at);
+        hd_signal then = signal_of(HD_BAD_HIGH, values, NULL, at + 1, at);
+        assert_memory_equal(&whole, &then, sizeof whole);
+        assert_true(whole.is_known);
+        assert_string_equal(whole.note, "");
+    }
+    static const struct {
+        hd_bad_side bad;
+        const char *variation, *assurance;
+    } want[] = {{HD_BAD_HIGH, "concerning, high", "passing"},
+                {HD_BAD_LOW, "improving, high", "failing"},
+                {HD_BAD_NONE, "special cause, high", ""}};
+    for (size_t i = 0; i < 3; i++) {
+        hd_signal s = signal_of(want[i].bad, values, NULL, 27, 26);
+        assert_string_equal(hd_signal_cause_text(s.cause), "7 months above the mean");
+        assert_string_equal(hd_signal_variation_text(s.variation, s.towards), want[i].variation);
+        assert_string_equal(hd_signal_assurance_text(s.assurance), want[i].assurance);
+        s = signal_of(want[i].bad, values, NULL, 27, 19);
+        assert_string_equal(hd_signal_variation_text(s.variation, s.towards), "common cause");
+    }
+    /* 24 months later all are on the new side: nothing to say any more */
+    for (size_t i = 0; i < SERIES_MONTHS; i++)
+        values[i] = 0.20 + (i % 2 ? 0.01 : -0.01) + (i >= 10 ? 0.03 : 0);
+    assert_string_equal(hd_signal_variation_text(signal_of(HD_BAD_HIGH, values, NULL, 36, 35).variation, 0),
+                        "common cause");
+}
+
+static void a_signal_rests_on_released_months_alone(void **state)
+{
+    (void)state;
+    double values[24], other[24];
+    char marks[25];
+    memset(marks, ' ', 24);
+    for (size_t i = 0; i < 24; i++)
+        other[i] = values[i] = i % 2 ? 0.21 : 0.19;
+    marks[3] = marks[7] = marks[20] = '*';
+    other[3] = 0.9, other[7] = 0, other[20] = 0.5;
+    hd_signal a = signal_of(HD_BAD_HIGH, values, marks, 24, 23);
+    hd_signal b = signal_of(HD_BAD_HIGH, other, marks, 24, 23);
+    assert_memory_equal(&a, &b, sizeof a);
+    assert_string_equal(a.note, "3 of 24 months withheld");
+    marks[4] = '-';
+    assert_string_equal(signal_of(HD_BAD_HIGH, values, marks, 24, 23).note,
+                        "4 of 24 months withheld or without a figure");
+    a = signal_of(HD_BAD_HIGH, values, marks, 24, 20);
+    assert_false(a.is_known);
+    assert_string_equal(a.note, "this month is withheld");
+    marks[23] = 'i';
+    assert_string_equal(signal_of(HD_BAD_HIGH, values, marks, 24, 23).note,
+                        "this month is incomplete");
+    memset(marks, '*', 12);
+    marks[12] = '*';
+    a = signal_of(HD_BAD_HIGH, values, marks, 24, 22);
+    assert_false(a.is_known);
+    assert_string_equal(a.note, "9 months are known, 12 are needed");
+}
+
+/* The forecast of one hand-made national series, in the frame of a real result. */
+static hd_release *forecast_of(hd_indicator_file *def, const double *values, const char *marks,
+                               size_t n, size_t horizon)
+{
+    hd_indicator_request r = by_provider_month;
+    r.by[0] = "month", r.n_by = 1;
+    hd_indicator_result result;
+    hd_series_set set;
+    hd_release *out;
+    const hd_indicator_file *d = hd_indicator_files_find(files, "crude_mortality");
+    OK(hd_indicator_evaluate(&result, engine, none, d, &r, &err));
+    hd_series_set *own = result.series;
+    def->id = "made_up";
+    make_series(&set, def, values, marks, n);
+    set.month = 0;
+    result.series = &set;
+    const hd_forecast_request f = {.of = HD_FORECAST_NATIONAL, .horizon = horizon};
+    OK(hd_indicator_forecast(&out, &result, 1, &f, &err));
+    result.series = own;
+    hd_indicator_result_free(&result);
+    return out;
+}
+
+static void a_forecast_goes_on_from_the_last_complete_month(void **state)
+{
+    (void)state;
+    hd_indicator_file def = {.unit = HD_UNIT_DAYS};
+    double values[SERIES_MONTHS];
+    hd_rng rng = hd_rng_stream(5, 5);
+    for (size_t i = 0; i < SERIES_MONTHS; i++)
+        values[i] = 10 + 3 * sin((double)i * M_PI / 6) + 0.1 * hd_rng_unit(&rng);
+    char marks[SERIES_MONTHS + 1];
+    memset(marks, ' ', SERIES_MONTHS);
+    marks[38] = marks[39] = 'i';
+    hd_release *r = forecast_of(&def, values, marks, SERIES_MONTHS, 12);
+    assert_int_equal(r->n_rows, 12);
+    for (size_t h = 0; h < 12; h++) {
+        assert_int_equal(month_of(r, h), FIRST_MONTH + 38 + (int)h);
+        assert_int_equal(figure(r, h, "months_ahead")->value.integer, h + 1);
+        assert_int_equal(figure(r, h, "history")->value.integer, 38);
+        double want = 10.05 + 3 * sin((double)(38 + h) * M_PI / 6);
+        double v = figure(r, h, "value")->value.decimal;
+        assert_true(fabs(v - want) < 0.1);
+        assert_true(figure(r, h, "lower95")->value.decimal < figure(r, h, "lower80")->value.decimal);
+        assert_true(figure(r, h, "lower80")->value.decimal < v);
+        assert_true(figure(r, h, "upper80")->value.decimal < figure(r, h, "upper95")->value.decimal);
+        assert_memory_equal(figure(r, h, "model")->value.text.bytes, "ETS(", 4);
+    }
+    hd_release_free(r);
+    /* 26 months since the gap: the year before, with the spread of its differences */
+    marks[11] = '*';
+    r = forecast_of(&def, values, marks, SERIES_MONTHS, 13);
+    double squares = 0;
+    for (size_t i = 24; i < 38; i++)
+        squares += (values[i] - values[i - 12]) * (values[i] - values[i - 12]);
+    assert_true(is_text(figure(r, 12, "model")->value, "seasonal naive"));
+    assert_true(figure(r, 12, "value")->value.decimal == values[26]);
+    double half = 1.959963984540054 * sqrt(squares / 14 * 2);
+    assert_true(fabs(figure(r, 12, "upper95")->value.decimal - values[26] - half) < 1e-9);
+    hd_release_free(r);
+}
+
+static void what_cannot_be_forecast_says_why(void **state)
+{
+    (void)state;
+    hd_indicator_file def = {.unit = HD_UNIT_SHARE};
+    double values[SERIES_MONTHS];
+    char marks[SERIES_MONTHS + 1];
+    for (size_t i = 0; i < SERIES_MONTHS; i++)
+        values[i] = i % 3 ? 1 : 0.9;
+    static const struct {
+        int at;
+        char mark;
+        size_t n;
+        const char *note;
+    } cases[] = {{39, '*', 40, "none: the last month is withheld"},
+                 {39, '-', 40, "none: no figure in the last month"},
+                 {30, '*', 40, "none: 9 months since the last gap, 24 are needed"},
+                 {30, '*', 20, "none: 20 months of data, 24 are needed"},
+                 {0, 'i', 1, "none: no month is complete"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        memset(marks, ' ', SERIES_MONTHS);
+        marks[cases[i].at] = cases[i].mark;
+        hd_release *r = forecast_of(&def, values, marks, cases[i].n, 6);
+        assert_int_equal(r->n_rows, 1);
+        assert_true(is_text(figure(r, 0, "note")->value, cases[i].note));
+        assert_true(figure(r, 0, "value")->value.is_null);
+        assert_true(figure(r, 0, "model")->value.is_null);
+        hd_release_free(r);
+    }
+    hd_release *r = forecast_of(&def, values, NULL, SERIES_MONTHS, 6);
+    for (size_t h = 0; h < 6; h++) {
+        assert_true(figure(r, h, "upper95")->value.decimal <= 1);
+        assert_true(figure(r, h, "value")->value.decimal <= 1);
+    }
+    hd_release_free(r);
+    for (size_t i = 0; i < SERIES_MONTHS; i++)
+        values[i] = 0.25; /* no model fits what never changes */
+    r = forecast_of(&def, values, NULL, SERIES_MONTHS, 2);
+    assert_true(figure(r, 1, "value")->value.decimal == 0.25);
+    hd_release_free(r);
+}
+
+static void the_forecast_asks_for_whom(void **state)
+{
+    (void)state;
+    hd_indicator_result result;
+    hd_release *out;
+    const hd_indicator_file *d = hd_indicator_files_find(files, "ae_within_4_hours");
+    OK(hd_indicator_evaluate(&result, engine, none, d, &by_provider_month, &err));
+    hd_forecast_request f = {.of = HD_FORECAST_UNITS, .horizon = 3};
+    OK(hd_indicator_forecast(&out, &result, 1, &f, &err));
+    assert_int_equal(out->n_rows, 11); /* each unit one row that says why: 12 months of data */
+    assert_true(out->has_true_counts);
+    hd_release_free(out);
+    f.of = HD_FORECAST_UNIT, f.unit = "ZA3";
+    OK(hd_indicator_forecast(&out, &result, 1, &f, &err));
+    assert_int_equal(out->n_rows, 1);
+    assert_true(is_text(figure(out, 0, "provider")->value, "ZA3"));
+    hd_release_free(out);
+    f.of = HD_FORECAST_NATIONAL;
+    OK(hd_indicator_forecast(&out, &result, 1, &f, &err));
+    assert_int_equal(out->n_rows, 1);
+    assert_true(figure(out, 0, "provider")->value.is_null);
+    hd_release_free(out);
+    f.horizon = 0;
+    assert_int_equal(hd_indicator_forecast(&out, &result, 1, &f, &err), HD_INVALID);
+    assert_null(out);
+    hd_indicator_result_free(&result);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_signal_has_its_side_and_knows_no_later_month),
+        cmocka_unit_test(a_signal_rests_on_released_months_alone),
+        cmocka_unit_test(a_forecast_goes_on_from_the_last_complete_month),
+        cmocka_unit_test(what_cannot_be_forecast_says_why),
+        cmocka_unit_test(the_forecast_asks_for_whom),
         cmocka_unit_test(true_values_equal_a_naive_count),
         cmocka_unit_test(every_indicator_runs_and_adds_up),
         cmocka_unit_test(follow_up_makes_the_last_month_incomplete),
