@@ -11,21 +11,38 @@
 
 struct hd_yaml;
 
+typedef enum hd_rounding {
+    HD_ROUND_NEAREST, /* to the nearest multiple of rounded_to */
+    HD_ROUND_MIDPOINT /* 1..base to the middle of the group, base + 1 .. 2 base to the next one */
+} hd_rounding;
+
 typedef struct hd_policy_file {
     const char *name, *title, *version, *source;
     const char *note;       /* "" when none */
     const char *legend;     /* one line that goes with every output */
     bool shows_true_counts; /* the rest does not apply then */
     bool national_is_exact; /* else the rules below hold at national level too */
-    char mark;
-    int64_t withheld_from, withheld_to; /* records, both ends included */
-    bool zero_is_shown;
+    char mark, secondary_mark;
+    int64_t withheld_from, withheld_to; /* records, both ends included; none when to < from */
+    bool zero_is_shown;                 /* exactly when withheld_from is above 0 */
+    hd_rounding rounding;
     int64_t rounded_to;           /* 1: not rounded */
+    bool totals_are_summed;       /* from the figures shown below them; else rounded themselves */
+    int64_t percent_decimals;     /* at most */
+    int64_t percent_decimals_from; /* a smaller denominator: whole percent */
+    int64_t minimum_rate_population; /* a smaller denominator: withheld; 0: any */
     int64_t minimum_persons;      /* fewer people than this behind a figure: withheld */
+    int64_t minimum_mean_records; /* fewer behind a mean, spread or quantile: withheld */
     int64_t minimum_thin_side;    /* records beyond a quantile other than the median */
     bool small_sums_are_withheld; /* a sum within the withheld counts is treated as such a count */
     bool extremes_are_shown;      /* min and max below national level */
+    int64_t dominance_n, dominance_percent; /* largest n hold more than so much of a sum; 0: off */
+    int64_t p_percent; /* the largest can be estimated closer than this by the second; 0: off */
+    bool group_disclosure_is_withheld; /* one part holds everybody of its total */
     bool below_star_is_withheld;
+    /* The candidates rule: each count from 1 to candidates_for_counts_to keeps so many possible
+     * values, given all that is shown; 0: not tested. */
+    int64_t minimum_candidates, candidates_for_counts_to;
     /* At every level, by how many fields the rows are told apart: */
     int64_t listing_fields; /* from so many a table mostly of single people is refused */
     int64_t small_rows_left_out_from_fields; /* from so many a small row does not appear */

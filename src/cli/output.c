@@ -88,6 +88,10 @@ int hd_output_check(const hd_command *c, const hd_output_options *o)
         return hd_usage_error(c, "--with-small-numbers needs --purpose TEXT: say what for");
     if (o->purpose && !o->with_small_numbers)
         return hd_usage_error(c, "--purpose goes with --with-small-numbers");
+    if (o->policy && o->with_small_numbers)
+        return hd_usage_error(c, "--with-small-numbers has a policy of its own: leave out --policy");
+    if (o->policy && strcmp(o->policy, "none") == 0)
+        return hd_usage_error(c, "true counts are asked for by --with-small-numbers --purpose TEXT");
     if (o->out && o->provenance && strcmp(o->out, o->provenance) == 0)
         return hd_usage_error(c, "--out and --provenance name the same file");
     return HD_EXIT_OK;
@@ -95,7 +99,7 @@ int hd_output_check(const hd_command *c, const hd_output_options *o)
 
 const char *hd_output_policy(const hd_output_options *o)
 {
-    return o->with_small_numbers ? "none" : "hes2018";
+    return o->policy ? o->policy : o->with_small_numbers ? "none" : "hes2018";
 }
 
 hd_code hd_output_record(const hd_output_options *o, hd_vault *v, const hd_release *r, char tag[32],

@@ -10,6 +10,7 @@ typedef struct hd_output_options {
     const char *format;     /* table, csv, json, xlsx or ods; NULL: table */
     const char *out;        /* file; NULL: standard output */
     const char *provenance; /* file; NULL: none */
+    const char *policy;     /* as given; NULL: not given */
     const char *purpose;
     bool with_small_numbers;
 } hd_output_options;
@@ -17,7 +18,7 @@ typedef struct hd_output_options {
 /* Rows for a command's option table: HD_OUTPUT_OPTIONS(o) with o an hd_output_options. */
 #define HD_OUTPUT_OPTIONS(o)                                                                       \
     {"format", &(o).format, NULL}, {"out", &(o).out, NULL}, {"provenance", &(o).provenance, NULL}, \
-        {"purpose", &(o).purpose, NULL},                                                           \
+        {"policy", &(o).policy, NULL}, {"purpose", &(o).purpose, NULL},                            \
     {                                                                                              \
         "with-small-numbers", NULL, &(o).with_small_numbers                                        \
     }
@@ -27,12 +28,13 @@ typedef struct hd_output_options {
     "  --format NAME             table, csv, json, xlsx or ods (table)\n"                          \
     "  --out FILE                write them to a file, whole or not at all\n"                      \
     "  --provenance FILE         write policy, data version and question to a JSON file\n"         \
+    "  --policy NAME             disclosure policy, a file of catalogue/policies (hes2018)\n"      \
     "  --with-small-numbers      true counts; needs --purpose, enters the list of assets\n"        \
     "  --purpose TEXT            what true counts are needed for\n"
 
 /* Exit status: HD_EXIT_USAGE with a line on standard error when the options make no sense. */
 int hd_output_check(const hd_command *c, const hd_output_options *o);
-/* The policy that the options ask for: hes2018, or none. */
+/* The policy that the options ask for: the one named, none with small numbers, else hes2018. */
 const char *hd_output_policy(const hd_output_options *o);
 
 /* Show a release: true counts are recorded as an asset first, then the provenance file, the

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "disclosure/primary.h"
+#include "disclosure/rule.h"
 
 hd_code hd_policy_open(hd_policy **out, const char *catalogue_folder, const char *name, hd_err *err)
 {
@@ -11,8 +12,10 @@ hd_code hd_policy_open(hd_policy **out, const char *catalogue_folder, const char
     if (!p)
         return hd_fail_nomem(err);
     hd_code rc = hd_policy_file_read(&p->file, catalogue_folder, name, err);
+    if (rc == HD_OK)
+        rc = hd_rule_check(p->file, err);
     if (rc != HD_OK) {
-        hd_free(p);
+        hd_policy_free(p);
         return rc;
     }
     *out = p;

@@ -10,35 +10,15 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/intern.h"
+#include "disclosure/rule.h"
 #include "statistics/interval.h"
 
 #include <math.h>
 #include <string.h>
 
-/* 0 records are never small here: whether zero is shown is the counts' own rule. */
-static bool is_small(const hd_policy_file *p, int64_t records, int64_t persons)
-{
-    if (records == 0)
-        return false;
-    return (records >= p->withheld_from && records <= p->withheld_to) ||
-           persons < p->minimum_persons;
-}
-
 static bool is_small_cell(const hd_policy_file *p, const hd_cell *c)
 {
-    return is_small(p, c->records, c->persons);
-}
-
-static int64_t round_integer(int64_t x, int64_t base)
-{
-    int64_t rest = x % base;
-    if (rest < 0)
-        rest += base;
-    int64_t down;
-    if (__builtin_sub_overflow(x, rest, &down))
-        return x;
-    int64_t up;
-    return 2 * rest >= base && !__builtin_add_overflow(down, base, &up) ? up : down;
+    return hd_rule_is_small(p, c->records, c->persons);
 }
 
 static hd_figure withheld(const hd_policy_file *p, hd_type type)
@@ -60,7 +40,7 @@ static hd_figure count_figure(const hd_policy_file *p, const hd_aggregate *a, co
         return p->zero_is_shown ? shown(&v) : withheld(p, a->type);
     if (is_small_cell(p, c))
         return withheld(p, a->type);
-    v.integer = round_integer(v.integer, p->rounded_to);
+    v.integer = hd_rule_round(p, v.integer);
     return shown(&v);
 }
 
@@ -73,13 +53,19 @@ static hd_figure distinct_figure(const hd_policy_file *p, const hd_aggregate *a,
     return c->records > 0 && is_few ? withheld(p, a->type) : f;
 }
 
+/* Of what is behind a sum, a mean or a quantile. */
+static bool is_few_records(const hd_policy_file *p, const hd_cell *c)
+{
+    return is_small_cell(p, c) || (c->records > 0 && c->records < p->minimum_mean_records);
+}
+
 /* A sum is rounded like a count: an exact one, divided by an exact mean, would give the exact count
  * back; and sum(1) is a count. That is also why a sum of 1 to 7 is withheld however many records it
  * runs over: sum(CASE WHEN ... THEN 1 ELSE 0 END) counts the few that fit. */
 static hd_figure sum_figure(const hd_policy_file *p, const hd_aggregate *a, const hd_cell *c)
 {
     hd_value v = c->value;
-    if (is_small_cell(p, c) || a->is_few_valued)
+    if (is_few_records(p, c) || a->is_few_valued)
         return withheld(p, a->type);
     if (v.is_null)
         return shown(&v);
@@ -90,7 +76,7 @@ static hd_figure sum_figure(const hd_policy_file *p, const hd_aggregate *a, cons
     if (v.type == HD_DECIMAL)
         v.decimal = round(v.decimal / base) * base;
     else
-        v.integer = round_integer(v.integer, p->rounded_to);
+        v.integer = hd_rule_round(p, v.integer);
     return shown(&v);
 }
 
@@ -98,7 +84,7 @@ static hd_figure sum_figure(const hd_policy_file *p, const hd_aggregate *a, cons
  * count beside it, how many have each. */
 static hd_figure mean_figure(const hd_policy_file *p, const hd_aggregate *a, const hd_cell *c)
 {
-    return is_small_cell(p, c) || a->is_few_valued ? withheld(p, a->type) : shown(&c->value);
+    return is_few_records(p, c) || a->is_few_valued ? withheld(p, a->type) : shown(&c->value);
 }
 
 /* A limit of a quantile's interval is one record's value: its rank must lie deep enough. Where
@@ -116,7 +102,7 @@ static bool is_limit_thin(const hd_policy_file *p, const hd_aggregate *a, const 
 static hd_figure quantile_figure(const hd_policy_file *p, const hd_aggregate *a, const hd_cell *c)
 {
     const double median = 0.5;
-    if (is_small_cell(p, c) || a->is_few_valued)
+    if (is_few_records(p, c) || a->is_few_valued)
         return withheld(p, a->type);
     if (a->side != 0)
         return c->records > 0 && is_limit_thin(p, a, c) ? withheld(p, a->type) : shown(&c->value);
@@ -170,6 +156,14 @@ hd_code hd_primary_admit(const hd_policy *p, const hd_question *q, hd_err *err)
                            "policy %s allows sums, means, quantiles and count(DISTINCT ...) below "
                            "national level of fields of the catalogue only, not of expressions: "
                            "use a field, or count(*) FILTER (WHERE ...)",
+                           p->file->name);
+    /* The kernel knows no contributor's part of a sum, so the rule cannot be tested. */
+    bool tests_dominance = p->file->dominance_n > 0 || p->file->p_percent > 0;
+    for (size_t a = 0; a < q->n_aggregates && tests_dominance; a++)
+        if (q->aggregates[a].kind == HD_AGG_SUM || q->aggregates[a].kind == HD_AGG_MEAN)
+            return hd_fail(err, HD_DENIED,
+                           "policy %s tests sums and means for dominance, which a question cannot: "
+                           "leave them out, or count records with hdis protect",
                            p->file->name);
     for (size_t a = 0; a < q->n_aggregates; a++)
         if (q->aggregates[a].kind == HD_AGG_EXTREME && !p->file->extremes_are_shown)
@@ -316,6 +310,101 @@ out:
     return rc;
 }
 
+/* ---- totals that are sums of what is shown ---------------------------------------------------- */
+
+/* The grouping whose cells are added up for the cells of `mask`: the finest one below it, the first
+ * of several; `mask` itself when there is none. */
+static uint32_t parts_of(const stars *s, uint32_t mask)
+{
+    uint32_t best = mask;
+    for (size_t i = 0; i < s->n_masks; i++) {
+        uint32_t m = s->masks[i];
+        int fewer = __builtin_popcount(best) - __builtin_popcount(m);
+        if (m != mask && (m & mask) == m && (fewer > 0 || (fewer == 0 && m < best)))
+            best = m;
+    }
+    return best;
+}
+
+static hd_code name_totals(const hd_cells *cells, stars *s, size_t *cell_of, hd_buf *name,
+                           hd_err *err)
+{
+    for (size_t c = 0; c < cells->n_cells; c++) {
+        uint32_t id;
+        HD_TRY(add_mask(s, cells->grouping[c], err));
+        put_name(name, cells, c, cells->grouping[c]);
+        HD_TRY(hd_buf_check(name, err));
+        HD_TRY(hd_intern_add(s->names, name->data, name->len, &id, err));
+        cell_of[id] = c;
+    }
+    return HD_OK;
+}
+
+static hd_code add_parts(const hd_cells *cells, const hd_safe *safe, const stars *s,
+                         const size_t *cell_of, int64_t *sums, hd_buf *name, hd_err *err)
+{
+    size_t n = safe->n_aggregates;
+    for (size_t m = 0; m < s->n_masks; m++) {
+        uint32_t parts = parts_of(s, s->masks[m]);
+        for (size_t c = 0; c < cells->n_cells; c++) {
+            if (parts == s->masks[m] || cells->grouping[c] != parts || safe->left_out[c])
+                continue;
+            put_name(name, cells, c, s->masks[m]);
+            HD_TRY(hd_buf_check(name, err));
+            uint32_t id = hd_intern_find(s->names, name->data, name->len);
+            for (size_t a = 0; a < n && id != HD_INTERN_NONE; a++) {
+                const hd_figure *f = &safe->figures[c * n + a];
+                if (!f->mark && !f->value.is_null && f->value.type == HD_INTEGER)
+                    sums[cell_of[id] * n + a] += f->value.integer;
+            }
+        }
+    }
+    return HD_OK;
+}
+
+/* Only counts of records add up. Where every part of a total is withheld there is nothing to add:
+ * the total is withheld with them. */
+static void replace_totals(const hd_policy_file *p, const hd_question *q, const hd_cells *cells,
+                           hd_safe *safe, const stars *s, const int64_t *sums)
+{
+    for (size_t i = 0; i < cells->n_cells * safe->n_aggregates; i++) {
+        const hd_aggregate *a = &q->aggregates[i % safe->n_aggregates];
+        uint32_t mask = cells->grouping[i / safe->n_aggregates];
+        hd_figure *f = &safe->figures[i];
+        if (a->kind != HD_AGG_COUNT || f->mark || parts_of(s, mask) == mask)
+            continue;
+        if (sums[i] == 0 && cells->figures[i].records > 0)
+            *f = withheld(p, a->type);
+        else
+            f->value.integer = sums[i];
+    }
+}
+
+static hd_code sum_totals(const hd_policy_file *p, const hd_question *q, const hd_cells *cells,
+                          hd_safe *safe, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    stars s = {.names = hd_intern_new()};
+    size_t *cell_of = hd_calloc(cells->n_cells + 1, sizeof *cell_of);
+    int64_t *sums = hd_calloc(cells->n_cells * safe->n_aggregates + 1, sizeof *sums);
+    hd_buf name;
+    hd_buf_init(&name, (size_t)1 << 20);
+    if (!s.names || !cell_of || !sums) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    HD_GO(name_totals(cells, &s, cell_of, &name, err));
+    HD_GO(add_parts(cells, safe, &s, cell_of, sums, &name, err));
+    replace_totals(p, q, cells, safe, &s, sums);
+out:
+    hd_buf_free(&name);
+    hd_free(sums);
+    hd_free(cell_of);
+    hd_free(s.masks);
+    hd_intern_free(s.names);
+    return rc;
+}
+
 /* ---- the pass ------------------------------------------------------------------------------- */
 
 static void apply_rules(const hd_policy_file *p, const hd_question *q, const hd_cells *cells,
@@ -426,6 +515,8 @@ hd_code hd_primary_apply(const hd_policy *policy, const hd_question *q, const hd
     apply_rules(p, q, cells, out);
     if (p->below_star_is_withheld)
         HD_GO(withhold_below_stars(p, q, cells, out, err));
+    if (p->totals_are_summed)
+        HD_GO(sum_totals(p, q, cells, out, err));
     return HD_OK;
 out:
     hd_safe_free(out);

@@ -1,0 +1,35 @@
+/* rule.h - what a policy prints for a true count, and what the print says about the count.
+ *
+ * The second is the inverse of the first, exactly: every count lies in the range of its own print.
+ * Audit, certificate and tests rest on that pair (tests/unit/test_disclosure.c runs both ways).
+ */
+#ifndef HD_DISCLOSURE_RULE_H
+#define HD_DISCLOSURE_RULE_H
+
+#include "catalogue/policy_file.h"
+
+#define HD_RULE_ENDLESS INT64_MAX /* no upper end */
+
+typedef struct hd_rule_range {
+    int64_t low, high; /* both ends included */
+} hd_rule_range;
+
+/* Withheld for its size: by records, or by people (-1: the records are people). Never for 0
+ * records, which zero_is_shown decides. */
+bool hd_rule_is_small(const hd_policy_file *p, int64_t records, int64_t persons);
+/* The same with zero decided: whether the mark stands for the count. */
+bool hd_rule_withholds(const hd_policy_file *p, int64_t records, int64_t persons);
+/* The rounding alone; any integer (sums may be negative). */
+int64_t hd_rule_round(const hd_policy_file *p, int64_t x);
+
+/* The counts that print as the number `shown`; low > high when none does. */
+hd_rule_range hd_rule_range_shown(const hd_policy_file *p, int64_t shown);
+/* The counts that the mark may stand for. With people counted beside the records it says nothing
+ * about how many records there are: one person may have many. */
+hd_rule_range hd_rule_range_withheld(const hd_policy_file *p, bool has_persons);
+
+/* HD_FORMAT: a count that the candidates rule protects has too few possible values by its very
+ * print, so that the policy could never keep its own rule. */
+HD_MUST hd_code hd_rule_check(const hd_policy_file *p, hd_err *err);
+
+#endif
