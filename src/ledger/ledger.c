@@ -445,14 +445,33 @@ hd_code hd_ledger_add_output(hd_ledger *l, const char *tag, const char *purpose,
 
 /* ---- the log -------------------------------------------------------------------------------- */
 
+/* Two tables grow by chained rows: the last column of a row is the hash of the row before. */
+typedef struct chain {
+    const char *name;
+    const char *all, *last; /* statements: number first, `previous` last */
+    int n_columns;
+} chain;
+
+#define LOG_COLUMNS "SELECT number, at, event, detail, previous FROM log ORDER BY number"
+#define RELEASE_COLUMNS                                                                            \
+    "SELECT number, at, table_name, agreement, asker, policy, data_version, question, near, salt," \
+    " body, previous FROM release ORDER BY number"
+
+static const chain log_chain = {"log", LOG_COLUMNS, LOG_COLUMNS " DESC LIMIT 1", 5};
+static const chain release_chain = {"list of releases", RELEASE_COLUMNS,
+                                    RELEASE_COLUMNS " DESC LIMIT 1", 12};
+
 /* The hash of a row covers each field with its length in front, so that no two rows share it. */
-static void hash_row(sqlite3_stmt *s, uint8_t out[HD_DIGEST])
+static void hash_row(const chain *c, sqlite3_stmt *s, uint8_t out[HD_DIGEST])
 {
     hd_digest d;
     hd_digest_begin(&d);
-    uint64_t number = (uint64_t)sqlite3_column_int64(s, 0);
-    hd_digest_add(&d, &number, sizeof number);
-    for (int i = 1; i <= 4; i++) {
+    for (int i = 0; i < c->n_columns; i++) {
+        if (sqlite3_column_type(s, i) == SQLITE_INTEGER) {
+            uint64_t number = (uint64_t)sqlite3_column_int64(s, i);
+            hd_digest_add(&d, &number, sizeof number);
+            continue;
+        }
         const void *p = sqlite3_column_blob(s, i);
         uint64_t len = (uint64_t)sqlite3_column_bytes(s, i);
         hd_digest_add(&d, &len, sizeof len);
@@ -462,50 +481,155 @@ static void hash_row(sqlite3_stmt *s, uint8_t out[HD_DIGEST])
     hd_digest_end(&d, out);
 }
 
-hd_code hd_ledger_log(hd_ledger *l, const char *event, const char *detail, hd_err *err)
+/* Number of the next row and the hash that it carries. */
+static hd_code end_of_chain(hd_ledger *l, const chain *c, int64_t *number,
+                            uint8_t previous[HD_DIGEST], hd_err *err)
 {
     sqlite3_stmt *s = NULL;
-    HD_TRY(prepare(l,
-                   "SELECT number, at, event, detail, previous FROM log"
-                   " ORDER BY number DESC LIMIT 1",
-                   &s, err));
-    uint8_t previous[HD_DIGEST] = {0};
-    int64_t number = 1;
+    memset(previous, 0, HD_DIGEST);
+    *number = 1;
+    HD_TRY(prepare(l, c->last, &s, err));
     int rc = sqlite3_step(s);
     if (rc == SQLITE_ROW) {
-        number = sqlite3_column_int64(s, 0) + 1;
-        hash_row(s, previous);
+        *number = sqlite3_column_int64(s, 0) + 1;
+        hash_row(c, s, previous);
     }
     hd_code code = rc == SQLITE_ROW || rc == SQLITE_DONE ? HD_OK : fail(l, rc, err);
     sqlite3_finalize(s);
-    HD_TRY(code);
+    return code;
+}
+
+hd_code hd_ledger_log(hd_ledger *l, const char *event, const char *detail, hd_err *err)
+{
+    uint8_t previous[HD_DIGEST];
+    int64_t number;
     char now[32];
+    HD_TRY(end_of_chain(l, &log_chain, &number, previous, err));
     time_now(now);
     return CHANGE(l, "INSERT INTO log VALUES(?, ?, ?, ?, ?)", err, INTEGER(number), TEXT(now),
                   TEXT(event), TEXT(detail), BLOB(previous, sizeof previous));
 }
 
-static hd_code verify_log(hd_ledger *l, hd_err *err)
+static hd_code verify_chain(hd_ledger *l, const chain *c, hd_err *err)
 {
     sqlite3_stmt *s = NULL;
-    HD_TRY(
-        prepare(l, "SELECT number, at, event, detail, previous FROM log ORDER BY number", &s, err));
+    HD_TRY(prepare(l, c->all, &s, err));
     uint8_t want[HD_DIGEST] = {0}, have[HD_DIGEST];
     int64_t number = 0;
-    int rc;
+    int rc = SQLITE_DONE;
     hd_code code = HD_OK;
     while (code == HD_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
         number++;
-        if (sqlite3_column_int64(s, 0) != number || !take_blob(s, 4, have, sizeof have) ||
+        if (sqlite3_column_int64(s, 0) != number ||
+            !take_blob(s, c->n_columns - 1, have, sizeof have) ||
             memcmp(want, have, sizeof have) != 0)
-            code = hd_fail(err, HD_FORMAT, "the log in %s was altered before entry %" PRId64,
-                           l->path, number);
-        hash_row(s, want);
+            code = hd_fail(err, HD_FORMAT, "the %s in %s was altered before entry %" PRId64,
+                           c->name, l->path, number);
+        hash_row(c, s, want);
     }
     if (code == HD_OK && rc != SQLITE_DONE)
         code = fail(l, rc, err);
     sqlite3_finalize(s);
     return code;
+}
+
+/* ---- releases ------------------------------------------------------------------------------- */
+
+hd_code hd_ledger_add_release(hd_ledger *l, const hd_ledger_release *r, int64_t *number,
+                              uint8_t hash[32], hd_err *err)
+{
+    uint8_t previous[HD_DIGEST];
+    int64_t next;
+    char now[32];
+    HD_TRY(end_of_chain(l, &release_chain, number, previous, err));
+    time_now(now);
+    HD_TRY(CHANGE(l, "INSERT INTO release VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", err,
+                  INTEGER(*number), TEXT(now), TEXT(r->table), TEXT(r->agreement), TEXT(r->asker),
+                  TEXT(r->policy), INTEGER(r->data_version), BLOB(r->question, sizeof r->question),
+                  INTEGER(r->near), BLOB(r->salt, sizeof r->salt), BLOB(r->body, r->body_len),
+                  BLOB(previous, sizeof previous)));
+    return end_of_chain(l, &release_chain, &next, hash, err);
+}
+
+static const char *text_at(sqlite3_stmt *s, int i)
+{
+    const unsigned char *p = sqlite3_column_text(s, i);
+    return p ? (const char *)p : "";
+}
+
+hd_code hd_ledger_releases(hd_ledger *l, const char *table, const char *agreement,
+                           hd_code (*take)(void *ctx, const hd_ledger_release *r, hd_err *err),
+                           void *ctx, hd_err *err)
+{
+    sqlite3_stmt *s = NULL;
+    HD_TRY(prepare(l,
+                   "SELECT number, table_name, agreement, asker, policy, data_version, near,"
+                   " question, salt, body FROM release WHERE table_name = ?1"
+                   " AND (?2 IS NULL OR agreement = ?2) ORDER BY number",
+                   &s, err));
+    int rc = sqlite3_bind_text(s, 1, table, -1, SQLITE_STATIC);
+    if (rc == SQLITE_OK && agreement)
+        rc = sqlite3_bind_text(s, 2, agreement, -1, SQLITE_STATIC);
+    hd_code code = rc == SQLITE_OK ? HD_OK : fail(l, rc, err);
+    while (code == HD_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+        hd_ledger_release r = {.number = sqlite3_column_int64(s, 0),
+                               .table = text_at(s, 1),
+                               .agreement = text_at(s, 2),
+                               .asker = text_at(s, 3),
+                               .policy = text_at(s, 4),
+                               .data_version = (uint64_t)sqlite3_column_int64(s, 5),
+                               .near = sqlite3_column_int64(s, 6)};
+        r.body = sqlite3_column_blob(s, 9);
+        r.body_len = (size_t)sqlite3_column_bytes(s, 9);
+        if (!take_blob(s, 7, r.question, sizeof r.question) ||
+            !take_blob(s, 8, r.salt, sizeof r.salt))
+            code = hd_fail(err, HD_FORMAT, "the ledger %s: release %" PRId64 " is damaged", l->path,
+                           r.number);
+        else
+            code = take(ctx, &r, err);
+    }
+    if (code == HD_OK && rc != SQLITE_DONE)
+        code = fail(l, rc, err);
+    sqlite3_finalize(s);
+    return code;
+}
+
+hd_code hd_ledger_count_near(hd_ledger *l, const char *asker, const char *agreement, int64_t *out,
+                             hd_err *err)
+{
+    sqlite3_stmt *s = NULL;
+    HD_TRY(prepare(l, "SELECT count(*) FROM release WHERE asker = ? AND agreement = ? AND near > 0",
+                   &s, err));
+    int rc = sqlite3_bind_text(s, 1, asker, -1, SQLITE_STATIC);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_text(s, 2, agreement, -1, SQLITE_STATIC);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW)
+        *out = sqlite3_column_int64(s, 0);
+    hd_code code = rc == SQLITE_ROW ? HD_OK : fail(l, rc, err);
+    sqlite3_finalize(s);
+    return code;
+}
+
+hd_code hd_ledger_setting(hd_ledger *l, const char *name, char *out, size_t size, hd_err *err)
+{
+    sqlite3_stmt *s = NULL;
+    *out = '\0';
+    HD_TRY(prepare(l, "SELECT value FROM setting WHERE name = ?", &s, err));
+    int rc = sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW)
+        take_text(s, 0, out, size);
+    hd_code code = rc == SQLITE_ROW || rc == SQLITE_DONE ? HD_OK : fail(l, rc, err);
+    sqlite3_finalize(s);
+    return code;
+}
+
+hd_code hd_ledger_set_setting(hd_ledger *l, const char *name, const char *value, hd_err *err)
+{
+    return CHANGE(l, "INSERT OR REPLACE INTO setting VALUES(?, ?)", err, TEXT(name), TEXT(value));
 }
 
 hd_code hd_ledger_verify(hd_ledger *l, hd_err *err)
@@ -520,7 +644,8 @@ hd_code hd_ledger_verify(hd_ledger *l, hd_err *err)
         code = hd_fail(err, HD_FORMAT, "the ledger %s is damaged: restore it from a copy", l->path);
     sqlite3_finalize(s);
     HD_TRY(code);
-    return verify_log(l, err);
+    HD_TRY(verify_chain(l, &log_chain, err));
+    return verify_chain(l, &release_chain, err);
 }
 
 hd_code hd_ledger_clean(hd_ledger *l, hd_err *err)

@@ -2,7 +2,8 @@
  *
  * Tables: vault (one row), asset (one row a table version; its wrapped key until destroyed),
  * extract, output (results with true small numbers, the asset list), log (append-only by trigger;
- * each row carries the BLAKE2b-256 of the row before it).
+ * each row carries the BLAKE2b-256 of the row before it), release (what left, sealed by the vault;
+ * append-only and chained like the log), setting (choices of the owner).
  *
  * Invariants: at most one asset of a table name is in force; a destroyed asset has no key and never
  * gets one back; the log only grows. WAL with synchronous FULL: a commit that returned is on disk.
@@ -67,10 +68,40 @@ HD_MUST hd_code hd_ledger_add_output(hd_ledger *l, const char *tag, const char *
                                      const char *question, const char *policy, hd_err *err);
 HD_MUST hd_code hd_ledger_log(hd_ledger *l, const char *event, const char *detail, hd_err *err);
 
+/* What left: one row a release. The body is sealed by whoever calls. */
+typedef struct hd_ledger_release {
+    int64_t number; /* given by the ledger */
+    const char *table, *agreement, *asker, *policy;
+    uint64_t data_version;
+    uint8_t question[32]; /* keyed digest of what identifies the question */
+    int64_t near;         /* figures that came near to those of an earlier release */
+    uint8_t salt[16];
+    const void *body;
+    size_t body_len;
+} hd_ledger_release;
+
+/* Inside a writing transaction. hash: of the new row; the next one will carry it. */
+HD_MUST hd_code hd_ledger_add_release(hd_ledger *l, const hd_ledger_release *r, int64_t *number,
+                                      uint8_t hash[32], hd_err *err);
+/* Every release of a table (and an agreement; NULL: of all), oldest first. What r points to ends
+ * with the call. */
+HD_MUST hd_code hd_ledger_releases(hd_ledger *l, const char *table, const char *agreement,
+                                   hd_code (*take)(void *ctx, const hd_ledger_release *r,
+                                                   hd_err *err),
+                                   void *ctx, hd_err *err);
+/* Releases of an asker under an agreement that came near to earlier ones. */
+HD_MUST hd_code hd_ledger_count_near(hd_ledger *l, const char *asker, const char *agreement,
+                                     int64_t *out, hd_err *err);
+/* A choice of the owner; "" when none was made. */
+HD_MUST hd_code hd_ledger_setting(hd_ledger *l, const char *name, char *out, size_t size,
+                                  hd_err *err);
+HD_MUST hd_code hd_ledger_set_setting(hd_ledger *l, const char *name, const char *value,
+                                      hd_err *err);
+
 /* Move everything into the main file and cut the WAL to nothing, so that no page of a destroyed key
  * stays behind. HD_CONFLICT when a reader is in the way; the next writer tries again. */
 HD_MUST hd_code hd_ledger_clean(hd_ledger *l, hd_err *err);
-/* SQLite's own integrity check and the chain of the log. HD_FORMAT names what is wrong. */
+/* SQLite's own integrity check and the chains of the log and the releases. HD_FORMAT names what is wrong. */
 HD_MUST hd_code hd_ledger_verify(hd_ledger *l, hd_err *err);
 
 #endif

@@ -73,6 +73,31 @@ const char *const hd_schema_steps[] = {
     "  BEGIN SELECT raise(ABORT, 'the log is append-only'); END;"
     "CREATE TRIGGER log_is_not_cut BEFORE DELETE ON log"
     "  BEGIN SELECT raise(ABORT, 'the log is append-only'); END;",
+
+    /* What left, so that the next answer can be compared with it. */
+    "CREATE TABLE release("
+    "  number INTEGER PRIMARY KEY CHECK(number > 0),"
+    "  at TEXT NOT NULL,"
+    "  table_name TEXT NOT NULL,"
+    "  agreement TEXT NOT NULL,"
+    "  asker TEXT NOT NULL,"
+    "  policy TEXT NOT NULL,"
+    "  data_version INTEGER NOT NULL CHECK(data_version >= 0),"
+    "  question BLOB NOT NULL CHECK(length(question) = 32),"
+    "  near INTEGER NOT NULL CHECK(near >= 0),"
+    "  salt BLOB NOT NULL CHECK(length(salt) = 16),"
+    "  body BLOB NOT NULL,"
+    "  previous BLOB NOT NULL CHECK(length(previous) = 32)"
+    ") STRICT;"
+    "CREATE INDEX release_of_table ON release(table_name, agreement);"
+    "CREATE TRIGGER release_is_not_changed BEFORE UPDATE ON release"
+    "  BEGIN SELECT raise(ABORT, 'releases are append-only'); END;"
+    "CREATE TRIGGER release_is_not_cut BEFORE DELETE ON release"
+    "  BEGIN SELECT raise(ABORT, 'releases are append-only'); END;"
+    "CREATE TABLE setting("
+    "  name TEXT PRIMARY KEY,"
+    "  value TEXT NOT NULL"
+    ") STRICT;",
 };
 
 const size_t hd_schema_n_steps = sizeof hd_schema_steps / sizeof *hd_schema_steps;

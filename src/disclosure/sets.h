@@ -1,0 +1,58 @@
+/* sets.h - the set of records behind each figure, kept as a sketch of fixed size.
+ *
+ * What a sketch can answer, whatever was asked to make the set and in whatever data version:
+ *   - are two sets the same?
+ *   - do two sets differ by the records of few people (at most HD_SET_NEAR_MAX)? Then it says yes,
+ *     always; it also says yes for a part of the sets that differ by one to three people more.
+ *   - is a set the union of other, disjoint ones? `sum` is then the sum of theirs.
+ * It cannot be turned back into people without the vault's key: it is made of keyed hashes.
+ *
+ * How: every person of a set is one element, a hash of the person and of the person's records in
+ * the set. An element is xor-ed into the bucket that the person's hash names. So the buckets in
+ * which two sketches differ are at most as many as the people by which the sets differ. `lowest`
+ * holds the smallest elements: two sets of more than n elements that differ by at most n people
+ * have one of their n + 1 smallest in common, which finds the few sketches worth comparing.
+ * Rejected: bitmaps over rows. They compare whole questions, so they miss a table's row that is
+ * another question's total, they die with the row order of the data version, and at 50 million
+ * rows they are thousands of times larger (doc/decisions).
+ */
+#ifndef HD_DISCLOSURE_SETS_H
+#define HD_DISCLOSURE_SETS_H
+
+#include "engine/cells.h"
+#include "engine/chosen.h"
+
+enum { HD_SET_BUCKETS = 64, HD_SET_LOWEST = 12, HD_SET_NEAR_MAX = HD_SET_LOWEST - 1 };
+
+typedef struct hd_set {
+    uint64_t sum[2];  /* of the records' identities (of the people's, for sets of people) */
+    uint32_t persons; /* elements; all records linked to nobody are one */
+    uint32_t buckets[HD_SET_BUCKETS];
+    uint32_t lowest[HD_SET_LOWEST]; /* ascending; UINT32_MAX: there are no more */
+} hd_set;
+
+void hd_set_init(hd_set *s);
+/* Every person once. records: the sum of the identities of the person's records. */
+void hd_set_add(hd_set *s, uint32_t person, const uint64_t records[2]);
+void hd_set_join(hd_set *s, const hd_set *other); /* other people */
+bool hd_set_same(const hd_set *a, const hd_set *b);
+/* 0: the same; 1 .. limit: they differ by few people; limit + 1: by more. */
+unsigned hd_set_distance(const hd_set *a, const hd_set *b, unsigned limit);
+
+/* Sets of records compare for every figure but one: a count of different people is about people. */
+typedef enum hd_set_kind { HD_SET_RECORDS, HD_SET_PEOPLE } hd_set_kind;
+
+/* All sets of an answer. Aggregates of the same class and kind share a column. */
+typedef struct hd_sets {
+    size_t n_cells, n_columns;
+    hd_set *items; /* n_cells * n_columns, cells in the order of the answer's cells */
+    hd_set_kind kinds[64];
+    unsigned column_of[64]; /* by aggregate */
+} hd_sets;
+
+/* One scan of the table. HD_LIMIT: more cells than max_cells. */
+HD_MUST hd_code hd_sets_make(hd_sets *out, hd_engine *e, const hd_question *q,
+                             const hd_cells *cells, size_t max_cells, hd_err *err);
+void hd_sets_free(hd_sets *s); /* wipes */
+
+#endif
