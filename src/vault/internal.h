@@ -32,6 +32,7 @@ struct hd_vault {
     uint64_t data_version;
     hd_entry *entries; /* one snapshot of the ledger, by table name */
     size_t n_entries;
+    char asker[64], agreement[64];
 };
 
 struct hd_table {

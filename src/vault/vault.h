@@ -191,6 +191,47 @@ HD_MUST hd_code hd_vault_tables(hd_vault *v, hd_table_info **out, size_t *n, hd_
 /* Check the ledger, the chain of its log, and every block of every table. */
 HD_MUST hd_code hd_vault_verify(hd_vault *v, hd_err *err);
 
+/* ---- what left ------------------------------------------------------------------------------ */
+
+/* Who asks, and under which agreement, enters the ledger with every release. NULL: the user of this
+ * process; no agreement. */
+void hd_vault_set_asker(hd_vault *v, const char *asker, const char *agreement);
+
+/* One release as disclosure wants to remember it; the body is sealed, the rest is not. */
+typedef struct hd_vault_release {
+    int64_t number; /* given by the ledger */
+    uint64_t data_version;
+    const char *table, *policy;
+    uint8_t question[32]; /* keyed digest: hd_vault_digest */
+    int64_t near;         /* figures that came near to those of an earlier release */
+    const void *body;
+    size_t body_len;
+} hd_vault_release;
+
+/* Comparing and entering are one transaction, so that two who ask at once are compared too. Waits
+ * for another writer of the ledger, then HD_CONFLICT. End it by commit or rollback. */
+HD_MUST hd_code hd_vault_releases_begin(hd_vault *v, hd_err *err);
+HD_MUST hd_code hd_vault_releases_commit(hd_vault *v, hd_err *err);
+void hd_vault_releases_rollback(hd_vault *v);
+/* Earlier releases from a table, oldest first: everybody's, or those under this agreement where the
+ * owner keeps agreements apart. What r points to ends with the call. */
+HD_MUST hd_code hd_vault_releases(hd_vault *v, const char *table,
+                                  hd_code (*take)(void *ctx, const hd_vault_release *r,
+                                                  hd_err *err),
+                                  void *ctx, hd_err *err);
+/* Enter a release, and its place in the chain in the log. */
+HD_MUST hd_code hd_vault_add_release(hd_vault *v, hd_vault_release *r, hd_err *err);
+/* Releases of this asker under this agreement that came near to earlier ones. */
+HD_MUST hd_code hd_vault_near_releases(hd_vault *v, int64_t *out, hd_err *err);
+HD_MUST hd_code hd_vault_log_refusal(hd_vault *v, const char *why, hd_err *err);
+/* Keyed digest: means nothing without the key file. */
+void hd_vault_digest(const hd_vault *v, const void *bytes, size_t len, uint8_t out[32]);
+
+/* The owner's choice: are releases compared with everybody's (the default), or with those under the
+ * same agreement only? */
+HD_MUST hd_code hd_vault_releases_are_apart(hd_vault *v, bool *by_agreement, hd_err *err);
+HD_MUST hd_code hd_vault_keep_releases_apart(hd_vault *v, bool by_agreement, hd_err *err);
+
 /* An output with true small numbers, for the asset list. Entered before the output is shown. */
 HD_MUST hd_code hd_vault_record_output(hd_vault *v, const char *purpose, const char *question,
                                        const char *policy, char tag_out[32], hd_err *err);
