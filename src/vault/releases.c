@@ -135,7 +135,7 @@ hd_code hd_vault_near_releases(hd_vault *v, int64_t *out, hd_err *err)
 
 hd_code hd_vault_log_refusal(hd_vault *v, const char *why, hd_err *err)
 {
-    char detail[128];
+    char detail[256];
     snprintf(detail, sizeof detail, "%s, asker %s, agreement %s", why, asker_of(v),
              v->agreement[0] ? v->agreement : "none");
     return hd_ledger_log(v->ledger, "refused", detail, err);
