@@ -21,6 +21,15 @@ typedef struct hd_entry {
     hd_table *table; /* NULL until asked for */
 } hd_entry;
 
+/* memory.c. What the columns of a vault's tables take. */
+typedef struct hd_memory {
+    hd_vault *vault;
+    uint64_t limit, used; /* bytes; limit 0: none */
+    uint64_t holds;       /* bits: given out */
+    uint64_t current;     /* the bit of the hold in use, 0: none */
+    uint64_t clock;
+} hd_memory;
+
 struct hd_vault {
     char *folder; /* real path */
     char *key_file;
@@ -33,6 +42,7 @@ struct hd_vault {
     hd_entry *entries; /* one snapshot of the ledger, by table name */
     size_t n_entries;
     char asker[64], agreement[64];
+    hd_memory memory;
 };
 
 struct hd_table {
@@ -43,12 +53,17 @@ struct hd_table {
     uint8_t *key; /* secret memory */
     hd_directory directory;
     hd_dictionary_memory *dictionaries; /* by file column; zero where there is none */
+    hd_memory *memory;                  /* of the vault; NULL: not counted */
     struct hd_loaded {
         hd_column column;
-        void *data;
-        size_t data_len;
+        void *data; /* NULL: nothing is loaded */
         uint32_t *starts;
-        size_t starts_len;
+        uint8_t *has; /* by block: it is loaded */
+        uint32_t n_has;
+        bool is_whole, is_kept;
+        uint64_t bytes;   /* of the loaded blocks */
+        uint64_t holds;   /* bits: used under these holds */
+        uint64_t used_at; /* hd_memory.clock */
     } *loaded; /* by file column; 0 is the persons */
 };
 
@@ -62,6 +77,16 @@ HD_MUST hd_code hd_entry_table(hd_vault *v, hd_entry *e, hd_table **out, hd_err 
 HD_MUST hd_code hd_table_open(hd_table **out, int fd, const char *name, const uint8_t asset_id[16],
                               const uint8_t key[HD_SEAL_KEY], hd_err *err);
 void hd_table_close(hd_table *t); /* wipes; NULL is allowed */
+
+/* columns.c */
+void hd_column_drop(hd_table *t, uint32_t file_column); /* whoever holds it */
+HD_MUST hd_code hd_table_check_order(const hd_table *t, hd_err *err); /* persons, block by block */
+
+/* memory.c; m may be NULL */
+void hd_memory_touch(hd_memory *m, struct hd_loaded *l);
+/* Room for so many bytes more, if need be that of other columns. HD_LIMIT: all is in use. */
+HD_MUST hd_code hd_memory_take(hd_memory *m, uint64_t bytes, hd_err *err);
+void hd_memory_give_back(hd_memory *m, uint64_t bytes);
 
 /* reader.c. Opens parts of one file, block by block; one thread each. */
 typedef struct hd_reader {

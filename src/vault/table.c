@@ -1,8 +1,5 @@
-/* table.c - one table version open for reading: its dictionaries, its columns in memory.
- *
- * Invariant: what this file hands out was checked whole (reader.c), so a code of a loaded column is
- * always below n_codes of its dictionary and persons ascend.
- */
+/* table.c - one table version open for reading: its directory and dictionaries; its columns are in
+ * columns.c. */
 #include "base/alloc.h"
 #include "base/io.h"
 #include "base/par.h"
@@ -100,21 +97,13 @@ out:
     return rc;
 }
 
-static void unload(hd_table *t, uint32_t file_column)
-{
-    struct hd_loaded *l = &t->loaded[file_column];
-    hd_secret_unmap(l->data, l->data_len);
-    hd_secret_unmap(l->starts, l->starts_len);
-    *l = (struct hd_loaded){0};
-}
-
 void hd_table_close(hd_table *t)
 {
     if (!t)
         return;
     for (uint32_t c = 0; c < t->directory.n_columns; c++) {
         if (t->loaded)
-            unload(t, c);
+            hd_column_drop(t, c);
         if (t->dictionaries)
             hd_dictionary_free(&t->dictionaries[c]);
     }
@@ -163,116 +152,29 @@ const hd_dictionary *hd_table_dictionary(const hd_table *t, size_t column)
     return d->n_codes ? d : NULL;
 }
 
-/* ---- loading -------------------------------------------------------------------------------- */
-
-/* A column is read in as many runs of blocks as there are threads, each with its own reader. */
-struct load {
-    const hd_table *t;
-    uint32_t column;
-    size_t n_runs;
-    uint8_t *data;
-    uint32_t *starts;
-    uint32_t *first_item; /* n_blocks: items before each block */
-};
-
-static hd_code load_run(void *ctx, size_t run, hd_err *err)
+uint32_t hd_table_n_blocks(const hd_table *t)
 {
-    struct load *l = ctx;
-    const hd_directory *d = &l->t->directory;
-    const hd_file_column *col = &d->columns[l->column];
-    uint32_t from = (uint32_t)((uint64_t)d->n_blocks * run / l->n_runs);
-    uint32_t to = (uint32_t)((uint64_t)d->n_blocks * (run + 1) / l->n_runs);
-    hd_reader r;
-    HD_TRY(hd_reader_init(&r, l->t, err));
-    hd_code rc = HD_OK;
-    uint32_t *starts = NULL;
-    if (l->starts && !(starts = hd_malloc((HD_BLOCK_ROWS + 1) * sizeof *starts))) {
-        rc = hd_fail_nomem(err);
-        goto out;
-    }
-    for (uint32_t b = from; b < to; b++) {
-        HD_GO(
-            hd_reader_data(&r, l->column, b, l->data + (size_t)l->first_item[b] * col->width, err));
-        if (!l->starts)
-            continue;
-        /* Not straight into place: two runs would both write the start where they meet. */
-        HD_GO(hd_reader_starts(&r, l->column, b, l->first_item[b], starts, err));
-        memcpy(l->starts + (size_t)b * HD_BLOCK_ROWS + 1, starts + 1,
-               hd_rows_of_block(d->rows, b) * sizeof *starts);
-    }
-out:
-    hd_free(starts);
-    hd_reader_fini(&r);
-    return rc;
+    return t->directory.n_blocks;
 }
 
-/* Each block's persons ascend (they are differences); here the blocks are compared. */
-static hd_code check_persons(const hd_table *t, hd_err *err)
-{
-    const hd_file_column *col = &t->directory.columns[0];
-    for (uint32_t b = 1; b < t->directory.n_blocks; b++)
-        if (col->blocks[b].lowest < col->blocks[b - 1].highest)
-            return hd_fail(err, HD_FORMAT, "%s is not in the order of persons: load it again",
-                           t->label);
-    return HD_OK;
-}
-
-static hd_code load(hd_table *t, uint32_t column, hd_err *err)
+static hd_block_stats block_stats(const hd_table *t, uint32_t file_column, uint32_t block)
 {
     const hd_directory *d = &t->directory;
-    const hd_file_column *col = &d->columns[column];
-    struct hd_loaded *out = &t->loaded[column];
-    if (out->column.data)
-        return HD_OK;
-    hd_code rc = HD_OK;
-    struct load l = {.t = t, .column = column, .n_runs = hd_par_threads()};
-    if (l.n_runs > d->n_blocks)
-        l.n_runs = d->n_blocks;
-    out->data_len = (size_t)col->n_items * col->width;
-    out->starts_len = col->kind == HD_COLUMN_LIST ? (size_t)(d->rows + 1) * sizeof(uint32_t) : 0;
-    l.first_item = hd_calloc(d->n_blocks, sizeof *l.first_item);
-    out->data = l.data = hd_secret_map(out->data_len);
-    if (out->starts_len)
-        out->starts = l.starts = hd_secret_map(out->starts_len);
-    if (!l.first_item || !l.data || (out->starts_len && !l.starts)) {
-        rc = hd_fail_nomem(err);
-        goto out;
-    }
-    for (uint32_t b = 1; b < d->n_blocks; b++)
-        l.first_item[b] = l.first_item[b - 1] + col->blocks[b - 1].items;
-    if (column == 0)
-        HD_GO(check_persons(t, err));
-    HD_GO(hd_par_run(l.n_runs, load_run, &l, err));
-    out->column = (hd_column){
-        .width = col->width, .data = out->data, .n_items = col->n_items, .starts = out->starts};
-out:
-    hd_free(l.first_item);
-    if (rc != HD_OK)
-        unload(t, column);
-    return rc;
+    HD_ALWAYS(block < d->n_blocks);
+    const hd_block *b = &d->columns[file_column].blocks[block];
+    return (hd_block_stats){hd_rows_of_block(d->rows, block), b->items, b->lowest, b->highest,
+                            b->data.len + b->counts.len};
 }
 
-hd_code hd_table_persons(hd_table *t, const uint32_t **out, hd_err *err)
-{
-    *out = NULL;
-    HD_TRY(load(t, 0, err));
-    *out = t->loaded[0].column.data;
-    return HD_OK;
-}
-
-hd_code hd_table_load(hd_table *t, size_t column, const hd_column **out, hd_err *err)
+hd_block_stats hd_table_block(const hd_table *t, size_t column, uint32_t block)
 {
     HD_ALWAYS(column < hd_table_n_columns(t));
-    *out = NULL;
-    HD_TRY(load(t, (uint32_t)column + 1, err));
-    *out = &t->loaded[column + 1].column;
-    return HD_OK;
+    return block_stats(t, (uint32_t)column + 1, block);
 }
 
-void hd_table_unload(hd_table *t, size_t column)
+hd_block_stats hd_table_persons_block(const hd_table *t, uint32_t block)
 {
-    HD_ALWAYS(column < hd_table_n_columns(t));
-    unload(t, (uint32_t)column + 1);
+    return block_stats(t, 0, block);
 }
 
 /* ---- verifying ------------------------------------------------------------------------------ */
@@ -304,6 +206,6 @@ out:
 
 hd_code hd_table_verify(hd_table *t, hd_err *err)
 {
-    HD_TRY(check_persons(t, err));
+    HD_TRY(hd_table_check_order(t, err));
     return hd_par_run(t->directory.n_columns, verify_column, t, err);
 }

@@ -398,6 +398,7 @@ hd_code hd_vault_open(hd_vault **out, const char *folder, const char *key_file, 
     if (!v)
         return hd_fail_nomem(err);
     v->lock_fd = -1;
+    v->memory.vault = v;
     v->writes = writes;
     v->folder = hd_strdup(real);
     v->key_file = hd_strdup(key_file);
@@ -474,6 +475,8 @@ hd_code hd_entry_table(hd_vault *v, hd_entry *e, hd_table **out, hd_err *err)
                      "the vault from a copy",
                      e->asset.table);
     }
+    if (rc == HD_OK && e >= v->entries && e < v->entries + v->n_entries)
+        e->table->memory = &v->memory;
     *out = e->table;
     return rc;
 }
