@@ -183,6 +183,14 @@ hd_code hd_outer_evaluate(hd_release **out, hd_duck *duck, const hd_question *q,
                           const hd_cells *cells, const hd_safe *safe,
                           const hd_release_origin *origin, hd_err *err)
 {
+    return hd_outer_is_plain(q) ? hd_outer_plain(out, q, cells, safe, origin, err)
+                                : hd_outer_by_duckdb(out, duck, q, cells, safe, origin, err);
+}
+
+hd_code hd_outer_by_duckdb(hd_release **out, hd_duck *duck, const hd_question *q,
+                           const hd_cells *cells, const hd_safe *safe,
+                           const hd_release_origin *origin, hd_err *err)
+{
     hd_code rc;
     hd_duck_result *result = NULL;
     hd_release_builder *b = NULL;

@@ -333,6 +333,12 @@ static hd_code add_chunk(hd_duck_result *r, duckdb_data_chunk chunk, hd_err *err
     return rc;
 }
 
+static hd_code no_type(size_t column, hd_err *err)
+{
+    return hd_fail(err, HD_INVALID, "column %zu has a type that cannot be shown: cast it to VARCHAR",
+                   column + 1);
+}
+
 static hd_code keep_columns(hd_duck_result *r, duckdb_result *result, hd_err *err)
 {
     r->n_columns = duckdb_column_count(result);
@@ -345,8 +351,7 @@ static hd_code keep_columns(hd_duck_result *r, duckdb_result *result, hd_err *er
         if (!r->names[i])
             return hd_fail_nomem(err);
         if (!type_of(duckdb_column_type(result, i), &r->types[i]))
-            return hd_fail(err, HD_INVALID,
-                           "column %zu has a type that cannot be shown: cast it to VARCHAR", i + 1);
+            return no_type(i, err);
     }
     return HD_OK;
 }
@@ -393,6 +398,21 @@ hd_code hd_duck_query(hd_duck *d, const char *sql, hd_duck_result **out, hd_err 
 out:
     hd_duck_result_free(r);
     duckdb_destroy_result(&result);
+    duckdb_destroy_prepare(&statement);
+    return rc;
+}
+
+hd_code hd_duck_types(hd_duck *d, const char *sql, size_t n, hd_type *out, hd_err *err)
+{
+    duckdb_prepared_statement statement = NULL;
+    hd_code rc = HD_OK;
+    if (duckdb_prepare(d->con, sql, &statement) != DuckDBSuccess)
+        rc = hd_duck_fail(err, HD_INVALID, "SQL", duckdb_prepare_error(statement));
+    else
+        HD_ALWAYS(duckdb_prepared_statement_column_count(statement) == n);
+    for (size_t i = 0; i < n && rc == HD_OK; i++)
+        if (!type_of(duckdb_prepared_statement_column_type(statement, i), &out[i]))
+            rc = no_type(i, err);
     duckdb_destroy_prepare(&statement);
     return rc;
 }

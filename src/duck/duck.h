@@ -24,6 +24,8 @@ HD_MUST hd_code hd_duck_run(hd_duck *d, const char *sql, hd_err *err);
  * that fits -> HD_INTEGER; DOUBLE, FLOAT, DECIMAL -> HD_DECIMAL; TIMESTAMP with no clock part ->
  * HD_DATE; everything else -> HD_TEXT. */
 HD_MUST hd_code hd_duck_query(hd_duck *d, const char *sql, hd_duck_result **out, hd_err *err);
+/* The types of the n columns that a statement would give, without running it. */
+HD_MUST hd_code hd_duck_types(hd_duck *d, const char *sql, size_t n, hd_type *out, hd_err *err);
 void hd_duck_result_free(hd_duck_result *r);
 size_t hd_duck_n_rows(const hd_duck_result *r);
 size_t hd_duck_n_columns(const hd_duck_result *r);

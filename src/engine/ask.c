@@ -157,18 +157,17 @@ static void free_items(struct asking *s)
     hd_free(s->items);
 }
 
-hd_code hd_engine_ask(hd_engine *e, const char *sql, hd_question **out, hd_err *err)
+static hd_code ask_anew(hd_engine *e, const char *sql, asked **out, hd_err *err)
 {
     *out = NULL;
     char *json = NULL;
     json_t *root = NULL;
     struct asking s = {.e = e};
     hd_code rc = HD_OK;
-    if (strlen(sql) > 100000)
-        return hd_fail(err, HD_LIMIT, "a question may have 100,000 characters");
     s.a = hd_calloc(1, sizeof *s.a);
     if (!s.a)
         return hd_fail_nomem(err);
+    s.a->uses = 1;
     HD_GO(hd_keep_text(s.a, sql, &s.a->q.sql, err));
     HD_GO(hd_duck_parse(e->duck, sql, &json, err));
     root = json_loads(json, 0, NULL);
@@ -184,17 +183,64 @@ out:
     json_decref(root);
     hd_free(json);
     if (rc == HD_OK)
-        *out = &s.a->q;
+        *out = s.a;
     else
         hd_question_free(&s.a->q);
     return rc;
 }
 
+static void release_question(void *q)
+{
+    hd_question_free(q);
+}
+
+hd_code hd_engine_ask(hd_engine *e, const char *sql, hd_question **out, hd_err *err)
+{
+    asked *a = NULL;
+    hd_buf key;
+    hd_code rc;
+    *out = NULL;
+    if (strlen(sql) > 100000)
+        return hd_fail(err, HD_LIMIT, "a question may have 100,000 characters");
+    hd_engine_refresh(e);
+    HD_GO(hd_recall_key(&key, 'q', sql, "", NULL, err));
+    hd_recalled *known = hd_recall_find(e->recall, key.data, key.len);
+    if (known) {
+        a = known->thing;
+        a->uses++;
+    } else {
+        HD_GO(ask_anew(e, sql, &a, err));
+        a->uses++;
+        /* Its trees take some 60 times their text in memory. */
+        rc = hd_recall_keep(e->recall, key.data, key.len, a, sizeof *a + 60 * strlen(sql),
+                            release_question, &known, err);
+        if (rc != HD_OK) {
+            hd_question_free(&a->q);
+            goto out;
+        }
+    }
+    hd_recalled_drop(known);
+    *out = &a->q;
+out:
+    hd_buf_free(&key);
+    return rc;
+}
+
+void hd_asked_charge(hd_engine *e, const asked *a, size_t bytes)
+{
+    hd_buf key;
+    hd_err ignored;
+    if (hd_recall_key(&key, 'q', a->q.sql, "", NULL, &ignored) == HD_OK)
+        hd_recall_charge(e->recall, key.data, key.len, bytes);
+    hd_buf_free(&key);
+}
+
 void hd_question_free(hd_question *q)
 {
-    if (!q)
-        return;
     asked *a = (asked *)q;
+    if (!a || --a->uses > 0)
+        return;
+    hd_scan_plan_free(a->plan);
     json_decref(a->where);
     for (size_t i = 0; i < q->n_keys; i++)
         json_decref(a->keys[i]);

@@ -69,10 +69,11 @@ hd_code hd_guard_all(const asked *a, hd_err *err)
 }
 /* ---- types ------------------------------------------------------------------------------------- */
 
-/* One empty table a question, with the columns it reads, so that DuckDB checks functions and types
- * without any data. */
+/* Expressions whose type DuckDB has not told before, and the columns they read. It tells them from the
+ * text alone, over one row of NULLs, so functions and types are checked without any data. */
 struct types {
     const asked *a;
+    json_t *unknown; /* array */
     hd_buf *sql;
     hd_intern *seen;
 };
@@ -98,76 +99,99 @@ static json_t *declare_column(void *ctx, json_t *node, hd_code *rc, hd_err *err)
     uint32_t before = hd_intern_count(t->seen), id;
     *rc = hd_intern_add(t->seen, name, strlen(name), &id, err);
     if (*rc == HD_OK && id == before) {
-        hd_buf_str(t->sql, ", ");
+        hd_buf_printf(t->sql, "%sCAST(NULL AS %s) AS ", before ? ", " : "", column_type(t->a, name));
         hd_duck_put_name(t->sql, name);
-        hd_buf_printf(t->sql, " %s", column_type(t->a, name));
     }
     return NULL;
 }
 
-static hd_code declare(struct types *t, json_t *tree, hd_err *err)
+/* SELECT unknown.. FROM (SELECT CAST(NULL AS type) AS column..) */
+static hd_code types_query(hd_engine *e, struct types *t, hd_err *err)
 {
-    hd_code rc = HD_OK;
-    if (tree)
-        (void)declare_column(t, tree, &rc, err);
-    return rc;
+    char *list = NULL;
+    hd_code rc = hd_text_of(e, t->unknown, &list, err);
+    hd_buf_printf(t->sql, "SELECT %s FROM (SELECT ", list ? list : "");
+    hd_free(list);
+    for (size_t i = 0; i < json_array_size(t->unknown) && rc == HD_OK; i++)
+        (void)declare_column(t, json_array_get(t->unknown, i), &rc, err);
+    hd_buf_printf(t->sql, "%s) AS \"types\"", hd_intern_count(t->seen) ? "" : "1");
+    return rc == HD_OK ? hd_buf_check(t->sql, err) : rc;
 }
 
-static hd_code types_table(hd_buf *sql, const asked *a, hd_err *err)
+static hd_code note(hd_engine *e, struct types *t, json_t *tree, hd_err *err)
 {
-    struct types t = {a, sql, hd_intern_new()};
-    if (!t.seen)
+    bool is_known;
+    hd_type type;
+    if (!tree)
+        return HD_OK;
+    HD_TRY(hd_type_known(e, t->a, tree, &is_known, &type, err));
+    if (!is_known && json_array_append(t->unknown, tree) != 0)
         return hd_fail_nomem(err);
-    hd_buf_str(sql, "CREATE OR REPLACE TABLE \"types\" (\"#\" BIGINT");
-    hd_code rc = declare(&t, a->where, err);
-    for (size_t i = 0; i < a->q.n_keys && rc == HD_OK; i++)
-        rc = declare(&t, a->keys[i], err);
-    for (size_t i = 0; i < a->q.n_aggregates && rc == HD_OK; i++) {
-        rc = declare(&t, a->aggregates[i].argument, err);
-        if (rc == HD_OK)
-            rc = declare(&t, a->aggregates[i].filter, err);
-    }
-    hd_buf_char(sql, ')');
-    hd_intern_free(t.seen);
+    return HD_OK;
+}
+
+/* A condition must be something that can be true. */
+static hd_code note_condition(hd_engine *e, struct types *t, json_t *tree, hd_err *err)
+{
+    if (!tree)
+        return HD_OK;
+    json_t *cast = hd_tree_new_boolean(json_incref(tree));
+    hd_code rc = cast ? note(e, t, cast, err) : hd_fail_nomem(err);
+    json_decref(cast);
     return rc;
 }
 
-static hd_code put_tree(hd_engine *e, hd_buf *sql, json_t *tree, hd_err *err)
+static hd_code note_all(hd_engine *e, struct types *t, hd_err *err)
 {
-    char *text;
-    HD_TRY(hd_tree_unparse(e->duck, tree, &text, err));
-    hd_buf_printf(sql, "(%s)", text);
-    hd_free(text);
+    const asked *a = t->a;
+    HD_TRY(note_condition(e, t, a->where, err));
+    for (size_t i = 0; i < a->q.n_keys; i++)
+        HD_TRY(note(e, t, a->keys[i], err));
+    for (size_t i = 0; i < a->q.n_aggregates; i++) {
+        HD_TRY(note(e, t, a->aggregates[i].argument, err));
+        HD_TRY(note_condition(e, t, a->aggregates[i].filter, err));
+    }
     return HD_OK;
 }
 
-static hd_code types_query(hd_engine *e, const asked *a, hd_buf *sql, hd_err *err)
+/* Afterwards the type of every expression of the question is remembered. */
+static hd_code learn_types(hd_engine *e, const asked *a, hd_err *err)
 {
-    hd_buf_str(sql, "SELECT 1");
-    for (size_t i = 0; i < a->q.n_keys; i++) {
-        hd_buf_str(sql, ", ");
-        HD_TRY(put_tree(e, sql, a->keys[i], err));
+    hd_buf sql;
+    hd_buf_init(&sql, 1u << 24);
+    struct types t = {a, json_array(), &sql, hd_intern_new()};
+    hd_type *types = NULL;
+    hd_code rc;
+    if (!t.unknown || !t.seen) {
+        rc = hd_fail_nomem(err);
+        goto out;
     }
-    for (size_t i = 0; i < a->q.n_aggregates; i++) {
-        const asked_aggregate *g = &a->aggregates[i];
-        hd_buf_str(sql, ", ");
-        if (g->argument)
-            HD_TRY(put_tree(e, sql, g->argument, err));
-        else
-            hd_buf_char(sql, '1');
-        hd_buf_str(sql, ", ");
-        if (g->filter)
-            HD_TRY(put_tree(e, sql, g->filter, err));
-        else
-            hd_buf_str(sql, "true");
-        hd_buf_str(sql, "::BOOLEAN");
+    HD_GO(note_all(e, &t, err));
+    size_t n = json_array_size(t.unknown);
+    if (n == 0)
+        goto out;
+    types = hd_calloc(n, sizeof *types);
+    if (!types) {
+        rc = hd_fail_nomem(err);
+        goto out;
     }
-    hd_buf_str(sql, " FROM \"types\"");
-    if (a->where) {
-        hd_buf_str(sql, " WHERE ");
-        HD_TRY(put_tree(e, sql, a->where, err));
-    }
-    return HD_OK;
+    HD_GO(types_query(e, &t, err));
+    HD_GO(hd_duck_types(e->duck, sql.data, n, types, err));
+    for (size_t i = 0; i < n; i++)
+        HD_GO(hd_type_remember(e, a, json_array_get(t.unknown, i), types[i], err));
+out:
+    json_decref(t.unknown);
+    hd_intern_free(t.seen);
+    hd_free(types);
+    hd_buf_free(&sql);
+    return rc;
+}
+
+static hd_code type_of(hd_engine *e, const asked *a, const json_t *tree, hd_type *out, hd_err *err)
+{
+    bool is_known;
+    HD_TRY(hd_type_known(e, a, tree, &is_known, out, err));
+    return is_known ? HD_OK : hd_fail_nomem(err); /* forgotten at once: the store is too small */
 }
 
 static hd_type result_type(const asked_aggregate *g)
@@ -188,27 +212,16 @@ static hd_type result_type(const asked_aggregate *g)
 hd_code hd_check_types(struct asking *s, hd_err *err)
 {
     asked *a = s->a;
-    hd_buf sql;
-    hd_buf_init(&sql, 1u << 24);
-    hd_duck_result *r = NULL;
-    hd_code rc;
-    HD_GO(types_table(&sql, a, err));
-    HD_GO(hd_buf_check(&sql, err));
-    HD_GO(hd_duck_run(s->e->duck, sql.data, err));
-    hd_buf_clear(&sql);
-    HD_GO(types_query(s->e, a, &sql, err));
-    HD_GO(hd_buf_check(&sql, err));
-    HD_GO(hd_duck_query(s->e->duck, sql.data, &r, err));
+    HD_TRY(learn_types(s->e, a, err));
     for (size_t i = 0; i < a->q.n_keys; i++)
-        a->key_views[i].type = hd_duck_column_type(r, 1 + i);
+        HD_TRY(type_of(s->e, a, a->keys[i], &a->key_views[i].type, err));
     for (size_t i = 0; i < a->q.n_aggregates; i++) {
         asked_aggregate *g = &a->aggregates[i];
-        g->argument_type = hd_duck_column_type(r, 1 + a->q.n_keys + 2 * i);
-        if (g->def->needs_number && g->argument_type != HD_INTEGER && g->argument_type != HD_DECIMAL) {
-            rc = hd_fail(err, HD_INVALID, "%s needs a number, not a %s", g->def->name,
-                         hd_type_name(g->argument_type));
-            goto out;
-        }
+        if (g->argument)
+            HD_TRY(type_of(s->e, a, g->argument, &g->argument_type, err));
+        if (g->def->needs_number && g->argument_type != HD_INTEGER && g->argument_type != HD_DECIMAL)
+            return hd_fail(err, HD_INVALID, "%s needs a number, not a %s", g->def->name,
+                           hd_type_name(g->argument_type));
         a->aggregate_views[i] = (hd_aggregate){
             .kind = g->is_person     ? HD_AGG_COUNT_PERSONS
                     : g->is_distinct ? HD_AGG_COUNT_DISTINCT
@@ -223,11 +236,9 @@ hd_code hd_check_types(struct asking *s, hd_err *err)
             .has_filter = g->filter || (g->argument && !g->is_person),
         };
     }
-out:
-    hd_duck_result_free(r);
-    hd_buf_free(&sql);
-    return rc;
+    return HD_OK;
 }
+
 /* ---- what disclosure asks about ---------------------------------------------------------------- */
 
 struct fields {

@@ -4,8 +4,7 @@
 #include "engine/chosen.h"
 #include "base/alloc.h"
 #include "base/intern.h"
-#include "engine/private.h"
-#include "kernel/kernel.h"
+#include "engine/scan_plan.h"
 
 #include <string.h>
 
@@ -37,7 +36,7 @@ struct hd_chosen {
     unsigned class_of[HD_MAX_AGGREGATES];
     size_t n_lanes;
     uint64_t starts[MAX_LANES + 1];
-    hd_kernel_plan *plan; /* the kernel's, or else: */
+    scan_plan *plan; /* the kernel's, or else: */
     hd_duck_result *rows;
     slots keys[HD_MAX_KEYS];
     uint32_t *row_slots; /* n_keys x rows */
@@ -117,8 +116,7 @@ static hd_code find_date(hd_chosen *c, hd_engine *e, hd_table *t, hd_err *err)
         hd_table_dictionary(t, (size_t)at)->type == HD_TEXT ||
         hd_table_dictionary(t, (size_t)at)->type == HD_DECIMAL)
         return HD_OK;
-    const column_ref ref = {.field = f, .any = -1};
-    return hd_load_column(e, t, &ref, &c->date, err);
+    return hd_operand_load(e, t, (hd_operand){.column = (size_t)at}, &c->date, err);
 }
 
 /* Lanes begin where a person begins; the records linked to nobody lie in the first one. */
@@ -140,7 +138,7 @@ static void cut_lanes(hd_chosen *c)
 
 static void bind_classes(hd_chosen *c)
 {
-    const hd_k_question *q = hd_kernel_plan_question(c->plan);
+    const hd_k_question *q = &c->plan->q;
     c->classes[0].node = -1;
     for (size_t i = q->n_measures; i-- > 0;) {
         class *k = &c->classes[c->class_of[i]];
@@ -368,7 +366,9 @@ hd_code hd_chosen_open(hd_chosen **out, hd_engine *e, const hd_question *q, hd_e
         HD_GO(fetch_rows(c, e, t, err));
     } else {
         cut_lanes(c);
-        HD_GO(hd_kernel_plan_make(e, c->a, t, &c->plan, err));
+        asked *a = (asked *)(uintptr_t)c->a;
+        HD_GO(hd_scan_plan_make(e, t, &a, 1, &c->plan, err));
+        HD_GO(hd_scan_plan_bind(c->plan, t, err));
         bind_classes(c);
     }
     *out = c;
@@ -388,7 +388,7 @@ void hd_chosen_free(hd_chosen *c)
     }
     hd_free(c->row_slots);
     hd_duck_result_free(c->rows);
-    hd_kernel_plan_free(c->plan);
+    hd_scan_plan_free(c->plan);
     hd_free(c);
 }
 
@@ -405,12 +405,12 @@ unsigned hd_chosen_class_of(const hd_chosen *c, size_t aggregate)
 uint32_t hd_chosen_n_slots(const hd_chosen *c, size_t key)
 {
     return c->rows ? hd_intern_count(c->keys[key].names)
-                   : hd_kernel_plan_question(c->plan)->groups[key].n_slots;
+                   : c->plan->q.groups[key].n_slots;
 }
 
 hd_value hd_chosen_slot_value(const hd_chosen *c, size_t key, uint32_t slot)
 {
-    hd_value v = c->rows ? c->keys[key].values[slot] : hd_kernel_plan_slots(c->plan, key)[slot];
+    hd_value v = c->rows ? c->keys[key].values[slot] : c->plan->group_ranks[key]->values[slot];
     v.type = c->a->key_views[key].type;
     return v;
 }
@@ -425,7 +425,7 @@ hd_code hd_chosen_scan(const hd_chosen *c, size_t lane,
                        void *ctx, hd_err *err)
 {
     hd_code rc;
-    scan s = {.c = c, .q = c->plan ? hd_kernel_plan_question(c->plan) : NULL};
+    scan s = {.c = c, .q = c->plan ? &c->plan->q : NULL};
     size_t n_nodes = s.q ? s.q->n_nodes : 0;
     uint32_t *persons = hd_calloc(BATCH, sizeof *persons);
     uint64_t *records = hd_calloc(BATCH, sizeof *records), *classes = hd_calloc(BATCH, sizeof *classes);

@@ -57,7 +57,8 @@ hd_code hd_engine_open(hd_engine **out, hd_vault *v, const hd_catalogue *c, hd_e
     e->vault = v;
     e->catalogue = c;
     e->data_version = hd_vault_data_version(v);
-    hd_code rc = hd_duck_open(&e->duck, err);
+    e->recall = hd_recall_new(HD_RECALL_BYTES);
+    hd_code rc = e->recall ? hd_duck_open(&e->duck, err) : hd_fail_nomem(err);
     if (rc == HD_OK)
         rc = define_functions(e, err);
     if (rc != HD_OK) {
@@ -72,7 +73,9 @@ void hd_engine_close(hd_engine *e)
 {
     if (!e)
         return;
-    hd_engine_forget(e);
+    if (e->recall)
+        hd_engine_forget(e);
+    hd_recall_free(e->recall);
     hd_duck_close(e->duck);
     hd_free(e);
 }
@@ -94,13 +97,10 @@ const hd_catalogue *hd_engine_catalogue(hd_engine *e)
 
 hd_code hd_engine_run(hd_engine *e, const hd_question *q, hd_route route, hd_cells **out, hd_err *err)
 {
-    const asked *a = (const asked *)q;
+    asked *a = (asked *)(uintptr_t)q; /* its plan is remembered with it */
     hd_table *t;
     *out = NULL;
-    if (e->data_version != hd_vault_data_version(e->vault)) {
-        hd_engine_forget(e);
-        e->data_version = hd_vault_data_version(e->vault);
-    }
+    hd_engine_refresh(e);
     HD_TRY(hd_vault_table(e->vault, q->table, &t, err));
     if (route == HD_ROUTE_KERNEL && q->fallback_reason)
         return hd_fail(err, HD_INVALID, "%s", q->fallback_reason);

@@ -9,7 +9,7 @@
  * Whether an argument is such a flag is seen from its values when it reads one column (every code
  * of the dictionary is tried), else from its form.
  */
-#include "engine/private.h"
+#include "engine/coded.h"
 
 #include "base/alloc.h"
 
@@ -24,48 +24,44 @@ static bool is_zero_or_one(hd_value v)
            (v.type == HD_DECIMAL && (v.decimal == 0 || v.decimal == 1));
 }
 
-/* The argument for every code of the one stored column that it reads, NULL when it reads none or
- * several, or nothing is loaded. Free *out with hd_duck_result_free. */
-static hd_code try_codes(hd_engine *e, const asked *a, json_t *argument, hd_duck_result **out,
-                         uint32_t *n_codes, column_ref *ref, hd_err *err)
+/* The argument for every code of the one stored column that it reads; NULL when it reads none or
+ * several, or nothing is loaded. Give *out back with hd_recalled_drop. */
+static hd_code try_codes(hd_engine *e, const asked *a, json_t *argument, hd_recalled **out,
+                         hd_err *err)
 {
     hd_table *t;
+    hd_operand source;
     const char *column = hd_single_column(argument);
     *out = NULL;
     if (!column || !*column || column[0] == '#' || !hd_vault_has_table(e->vault, a->table->name))
         return HD_OK;
-    *ref = hd_column_parse(a, column);
-    if (!ref->field || ref->any >= 0 ||
-        (ref->field->kind != HD_FIELD_STORED && ref->field->kind != HD_FIELD_LIST))
+    column_ref ref = hd_column_parse(a, column);
+    if (!ref.field || ref.any >= 0 ||
+        (ref.field->kind != HD_FIELD_STORED && ref.field->kind != HD_FIELD_LIST))
         return HD_OK;
     HD_TRY(hd_vault_table(e->vault, a->table->name, &t, err));
-    int at = hd_table_find(t, ref->field->name);
-    const hd_dictionary *d = at < 0 ? NULL : hd_table_dictionary(t, (size_t)at);
-    if (!d)
+    if (hd_table_find(t, ref.field->name) < 0)
         return HD_OK;
-    *n_codes = d->n_codes;
-    return hd_evaluate_codes(e, ref->field, d, column, argument, out, err);
+    return hd_coded_get(e, a, t, argument, out, &source, err);
 }
 
 /* *is_known stays false when the argument reads no single stored column. */
 static hd_code look_at_values(hd_engine *e, const asked *a, json_t *argument, bool *is_flag,
                               bool *is_known, hd_err *err)
 {
-    hd_duck_result *r;
-    uint32_t n_codes;
-    column_ref ref;
-    HD_TRY(try_codes(e, a, argument, &r, &n_codes, &ref, err));
-    if (!r)
+    hd_recalled *kept;
+    HD_TRY(try_codes(e, a, argument, &kept, err));
+    if (!kept)
         return HD_OK;
+    const hd_coded *coded = kept->thing;
     bool has_value = false;
     *is_known = *is_flag = true;
-    for (uint32_t c = 0; c < n_codes && *is_flag; c++) {
-        hd_value v = hd_duck_value(r, c, 0);
-        *is_flag = is_zero_or_one(v);
-        has_value |= !v.is_null;
+    for (uint32_t c = 0; c < coded->n_codes && *is_flag; c++) {
+        *is_flag = is_zero_or_one(coded->values[c]);
+        has_value |= !coded->values[c].is_null;
     }
     *is_flag &= has_value; /* what is NULL throughout says nothing about anybody */
-    hd_duck_result_free(r);
+    hd_recalled_drop(kept);
     return HD_OK;
 }
 
@@ -77,18 +73,17 @@ static double as_number(hd_value v)
 hd_code hd_is_few_valued(hd_engine *e, const asked *a, json_t *argument, bool *is_few, hd_err *err)
 {
     enum { FEW = 7 };
-    hd_duck_result *r;
-    uint32_t n_codes;
-    column_ref ref;
+    hd_recalled *kept;
     double seen[FEW];
     size_t n_seen = 0;
     *is_few = false;
-    HD_TRY(try_codes(e, a, argument, &r, &n_codes, &ref, err));
-    if (!r)
+    HD_TRY(try_codes(e, a, argument, &kept, err));
+    if (!kept)
         return HD_OK;
+    const hd_coded *coded = kept->thing;
     *is_few = true;
-    for (uint32_t c = 0; c < n_codes && *is_few; c++) {
-        hd_value v = hd_duck_value(r, c, 0);
+    for (uint32_t c = 0; c < coded->n_codes && *is_few; c++) {
+        hd_value v = coded->values[c];
         size_t i = 0;
         if (v.is_null)
             continue;
@@ -100,7 +95,7 @@ hd_code hd_is_few_valued(hd_engine *e, const asked *a, json_t *argument, bool *i
             seen[n_seen++] = as_number(v);
     }
     *is_few &= n_seen > 0;
-    hd_duck_result_free(r);
+    hd_recalled_drop(kept);
     return HD_OK;
 }
 
@@ -175,9 +170,9 @@ static hd_code say_with_counts(hd_engine *e, const json_t *node, hd_aggregate_fn
     hd_buf_init(&n, (size_t)1 << 20);
     hd_buf_init(&k, (size_t)1 << 20);
     hd_buf_init(&all, (size_t)1 << 23);
-    HD_GO(hd_tree_unparse(e->duck, argument, &x, err));
+    HD_GO(hd_text_of(e, argument, &x, err));
     if (json_is_object(filter))
-        HD_GO(hd_tree_unparse(e->duck, filter, &f, err));
+        HD_GO(hd_text_of(e, filter, &f, err));
     hd_buf_printf(&n, "count(%s)%s%s%s", x, f ? " FILTER (WHERE " : "", f ? f : "", f ? ")" : "");
     hd_buf_printf(&k, "count(*) FILTER (WHERE %s%s%s(%s) = 1)", f ? "(" : "", f ? f : "",
                   f ? ") AND " : "", x);
@@ -185,7 +180,7 @@ static hd_code say_with_counts(hd_engine *e, const json_t *node, hd_aggregate_fn
     HD_GO(hd_buf_check(&k, err));
     put_counts(&all, fn, n.data, k.data);
     HD_GO(hd_buf_check(&all, err));
-    HD_GO(hd_tree_parse(e->duck, all.data, out, err));
+    HD_GO(hd_tree_of(e, all.data, out, err));
     hd_tree_normalise(*out);
 out:
     hd_free(x);

@@ -19,7 +19,7 @@ static hd_code output_name(struct asking *s, json_t *original, struct item *item
         item->name = hd_strdup(item->alias ? item->alias : column);
         return item->name ? HD_OK : hd_fail_nomem(err);
     }
-    HD_TRY(hd_tree_unparse(s->e->duck, original, &item->name, err));
+    HD_TRY(hd_text_of(s->e, original, &item->name, err));
     /* DuckDB writes count(*) as count_star(). */
     static const char star[] = "count_star()", shown[] = "count(*)";
     for (char *at = strstr(item->name, star); at; at = strstr(at, star)) {
@@ -139,7 +139,7 @@ static hd_code take_group(struct asking *s, json_t *original, hd_err *err)
     hd_tree_normalise(tree);
     char *name = NULL;
     bool is_subnational = false;
-    hd_code rc = hd_tree_unparse(s->e->duck, tree, &name, err);
+    hd_code rc = column ? HD_OK : hd_text_of(s->e, tree, &name, err);
     if (rc == HD_OK)
         rc = resolve_noting(s, &tree, &is_subnational, err);
     /* A name that is no field may be an alias of the select list. */

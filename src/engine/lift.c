@@ -187,7 +187,7 @@ hd_code hd_lift_to_sql(struct asking *s, json_t *tree, bool aliases, const char 
     char *text = NULL;
     hd_code rc = lift(&l, work, &other, err);
     if (rc == HD_OK)
-        rc = hd_tree_unparse(s->e->duck, other ? other : work, &text, err);
+        rc = hd_text_of(s->e, other ? other : work, &text, err);
     json_decref(other);
     json_decref(work);
     *aggregates = l.aggregates;

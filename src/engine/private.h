@@ -6,6 +6,7 @@
 #include "engine/cells.h"
 #include "engine/functions.h"
 #include "engine/question.h"
+#include "engine/recall.h"
 #include "engine/tree.h"
 
 enum {
@@ -13,6 +14,7 @@ enum {
     HD_MAX_AGGREGATES = 64,
     HD_MAX_ANY = 32,
     HD_MAX_SETS = 256,
+    HD_RECALL_BYTES = 256 << 20,
     HD_MAX_DEPTH = 64 /* nesting of expressions and of fields in terms of other fields */
 };
 
@@ -22,8 +24,11 @@ struct hd_engine {
     hd_duck *duck;
     struct element_column *elements; /* list elements by position, made on demand */
     struct dictionary_table *dictionaries; /* dictionaries that DuckDB knows as tables */
-    uint64_t data_version; /* what the two lists above were made from */
+    hd_recall *recall;     /* questions, texts, types, values of expressions */
+    uint64_t data_version; /* what all of the above was made from */
 };
+
+struct scan_plan;
 
 /* A test on list elements: true for a row when any element satisfies `test`. In every other
  * expression it stands as a boolean column named #any0, #any1, ... */
@@ -60,6 +65,8 @@ typedef struct asked {
     char **strings; /* every string of the question, freed together */
     size_t n_strings, strings_cap;
     bool sees_subnational; /* while resolving: a field below national level was read */
+    unsigned uses;         /* whoever asked for it, and the engine that remembers it */
+    struct scan_plan *plan; /* once the kernel has run it */
 } asked;
 
 /* Keep a string with the question; steals s (NULL is an out-of-memory already). */
@@ -80,20 +87,32 @@ column_ref hd_column_parse(const asked *a, const char *canonical);
 /* The one column an expression reads; "" when it reads none, NULL when several. */
 const char *hd_single_column(const json_t *node);
 
-/* plan.c: data of a canonical column (not #anyN, not keys). Borrowed until the engine closes. */
+/* columns.c: data of a stored column. Borrowed until the engine closes or refreshes. */
 typedef struct loaded_column {
     const void *data;
     unsigned width;
     const hd_dictionary *dictionary;
     const uint32_t *starts; /* whole lists only */
 } loaded_column;
-HD_MUST hd_code hd_load_column(hd_engine *e, hd_table *t, const column_ref *ref, loaded_column *out,
-                               hd_err *err);
-/* Evaluate an expression over one column for every code of the column's dictionary (code 0 is NULL).
- * `as` is the name the column has in the expression. */
-HD_MUST hd_code hd_evaluate_codes(hd_engine *e, const hd_field *field,
-                                  const hd_dictionary *d, const char *as, json_t *expression,
-                                  hd_duck_result **out, hd_err *err);
+/* Forget what was made from data that a newer version has replaced. */
+void hd_engine_refresh(hd_engine *e);
+void hd_engine_forget(hd_engine *e);
+/* Evaluate an expression over one column for every code of the column's dictionary (code 0 is NULL):
+ * rows of code and value in any order. `as` is the name the column has in the expression. */
+HD_MUST hd_code hd_evaluate_codes(hd_engine *e, const hd_dictionary *d, const char *as,
+                                  json_t *expression, hd_duck_result **out, hd_err *err);
+
+/* words.c: as hd_tree_unparse, hd_tree_parse, but each only once. */
+HD_MUST hd_code hd_text_of(hd_engine *e, json_t *tree, char **sql, hd_err *err);
+HD_MUST hd_code hd_tree_of(hd_engine *e, const char *text, json_t **out, hd_err *err);
+/* The type of an expression over a question's table, once DuckDB has told it. */
+HD_MUST hd_code hd_type_known(hd_engine *e, const asked *a, const json_t *tree, bool *is_known,
+                              hd_type *out, hd_err *err);
+HD_MUST hd_code hd_type_remember(hd_engine *e, const asked *a, const json_t *tree, hd_type type,
+                                 hd_err *err);
+/* Key of something told from an expression; free with hd_buf_free, also after a failure. */
+HD_MUST hd_code hd_recall_key(hd_buf *key, char kind, const char *table, const char *column,
+                              const json_t *tree, hd_err *err);
 /* flags.c: a sum, mean or spread of a flag (0, 1, NULL) said with counts; *out is NULL when the node is
  * anything else, else a new reference. */
 HD_MUST hd_code hd_flag_as_counts(hd_engine *e, const asked *a, json_t *node, json_t **out,
@@ -103,25 +122,17 @@ HD_MUST hd_code hd_flag_as_counts(hd_engine *e, const asked *a, json_t *node, js
 HD_MUST hd_code hd_is_few_valued(hd_engine *e, const asked *a, json_t *argument, bool *is_few,
                                  hd_err *err);
 /* One byte a row: 1 where any element satisfies the test. Caller frees with hd_secret_unmap. */
-HD_MUST hd_code hd_any_flags(hd_engine *e, hd_table *t, const any_test *any, uint8_t **out,
-                             hd_err *err);
-HD_MUST hd_code hd_any_lut(hd_engine *e, hd_table *t, const any_test *any, loaded_column *list,
-                           uint8_t **lut, hd_err *err);
-void hd_engine_forget(hd_engine *e); /* element columns and dictionary tables */
+HD_MUST hd_code hd_any_flags(hd_engine *e, const asked *a, hd_table *t, const any_test *any,
+                             uint8_t **out, hd_err *err);
 /* SQL type name of a value type. */
 const char *hd_sql_type(hd_type type);
 
-HD_MUST hd_code hd_run_kernel(hd_engine *e, const asked *a, hd_table *t, hd_cells **out,
-                              hd_err *err);
+HD_MUST hd_code hd_run_kernel(hd_engine *e, asked *a, hd_table *t, hd_cells **out, hd_err *err);
+void hd_scan_plan_free(struct scan_plan *p); /* NULL is allowed */
+/* A remembered question holds so many bytes more. */
+void hd_asked_charge(hd_engine *e, const asked *a, size_t bytes);
 HD_MUST hd_code hd_run_duckdb(hd_engine *e, const asked *a, hd_table *t, hd_cells **out,
                               hd_err *err);
-/* The kernel's plan alone, for chosen.c. */
-typedef struct plan hd_kernel_plan;
-HD_MUST hd_code hd_kernel_plan_make(hd_engine *e, const asked *a, hd_table *t,
-                                    hd_kernel_plan **out, hd_err *err);
-void hd_kernel_plan_free(hd_kernel_plan *p); /* NULL is allowed */
-const struct hd_k_question *hd_kernel_plan_question(const hd_kernel_plan *p);
-const hd_value *hd_kernel_plan_slots(const hd_kernel_plan *p, size_t key);
 /* The rows that pass WHERE, by person: person, record, every key, and for each given aggregate
  * whether the row contributes to it. records: one a row of the table. */
 HD_MUST hd_code hd_duckdb_rows(hd_engine *e, const asked *a, hd_table *t, const uint64_t *records,

@@ -121,7 +121,7 @@ static hd_code expand(struct resolver *r, const hd_field *f, json_t **out, hd_er
     json_t *tree = NULL;
     if (++r->depth > HD_MAX_DEPTH)
         return hd_fail(err, HD_INVALID, "field %s is defined in terms of itself", f->name);
-    hd_code rc = hd_tree_parse(r->e->duck, f->expression, &tree, err);
+    hd_code rc = hd_tree_of(r->e, f->expression, &tree, err);
     if (rc == HD_OK)
         rc = rewrite(r, tree, out, err);
     if (rc == HD_OK && !*out)

@@ -4,7 +4,7 @@
  * and gives, for every aggregate, its value, its contributing records and the distinct people among
  * them, because disclosure needs all three.
  */
-#include "engine/private.h"
+#include "engine/coded.h"
 #include "base/alloc.h"
 
 #include <stdio.h>
@@ -54,14 +54,16 @@ static hd_code add_column(struct route *r, const char *name, hd_err *err)
     }
     column_ref ref = hd_column_parse(r->a, name);
     if (ref.any >= 0) {
-        HD_TRY(hd_any_flags(r->e, r->t, &r->a->any[ref.any], &r->flags[ref.any], err));
+        HD_TRY(hd_any_flags(r->e, r->a, r->t, &r->a->any[ref.any], &r->flags[ref.any], err));
         c->type = HD_BOOLEAN;
         c->data = r->flags[ref.any];
         c->width = 1;
         return HD_OK;
     }
+    hd_operand source;
     loaded_column l;
-    HD_TRY(hd_load_column(r->e, r->t, &ref, &l, err));
+    HD_TRY(hd_operand_find(r->a, r->t, name, &source, err));
+    HD_TRY(hd_operand_load(r->e, r->t, source, &l, err));
     c->data = l.data;
     c->width = l.width;
     if (!l.dictionary) { /* a row key */
@@ -121,7 +123,7 @@ static hd_code make_view(struct route *r, hd_err *err)
 static hd_code put(struct route *r, hd_buf *sql, json_t *tree, hd_err *err)
 {
     char *text;
-    HD_TRY(hd_tree_unparse(r->e->duck, tree, &text, err));
+    HD_TRY(hd_text_of(r->e, tree, &text, err));
     hd_buf_printf(sql, "(%s)", text);
     hd_free(text);
     return HD_OK;

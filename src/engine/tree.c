@@ -55,6 +55,13 @@ json_t *hd_tree_new_not(json_t *child)
                      "alias", "", "query_location", 0, "children", child);
 }
 
+json_t *hd_tree_new_boolean(json_t *child)
+{
+    return json_pack("{s:s, s:s, s:s, s:i, s:o, s:{s:s, s:n}, s:b}", "class", "CAST", "type",
+                     "OPERATOR_CAST", "alias", "", "query_location", 0, "child", child, "cast_type",
+                     "id", "BOOLEAN", "type_info", "try_cast", 0);
+}
+
 json_t *hd_tree_new_function(const char *name, json_t *a, json_t *b)
 {
     return json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:[o, o], s:n, s:{s:s, s:[]}, s:b, s:b, s:b, "
@@ -122,14 +129,27 @@ void hd_tree_normalise(json_t *node)
     }
 }
 
+/* k0, a12: what is left of most outputs once aggregates are lifted out. */
+static bool is_placeholder(const char *name)
+{
+    return name && (name[0] == 'k' || name[0] == 'a') && name[1] &&
+           strspn(name + 1, "0123456789") == strlen(name + 1);
+}
+
 hd_code hd_tree_unparse(hd_duck *d, json_t *expression, char **sql, hd_err *err)
 {
     *sql = NULL;
+    if (is_placeholder(hd_tree_column(expression))) {
+        *sql = hd_strdup(hd_tree_column(expression));
+        return *sql ? HD_OK : hd_fail_nomem(err);
+    }
+    json_t *list = json_is_array(expression) ? json_incref(expression)
+                                             : json_pack("[O]", expression);
     json_t *statement = json_pack(
-        "{s:b, s:[{s:{s:s, s:[], s:{s:[]}, s:[O], s:{s:s, s:s, s:n, s:i}, s:n, s:[], s:[], s:s, s:n, "
+        "{s:b, s:[{s:{s:s, s:[], s:{s:[]}, s:o, s:{s:s, s:s, s:n, s:i}, s:n, s:[], s:[], s:s, s:n, "
         "s:n, s:n}, s:[]}]}",
         "error", 0, "statements", "node", "type", "SELECT_NODE", "modifiers", "cte_map", "map",
-        "select_list", expression, "from_table", "type", "EMPTY", "alias", "", "sample",
+        "select_list", list, "from_table", "type", "EMPTY", "alias", "", "sample",
         "query_location", 0, "where_clause", "group_expressions", "group_sets",
         "aggregate_handling", "STANDARD_HANDLING", "having", "sample", "qualify",
         "named_param_map");

@@ -24,6 +24,7 @@ const char *hd_tree_column(const json_t *node);
 json_t *hd_tree_new_column(const char *name);
 json_t *hd_tree_new_text(const char *value);
 json_t *hd_tree_new_not(json_t *child);                   /* steals child */
+json_t *hd_tree_new_boolean(json_t *child);               /* CAST(child AS BOOLEAN); steals */
 json_t *hd_tree_new_function(const char *name, json_t *a, json_t *b); /* steals a, b */
 
 /* Call visit for the node in every slot that holds an expression below `node` (not node itself). A
@@ -33,7 +34,7 @@ typedef json_t *(*hd_tree_visit)(void *ctx, json_t *node, hd_code *rc, hd_err *e
 hd_code hd_tree_each_child(json_t *node, hd_tree_visit visit, void *ctx, hd_err *err);
 
 void hd_tree_normalise(json_t *node); /* locations and aliases, below and at node */
-/* Text of one expression. Caller frees. */
+/* Text of one expression, or of an array of them with commas between. Caller frees. */
 HD_MUST hd_code hd_tree_unparse(hd_duck *d, json_t *expression, char **sql, hd_err *err);
 /* Parse one expression. Caller owns the tree. */
 HD_MUST hd_code hd_tree_parse(hd_duck *d, const char *expression, json_t **out, hd_err *err);

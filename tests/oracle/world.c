@@ -376,17 +376,23 @@ static void store_table(const table *t, hd_vault *v, hd_publish *p)
     hd_builder_free(b);
 }
 
-void world_store(const table tables[N_TABLES], const char *folder, const char *key_file)
+void world_publish(const table tables[N_TABLES], hd_vault *v)
 {
     hd_err err;
-    hd_vault *v;
     hd_publish *p;
-    must(hd_vault_create(folder, key_file, &err), &err);
-    must(hd_vault_open(&v, folder, key_file, true, &err), &err);
     must(hd_publish_begin(&p, v, &err), &err);
     for (size_t i = 0; i < N_TABLES; i++)
         store_table(&tables[i], v, p);
     must(hd_publish_commit(p, "tables of the oracle", &err), &err);
     hd_publish_free(p);
+}
+
+void world_store(const table tables[N_TABLES], const char *folder, const char *key_file)
+{
+    hd_err err;
+    hd_vault *v;
+    must(hd_vault_create(folder, key_file, &err), &err);
+    must(hd_vault_open(&v, folder, key_file, true, &err), &err);
+    world_publish(tables, v);
     hd_vault_close(v);
 }

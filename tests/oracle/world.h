@@ -44,6 +44,8 @@ void world_make(table tables[N_TABLES], uint64_t seed);
 void world_free(table tables[N_TABLES]);
 /* Write them into a new vault; aborts with the error when that fails. */
 void world_store(const table tables[N_TABLES], const char *folder, const char *key_file);
+/* The same into a vault that is open for writing: a new data version. */
+void world_publish(const table tables[N_TABLES], hd_vault *v);
 
 hd_value text_value(const char *s); /* borrows; NULL gives NULL */
 int field_number(const table *t, const char *name);

@@ -534,6 +534,95 @@ static hd_release *evaluate(const hd_policy *p, const hd_question *q, const hd_c
     return r;
 }
 
+static void assert_same_release(const hd_release *a, const hd_release *b)
+{
+    assert_int_equal(a->n_rows, b->n_rows);
+    assert_int_equal(a->n_columns, b->n_columns);
+    assert_int_equal(a->n_withheld, b->n_withheld);
+    for (size_t c = 0; c < a->n_columns; c++) {
+        assert_string_equal(a->columns[c].name, b->columns[c].name);
+        assert_int_equal(a->columns[c].type, b->columns[c].type);
+        assert_int_equal(a->columns[c].is_key, b->columns[c].is_key);
+    }
+    for (size_t i = 0; i < a->n_rows * a->n_columns; i++) {
+        const hd_figure *f = &a->figures[i], *g = &b->figures[i];
+        assert_int_equal(f->mark, g->mark);
+        assert_int_equal(f->value.type, g->value.type);
+        if (!f->mark)
+            assert_int_equal(hd_value_compare(&f->value, &g->value), 0);
+    }
+}
+
+/* Keys of three types with NULLs and ties, figures with marks and NULLs, any order, limit, offset. */
+static void plain_questions_are_as_duckdb_does_them(void **state)
+{
+    (void)state;
+    enum { ROWS = 40, KEYS = 3, FIGURES = 2 };
+    static const char *const words[] = {"", "a", "A", "ab", "\xc3\xa9", "b"};
+    static const char *const operands[] = {"k0", "k1", "k2", "a0", "a1"};
+    const hd_key names[KEYS] = {{"t", HD_TEXT, true}, {"i", HD_INTEGER, true}, {"d", HD_DATE, true}};
+    const hd_aggregate aggregates[FIGURES] = {{.kind = HD_AGG_COUNT, .type = HD_INTEGER},
+                                              {.kind = HD_AGG_MEAN, .type = HD_DECIMAL}};
+    const hd_release_origin origin = {"none", "1", "legend", "question", false, 7, 0};
+    for (unsigned turn = 0; turn < 60; turn++) {
+        hd_rng r = hd_rng_stream(77, turn);
+        hd_value keys[ROWS * KEYS];
+        hd_figure figures[ROWS * FIGURES];
+        bool left_out[ROWS];
+        uint32_t grouping[ROWS];
+        for (size_t i = 0; i < ROWS; i++) {
+            keys[i * KEYS] = text(words[hd_rng_below(&r, 6)]);
+            keys[i * KEYS + 1] = (hd_value){.type = HD_INTEGER, .integer = hd_rng_below(&r, 4)};
+            /* The date tells all cells apart, so that the order is one only. */
+            keys[i * KEYS + 2] = (hd_value){.type = HD_DATE, .integer = (int64_t)i * 7 % ROWS};
+            for (size_t k = 0; k < 2; k++)
+                keys[i * KEYS + k].is_null = hd_rng_below(&r, 5) == 0;
+            for (size_t a = 0; a < FIGURES; a++) {
+                hd_figure *f = &figures[i * FIGURES + a];
+                *f = (hd_figure){.value = {.type = aggregates[a].type}};
+                if (a == 0)
+                    f->value.integer = hd_rng_below(&r, 6);
+                else
+                    f->value.decimal = hd_rng_below(&r, 6) / 4.0;
+                f->value.is_null = hd_rng_below(&r, 6) == 0;
+                if (hd_rng_below(&r, 5) == 0)
+                    *f = (hd_figure){.value = {.type = f->value.type, .is_null = true}, .mark = '*'};
+            }
+            left_out[i] = hd_rng_below(&r, 8) == 0;
+            grouping[i] = hd_rng_below(&r, 2);
+        }
+        hd_output outputs[4];
+        hd_order_term order[3];
+        for (size_t i = 0; i < 4; i++) {
+            size_t o = hd_rng_below(&r, 5);
+            outputs[i] = (hd_output){operands[o], operands[o], o < 3 ? 0 : UINT64_C(1) << (o - 3)};
+        }
+        for (size_t i = 0; i < 3; i++) {
+            size_t o = hd_rng_below(&r, 5);
+            order[i] = (hd_order_term){operands[o], o < 3 ? 0 : UINT64_C(1) << (o - 3),
+                                       hd_rng_below(&r, 2) == 0, (int)hd_rng_below(&r, 3) - 1};
+        }
+        const hd_cells cells = {.n_keys = KEYS, .n_aggregates = FIGURES, .n_cells = ROWS,
+                                .keys = keys, .grouping = grouping};
+        const hd_safe safe = {.n_cells = ROWS, .n_aggregates = FIGURES, .figures = figures,
+                              .left_out = left_out};
+        const hd_question q = {.sql = "test", .n_keys = KEYS, .n_aggregates = FIGURES,
+                               .keys = names, .aggregates = aggregates, .n_outputs = 4,
+                               .outputs = outputs, .n_order = hd_rng_below(&r, 4), .order = order,
+                               .limit = hd_rng_below(&r, 2) ? -1 : (int64_t)hd_rng_below(&r, 50),
+                               .offset = hd_rng_below(&r, 2) ? -1 : (int64_t)hd_rng_below(&r, 50)};
+        hd_err err;
+        hd_release *plain, *by_duckdb;
+        assert_true(hd_outer_is_plain(&q));
+        assert_int_equal(hd_outer_plain(&plain, &q, &cells, &safe, &origin, &err), HD_OK);
+        assert_int_equal(hd_outer_by_duckdb(&by_duckdb, duck, &q, &cells, &safe, &origin, &err),
+                         HD_OK);
+        assert_same_release(plain, by_duckdb);
+        hd_release_free(plain);
+        hd_release_free(by_duckdb);
+    }
+}
+
 static char key_at(const hd_release *r, size_t row)
 {
     const hd_figure *f = hd_release_at(r, row, 0);
@@ -712,6 +801,7 @@ int main(void)
         cmocka_unit_test(limits_need_records_on_both_sides),
         cmocka_unit_test(few_values_are_withheld),
         cmocka_unit_test(own_expressions_are_refused),
+        cmocka_unit_test(plain_questions_are_as_duckdb_does_them),
         cmocka_unit_test(rates_come_from_rounded_figures),
         cmocka_unit_test(having_and_order_cannot_look_behind_a_star),
         cmocka_unit_test(rows_below_a_star_are_left_out),

@@ -1,11 +1,10 @@
-/* plan.c - columns in memory, and expressions evaluated over their dictionaries.
+/* columns.c - columns in memory, and expressions evaluated over their dictionaries.
  *
  * Invariant: an expression is evaluated once per dictionary code, never per row; the answer for code 0
  * is its answer for NULL.
  */
-#include "engine/private.h"
+#include "engine/coded.h"
 #include "base/alloc.h"
-#include "base/par.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,8 +12,8 @@
 /* Element n of a list as a plain column of codes; made on demand, kept with the engine. */
 struct element_column {
     struct element_column *next;
-    const hd_field *field;
-    unsigned element;
+    const hd_table *table;
+    hd_operand source;
     unsigned width;
     void *data;
     size_t bytes;
@@ -30,6 +29,7 @@ struct dictionary_table {
 
 void hd_engine_forget(hd_engine *e)
 {
+    hd_recall_forget(e->recall);
     while (e->elements) {
         struct element_column *next = e->elements->next;
         hd_secret_unmap(e->elements->data, e->elements->bytes);
@@ -43,19 +43,43 @@ void hd_engine_forget(hd_engine *e)
     }
 }
 
+void hd_engine_refresh(hd_engine *e)
+{
+    if (e->data_version == hd_vault_data_version(e->vault))
+        return;
+    hd_engine_forget(e);
+    e->data_version = hd_vault_data_version(e->vault);
+}
+
 const char *hd_sql_type(hd_type type)
 {
     static const char *const types[] = {"VARCHAR", "BIGINT", "DOUBLE", "DATE", "BOOLEAN"};
     return types[type];
 }
 
-static hd_code make_element(hd_engine *e, const hd_column *list, const column_ref *ref,
-                            uint64_t n_rows, struct element_column **out, hd_err *err)
+/* ---- columns ------------------------------------------------------------------------------------- */
+
+hd_code hd_operand_find(const asked *a, hd_table *t, const char *canonical, hd_operand *out,
+                       hd_err *err)
 {
+    column_ref ref = hd_column_parse(a, canonical);
+    const hd_field *field = ref.any >= 0 ? a->any[ref.any].list : ref.field;
+    int at = hd_table_find(t, field->name);
+    if (at < 0)
+        return hd_fail(err, HD_NOTFOUND, "%s is in the catalogue, but no loaded file of %s had it",
+                       field->name, hd_table_name(t));
+    *out = (hd_operand){(size_t)at, ref.element};
+    return HD_OK;
+}
+
+static hd_code make_element(hd_engine *e, const hd_table *t, const hd_column *list, hd_operand s,
+                            struct element_column **out, hd_err *err)
+{
+    uint64_t n_rows = hd_table_rows(t);
     struct element_column *c = hd_calloc(1, sizeof *c);
     if (!c)
         return hd_fail_nomem(err);
-    *c = (struct element_column){e->elements, ref->field, ref->element, list->width, NULL,
+    *c = (struct element_column){e->elements, t, s, list->width, NULL,
                                  (size_t)n_rows * list->width};
     c->data = hd_secret_map(c->bytes);
     if (!c->data) {
@@ -63,7 +87,7 @@ static hd_code make_element(hd_engine *e, const hd_column *list, const column_re
         return hd_fail_nomem(err);
     }
     for (uint64_t row = 0; row < n_rows; row++) {
-        uint64_t at = (uint64_t)list->starts[row] + ref->element - 1;
+        uint64_t at = (uint64_t)list->starts[row] + s.element - 1;
         if (at < list->starts[row + 1])
             memcpy((char *)c->data + row * c->width, (const char *)list->data + at * c->width,
                    c->width);
@@ -73,23 +97,18 @@ static hd_code make_element(hd_engine *e, const hd_column *list, const column_re
     return HD_OK;
 }
 
-hd_code hd_load_column(hd_engine *e, hd_table *t, const column_ref *ref, loaded_column *out,
-                       hd_err *err)
+hd_code hd_operand_load(hd_engine *e, hd_table *t, hd_operand s, loaded_column *out, hd_err *err)
 {
-    int at = hd_table_find(t, ref->field->name);
-    if (at < 0)
-        return hd_fail(err, HD_NOTFOUND, "%s is in the catalogue, but no loaded file of %s had it",
-                       ref->field->name, hd_table_name(t));
     const hd_column *c;
-    HD_TRY(hd_table_load(t, (size_t)at, &c, err));
-    *out = (loaded_column){c->data, c->width, hd_table_dictionary(t, (size_t)at), c->starts};
-    if (ref->element == 0)
+    HD_TRY(hd_table_load(t, s.column, &c, err));
+    *out = (loaded_column){c->data, c->width, hd_table_dictionary(t, s.column), c->starts};
+    if (s.element == 0)
         return HD_OK;
     struct element_column *x = e->elements;
-    while (x && (x->field != ref->field || x->element != ref->element))
+    while (x && (x->table != t || x->source.column != s.column || x->source.element != s.element))
         x = x->next;
     if (!x)
-        HD_TRY(make_element(e, c, ref, hd_table_rows(t), &x, err));
+        HD_TRY(make_element(e, t, c, s, &x, err));
     out->data = x->data;
     out->starts = NULL;
     return HD_OK;
@@ -133,63 +152,50 @@ static hd_code dictionary_as_table(hd_engine *e, const hd_dictionary *d, const c
     return HD_OK;
 }
 
-hd_code hd_evaluate_codes(hd_engine *e, const hd_field *field, const hd_dictionary *d,
-                          const char *as, json_t *expression, hd_duck_result **out, hd_err *err)
+hd_code hd_evaluate_codes(hd_engine *e, const hd_dictionary *d, const char *as, json_t *expression,
+                          hd_duck_result **out, hd_err *err)
 {
     const struct dictionary_table *table;
     *out = NULL;
     HD_TRY(dictionary_as_table(e, d, as, &table, err));
     char *text = NULL;
-    HD_TRY(hd_tree_unparse(e->duck, expression, &text, err));
+    HD_TRY(hd_text_of(e, expression, &text, err));
     hd_buf sql;
     hd_buf_init(&sql, 1u << 24);
-    hd_buf_printf(&sql, "SELECT %s FROM \"%s\" ORDER BY \"#code\"", text, table->table);
+    hd_buf_printf(&sql, "SELECT \"#code\", %s FROM \"%s\"", text, table->table);
     hd_free(text);
     hd_code rc = hd_buf_check(&sql, err);
     if (rc == HD_OK)
         rc = hd_duck_query(e->duck, sql.data, out, err);
     hd_buf_free(&sql);
-    if (rc != HD_OK)
-        return rc == HD_NOMEM ? rc : hd_context(err, "%s", field->name);
-    HD_ALWAYS(hd_duck_n_rows(*out) == d->n_codes);
-    return HD_OK;
+    HD_ALWAYS(rc != HD_OK || hd_duck_n_rows(*out) == d->n_codes);
+    return rc;
 }
 
 /* ---- tests on list elements ---------------------------------------------------------------------- */
 
-hd_code hd_any_lut(hd_engine *e, hd_table *t, const any_test *any, loaded_column *list,
-                   uint8_t **lut, hd_err *err)
+hd_code hd_any_flags(hd_engine *e, const asked *a, hd_table *t, const any_test *any, uint8_t **out,
+                     hd_err *err)
 {
-    *lut = NULL;
-    const column_ref ref = {.field = any->list, .any = -1};
-    HD_TRY(hd_load_column(e, t, &ref, list, err));
-    char as[96];
-    snprintf(as, sizeof as, "%s#any", any->list->name);
-    hd_duck_result *r;
-    HD_TRY(hd_evaluate_codes(e, any->list, list->dictionary, as, any->test, &r, err));
-    uint8_t *bytes = hd_calloc(list->dictionary->n_codes, 1);
-    for (uint32_t c = 1; bytes && c < list->dictionary->n_codes; c++) {
-        hd_value v = hd_duck_value(r, c, 0);
-        bytes[c] = !v.is_null && v.integer != 0; /* a gap (code 0) satisfies nothing */
-    }
-    hd_duck_result_free(r);
-    *lut = bytes;
-    return bytes ? HD_OK : hd_fail_nomem(err);
-}
-
-hd_code hd_any_flags(hd_engine *e, hd_table *t, const any_test *any, uint8_t **out, hd_err *err)
-{
+    hd_recalled *coded;
+    hd_operand source;
     loaded_column list;
-    uint8_t *lut;
+    const uint8_t *lut;
     *out = NULL;
-    HD_TRY(hd_any_lut(e, t, any, &list, &lut, err));
+    HD_TRY(hd_coded_get(e, a, t, any->test, &coded, &source, err));
+    hd_code rc = hd_coded_any(coded->thing, &lut, err);
+    if (rc == HD_OK)
+        rc = hd_operand_load(e, t, source, &list, err);
     uint64_t n = hd_table_rows(t);
-    uint8_t *flags = hd_secret_map(n);
-    const hd_column elements = {.width = list.width, .data = list.data};
-    for (uint64_t row = 0; flags && row < n; row++)
+    uint8_t *flags = rc == HD_OK ? hd_secret_map(n) : NULL;
+    if (rc == HD_OK && !flags)
+        rc = hd_fail_nomem(err);
+    for (uint64_t row = 0; flags && row < n; row++) {
+        const hd_column elements = {.width = list.width, .data = list.data};
         for (uint32_t i = list.starts[row]; i < list.starts[row + 1]; i++)
             flags[row] |= lut[hd_code_at(&elements, i)];
-    hd_free(lut);
+    }
+    hd_recalled_drop(coded);
     *out = flags;
-    return flags ? HD_OK : hd_fail_nomem(err);
+    return rc;
 }

@@ -1,0 +1,53 @@
+/* scan_plan.h - questions as one scan for the kernel.
+ *
+ * A plan answers one question, or several (parts) on the same table with the same keys in one pass:
+ * their conditions become filters of their own measures. It holds lookup tables, never columns:
+ * hd_scan_plan_bind loads those before every run, so the vault may drop them in between.
+ */
+#ifndef HD_ENGINE_SCAN_PLAN_H
+#define HD_ENGINE_SCAN_PLAN_H
+
+#include "engine/coded.h"
+#include "kernel/kernel.h"
+
+/* Questions of a plan. Their measures stand one after another. */
+typedef struct scan_part {
+    asked *a;
+    size_t first_measure;
+    int64_t all; /* measure that counts the records of a cell; -1: the answer's own */
+} scan_part;
+
+struct scan_plan {
+    hd_engine *e;
+    uint64_t data_version;
+    hd_k_question q;
+    hd_k_atom *atoms;
+    hd_operand *atom_sources;
+    hd_k_node *nodes;
+    hd_k_measure *measures;
+    hd_operand *measure_sources;
+    const hd_ranks **measure_ranks; /* values of ranks; NULL where a measure has none */
+    size_t n_atoms, atoms_cap, atom_sources_cap, n_nodes, nodes_cap;
+    hd_k_group groups[HD_MAX_KEYS];
+    hd_operand group_sources[HD_MAX_KEYS];
+    const hd_ranks *group_ranks[HD_MAX_KEYS];
+    scan_part *parts;
+    size_t n_parts;
+    hd_recalled **held; /* what lookup tables are borrowed from */
+    size_t n_held, held_cap;
+    uint8_t **constants; /* lookup tables of conditions that read nothing */
+    size_t n_constants, constants_cap;
+    size_t bytes; /* of lookup tables */
+};
+typedef struct scan_plan scan_plan;
+
+/* The questions must have the same table, keys and sets. Borrows them. */
+HD_MUST hd_code hd_scan_plan_make(hd_engine *e, hd_table *t, asked *const *questions, size_t n,
+                                  scan_plan **out, hd_err *err);
+HD_MUST hd_code hd_scan_plan_bind(scan_plan *p, hd_table *t, hd_err *err);
+
+/* scan_cells.c: the cells of one part. */
+HD_MUST hd_code hd_scan_cells(const scan_plan *p, size_t part, const hd_k_answer *answer,
+                              hd_cells **out, hd_err *err);
+
+#endif
