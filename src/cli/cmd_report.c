@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { FORECAST_MONTHS = 12 };
+
 static int run(int argc, char **argv);
 
 const hd_command hd_command_report = {
@@ -18,7 +20,7 @@ const hd_command hd_command_report = {
     "\n"
     "Writes a report of the catalogue (oversight) for one month: all indicators by provider with "
     "peers,\n"
-    "flags and charts. One file without scripts; it prints well and needs nothing else.\n"
+    "flags, icons of variation and assurance, charts and a forecast of 12 months. One file without scripts; it prints well and needs nothing else.\n"
     "\n"
     "  --period YYYY-MM          the month\n"
     "  --peers WHO               all (default), region, a peer group such as acute, or codes: "
@@ -47,6 +49,7 @@ typedef struct made {
     hd_report_def def;
     hd_indicator_files *files;
     hd_indicator_result *results;
+    hd_release **ahead;
     hd_report_item *items;
     size_t n;
     hd_release *all; /* every row, for policy, versions and questions */
@@ -57,7 +60,10 @@ static void free_made(made *m)
     hd_release_free(m->all);
     for (size_t i = 0; m->results && i < m->n; i++)
         hd_indicator_result_free(&m->results[i]);
+    for (size_t i = 0; m->ahead && i < m->n; i++)
+        hd_release_free(m->ahead[i]);
     hd_free(m->results);
+    hd_free(m->ahead);
     hd_free(m->items);
     hd_indicator_files_free(m->files);
     hd_report_def_free(&m->def);
@@ -85,7 +91,8 @@ static hd_code find_items(made *m, hd_err *err)
         return hd_fail(err, HD_INVALID, "a report has 1 to 64 indicators");
     m->items = hd_calloc(n, sizeof *m->items);
     m->results = hd_calloc(n, sizeof *m->results);
-    if (!m->items || !m->results)
+    m->ahead = hd_calloc(n, sizeof *m->ahead);
+    if (!m->items || !m->results || !m->ahead)
         return hd_fail_nomem(err);
     for (size_t s = 0; s < m->def.file->n_sections; s++)
         for (size_t i = 0; i < m->def.file->sections[s].n_indicators; i++) {
@@ -107,6 +114,7 @@ static hd_code evaluate(made *m, const asked *a, hd_session *s, hd_err *err)
                               .last_month = a->month,
                               .shown_from = a->month - (int)m->def.months + 1,
                               .level = 0.95,
+                              .signal_months = (unsigned)m->def.months,
                               .peers = hd_peers_parse(s->catalogue, a->peers ? a->peers : "all")};
     for (size_t i = 0; i < m->n; i++) {
         HD_TRY(
@@ -114,6 +122,12 @@ static hd_code evaluate(made *m, const asked *a, hd_session *s, hd_err *err)
         m->items[i].rows = parts[i] = m->results[i].rows;
         m->items[i].bands = m->results[i].bands;
     }
+    const hd_forecast_request ahead = {.of = a->provider ? HD_FORECAST_UNIT : HD_FORECAST_NATIONAL,
+                                       .unit = a->provider,
+                                       .horizon = FORECAST_MONTHS};
+    HD_TRY(hd_indicator_forecast(m->ahead, m->results, m->n, &ahead, err));
+    for (size_t i = 0; i < m->n; i++)
+        m->items[i].ahead = m->ahead[i];
     return hd_release_join(&m->all, parts, m->n, err);
 }
 

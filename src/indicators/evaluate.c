@@ -15,7 +15,7 @@ typedef struct evaluation {
     hd_intern *contexts, *series, *regions;
     hd_band *bands; /* one a context */
     hd_series_set *set;
-    hd_buf name;    /* scratch */
+    hd_buf name; /* scratch */
 } evaluation;
 
 hd_peers hd_peers_parse(const hd_catalogue *c, const char *text)
@@ -188,14 +188,16 @@ static bool has_bands(const hd_task *t)
 static hd_code find_signals(evaluation *v, hd_err *err)
 {
     const hd_task *t = &v->task;
-    size_t n = hd_intern_count(v->series), n_bands = has_bands(t) ? hd_intern_count(v->contexts) : 0;
+    size_t n = hd_intern_count(v->series),
+           n_bands = has_bands(t) ? hd_intern_count(v->contexts) : 0;
     for (size_t i = 0; i < n_bands; i++)
         v->bands[i].is_incomplete = is_incomplete(t, v->bands[i].month);
     HD_TRY(hd_series_make(t, v->rows, v->n_rows, n, v->bands, n_bands, &v->set, err));
     for (size_t i = 0; v->set && i < v->n_rows; i++) {
         hd_unit_row *r = &v->rows[i];
         if (r->month != INT32_MIN && r->month >= t->request->shown_from)
-            HD_TRY(hd_signal_find(t, v->set, &v->set->series[r->series], r->month, &r->signal, err));
+            HD_TRY(
+                hd_signal_find(t, v->set, &v->set->series[r->series], r->month, &r->signal, err));
     }
     for (size_t i = 0; v->set && i < n_bands; i++)
         HD_TRY(hd_signal_find(t, v->set, &v->set->series[n], v->bands[i].month, &v->bands[i].signal,
@@ -269,13 +271,23 @@ static hd_code add_columns(const hd_task *t, hd_release_builder *b, const hd_rel
                            hd_err *err)
 {
     static const column figures[] = {
-        {"numerator", HD_INTEGER},   {"denominator", HD_INTEGER}, {"value", HD_DECIMAL},
-        {"lower", HD_DECIMAL},       {"upper", HD_DECIMAL},       {"national", HD_DECIMAL},
-        {"peer_median", HD_DECIMAL}, {"decile", HD_INTEGER},      {"worst_10", HD_BOOLEAN},
-        {"funnel", HD_TEXT},         {"funnel_p", HD_DECIMAL},
-        {"months_flagged", HD_INTEGER, true}, {"special_cause", HD_TEXT, true},
-        {"variation", HD_TEXT, true}, {"assurance", HD_TEXT, true},
-        {"signal_note", HD_TEXT, true}, {"note", HD_TEXT},
+        {"numerator", HD_INTEGER},
+        {"denominator", HD_INTEGER},
+        {"value", HD_DECIMAL},
+        {"lower", HD_DECIMAL},
+        {"upper", HD_DECIMAL},
+        {"national", HD_DECIMAL},
+        {"peer_median", HD_DECIMAL},
+        {"decile", HD_INTEGER},
+        {"worst_10", HD_BOOLEAN},
+        {"funnel", HD_TEXT},
+        {"funnel_p", HD_DECIMAL},
+        {"months_flagged", HD_INTEGER, true},
+        {"special_cause", HD_TEXT, true},
+        {"variation", HD_TEXT, true},
+        {"assurance", HD_TEXT, true},
+        {"signal_note", HD_TEXT, true},
+        {"note", HD_TEXT},
     };
     HD_TRY(hd_release_builder_column(b, "indicator", HD_TEXT, true, err));
     for (size_t i = 0; i < t->request->n_by; i++)
@@ -298,7 +310,10 @@ static hd_code put_row(const evaluation *v, hd_release_builder *b, const hd_unit
     for (size_t i = 0; i < t->request->n_by; i++)
         HD_TRY(hd_release_builder_put(b, &r->keys[i], err));
     if (unit_is_provider(t))
-        HD_TRY(hd_put_text(b, hd_look_up(hd_engine_catalogue(v->task.engine), "provider_name_of", &r->keys[t->unit], code), err));
+        HD_TRY(hd_put_text(b,
+                           hd_look_up(hd_engine_catalogue(v->task.engine), "provider_name_of",
+                                      &r->keys[t->unit], code),
+                           err));
     HD_TRY(hd_put_count(b, r->own.numerator, err));
     HD_TRY(hd_put_count(b, r->own.denominator, err));
     HD_TRY(hd_put_number(b, r->own.value, err));

@@ -1,10 +1,10 @@
 /* forecast.c - how an indicator goes on, from its released months alone.
  *
  * A series is continued from its last complete month, and rests on the months back to its last gap.
- * From 29 of them the exponential smoothing of least corrected AIC continues it; from 24 (or where no
- * such model fits) the same month of the year before does; with fewer, or where the last month is
- * withheld, there is no forecast and a note says why. Limits are kept where values can be: shares
- * within 0 and 1, everything else at 0 and above.
+ * From 29 of them the exponential smoothing of least corrected AIC continues it; from 24 (or where
+ * no such model fits) the same month of the year before does; with fewer, or where the last month
+ * is withheld, there is no forecast and a note says why. Limits are kept where values can be:
+ * shares within 0 and 1, everything else at 0 and above.
  */
 #include "base/alloc.h"
 #include "base/date.h"
@@ -98,7 +98,8 @@ static hd_code run_job(void *context, size_t number, hd_err *err)
         rc = hd_ets_choose(y, n, SEASON, &fit, err);
         if (rc == HD_OK) {
             hd_ets_name(&fit.model, j->model);
-            rc = hd_ets_forecast(&fit, j->horizon, levels, LEVELS, 1, false, j->mean, j->limits, err);
+            rc = hd_ets_forecast(&fit, j->horizon, levels, LEVELS, 1, false, j->mean, j->limits,
+                                 err);
         }
     }
     if (rc == HD_INVALID)
@@ -164,7 +165,8 @@ static hd_code add_columns(hd_release_builder *b, const hd_release *rows, hd_err
         {"model", HD_TEXT},           {"history", HD_INTEGER}, {"note", HD_TEXT},
     };
     for (size_t c = 0; c < count_keys(rows); c++)
-        HD_TRY(hd_release_builder_column(b, rows->columns[c].name, rows->columns[c].type, true, err));
+        HD_TRY(
+            hd_release_builder_column(b, rows->columns[c].name, rows->columns[c].type, true, err));
     for (size_t c = 0; c < sizeof columns / sizeof *columns; c++)
         HD_TRY(hd_release_builder_column(b, columns[c].name, columns[c].type, false, err));
     return HD_OK;
@@ -192,7 +194,8 @@ static hd_code put_keys(hd_release_builder *b, const job *j, const hd_release *r
     if (!set->is_provider)
         return HD_OK;
     return hd_put_text(
-        b, keys ? hd_look_up(set->catalogue, "provider_name_of", &keys[set->unit], code) : NULL, err);
+        b, keys ? hd_look_up(set->catalogue, "provider_name_of", &keys[set->unit], code) : NULL,
+        err);
 }
 
 static hd_code put_job(hd_release_builder *b, const job *j, const hd_release *rows, hd_err *err)

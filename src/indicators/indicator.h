@@ -81,7 +81,11 @@ const char *hd_signal_variation_text(hd_variation variation, int towards);
 const char *hd_signal_assurance_text(hd_assurance assurance); /* passing, failing, hit or miss */
 
 /* Which series of a result are continued: all units, one (by its code), or the national one. */
-typedef enum hd_forecast_of { HD_FORECAST_UNITS, HD_FORECAST_UNIT, HD_FORECAST_NATIONAL } hd_forecast_of;
+typedef enum hd_forecast_of {
+    HD_FORECAST_UNITS,
+    HD_FORECAST_UNIT,
+    HD_FORECAST_NATIONAL
+} hd_forecast_of;
 typedef struct hd_forecast_request {
     hd_forecast_of of;
     const char *unit;
@@ -93,8 +97,8 @@ typedef struct hd_forecast_request {
  * name (when the unit is a provider), months_ahead, value, lower80, upper80, lower95, upper95,
  * model, history (months it rests on), note. A series without a forecast has one row that says why.
  * On failure every out[i] is NULL. */
-HD_MUST hd_code hd_indicator_forecast(hd_release **out, const hd_indicator_result *results, size_t n,
-                                      const hd_forecast_request *request, hd_err *err);
+HD_MUST hd_code hd_indicator_forecast(hd_release **out, const hd_indicator_result *results,
+                                      size_t n, const hd_forecast_request *request, hd_err *err);
 
 /* The rows of all parts, one after another. HD_INVALID: their columns differ. */
 HD_MUST hd_code hd_release_join(hd_release **out, const hd_release *const *parts, size_t n,

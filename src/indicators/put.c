@@ -1,5 +1,5 @@
-/* put.c - figures of an indicator's results: what is not known is NULL, what rests on a withheld figure
- * keeps its mark. */
+/* put.c - figures of an indicator's results: what is not known is NULL, what rests on a withheld
+ * figure keeps its mark. */
 #include "indicators/work.h"
 
 #include <string.h>

@@ -37,8 +37,8 @@ const char *hd_signal_cause_text(hd_special_cause cause)
                                         [HD_BELOW_LOWER] = "below the lower limit",
                                         [HD_TREND_UP] = "7 months rising",
                                         [HD_TREND_DOWN] = "7 months falling",
-                                        [HD_TWO_IN_THREE_ABOVE] = "2 of 3 months near the upper limit",
-                                        [HD_TWO_IN_THREE_BELOW] = "2 of 3 months near the lower limit",
+                                        [HD_TWO_IN_THREE_ABOVE] = "2 of 3 near the upper limit",
+                                        [HD_TWO_IN_THREE_BELOW] = "2 of 3 near the lower limit",
                                         [HD_RUN_ABOVE] = "7 months above the mean",
                                         [HD_RUN_BELOW] = "7 months below the mean"};
     return texts[cause];

@@ -167,6 +167,32 @@ static void put_bars(hd_buf *out, const hd_chart *c, const scale *s, const hd_ch
     }
 }
 
+/* A point; special cause is a ring (improving), a diamond (concerning) or a square (neither). */
+static void put_marker(hd_buf *out, const scale *s, const hd_chart_line *l, size_t month)
+{
+    double x = x_of(s, (double)month), y = y_of(s, l->values[month]);
+    switch (l->signals ? l->signals[month] : HD_VARIATION_COMMON) {
+    case HD_VARIATION_CONCERN:
+        hd_buf_printf(out, "<path class=\"%s signal concerning\" d=\"M%.2f %.2fl6 6-6 6-6-6z\"/>",
+                      l->css, x, y - 6);
+        return;
+    case HD_VARIATION_NEUTRAL:
+        hd_buf_printf(out, "<path class=\"%s signal neither\" d=\"M%.2f %.2fh9v9h-9z\"/>", l->css,
+                      x - 4.5, y - 4.5);
+        return;
+    case HD_VARIATION_IMPROVEMENT:
+    case HD_VARIATION_COMMON:
+        break;
+    }
+    bool is_signal = l->signals && l->signals[month] == HD_VARIATION_IMPROVEMENT;
+    hd_buf_printf(out, "<circle class=\"%s %s\" r=\"%s\" cx=\"", l->css,
+                  is_signal ? "signal improving" : "point", is_signal ? "4.5" : "2.5");
+    hd_html_coordinate(out, x);
+    HD_HTML(out, "\" cy=\"");
+    hd_html_coordinate(out, y);
+    HD_HTML(out, "\"/>");
+}
+
 static void put_line(hd_buf *out, const hd_chart *c, const scale *s, const hd_chart_line *l)
 {
     bool is_open = false;
@@ -188,13 +214,7 @@ static void put_line(hd_buf *out, const hd_chart *c, const scale *s, const hd_ch
         HD_HTML(out, "\"/>");
     for (size_t m = 0; m < c->n_months; m++) {
         if (isfinite(l->values[m]) && l->has_points) {
-            bool is_signal = l->is_signal && l->is_signal[m];
-            hd_buf_printf(out, "<circle class=\"%s %s\" r=\"%s\" cx=\"", l->css,
-                          is_signal ? "signal" : "point", is_signal ? "4" : "2.5");
-            hd_html_coordinate(out, x_of(s, (double)m));
-            HD_HTML(out, "\" cy=\"");
-            hd_html_coordinate(out, y_of(s, l->values[m]));
-            HD_HTML(out, "\"/>");
+            put_marker(out, s, l, m);
         } else if (l->marks && l->marks[m]) {
             hd_buf_printf(out, "<text class=\"mark\" text-anchor=\"middle\" y=\"%d\" x=\"",
                           HEIGHT - BOTTOM - 2);
@@ -204,6 +224,16 @@ static void put_line(hd_buf *out, const hd_chart *c, const scale *s, const hd_ch
             HD_HTML(out, "</text>");
         }
     }
+}
+
+/* A line between the last month and what is forecast. */
+static void put_divide(hd_buf *out, const hd_chart *c, const scale *s)
+{
+    if (c->n_ahead == 0 || c->n_ahead >= c->n_months)
+        return;
+    double x = x_of(s, (double)(c->n_months - c->n_ahead) - 0.5);
+    hd_buf_printf(out, "<path class=\"divide\" d=\"M%.2f %dV%d\"/>", x, TOP, HEIGHT - BOTTOM);
+    hd_buf_printf(out, "<text class=\"tick\" x=\"%.2f\" y=\"%d\">forecast</text>", x + 4, TOP + 8);
 }
 
 typedef struct end_label {
@@ -256,6 +286,7 @@ void hd_chart_put(hd_buf *out, const hd_chart *c)
     put_axes(out, c, &s);
     if (isfinite(c->target))
         put_level(out, &s, c->target, "target");
+    put_divide(out, c, &s);
     for (size_t i = 0; i < c->n_lines; i++)
         put_line(out, c, &s, &c->lines[i]);
     put_labels(out, c, &s);

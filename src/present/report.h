@@ -14,6 +14,7 @@ typedef struct hd_report_item {
     const hd_indicator_file *def;
     const hd_release *rows;  /* by provider, month; all months of the series */
     const hd_release *bands; /* by month */
+    const hd_release *ahead; /* forecast of what the chart over time follows; NULL: none */
 } hd_report_item;
 
 typedef struct hd_report_view {

@@ -32,6 +32,16 @@ double hd_report_number(const hd_release *r, int64_t row, const char *column)
     return f->value.type == HD_DECIMAL ? f->value.decimal : (double)f->value.integer;
 }
 
+void hd_report_words(const hd_release *r, int64_t row, const char *column, char out[64])
+{
+    const hd_figure *f = hd_report_figure(r, row, column);
+    out[0] = '\0';
+    if (!f || f->mark || f->value.is_null || f->value.text.len >= 64)
+        return;
+    memcpy(out, f->value.text.bytes, f->value.text.len);
+    out[f->value.text.len] = '\0';
+}
+
 int64_t hd_report_row(const hd_report_item *i, const hd_value *provider, int month)
 {
     const hd_release *r = i->rows;

@@ -90,6 +90,46 @@ static bool is_flagged(const hd_release *r, int64_t row)
     return worst && !worst->value.is_null && worst->value.integer;
 }
 
+void hd_report_put_signal(hd_buf *out, const hd_release *r, int64_t row, const char *id)
+{
+    static const char *const columns[] = {"variation", "assurance"};
+    char words[64], cause[64], note[64];
+    bool is_there = false;
+    hd_report_words(r, row, "special_cause", cause);
+    hd_report_words(r, row, "signal_note", note);
+    for (size_t i = 0; i < 2; i++) {
+        hd_report_words(r, row, columns[i], words);
+        if (!words[0])
+            continue;
+        if (is_there)
+            HD_HTML(out, " ");
+        if (id) {
+            char own[128];
+            snprintf(own, sizeof own, "%.96s-%zu", id, i + 1);
+            hd_icon_put(out, own, words);
+            HD_HTML(out, " ");
+        } else {
+            hd_icon_put_small(out, words, false);
+            HD_HTML(out, " ");
+        }
+        if (i == 1 && id)
+            HD_HTML(out, "target: ");
+        hd_html_text(out, words);
+        if (i == 0 && cause[0] && id) {
+            HD_HTML(out, " (");
+            hd_html_text(out, cause);
+            HD_HTML(out, ")");
+        }
+        is_there = true;
+    }
+    if (note[0] && (id || !is_there)) {
+        hd_buf_str(out, is_there ? "; " : id ? "no signal: " : "");
+        hd_html_text(out, note);
+    }
+    if (!is_there && !note[0])
+        HD_HTML(out, "-");
+}
+
 static void put_row(hd_buf *out, const hd_report_view *v, const hd_report_item *i, int64_t row)
 {
     const hd_release *r = i->rows;
@@ -120,16 +160,18 @@ static void put_row(hd_buf *out, const hd_report_view *v, const hd_report_item *
     hd_report_put_value(out, unit, hd_report_figure(r, row, "peer_median"));
     HD_HTML(out, "</td><td>");
     hd_report_put_value(out, unit, hd_report_figure(r, row, "decile"));
-    HD_HTML(out, "</td><td>");
+    HD_HTML(out, "</td><td class=\"words\">");
     put_flag(out, r, row);
-    HD_HTML(out, "</td><td>");
+    HD_HTML(out, "</td><td class=\"words\">");
     hd_report_put_value(out, unit, hd_report_figure(r, row, "funnel"));
-    HD_HTML(out, "</td><td>");
     double p = hd_report_number(r, row, "funnel_p");
     if (isfinite(p))
-        hd_buf_printf(out, p < 0.0005 ? "&lt; 0.001" : "%.3f", p);
-    else
-        HD_HTML(out, "-");
+        hd_buf_printf(out,
+                      p < 0.0005 ? " <span class=\"name\">p &lt; 0.001</span>"
+                                 : " <span class=\"name\">p %.3f</span>",
+                      p);
+    HD_HTML(out, "</td><td class=\"words\">");
+    hd_report_put_signal(out, r, row, NULL);
     HD_HTML(out, "</td></tr>\n");
 }
 
@@ -150,7 +192,9 @@ static void put_nation(hd_buf *out, const hd_report_view *v, const hd_report_ite
             hd_report_put_value(out, i->def->unit,
                                 hd_report_figure(b, (int64_t)row, "national_upper"));
         }
-        HD_HTML(out, "</td><td colspan=\"5\"></td></tr></tfoot>\n");
+        HD_HTML(out, "</td><td colspan=\"4\"></td><td class=\"words\">");
+        hd_report_put_signal(out, b, (int64_t)row, NULL);
+        HD_HTML(out, "</td></tr></tfoot>\n");
         return;
     }
 }
@@ -168,8 +212,9 @@ static void put_providers(hd_buf *out, const hd_report_view *v, const hd_report_
         HD_HTML(out, "<th scope=\"col\">Numerator</th>");
     HD_HTML(out, "<th scope=\"col\">Denominator</th><th scope=\"col\">Value</th>"
                  "<th scope=\"col\">95% interval</th><th scope=\"col\">Peer median</th>"
-                 "<th scope=\"col\">Decile</th><th scope=\"col\">Flag</th>"
-                 "<th scope=\"col\">Funnel</th><th scope=\"col\">Funnel p</th></tr></thead>\n");
+                 "<th scope=\"col\">Decile</th><th scope=\"col\" class=\"words\">Flag</th>"
+                 "<th scope=\"col\" class=\"words\">Funnel</th>"
+                 "<th scope=\"col\" class=\"words\">Over time</th></tr></thead>\n");
     put_nation(out, v, i);
     HD_HTML(out, "<tbody>\n");
     for (size_t row = 0; row < i->rows->n_rows; row++)

@@ -121,6 +121,17 @@ static state state_of(const hd_report_item *i, int64_t row)
     return s;
 }
 
+/* The icon of the month when it is more than common cause. */
+static void put_special_cause(hd_buf *out, const hd_release *r, int64_t row)
+{
+    char words[64];
+    hd_report_words(r, row, "variation", words);
+    if (words[0] && strcmp(words, hd_signal_variation_text(HD_VARIATION_COMMON, 0)) != 0) {
+        HD_HTML(out, " ");
+        hd_icon_put_small(out, words, true);
+    }
+}
+
 static void put_summary_cell(hd_buf *out, const hd_report_item *i, int64_t row)
 {
     state s = state_of(i, row);
@@ -134,22 +145,69 @@ static void put_summary_cell(hd_buf *out, const hd_report_item *i, int64_t row)
         hd_buf_printf(out, "<span class=\"sign\"> F%.0f</span>", s.run > 0 ? s.run : 1);
     if (s.is_special)
         HD_HTML(out, "<span class=\"sign\"> !</span>");
+    put_special_cause(out, i->rows, row);
     HD_HTML(out, "</td>");
+}
+
+/* The national value of each indicator. */
+static void put_summary_nation(hd_buf *out, const hd_report_view *v)
+{
+    HD_HTML(out, "<tfoot><tr><th scope=\"row\">National</th><td></td>");
+    for (size_t i = 0; i < v->n_items; i++) {
+        const hd_release *b = v->items[i].bands;
+        int64_t row = -1;
+        for (size_t k = 0; k < b->n_rows; k++)
+            row = hd_report_is_month(b, (int64_t)k, v->month) ? (int64_t)k : row;
+        HD_HTML(out, "<td>");
+        hd_report_put_value(out, v->items[i].def->unit, hd_report_figure(b, row, "national"));
+        put_special_cause(out, b, row);
+        HD_HTML(out, "</td>");
+    }
+    HD_HTML(out, "</tr></tfoot>\n");
+}
+
+static void put_icon_keys(hd_buf *out)
+{
+    static const hd_variation variations[] = {HD_VARIATION_COMMON, HD_VARIATION_IMPROVEMENT,
+                                              HD_VARIATION_CONCERN, HD_VARIATION_NEUTRAL};
+    HD_HTML(out, "<ul class=\"keys icons\">");
+    for (size_t i = 0; i < 2 * sizeof variations / sizeof *variations; i++) {
+        if (i == 1) /* common cause has no side */
+            continue;
+        const char *words = hd_signal_variation_text(variations[i / 2], i % 2 ? -1 : 1);
+        HD_HTML(out, "<li>");
+        hd_icon_put_small(out, words, false);
+        HD_HTML(out, " ");
+        hd_html_text(out, words);
+        HD_HTML(out, "</li>");
+    }
+    for (int a = HD_ASSURANCE_PASS; a <= HD_ASSURANCE_INCONSISTENT; a++) {
+        HD_HTML(out, "<li>");
+        hd_icon_put_small(out, hd_signal_assurance_text((hd_assurance)a), false);
+        HD_HTML(out, " target: ");
+        hd_html_text(out, hd_signal_assurance_text((hd_assurance)a));
+        HD_HTML(out, "</li>");
+    }
+    HD_HTML(out, "</ul>\n");
 }
 
 static void put_summary(hd_buf *out, const hd_report_view *v)
 {
     static hd_report_unit units[HD_REPORT_MAX_UNITS];
     size_t n = hd_report_units(v, units);
-    HD_HTML(out,
-            "<section id=\"summary\"><h2>Summary</h2>\n<p>F1, F2, F3: among the worst tenth of "
-            "peers for one, two, three months in a row. !: beyond the 99.8% limits of the funnel "
-            "on the worse side. *: withheld. -: no figure.</p>\n"
-            "<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"Summary of all "
-            "indicators\"><table class=\"summary\"><caption>All indicators by provider, ");
+    HD_HTML(
+        out,
+        "<section id=\"summary\"><h2>Summary</h2>\n<p>F1, F2, F3: among the worst tenth of "
+        "peers for one, two, three months in a row. !: beyond the 99.8% limits of the funnel "
+        "on the worse side. *: withheld. -: no figure. An icon: special cause in the provider's "
+        "own series.</p>\n");
+    put_icon_keys(out);
+    HD_HTML(out, "<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"Summary of all "
+                 "indicators\"><table class=\"summary\"><caption>All indicators by provider, ");
     hd_chart_month(out, v->month, false);
     HD_HTML(out, "</caption>");
     put_summary_head(out, v);
+    put_summary_nation(out, v);
     HD_HTML(out, "<tbody>\n");
     for (size_t u = 0; u < n; u++) {
         int64_t rows[64];
@@ -209,10 +267,15 @@ static void put_about(hd_buf *out, const hd_report_view *v)
                   ". Values and intervals are worked out from the figures as shown. %" PRIu64
                   " figures are withheld in the months of this report.</p>\n",
                   withheld);
-    HD_HTML(out,
-            "<p>Funnel limits are those around the pooled value of the peers, without allowance "
-            "for over-dispersion. Process limits are those of an XmR chart of the months shown. "
-            "Percentiles are over peers that are ranked.</p>\n");
+    HD_HTML(
+        out,
+        "<p>Funnel limits are those around the pooled value of the peers, without allowance "
+        "for over-dispersion. Percentiles are over peers that are ranked. Variation and "
+        "assurance are those of an XmR chart of the months shown (2.66 mean moving ranges, runs "
+        "and trends of 7), from 12 known months on; withheld and incomplete months are gaps. "
+        "Forecasts rest on the released months alone: exponential smoothing of least corrected "
+        "AIC from 29 unbroken months, the same month of the year before from 24; the bands are "
+        "prediction intervals.</p>\n");
     hd_buf_printf(out, "<p>Data version %" PRIu64 ", made by hdis " HD_VERSION ". ",
                   r->data_version);
     HD_HTML(out, "Source: ");
@@ -223,6 +286,7 @@ static void put_about(hd_buf *out, const hd_report_view *v)
 void hd_report_put(hd_buf *out, const hd_report_view *v)
 {
     put_head(out, v);
+    hd_icon_put_symbols(out);
     put_header(out, v);
     put_contents(out, v);
     HD_HTML(out, "<main>\n");

@@ -6,7 +6,12 @@
 #include "present/html.h"
 #include "present/report.h"
 
-enum { HD_REPORT_MAX_MONTHS = 120, HD_REPORT_FOLLOWED = 3, HD_REPORT_MAX_UNITS = 2000 };
+enum {
+    HD_REPORT_MAX_MONTHS = 120,
+    HD_REPORT_MAX_AHEAD = HD_FORECAST_MOST,
+    HD_REPORT_FOLLOWED = 3,
+    HD_REPORT_MAX_UNITS = 2000
+};
 
 /* The row of a provider in a month, or -1. */
 int64_t hd_report_row(const hd_report_item *i, const hd_value *provider, int month);
@@ -25,6 +30,10 @@ size_t hd_report_units(const hd_report_view *v, hd_report_unit units[HD_REPORT_M
 
 void hd_report_put_indicator(hd_buf *out, const hd_report_view *v, const hd_report_item *i);
 void hd_report_put_charts(hd_buf *out, const hd_report_view *v, const hd_report_item *i);
+/* A text figure as a string: "" for NULL, withheld, not there, or longer than the room. */
+void hd_report_words(const hd_release *r, int64_t row, const char *column, char out[64]);
+/* Icon, words and note of a row's signal; big: as an image of its own under `id`. */
+void hd_report_put_signal(hd_buf *out, const hd_release *r, int64_t row, const char *id);
 /* A value as people read it: its mark when withheld, "-" when there is none. */
 void hd_report_put_value(hd_buf *out, hd_unit unit, const hd_figure *f);
 

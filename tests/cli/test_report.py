@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 
 import pytest
 
@@ -84,10 +85,118 @@ def test_the_page_can_be_read_without_seeing_it(page_text):
     assert all(b <= a + 1 for a, b in zip(levels, levels[1:]))
     assert len(page.all("table")) == len(page.all("caption"))
     assert all(a.get("scope") in ("col", "row", "colgroup") for a in page.all("th"))
-    for svg in page.all("svg"):
-        title, description = svg["aria-labelledby"].split()
-        assert svg["role"] == "img" and title in page.ids and description in page.ids
-    assert len(page.all("svg")) == 2 * 19 and len(page.all("details")) == 19
+    drawn = [svg for svg in page.all("svg") if svg.get("aria-hidden") != "true"]
+    for svg in drawn:
+        assert svg["role"] == "img"
+        if svg.get("class") != "icon" or "aria-label" not in svg:
+            title, description = svg["aria-labelledby"].split()
+            assert title in page.ids and description in page.ids
+    charts = [svg for svg in drawn if svg.get("class") != "icon"]
+    assert len(charts) == 2 * 19 and len(page.all("details")) == 19
+    symbols = {a["id"] for a in page.all("symbol")}
+    assert len(symbols) == 10
+    assert {a["href"][1:] for a in page.all("use")} <= symbols
+
+
+def rows_of(people, *names, month="2016-10", args=()):
+    done = people.run("indicator", "--format", "csv", *args, *names)
+    return [r for r in csv.DictReader(io.StringIO(done.stdout))
+            if month is None or r["month"] == month + "-01"]
+
+
+def section_of(page_text, name):
+    return page_text.split('id="%s"' % name)[1].split("</section>")[0]
+
+
+def test_icons_say_what_the_table_says(page_text, people):
+    """Every provider's words in the page are those of the CSV; hidden icons stand beside words."""
+    names = sorted(people.truth())
+    seen = set()
+    for name in names:
+        table = section_of(page_text, name).split('<table class="providers">')[1]
+        for row in rows_of(people, name):
+            cell = table.split('<th scope="row">%s ' % row["provider"])[1].split("</tr>")[0]
+            cell = cell.split("<td")[-1]
+            words = re.sub("<[^>]*>", "", cell.split(">", 1)[1]).split()
+            said = [x for x in (row["variation"], row["assurance"]) if x]
+            assert " ".join(words) == " ".join(said or [row["signal_note"]]) or words == ["-"]
+            for x in said:
+                symbol = re.sub("[^a-z]+", "-", x.replace(" cause,", "").replace(" cause", ""))
+                assert '<use href="#i-%s"/>' % symbol in cell
+                seen.add(x)
+            assert bool(row["special_cause"]) == (row["variation"] not in ("", "common cause"))
+            if row["value"] in ("", "*"):
+                assert not said and row["signal_note"]
+    assert {"common cause", "hit or miss"} <= seen
+
+
+def test_signals_are_those_of_the_released_months(people):
+    """The same chart by hdis stat spc from the shown values of the 24 months to each month."""
+    rows = {(r["provider"], r["month"][:7]): r
+            for r in rows_of(people, "ae_median_minutes", month=None)}
+    months = sorted({m for _, m in rows})
+    words = {"common_cause": "common cause", "concern_high": "concerning, high",
+             "concern_low": "concerning, low", "improvement_high": "improving, high",
+             "improvement_low": "improving, low"}
+    compared = 0
+    for (provider, month), row in sorted(rows.items())[::9]:
+        window = months[max(0, months.index(month) - 23):months.index(month) + 1]
+        shown = [(m, rows.get((provider, m), {}).get("value", "")) for m in window]
+        values = [(m, v) for m, v in shown if v not in ("", "*")]
+        if row["value"] in ("", "*") or len(values) < 12:
+            assert row["variation"] == "" and row["signal_note"]
+            continue
+        text = "date,value\n" + "".join("%s-01,%s\n" % (m, v.strip("*")) for m, v in shown)
+        done = subprocess.run([truth.HDIS, "stat", "spc", "--direction", "decrease"], input=text,
+                              capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        want = list(csv.DictReader(io.StringIO(done.stdout)))[-1]
+        assert row["variation"] == words[want["variation"]]
+        compared += 1
+    assert compared > 20
+
+
+def test_a_month_says_the_same_whatever_comes_later(people):
+    late = {r["provider"]: r for r in rows_of(people, "ae_within_4_hours")}
+    early = rows_of(people, "ae_within_4_hours", args=["--period", "2014-04..2016-10"])
+    for r in early:
+        assert r == late[r["provider"]]
+
+
+def test_forecasts_on_the_chart_are_rows_and_a_table(page_text, people):
+    ahead = rows_of(people, "ae_within_4_hours", month=None, args=[
+        "--by", "month", "--period", "2014-04..2016-10", "--forecast", "12"])
+    assert [r["month"][:7] for r in ahead] == ["2016-11", "2016-12"] + [
+        "2017-%02d" % m for m in range(1, 11)]
+    section = section_of(page_text, "ae_within_4_hours")
+    assert section.count('<polygon class="ahead') == 2 and "forecast</text>" in section
+    table = section.split("<caption>Forecast, National: model %s<" % ahead[0]["model"])[1]
+    table = table.split("</table>")[0]
+    shown = [re.findall("<td>([^<]*)</td>", x) for x in table.split("<tr>")[2:]]
+    assert shown == [["%.1f%%" % (100 * float(r[c]))
+                      for c in ("value", "lower80", "upper80", "lower95", "upper95")] for r in ahead]
+    for r in ahead:
+        assert 0 <= float(r["lower95"]) <= float(r["lower80"]) <= float(r["value"])
+        assert float(r["value"]) <= float(r["upper80"]) <= float(r["upper95"]) <= 1
+        assert r["note"] == "" and int(r["history"]) == 31
+
+
+def test_a_forecast_of_a_withheld_series_says_why(people):
+    every = rows_of(people, "ae_left_before_treatment", month=None, args=["--forecast", "3"])
+    whys = {r["provider"]: r["note"] for r in every if r["note"]}
+    shown = {}
+    for r in rows_of(people, "ae_left_before_treatment", month=None):
+        shown.setdefault(r["provider"], []).append(r["value"] not in ("", "*"))
+    assert whys and set(shown) == {r["provider"] for r in every}
+    for provider, note in whys.items():
+        assert note.startswith("none: ")
+        assert not all(shown[provider][-24:])
+    for r in every:
+        assert (r["value"] == "") == bool(r["note"]) and (r["model"] == "") == bool(r["note"])
+    refused = people.run("indicator", "ae_within_4_hours", "--by", "year", "--forecast", "3", ok=False)
+    assert refused.returncode == 2 and "month" in refused.stderr
+    assert people.run("indicator", "ae_within_4_hours", "--forecast", "0", ok=False).returncode == 2
+    assert people.run("indicator", "ae_within_4_hours", "--forecast", "99", ok=False).returncode == 2
 
 
 def test_five_domains_all_indicators_and_the_warning(page_text, people):

@@ -7,6 +7,8 @@
 
 #include "base/csv.h"
 #include "disclosure/build.h"
+#include "indicators/indicator.h"
+#include "present/chart.h"
 #include "present/present.h"
 
 #include <math.h>
@@ -170,6 +172,78 @@ static void footers_say_what_was_withheld(void **state)
     hd_release_free(r);
 }
 
+/* What a signal can be called has an icon, and each icon its own shape or sign. */
+static void every_signal_has_an_icon(void **state)
+{
+    (void)state;
+    hd_buf b;
+    hd_buf_init(&b, 1 << 16);
+    for (int v = HD_VARIATION_COMMON; v <= HD_VARIATION_NEUTRAL; v++)
+        for (int towards = -1; towards <= 1; towards += 2)
+            assert_true(hd_icon_exists(hd_signal_variation_text((hd_variation)v, towards)));
+    for (int a = HD_ASSURANCE_PASS; a <= HD_ASSURANCE_INCONSISTENT; a++)
+        assert_true(hd_icon_exists(hd_signal_assurance_text((hd_assurance)a)));
+    assert_false(hd_icon_exists(""));
+    hd_icon_put(&b, "x", "no such words");
+    hd_icon_put_small(&b, "no such words", true);
+    assert_int_equal(b.len, 0);
+    hd_icon_put(&b, "x", "improving, low");
+    assert_non_null(strstr(b.data, "<title id=\"x-title\">improving, low</title><desc id=\"x-desc\">"));
+    hd_buf_clear(&b);
+    hd_icon_put_symbols(&b);
+    /* No two are drawn the same. Colours follow the shapes, so that they cannot tell more. */
+    const char *drawn[16];
+    size_t len[16], n = 0;
+    for (const char *at = b.data; (at = strstr(at, "viewBox=")) != NULL && n < 16; n++) {
+        drawn[n] = at;
+        len[n] = (size_t)(strstr(at, "</symbol>") - at);
+        for (size_t i = 0; i < n; i++)
+            assert_false(len[i] == len[n] && memcmp(drawn[i], at, len[n]) == 0);
+        at++;
+    }
+    assert_int_equal(n, 10);
+    hd_buf_free(&b);
+}
+
+/* A gap is no line: one polyline for each unbroken run; a forecast is set apart. */
+static void charts_break_at_gaps(void **state)
+{
+    (void)state;
+    const double values[] = {1, 2, NAN, 3, 4, NAN}, ahead[] = {NAN, NAN, NAN, NAN, 4, 5};
+    const char marks[] = {0, 0, '*', 0, 0, 0};
+    const hd_variation signals[] = {HD_VARIATION_COMMON, HD_VARIATION_CONCERN, HD_VARIATION_CONCERN,
+                                    HD_VARIATION_IMPROVEMENT, HD_VARIATION_NEUTRAL,
+                                    HD_VARIATION_COMMON};
+    const hd_chart_line lines[] = {
+        {.css = "a", .values = values, .marks = marks, .signals = signals, .has_points = true},
+        {.css = "ahead", .values = ahead}};
+    const hd_chart c = {.id = "t",
+                        .title = "T",
+                        .description = "D",
+                        .first_month = 2015 * 12,
+                        .n_months = 6,
+                        .unit = HD_UNIT_DAYS,
+                        .lines = lines,
+                        .n_lines = 2,
+                        .target = NAN,
+                        .n_ahead = 1};
+    hd_buf b;
+    hd_buf_init(&b, 1 << 16);
+    hd_chart_put(&b, &c);
+    size_t n = 0;
+    for (const char *at = b.data; (at = strstr(at, "<polyline class=\"a\"")) != NULL; at++)
+        n++;
+    assert_int_equal(n, 2);
+    assert_non_null(strstr(b.data, "class=\"mark\""));
+    assert_non_null(strstr(b.data, "class=\"divide\""));
+    assert_non_null(strstr(b.data, "signal concerning"));
+    assert_null(strstr(strstr(b.data, "signal concerning") + 1, "signal concerning"));
+    assert_non_null(strstr(b.data, "signal improving"));
+    assert_non_null(strstr(b.data, "signal neither"));
+    assert_null(strstr(b.data, "nan"));
+    hd_buf_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +253,8 @@ int main(void)
         cmocka_unit_test(html_text_is_escaped),
         cmocka_unit_test(tables_align),
         cmocka_unit_test(footers_say_what_was_withheld),
+        cmocka_unit_test(every_signal_has_an_icon),
+        cmocka_unit_test(charts_break_at_gaps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
