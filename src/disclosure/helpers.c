@@ -1,0 +1,286 @@
+/* helpers.c - which cells to withhold for one that is not protected, and which to give back.
+ *
+ * Candidates are figures that share a sum with the cell, then figures that share one with those. One
+ * alone is tried first, the least wanted first; if none suffices, they are opened one after the other
+ * until the cell is protected, and then closed again one by one, the most wanted first, as long as it
+ * stays so. A try never looks at a true count: it asks whether witnesses exist.
+ */
+#include "disclosure/plan.h"
+
+#include "base/alloc.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { NEAR = 192, OPENED = 48 }; /* candidates looked at, candidates opened together */
+
+typedef struct candidate {
+    uint32_t cell;
+    hd_shown to;
+} candidate;
+
+bool hd_plan_is_required(const hd_plan *p, uint32_t cell)
+{
+    const hd_plan_cell *c = &p->cells[cell];
+    if (c->is_protected)
+        return true;
+    if (c->whole == HD_NO_CELL)
+        return false;
+    const hd_plan_cell *whole = &p->cells[c->whole], *part = &p->cells[c->part];
+    return whole->shown != HD_HELPER && part->shown != HD_HELPER &&
+           p->outer_low[cell] <= p->sensitive_high && p->outer_high[cell] >= p->sensitive_low;
+}
+
+hd_code hd_plan_prove(hd_plan *p, uint32_t cell, bool *is_proven, hd_err *err)
+{
+    return hd_prover_prove(p->prover, cell, &p->cells[cell].need, is_proven, err);
+}
+
+static bool may_become(const hd_plan_cell *c, hd_shown to)
+{
+    return c->has[to] && c->shown < to &&
+           (c->low[to] < c->low[c->shown] || c->high[to] > c->high[c->shown]);
+}
+
+static int less_wanted(const hd_plan *p, candidate x, candidate y)
+{
+    const hd_plan_cell *a = &p->cells[x.cell], *b = &p->cells[y.cell];
+    if (a->is_mark != b->is_mark)
+        return a->is_mark ? -1 : 1;
+    if (a->preference != b->preference)
+        return a->preference < b->preference ? -1 : 1;
+    if (x.to != y.to)
+        return x.to < y.to ? -1 : 1;
+    if (a->size != b->size)
+        return a->size < b->size ? -1 : 1;
+    return (x.cell > y.cell) - (x.cell < y.cell);
+}
+
+/* A list of candidates kept in order, the least wanted first; full lists drop the most wanted. */
+typedef struct candidates {
+    size_t n;
+    candidate list[NEAR];
+} candidates;
+
+static void insert(const hd_plan *p, candidates *c, uint32_t cell, hd_shown to)
+{
+    candidate x = {cell, to};
+    size_t low = 0, high = c->n;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        int order = less_wanted(p, c->list[mid], x);
+        if (order == 0)
+            return;
+        if (order < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    if (low == NEAR)
+        return;
+    size_t n_moved = (c->n < NEAR ? c->n : NEAR - 1) - low;
+    memmove(&c->list[low + 1], &c->list[low], n_moved * sizeof *c->list);
+    c->list[low] = x;
+    c->n += c->n < NEAR;
+}
+
+static void insert_forms(const hd_plan *p, candidates *out, uint32_t cell)
+{
+    for (int to = HD_COARSER; to <= HD_HELPER; to++)
+        if (may_become(&p->cells[cell], (hd_shown)to))
+            insert(p, out, cell, (hd_shown)to);
+}
+
+/* Figures in the rules of a cell. */
+static void look_around(const hd_plan *p, candidates *out, uint32_t cell)
+{
+    const hd_system *s = &p->canonical.system;
+    const hd_propagator *g = &p->prover->propagator;
+    for (size_t k = g->use_start[cell]; k < g->use_start[cell + 1]; k++) {
+        uint32_t r = g->use[k];
+        insert_forms(p, out, s->parent[r]);
+        for (size_t i = s->start[r]; i < s->start[r + 1]; i++)
+            insert_forms(p, out, s->child[i]);
+    }
+}
+
+/* And in the rules of the cells in its rules. */
+static void look_further(const hd_plan *p, candidates *out, uint32_t cell)
+{
+    const hd_system *s = &p->canonical.system;
+    const hd_propagator *g = &p->prover->propagator;
+    for (size_t k = g->use_start[cell]; k < g->use_start[cell + 1]; k++) {
+        uint32_t r = g->use[k];
+        look_around(p, out, s->parent[r]);
+        for (size_t i = s->start[r]; i < s->start[r + 1]; i++)
+            look_around(p, out, s->child[i]);
+    }
+}
+
+static hd_code bend(hd_plan *p, uint32_t cell, hd_shown to, hd_err *err)
+{
+    const hd_plan_cell *c = &p->cells[cell];
+    return hd_prover_bend(p->prover, cell, c->low[to], c->high[to], err);
+}
+
+static hd_code try_bent(hd_plan *p, uint32_t cell, bool *is_proven, hd_err *err)
+{
+    return hd_prover_try(p->prover, cell, &p->cells[cell].need, is_proven, err);
+}
+
+/* It is decided: the form changes for good, and witnesses may use it. */
+static hd_code commit(hd_plan *p, uint32_t cell, hd_shown to, uint32_t added_for, hd_err *err)
+{
+    hd_plan_cell *c = &p->cells[cell];
+    /* The bounds go back first, so that tables are judged from where they were. */
+    HD_TRY(bend(p, cell, c->shown, err));
+    c->shown = to;
+    c->added_for = added_for;
+    return hd_prover_rebound(p->prover, cell, c->low[to], c->high[to], err);
+}
+
+static hd_code help_difference(hd_plan *p, uint32_t cell, bool *is_found, hd_err *err)
+{
+    const hd_plan_cell *c = &p->cells[cell];
+    candidates list = {0};
+    insert_forms(p, &list, c->whole);
+    insert_forms(p, &list, c->part);
+    for (size_t i = 0; i < list.n; i++) {
+        if (list.list[i].to != HD_HELPER)
+            continue;
+        *is_found = true;
+        return commit(p, list.list[i].cell, HD_HELPER, cell, err);
+    }
+    return HD_OK;
+}
+
+static hd_code try_single(hd_plan *p, uint32_t cell, const candidates *list, bool *is_found,
+                          hd_err *err)
+{
+    for (size_t i = 0; i < list->n && !*is_found; i++) {
+        candidate x = list->list[i];
+        if (x.cell == cell)
+            continue;
+        HD_TRY(bend(p, x.cell, x.to, err));
+        HD_TRY(try_bent(p, cell, is_found, err));
+        if (*is_found)
+            return commit(p, x.cell, x.to, cell, err);
+        HD_TRY(bend(p, x.cell, p->cells[x.cell].shown, err));
+    }
+    return HD_OK;
+}
+
+/* Open together until it is enough, then close what is not needed. */
+static hd_code try_together(hd_plan *p, uint32_t cell, const candidates *list, bool *is_found,
+                            hd_err *err)
+{
+    candidate open[OPENED];
+    size_t n = 0;
+    for (size_t i = 0; i < list->n && n < OPENED && !*is_found; i++) {
+        HD_TRY(bend(p, list->list[i].cell, list->list[i].to, err));
+        open[n++] = list->list[i];
+        HD_TRY(try_bent(p, cell, is_found, err));
+    }
+    for (size_t i = n; i-- > 0;) {
+        bool is_enough = false;
+        HD_TRY(bend(p, open[i].cell, p->cells[open[i].cell].shown, err));
+        if (*is_found && i + 1 < n)
+            HD_TRY(try_bent(p, cell, &is_enough, err));
+        if (is_enough || !*is_found)
+            open[i].cell = HD_NO_CELL;
+        else
+            HD_TRY(bend(p, open[i].cell, open[i].to, err));
+    }
+    for (size_t i = 0; i < n; i++)
+        if (open[i].cell != HD_NO_CELL && open[i].to > p->cells[open[i].cell].shown)
+            HD_TRY(commit(p, open[i].cell, open[i].to, cell, err));
+    return HD_OK;
+}
+
+hd_code hd_plan_help(hd_plan *p, uint32_t cell, bool *is_found, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    *is_found = false;
+    if (p->cells[cell].whole != HD_NO_CELL && !p->cells[cell].is_protected)
+        return help_difference(p, cell, is_found, err);
+    candidates *list = hd_calloc(1, sizeof *list);
+    if (!list)
+        return hd_fail_nomem(err);
+    look_around(p, list, cell);
+    HD_GO(try_single(p, cell, list, is_found, err));
+    if (!*is_found) {
+        look_further(p, list, cell);
+        HD_GO(try_together(p, cell, list, is_found, err));
+    }
+    if (*is_found)
+        HD_GO(hd_plan_prove(p, cell, is_found, err));
+out:
+    hd_free(list);
+    return rc;
+}
+
+hd_code hd_plan_open_near(hd_plan *p, uint32_t cell, bool *is_new, hd_err *err)
+{
+    candidates *list = hd_calloc(1, sizeof *list);
+    if (!list)
+        return hd_fail_nomem(err);
+    look_around(p, list, cell);
+    look_further(p, list, cell);
+    *is_new = false;
+    for (size_t i = 0; i < list->n; i++) {
+        uint32_t c = list->list[i].cell;
+        if (p->cells[c].low[HD_AS_IS] == p->cells[c].high[HD_AS_IS] && !p->is_open[c])
+            p->is_open[c] = *is_new = true;
+    }
+    hd_free(list);
+    return HD_OK;
+}
+
+static hd_code prove_all(hd_plan *p, uint32_t first, bool *is_proven, hd_err *err)
+{
+    *is_proven = true;
+    if (first != HD_NO_CELL && hd_plan_is_required(p, first))
+        HD_TRY(hd_plan_prove(p, first, is_proven, err));
+    for (uint32_t c = 0; c < p->canonical.system.n_cells && *is_proven; c++)
+        if (p->is_tracked[c] && hd_plan_is_required(p, c))
+            HD_TRY(hd_plan_prove(p, c, is_proven, err));
+    return HD_OK;
+}
+
+hd_code hd_plan_clean_up(hd_plan *p, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    size_t n = 0;
+    candidate *helpers = hd_malloc((p->canonical.system.n_cells + 1) * sizeof *helpers);
+    if (!helpers)
+        return hd_fail_nomem(err);
+    for (uint32_t c = 0; c < p->canonical.system.n_cells; c++)
+        if (p->cells[c].shown != HD_AS_IS)
+            helpers[n++] = (candidate){c, p->cells[c].shown};
+    /* The most wanted first; few, so insertion by comparison is enough. */
+    for (size_t i = 1; i < n; i++)
+        for (size_t k = i; k && less_wanted(p, helpers[k - 1], helpers[k]) < 0; k--) {
+            candidate t = helpers[k];
+            helpers[k] = helpers[k - 1];
+            helpers[k - 1] = t;
+        }
+    for (size_t i = 0; i < n; i++) {
+        hd_plan_cell *c = &p->cells[helpers[i].cell];
+        for (int to = HD_AS_IS; to < (int)helpers[i].to; to++) {
+            bool is_proven;
+            if (!c->has[to])
+                continue;
+            c->shown = (hd_shown)to;
+            HD_GO(hd_prover_rebound(p->prover, helpers[i].cell, c->low[to], c->high[to], err));
+            HD_GO(prove_all(p, c->added_for, &is_proven, err));
+            if (is_proven)
+                break;
+            c->shown = helpers[i].to;
+            HD_GO(hd_prover_rebound(p->prover, helpers[i].cell, c->low[c->shown],
+                                    c->high[c->shown], err));
+        }
+    }
+out:
+    hd_free(helpers);
+    return rc;
+}

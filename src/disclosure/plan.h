@@ -1,0 +1,48 @@
+/* plan.h - secondary suppression at work: the canonical cells, how each is shown, and the prover.
+ *
+ * Shared by secondary.c (what is asked, in and out) and helpers.c (which cells to withhold, which to
+ * give back). Cells here are canonical ones.
+ */
+#ifndef HD_DISCLOSURE_PLAN_H
+#define HD_DISCLOSURE_PLAN_H
+
+#include "disclosure/canonical.h"
+#include "disclosure/prover.h"
+
+#define HD_NO_CELL UINT32_MAX
+
+typedef struct hd_plan_cell {
+    int64_t low[3], high[3]; /* by hd_shown */
+    bool has[3];
+    hd_shown shown;
+    bool is_mark, is_protected;
+    uint32_t whole, part; /* of a difference, else HD_NO_CELL */
+    uint32_t added_for;   /* the protected cell that needed this helper */
+    int32_t preference;
+    int64_t size;
+    hd_need need;
+} hd_plan_cell;
+
+typedef struct hd_plan {
+    hd_canonical canonical;
+    hd_plan_cell *cells;
+    bool *is_tracked; /* protected, and every difference: witnesses are collected for these */
+    bool *is_open;    /* exact figures that may become helpers, as far as they were needed */
+    int64_t *outer_low, *outer_high; /* propagated at the start of a pass */
+    hd_prover *prover; /* NULL before there is one */
+    int64_t sensitive_low, sensitive_high;
+} hd_plan;
+
+/* Is the need of this cell in force: protected, or a difference of two figures that are shown? */
+bool hd_plan_is_required(const hd_plan *p, uint32_t cell);
+/* Is it met? Looks for witnesses when it is not yet. */
+HD_MUST hd_code hd_plan_prove(hd_plan *p, uint32_t cell, bool *is_proven, hd_err *err);
+/* Choose helpers for a cell whose need is not met; found: it is met now. */
+HD_MUST hd_code hd_plan_help(hd_plan *p, uint32_t cell, bool *is_found, hd_err *err);
+/* Give back what turned out not to be needed. */
+HD_MUST hd_code hd_plan_clean_up(hd_plan *p, hd_err *err);
+/* Exact figures near a cell that may be withheld are opened; true when there was a new one. The
+ * prover must be made anew then. */
+HD_MUST hd_code hd_plan_open_near(hd_plan *p, uint32_t cell, bool *is_new, hd_err *err);
+
+#endif

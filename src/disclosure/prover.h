@@ -1,0 +1,68 @@
+/* prover.h - collects witnesses until what was asked of a cell is proven.
+ *
+ * One prover works on one set of bounds. It keeps the tables that showed something new, and for each
+ * cell the values seen in them.
+ */
+#ifndef HD_DISCLOSURE_PROVER_H
+#define HD_DISCLOSURE_PROVER_H
+
+#include "disclosure/intervals.h"
+#include "disclosure/propagator.h"
+#include "disclosure/search.h"
+#include "disclosure/secondary.h"
+
+enum { HD_PROVER_VALUES = 16 }; /* different values remembered a cell */
+
+typedef struct hd_proof_table {
+    int64_t *values;
+    uint32_t n_out; /* cells out of the present bounds: not a witness while there are any */
+} hd_proof_table;
+
+typedef struct hd_prover {
+    hd_system *s; /* borrowed; its bounds are the prover's */
+    hd_frame frame;
+    hd_search search;
+    hd_propagator propagator;
+    bool has_frame, has_search, has_propagator;
+    bool has_table;       /* the search stands on a good table */
+    uint32_t limit;       /* values remembered a cell */
+    int64_t *seen;        /* n_cells * limit */
+    uint8_t *n_seen;      /* n_cells */
+    int64_t *seen_low, *seen_high;
+    const bool *wanted;   /* n_cells: tables are kept for news about these; NULL: all */
+    hd_proof_table *tables;
+    size_t n_tables, tables_cap;
+    uint64_t effort;
+    bool is_trial;        /* only the cell in question is noted, nothing is kept */
+} hd_prover;
+
+/* is_open as in frame.h, or NULL. wanted is borrowed; it may change while the prover lives, tables
+ * that were passed over stay so. HD_INVALID: the known figures contradict each other. HD_LIMIT: too entangled. */
+HD_MUST hd_code hd_prover_init(hd_prover *p, hd_system *s, const bool *is_open,
+                               const bool *wanted, uint32_t limit, uint64_t effort, hd_err *err);
+void hd_prover_free(hd_prover *p);
+/* Find the first table (has_table says whether it did), from `start` when that is not NULL. */
+HD_MUST hd_code hd_prover_begin(hd_prover *p, const int64_t *start, hd_err *err);
+/* Up to n more tables at random; stops early when they bring nothing new. */
+HD_MUST hd_code hd_prover_shake(hd_prover *p, size_t n, hd_err *err);
+/* Note a table that satisfies the bounds. */
+HD_MUST hd_code hd_prover_note(hd_prover *p, const int64_t *values, hd_err *err);
+/* Is it proven already? Only the needs that witnesses can prove. */
+bool hd_prover_has(const hd_prover *p, uint32_t cell, const hd_need *need);
+/* Look for what is missing. */
+HD_MUST hd_code hd_prover_prove(hd_prover *p, uint32_t cell, const hd_need *need, bool *is_proven,
+                                hd_err *err);
+/* A table with the cell in low .. high, noted when found. is_excluded: there is none. */
+HD_MUST hd_code hd_prover_reach(hd_prover *p, uint32_t cell, int64_t low, int64_t high,
+                                bool *is_found, bool *is_excluded, hd_err *err);
+/* Could it be proven with the present bounds? The prover is left as it was. */
+HD_MUST hd_code hd_prover_try(hd_prover *p, uint32_t cell, const hd_need *need, bool *is_proven,
+                              hd_err *err);
+/* Set a cell's bounds without looking at the tables: for tries, and put back after them. */
+HD_MUST hd_code hd_prover_bend(hd_prover *p, uint32_t cell, int64_t low, int64_t high, hd_err *err);
+/* Set a cell's bounds. Tables that are out of them stop being witnesses; those that had only been
+ * out of the old ones become witnesses again. */
+HD_MUST hd_code hd_prover_rebound(hd_prover *p, uint32_t cell, int64_t low, int64_t high,
+                                  hd_err *err);
+
+#endif

@@ -1,0 +1,344 @@
+/* search.c - local search for whole-number tables; see search.h. */
+#include "disclosure/search.h"
+
+#include "base/alloc.h"
+
+#include <string.h>
+
+#define NONE UINT32_MAX
+#define SEED UINT64_C(0x6864697300000005)
+
+enum {
+    SAMPLE = 28,        /* free cells of a long row looked at in a step */
+    SHAKE_STEPS = 10,   /* repairs allowed for one move of a shake */
+    HEAVIEST = 1 << 12, /* weights stop here */
+};
+#define LARGEST_EXCESS (INT64_C(1) << 44) /* so that weighted sums of excess stay below 2^63 */
+
+hd_code hd_search_init(hd_search *x, const hd_frame *f, const hd_system *s, hd_err *err)
+{
+    size_t n = f->n_free + 1, m = f->n_rows + 1;
+    memset(x, 0, sizeof *x);
+    x->f = f;
+    x->random = hd_rng_stream(SEED, 0);
+    x->frozen = NONE;
+    x->free_low = hd_calloc(n, sizeof *x->free_low);
+    x->free_high = hd_calloc(n, sizeof *x->free_high);
+    x->free_value = hd_calloc(n, sizeof *x->free_value);
+    x->tabu = hd_calloc(n, sizeof *x->tabu);
+    x->row_low = hd_calloc(m, sizeof *x->row_low);
+    x->row_high = hd_calloc(m, sizeof *x->row_high);
+    x->row_value = hd_calloc(m, sizeof *x->row_value);
+    x->weight = hd_calloc(m, sizeof *x->weight);
+    x->violated = hd_calloc(m, sizeof *x->violated);
+    x->heavy = hd_calloc(m, sizeof *x->heavy);
+    x->at = hd_malloc(m * sizeof *x->at);
+    if (!x->free_low || !x->free_high || !x->free_value || !x->tabu || !x->row_low ||
+        !x->row_high || !x->row_value || !x->weight || !x->violated || !x->heavy || !x->at) {
+        hd_search_free(x);
+        return hd_fail_nomem(err);
+    }
+    for (size_t v = 0; v < f->n_free; v++) {
+        x->free_low[v] = s->low[f->free_cell[v]];
+        x->free_high[v] = s->high[f->free_cell[v]];
+    }
+    for (size_t r = 0; r < f->n_rows; r++) {
+        x->weight[r] = 1;
+        x->row_low[r] = r < f->n_cell_rows ? s->low[f->row_cell[r]] : 0;
+        x->row_high[r] = r < f->n_cell_rows ? s->high[f->row_cell[r]] : 0;
+    }
+    return HD_OK;
+}
+
+void hd_search_free(hd_search *x)
+{
+    size_t n = x->f ? x->f->n_free + 1 : 0, m = x->f ? x->f->n_rows + 1 : 0;
+    hd_wipe_free(x->free_value, n * sizeof *x->free_value);
+    hd_wipe_free(x->row_value, m * sizeof *x->row_value);
+    hd_wipe_free(x->changes, x->changes_cap * sizeof *x->changes);
+    hd_free(x->free_low);
+    hd_free(x->free_high);
+    hd_free(x->tabu);
+    hd_free(x->row_low);
+    hd_free(x->row_high);
+    hd_free(x->weight);
+    hd_free(x->violated);
+    hd_free(x->heavy);
+    hd_free(x->at);
+    memset(x, 0, sizeof *x);
+}
+
+static inline int64_t excess(const hd_search *x, uint32_t row, int64_t value)
+{
+    int64_t e = value < x->row_low[row]    ? x->row_low[row] - value
+                : value > x->row_high[row] ? value - x->row_high[row]
+                                           : 0;
+    return e < LARGEST_EXCESS ? e : LARGEST_EXCESS;
+}
+
+static void judge(hd_search *x, uint32_t row)
+{
+    bool is_out = excess(x, row, x->row_value[row]) > 0;
+    if (is_out == (x->at[row] != NONE))
+        return;
+    if (is_out) {
+        x->at[row] = (uint32_t)x->n_violated;
+        x->violated[x->n_violated++] = row;
+    } else {
+        uint32_t last = x->violated[--x->n_violated];
+        x->violated[x->at[row]] = last;
+        x->at[last] = x->at[row];
+        x->at[row] = NONE;
+    }
+}
+
+static void put(hd_search *x, uint32_t v, int64_t value)
+{
+    const hd_frame *f = x->f;
+    int64_t delta = value - x->free_value[v];
+    x->free_value[v] = value;
+    for (size_t i = f->free_start[v]; i < f->free_start[v + 1]; i++) {
+        uint32_t row = f->free_term[i].index;
+        x->row_value[row] += delta * f->free_term[i].coefficient;
+        judge(x, row);
+    }
+}
+
+static hd_code move(hd_search *x, uint32_t v, int64_t value, hd_err *err)
+{
+    if (!HD_GROW(x->changes, x->n_changes, x->changes_cap))
+        return hd_fail_nomem(err);
+    x->changes[x->n_changes++] = (hd_search_change){v, x->free_value[v]};
+    put(x, v, value);
+    return HD_OK;
+}
+
+void hd_search_undo(hd_search *x, size_t n_changes)
+{
+    while (x->n_changes > n_changes) {
+        const hd_search_change *c = &x->changes[--x->n_changes];
+        put(x, c->free_cell, c->old);
+    }
+}
+
+static int64_t clip(int64_t value, int64_t low, int64_t high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+hd_code hd_search_begin(hd_search *x, const int64_t *values, hd_err *err)
+{
+    const hd_frame *f = x->f;
+    (void)err;
+    memset(x->at, 0xff, (f->n_rows + 1) * sizeof *x->at);
+    x->n_violated = 0;
+    x->n_changes = 0;
+    for (size_t v = 0; v < f->n_free; v++) {
+        int64_t low = x->free_low[v], high = x->free_high[v];
+        if (values)
+            x->free_value[v] = clip(values[f->free_cell[v]], low, high);
+        else if (low > -HD_NO_BOUND && high < HD_NO_BOUND)
+            x->free_value[v] = low + (high - low) / 2;
+        else
+            x->free_value[v] = low > -HD_NO_BOUND ? low : high < HD_NO_BOUND ? high : 0;
+    }
+    for (size_t r = 0; r < f->n_rows; r++) {
+        int64_t sum = f->constant[r];
+        for (size_t i = f->row_start[r]; i < f->row_start[r + 1]; i++)
+            sum += f->row_term[i].coefficient * x->free_value[f->row_term[i].index];
+        x->row_value[r] = sum;
+        judge(x, (uint32_t)r);
+    }
+    return HD_OK;
+}
+
+hd_code hd_search_bound(hd_search *x, uint32_t cell, int64_t low, int64_t high, hd_err *err)
+{
+    const hd_frame *f = x->f;
+    uint32_t place = f->place[cell];
+    if (f->kind[cell] == HD_FRAME_ROW) {
+        x->row_low[place] = low;
+        x->row_high[place] = high;
+        judge(x, place);
+    } else if (f->kind[cell] == HD_FRAME_FREE) {
+        x->free_low[place] = low;
+        x->free_high[place] = high;
+        if (x->free_value[place] < low || x->free_value[place] > high)
+            return move(x, place, clip(x->free_value[place], low, high), err);
+    }
+    return HD_OK;
+}
+
+/* How the weighted excess of all rows changes when a free cell moves by delta. */
+static int64_t gain(const hd_search *x, uint32_t v, int64_t delta)
+{
+    const hd_frame *f = x->f;
+    int64_t sum = 0;
+    for (size_t i = f->free_start[v]; i < f->free_start[v + 1]; i++) {
+        uint32_t row = f->free_term[i].index;
+        int64_t before = x->row_value[row];
+        int64_t after = before + delta * f->free_term[i].coefficient;
+        sum += (excess(x, row, after) - excess(x, row, before)) * x->weight[row];
+    }
+    return sum;
+}
+
+typedef struct candidate {
+    uint32_t v;
+    int64_t delta;
+    int64_t gain;
+    uint32_t n_ties;
+} candidate;
+
+static void consider(hd_search *x, candidate *best, uint32_t v, int64_t delta)
+{
+    int64_t to = clip(x->free_value[v] + delta, x->free_low[v], x->free_high[v]);
+    delta = to - x->free_value[v];
+    if (delta == 0)
+        return;
+    int64_t g = gain(x, v, delta);
+    if (best->v != NONE && g > best->gain)
+        return;
+    if (best->v != NONE && g == best->gain) {
+        if (hd_rng_below(&x->random, ++best->n_ties) != 0)
+            return;
+    } else
+        best->n_ties = 1;
+    best->v = v;
+    best->delta = delta;
+    best->gain = g;
+}
+
+/* The best move that brings a row nearer to its bounds. */
+static candidate choose(hd_search *x, uint32_t row)
+{
+    const hd_frame *f = x->f;
+    candidate best = {.v = NONE};
+    size_t first = f->row_start[row], n = f->row_start[row + 1] - first;
+    int64_t need = x->row_value[row] < x->row_low[row] ? x->row_low[row] - x->row_value[row]
+                                                       : x->row_high[row] - x->row_value[row];
+    size_t looks = n <= SAMPLE ? n : SAMPLE;
+    uint32_t begin = n > SAMPLE ? hd_rng_below(&x->random, (uint32_t)n) : 0;
+    /* A long row is sampled at steps of a random odd size, so that neighbours vary. */
+    uint32_t stride = n > SAMPLE ? 2 * hd_rng_below(&x->random, (uint32_t)n) + 1 : 1;
+    for (size_t k = 0; k < looks; k++) {
+        const hd_term *t = &f->row_term[first + (begin + (uint64_t)k * stride) % n];
+        if (x->tabu[t->index] > x->step || t->index == x->frozen)
+            continue;
+        int64_t full = need / t->coefficient;
+        if (full == 0)
+            full = (need > 0) == (t->coefficient > 0) ? 1 : -1;
+        consider(x, &best, t->index, full);
+        if (full > 1 || full < -1)
+            consider(x, &best, t->index, full > 0 ? 1 : -1);
+    }
+    return best;
+}
+
+static void make_heavier(hd_search *x)
+{
+    for (size_t i = 0; i < x->n_violated; i++) {
+        uint32_t row = x->violated[i];
+        if (x->weight[row] == 1)
+            x->heavy[x->n_heavy++] = row;
+        if (x->weight[row] < HEAVIEST)
+            x->weight[row]++;
+    }
+}
+
+static void forget_weights(hd_search *x)
+{
+    while (x->n_heavy)
+        x->weight[x->heavy[--x->n_heavy]] = 1;
+}
+
+hd_code hd_search_repair(hd_search *x, uint64_t max_steps, bool *is_good, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    for (uint64_t k = 0; k < max_steps && x->n_violated; k++) {
+        x->step++;
+        uint32_t row = x->violated[hd_rng_below(&x->random, (uint32_t)x->n_violated)];
+        candidate c = choose(x, row);
+        if (c.v == NONE || c.gain >= 0)
+            make_heavier(x);
+        if (c.v == NONE)
+            continue;
+        x->tabu[c.v] = x->step + 2 + hd_rng_below(&x->random, 4);
+        HD_GO(move(x, c.v, x->free_value[c.v] + c.delta, err));
+    }
+out:
+    *is_good = x->n_violated == 0;
+    forget_weights(x);
+    return rc;
+}
+
+hd_code hd_search_reach(hd_search *x, uint32_t cell, int64_t low, int64_t high,
+                        uint64_t max_steps, bool *is_good, hd_err *err)
+{
+    const hd_frame *f = x->f;
+    uint32_t place = f->place[cell];
+    size_t before = x->n_changes;
+    *is_good = false;
+    if (f->kind[cell] == HD_FRAME_CONSTANT)
+        return HD_OK;
+    bool is_free = f->kind[cell] == HD_FRAME_FREE;
+    int64_t old_low = is_free ? x->free_low[place] : x->row_low[place];
+    int64_t old_high = is_free ? x->free_high[place] : x->row_high[place];
+    low = low > old_low ? low : old_low;
+    high = high < old_high ? high : old_high;
+    if (low > high)
+        return HD_OK;
+    HD_TRY(hd_search_bound(x, cell, low, high, err));
+    hd_code rc = hd_search_repair(x, max_steps, is_good, err);
+    if (!*is_good)
+        hd_search_undo(x, before);
+    if (rc == HD_OK)
+        rc = hd_search_bound(x, cell, old_low, old_high, err);
+    return rc;
+}
+
+hd_code hd_search_shake(hd_search *x, hd_err *err)
+{
+    const hd_frame *f = x->f;
+    if (f->n_free == 0)
+        return HD_OK;
+    uint32_t begin = hd_rng_below(&x->random, (uint32_t)f->n_free);
+    for (size_t k = 0; k < f->n_free; k++) {
+        uint32_t v = (uint32_t)((begin + k) % f->n_free);
+        int64_t now = x->free_value[v];
+        int64_t low = x->free_low[v] > now - 6 ? x->free_low[v] : now - 6;
+        int64_t high = x->free_high[v] < now + 6 ? x->free_high[v] : now + 6;
+        int64_t to = low + hd_rng_below(&x->random, (uint32_t)(high - low + 1));
+        if (to == now)
+            continue;
+        bool is_good;
+        size_t before = x->n_changes;
+        HD_TRY(move(x, v, to, err));
+        x->frozen = v;
+        hd_code rc = hd_search_repair(x, SHAKE_STEPS, &is_good, err);
+        x->frozen = NONE;
+        HD_TRY(rc);
+        if (!is_good)
+            hd_search_undo(x, before);
+    }
+    return HD_OK;
+}
+
+int64_t hd_search_value(const hd_search *x, const hd_system *s, uint32_t cell)
+{
+    uint32_t place = x->f->place[cell];
+    switch (x->f->kind[cell]) {
+    case HD_FRAME_FREE:
+        return x->free_value[place];
+    case HD_FRAME_ROW:
+        return x->row_value[place];
+    default:
+        return s->low[cell];
+    }
+}
+
+void hd_search_table(const hd_search *x, const hd_system *s, int64_t *values)
+{
+    for (size_t c = 0; c < s->n_cells; c++)
+        values[c] = hd_search_value(x, s, (uint32_t)c);
+}

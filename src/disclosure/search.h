@@ -1,0 +1,61 @@
+/* search.h - looking for whole-number tables: local search on a frame.
+ *
+ * The state is one table: values of the free cells, and from them of the rows. A table is good when
+ * every row is within its bounds; free cells always are within theirs. Each step takes a row that is
+ * out of bounds and changes the one free cell in it that helps most; rows that resist get heavier.
+ * Random numbers come from a fixed seed: the same system gives the same tables.
+ */
+#ifndef HD_DISCLOSURE_SEARCH_H
+#define HD_DISCLOSURE_SEARCH_H
+
+#include "base/rng.h"
+#include "disclosure/frame.h"
+
+typedef struct hd_search_change {
+    uint32_t free_cell;
+    int64_t old;
+} hd_search_change;
+
+typedef struct hd_search {
+    const hd_frame *f;
+    int64_t *free_low, *free_high; /* n_free: may be changed between calls, see bound() */
+    int64_t *row_low, *row_high;   /* n_rows */
+    int64_t *free_value, *row_value;
+    uint32_t *weight;    /* n_rows */
+    uint32_t *violated;  /* rows out of bounds, in no order */
+    uint32_t *at;        /* n_rows: where in violated, or UINT32_MAX */
+    size_t n_violated;
+    uint64_t *tabu;      /* n_free: not to be moved before this step */
+    uint32_t *heavy;     /* rows whose weight is not 1 */
+    size_t n_heavy;
+    uint64_t step;
+    uint32_t frozen;     /* a free cell that must not move, or UINT32_MAX */
+    hd_search_change *changes; /* since the last good table */
+    size_t n_changes, changes_cap;
+    hd_rng random;
+} hd_search;
+
+/* Bounds are those of the system. The first table is found by hd_search_begin. */
+HD_MUST hd_code hd_search_init(hd_search *x, const hd_frame *f, const hd_system *s, hd_err *err);
+void hd_search_free(hd_search *x); /* wipes */
+/* A cell's bounds become others. The table is not changed, unless the cell is free and out of them. */
+HD_MUST hd_code hd_search_bound(hd_search *x, uint32_t cell, int64_t low, int64_t high,
+                                hd_err *err);
+/* Start from a table (n_cells), or from the middle of the bounds when NULL. */
+HD_MUST hd_code hd_search_begin(hd_search *x, const int64_t *values, hd_err *err);
+/* Repair until every row is within bounds or the steps are used up. */
+HD_MUST hd_code hd_search_repair(hd_search *x, uint64_t max_steps, bool *is_good, hd_err *err);
+/* From a good table: a good table in which the cell is within low .. high. Not found: the table is
+ * as it was before. */
+HD_MUST hd_code hd_search_reach(hd_search *x, uint32_t cell, int64_t low, int64_t high,
+                                uint64_t max_steps, bool *is_good, hd_err *err);
+/* From a good table: move every free cell a little; the table stays good. */
+HD_MUST hd_code hd_search_shake(hd_search *x, hd_err *err);
+/* Take back the changes since there were n of them. */
+void hd_search_undo(hd_search *x, size_t n_changes);
+/* The value of a cell of the system in the present table. */
+int64_t hd_search_value(const hd_search *x, const hd_system *s, uint32_t cell);
+/* All n_cells of them. */
+void hd_search_table(const hd_search *x, const hd_system *s, int64_t *values);
+
+#endif
