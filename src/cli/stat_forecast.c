@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/date.h"
 #include "cli/stat.h"
+#include "cli/stat_calendar.h"
 #include "statistics/airline.h"
 #include "statistics/ets.h"
 
@@ -22,7 +24,14 @@ static const struct {
     {"holt-winters-multiplicative", HD_ADDITIVE, HD_ADDITIVE, HD_MULTIPLICATIVE, false},
 };
 
-typedef enum kind { KIND_AUTO, KIND_ETS, KIND_NAIVE, KIND_SEASONAL_NAIVE, KIND_AIRLINE } kind;
+typedef enum kind {
+    KIND_AUTO,
+    KIND_ETS,
+    KIND_NAIVE,
+    KIND_SEASONAL_NAIVE,
+    KIND_AIRLINE,
+    KIND_CALENDAR
+} kind;
 
 typedef struct settings {
     kind kind;
@@ -33,6 +42,7 @@ typedef struct settings {
     int value, output;
     bool all_given, as_r, logs;
     double theta, seasonal_theta; /* airline: given, or NAN */
+    hd_stat_calendar calendar;
 } settings;
 
 static hd_code component_of(char letter, hd_component *out, hd_err *err)
@@ -51,7 +61,8 @@ static hd_code component_of(char letter, hd_component *out, hd_err *err)
         return hd_fail(
             err, HD_INVALID,
             "--model must be auto, ses, holt, damped, holt-winters, "
-            "holt-winters-multiplicative, airline, naive, seasonal-naive or letters such as AAdM");
+            "holt-winters-multiplicative, airline, calendar, naive, seasonal-naive or letters such "
+            "as AAdM");
     }
 }
 
@@ -67,8 +78,8 @@ static hd_code read_model(const char *text, settings *d, hd_err *err)
         d->kind = text[0] == 'n' ? KIND_NAIVE : KIND_SEASONAL_NAIVE;
         return HD_OK;
     }
-    if (strcmp(text, "airline") == 0) {
-        d->kind = KIND_AIRLINE;
+    if (strcmp(text, "airline") == 0 || strcmp(text, "calendar") == 0) {
+        d->kind = text[0] == 'a' ? KIND_AIRLINE : KIND_CALENDAR;
         return HD_OK;
     }
     for (size_t i = 0; i < sizeof named / sizeof *named; i++)
@@ -137,6 +148,8 @@ static hd_code read_settings(hd_stat *s, settings *d, hd_err *err)
     d->seed = (uint64_t)seed;
     d->model.period = d->model.season == HD_NONE_COMPONENT ? 1 : d->period;
     HD_TRY(read_initial(hd_stat_text(s, "initial"), d, err));
+    if (d->kind == KIND_CALENDAR)
+        HD_TRY(hd_stat_calendar_open(s, &d->calendar, err));
     const hd_ets_parameters *f = &d->fixed;
     d->all_given = d->kind == KIND_ETS && !isnan(f->alpha) && !isnan(f->level) &&
                    (d->model.trend == HD_NONE_COMPONENT || (!isnan(f->beta) && !isnan(f->trend))) &&
@@ -179,6 +192,7 @@ typedef struct result {
     hd_ets_point *points;
     hd_limits *limits;
     double theta, seasonal_theta;
+    hd_regression regression; /* KIND_CALENDAR */
 } result;
 
 static void result_free(result *r)
@@ -257,6 +271,36 @@ out:
     return rc;
 }
 
+/* With --log forecasts and limits are those of the median, as for the airline model. */
+static hd_code calendar(hd_stat *s, settings *d, const size_t *rows, const double *y, size_t n,
+                        const double *levels, unsigned n_levels, result *r, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    double *v = hd_calloc(n + 1, sizeof *v);
+    if (!v)
+        return hd_fail_nomem(err);
+    for (size_t i = 0; i < n; i++) {
+        if (d->logs && y[i] <= 0)
+            HD_GO(hd_fail(err, HD_INVALID, "value %zu has no logarithm", i + 1));
+        v[i] = d->logs ? log(y[i]) : y[i];
+    }
+    const hd_stat_series series = {rows, n, d->horizon, v, levels, n_levels};
+    HD_GO(hd_stat_calendar_run(s, &d->calendar, &series, &r->regression, r->fitted, r->mean,
+                               r->limits, err));
+    for (size_t i = 0; i < n; i++) {
+        r->fitted[i] = d->logs ? exp(r->fitted[i]) : r->fitted[i];
+        r->points[i] = (hd_ets_point){r->fitted[i], y[i] - r->fitted[i], NAN, NAN, NAN};
+    }
+    for (size_t j = 0; d->logs && j < d->horizon; j++)
+        r->mean[j] = exp(r->mean[j]);
+    for (size_t j = 0; d->logs && j < d->horizon * n_levels; j++)
+        r->limits[j] = (hd_limits){exp(r->limits[j].lower), exp(r->limits[j].upper)};
+    snprintf(r->name, sizeof r->name, d->calendar.is_ar1 ? "calendar, AR(1)" : "calendar");
+out:
+    hd_free(v);
+    return rc;
+}
+
 static hd_code smooth(const settings *d, const double *y, size_t n, const double *levels,
                       unsigned n_levels, result *r, hd_err *err)
 {
@@ -291,6 +335,13 @@ static hd_code put_forecast(hd_stat *s, const settings *d, const result *r, cons
     for (size_t j = 0; j < d->horizon; j++) {
         hd_stat_keep_row(s, first_row);
         hd_stat_put_count(s, j + 1);
+        if (d->kind == KIND_CALENDAR) {
+            char month[11];
+            hd_date_format(hd_date_month_start(d->calendar.calendar.first_month +
+                                               (int)(r->regression.n + j)),
+                           month);
+            hd_stat_put_text(s, month);
+        }
         hd_stat_put(s, r->mean[j]);
         for (unsigned k = 0; k < n_levels; k++) {
             hd_stat_put(s, r->limits[k * d->horizon + j].lower);
@@ -303,7 +354,7 @@ static hd_code put_forecast(hd_stat *s, const settings *d, const result *r, cons
     return HD_OK;
 }
 
-static hd_code put_fitted(hd_stat *s, const result *r, const size_t *rows, size_t n, hd_err *err)
+static hd_code put_fitted(hd_stat *s, const settings *d, const result *r, const size_t *rows, size_t n, hd_err *err)
 {
     const hd_ets_model *m = &r->fit.model;
     for (size_t i = 0; i < n; i++) {
@@ -311,9 +362,11 @@ static hd_code put_fitted(hd_stat *s, const result *r, const size_t *rows, size_
         hd_stat_keep_row(s, rows[i]);
         hd_stat_put(s, p->fitted);
         hd_stat_put(s, p->residual);
-        hd_stat_put(s, p->level);
-        hd_stat_put(s, m->trend == HD_NONE_COMPONENT ? (double)NAN : p->trend);
-        hd_stat_put(s, m->season == HD_NONE_COMPONENT ? (double)NAN : p->season);
+        if (d->kind != KIND_CALENDAR) {
+            hd_stat_put(s, p->level);
+            hd_stat_put(s, m->trend == HD_NONE_COMPONENT ? (double)NAN : p->trend);
+            hd_stat_put(s, m->season == HD_NONE_COMPONENT ? (double)NAN : p->season);
+        }
         hd_stat_put_text(s, r->name);
         HD_TRY(hd_stat_end_row(s, err));
     }
@@ -344,7 +397,35 @@ static hd_code put_model(hd_stat *s, const result *r, const measures *m, size_t 
     return hd_stat_end_row(s, err);
 }
 
-static hd_code one_series(hd_stat *s, const settings *d, const size_t *rows, size_t n, hd_err *err)
+/* One row a coefficient. */
+static hd_code put_coefficients(hd_stat *s, const settings *d, const result *r, const measures *m,
+                                size_t first_row, hd_err *err)
+{
+    const hd_regression *g = &r->regression;
+    double freedom = (double)(g->n - g->p);
+    for (size_t j = 0; j < g->p; j++) {
+        double t = g->estimate[j] / g->se[j];
+        hd_stat_keep_row(s, first_row);
+        hd_stat_put_text(s, hd_calendar_column_name(&d->calendar.calendar, j));
+        hd_stat_put(s, g->estimate[j]);
+        hd_stat_put(s, g->se[j]);
+        hd_stat_put(s, t);
+        hd_stat_put(s, hd_t_two_sided(t, freedom));
+        hd_stat_put_text(s, r->name);
+        hd_stat_put(s, d->calendar.is_ar1 ? g->rho : (double)NAN);
+        hd_stat_put(s, g->sigma2);
+        hd_stat_put(s, freedom);
+        hd_stat_put(s, g->log_likelihood);
+        hd_stat_put(s, g->aic);
+        hd_stat_put(s, g->aicc);
+        hd_stat_put(s, g->bic);
+        put_measures(s, m);
+        HD_TRY(hd_stat_end_row(s, err));
+    }
+    return HD_OK;
+}
+
+static hd_code one_series(hd_stat *s, settings *d, const size_t *rows, size_t n, hd_err *err)
 {
     hd_code rc = HD_OK;
     const double *levels;
@@ -367,12 +448,16 @@ static hd_code one_series(hd_stat *s, const settings *d, const size_t *rows, siz
     bool plain = d->kind == KIND_NAIVE || d->kind == KIND_SEASONAL_NAIVE;
     rc = plain                     ? naive(d, y, n, levels, n_levels, &r, err)
          : d->kind == KIND_AIRLINE ? airline(d, y, n, levels, n_levels, &r, err)
-                                   : smooth(d, y, n, levels, n_levels, &r, err);
+         : d->kind == KIND_CALENDAR
+             ? calendar(s, d, rows, y, n, levels, n_levels, &r, err)
+             : smooth(d, y, n, levels, n_levels, &r, err);
     if (rc != HD_OK)
         HD_GO(hd_context(err, "the series of row %zu", rows[0] + 1));
     measures m = measure(y, r.fitted, n, d->period);
-    HD_GO(d->output == 1   ? put_fitted(s, &r, rows, n, err)
-          : d->output == 2 ? put_model(s, &r, &m, rows[0], err)
+    HD_GO(d->output == 1   ? put_fitted(s, d, &r, rows, n, err)
+          : d->output == 2 ? d->kind == KIND_CALENDAR
+                                 ? put_coefficients(s, d, &r, &m, rows[0], err)
+                                 : put_model(s, &r, &m, rows[0], err)
                            : put_forecast(s, d, &r, &m, rows[0], n_levels, err));
 out:
     hd_free(y);
@@ -387,29 +472,41 @@ static hd_code run_forecast(hd_stat *s, hd_err *err)
         "fitted residual level trend season model",
         "model alpha beta gamma phi level trend theta seasonal_theta sigma2 log_likelihood aic "
         "aicc bic me mae rmse mape "
+        "mase",
+        "h month value lower@,upper@ model me mae rmse mape mase",
+        "fitted residual model",
+        "term estimate se t p model rho sigma2 df log_likelihood aic aicc bic me mae rmse mape "
         "mase"};
     hd_code rc = HD_OK;
     hd_stat_groups g = {0};
-    settings d;
+    settings d = {0};
     HD_GO(read_settings(s, &d, err));
     HD_GO(hd_stat_header(s, d.output == 1 ? HD_STAT_KEEP_ALL : HD_STAT_KEEP_GROUPS,
-                         results[d.output], err));
+                         results[d.output + (d.kind == KIND_CALENDAR ? 3 : 0)], err));
     HD_GO(hd_stat_group(s, &g, err));
     for (size_t i = 0; i < g.n; i++)
         HD_GO(one_series(s, &d, &g.rows[g.start[i]], g.start[i + 1] - g.start[i], err));
 out:
     hd_stat_groups_free(&g);
+    hd_stat_calendar_free(&d.calendar);
     return rc;
 }
 
 static const hd_stat_column columns[] = {{"value", true, "in the order of time, without gaps"},
+                                         {"date", false, "a day of the month, for calendar"},
                                          {0}};
 static const hd_stat_option options[] = {
     {"model", "NAME",
      "auto (default: ETS of least AICc), ses, holt, damped, holt-winters,\n"
-     "        holt-winters-multiplicative, airline (ARIMA (0,1,1)(0,1,1)), naive,\n"
-     "        seasonal-naive, or letters for error, trend, season: ANN, AAdN, MAM"},
-    {"log", NULL, "airline: model the logarithms"},
+     "        holt-winters-multiplicative, airline (ARIMA (0,1,1)(0,1,1)), calendar (regression\n"
+     "        of a month on its days), naive, seasonal-naive, or letters for error, trend,\n"
+     "        season: ANN, AAdN, MAM"},
+    {"log", NULL, "airline, calendar: model the logarithms"},
+    {"terms", "LIST",
+     "calendar: trend, month, length, weekdays, working-days, bank-holidays, easter;\n"
+     "        default trend,month,working-days,easter"},
+    {"errors", "NAME", "calendar: independent (default), or ar1"},
+    {"holidays", "FILE", "calendar: bank holidays, column date; default those of England"},
     {"theta", "T", "airline: given instead of fitted (R's sign)"},
     {"seasonal-theta", "T", "the same of the seasonal part"},
     {"period", "N", "values in a season: 12 (default), 4, 7, 52, 1"},
@@ -427,9 +524,10 @@ static const hd_stat_option options[] = {
 
 const hd_stat_method hd_stat_forecast[] = {
     {.name = "forecast",
-     .summary = "exponential smoothing or seasonal ARIMA with prediction intervals",
+     .summary = "exponential smoothing, seasonal ARIMA, calendar regression, with intervals",
      .output = "h, value, lower and upper per level, model, me, mae, rmse, mape, mase;\n"
-               "  or fitted, residual, level, trend, season; or the model's constants and criteria",
+               "  or fitted, residual, level, trend, season; or the model's constants and criteria;\n"
+               "  calendar: also month; or term, estimate, se, t, p, rho, sigma2, df and criteria",
      .example = "hdis stat forecast --in monthly.csv --group provider --horizon 6 --level 0.8,0.95",
      .default_group = "series",
      .input = HD_STAT_GROUPS,
