@@ -1,16 +1,17 @@
 /* certificate.h - proof that a release protects: witness tables that anyone can add up.
  *
- * A certificate holds the release as it is known (cells, bounds, rules), for each protected cell the
- * number of values promised, and whole-number tables that all satisfy it. Checking it needs nothing
- * but additions and comparisons and does not know how it was made. It is kept inside: witnesses are
- * not true tables, but a reader gains from seeing them. What goes out is its digest.
+ * A certificate holds the release as it is known (cells, bounds, sums), what is promised of each
+ * protected cell, and whole-number tables that all satisfy it. Checking it needs nothing but
+ * additions and comparisons and does not know how it was made. It is kept inside: witnesses are not
+ * true tables, but a reader gains from seeing them. What goes out is its digest.
  *
- * Text form, canonical (same content, same bytes), one record a line:
+ * Text, canonical (same content, same bytes), one record a line:
  *   hdis-certificate 1
  *   cells N
- *   cell LOW HIGH NEEDED PROVEN_LOW PROVEN_HIGH     N lines; "-" for no bound; NEEDED 0: nothing asked
- *   rule PARENT CHILD...                            as many as there are
- *   witness V0 V1 ...                               as many as there are
+ *   cell LOW HIGH                        N lines, "-" for no bound; when something is promised:
+ *   cell LOW HIGH VALUES FROM TO         at least VALUES different values, some <= FROM, some >= TO
+ *   rule PARENT CHILD...                 as many as there are
+ *   witness V0 V1 ...                    as many as there are
  *   end
  */
 #ifndef HD_DISCLOSURE_CERTIFICATE_H

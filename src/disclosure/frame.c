@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define NONE UINT32_MAX
-#define COEFFICIENT_LIMIT 256
+#define COEFFICIENT_LIMIT (1 << 20)
 
 /* An expression: constant + terms over cells, sorted by cell. */
 typedef struct expression {
@@ -398,6 +398,8 @@ static hd_code lay_out(hd_frame *f, const builder *b, hd_err *err)
         f->constant[r] = e->constant;
         for (size_t i = 0; i < e->n; i++) {
             uint32_t v = f->place[e->terms[i].index];
+            uint32_t size = (uint32_t)abs(e->terms[i].coefficient);
+            f->largest = size > f->largest ? size : f->largest;
             f->row_term[at++] = (hd_term){v, e->terms[i].coefficient};
             f->free_start[v + 2]++;
         }

@@ -20,6 +20,7 @@ enum { HD_FRAME_CONSTANT = 0, HD_FRAME_FREE = 1, HD_FRAME_ROW = 2 };
 typedef struct hd_frame {
     size_t n_cells, n_free, n_rows; /* rows of cells first, then equations left over */
     size_t n_cell_rows;
+    uint32_t largest;    /* coefficient, in size */
     uint8_t *kind;       /* n_cells: HD_FRAME_* */
     uint32_t *place;     /* n_cells: its number among the free cells or the rows */
     uint32_t *free_cell; /* n_free */
@@ -33,7 +34,7 @@ typedef struct hd_frame {
 
 /* is_open (n_cells, or NULL): cells to treat as unknown although their bounds leave one value,
  * because those bounds may be opened later. HD_INVALID when an equation of constants fails; HD_LIMIT
- * when coefficients pass 256 or the terms max_terms. */
+ * when coefficients pass 2^20 or the terms max_terms. */
 HD_MUST hd_code hd_frame_new(hd_frame *f, const hd_system *s, const bool *is_open,
                              size_t max_terms, hd_err *err);
 void hd_frame_free(hd_frame *f);

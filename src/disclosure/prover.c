@@ -9,6 +9,7 @@ enum {
     PROBE_VISITS = 96,    /* rules visited to see that a value is impossible */
     FIRST_STEPS = 40,     /* steps a cell of the system for the first table */
     FIRST_RESTARTS = 4,
+    LARGEST_COEFFICIENT = 256, /* times HD_MAX_VALUE stays below 2^63 */
 };
 
 hd_code hd_prover_init(hd_prover *p, hd_system *s, const bool *is_open, const bool *wanted,
@@ -136,6 +137,8 @@ hd_code hd_prover_begin(hd_prover *p, const int64_t *start, hd_err *err)
 {
     uint64_t steps = FIRST_STEPS * (uint64_t)p->s->n_cells + 2000;
     p->has_table = false;
+    if (p->frame.largest > LARGEST_COEFFICIENT)
+        return HD_OK;
     for (int i = 0; i < (start ? 1 : FIRST_RESTARTS) && !p->has_table; i++) {
         HD_TRY(hd_search_begin(&p->search, start, err));
         HD_TRY(hd_search_repair(&p->search, steps, &p->has_table, err));
