@@ -294,8 +294,10 @@ static void show(hd_stat *s, size_t from, size_t to)
     s->n_shown = to - from;
 }
 
-static hd_code read_all(hd_stat *s, hd_err *err)
+hd_code hd_stat_all(hd_stat *s, hd_err *err)
 {
+    if (s->view) /* --settings: everything is there */
+        return HD_OK;
     for (bool more = true; more;)
         HD_TRY(hd_stat_read_more(s, 0, &more, err));
     show(s, 0, s->batch.n_rows);
@@ -451,7 +453,7 @@ static hd_code run_input(hd_stat *s, hd_err *err)
         return run_once(s, err);
     if (sorted || (s->method->input == HD_STAT_ROWS && !hd_stat_text(s, "group")))
         return run_pieces(s, sorted, err);
-    HD_TRY(read_all(s, err));
+    HD_TRY(hd_stat_all(s, err));
     return run_once(s, err);
 }
 
@@ -476,7 +478,7 @@ static hd_code run_settings(hd_stat *s, const char *path, hd_err *err)
     uint8_t *used = NULL;
     HD_TRY(hd_csv_read_file(&table, path, 1 << 26, err));
     HD_GO(check_settings(s, &table, err));
-    HD_GO(read_all(s, err));
+    HD_GO(hd_stat_all(s, err));
     view = hd_calloc(s->batch.n_rows + 1, sizeof *view);
     used = hd_calloc(s->batch.n_rows + 1, 1);
     if (!view || !used)

@@ -58,6 +58,8 @@ extern const hd_stat_method hd_stat_basic[], hd_stat_standard[], hd_stat_funnel[
 /* HD_STAT_STREAM: forget the rows that are there and read some more, whole rows in the order of the
  * input; *more is false at the end. */
 HD_MUST hd_code hd_stat_next(hd_stat *s, bool *more, hd_err *err);
+/* HD_STAT_STREAM: instead, read everything. */
+HD_MUST hd_code hd_stat_all(hd_stat *s, hd_err *err);
 size_t hd_stat_n_rows(const hd_stat *s);
 size_t hd_stat_n_columns(const hd_stat *s);
 /* Position of a column by its role (a name in the method's table), or -1. */

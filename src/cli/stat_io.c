@@ -89,9 +89,8 @@ hd_code hd_stat_at(hd_stat *s, size_t row, hd_err *err)
 hd_code hd_stat_number(hd_stat *s, size_t row, int column, double *out, hd_err *err)
 {
     *out = NAN;
-    if (hd_stat_blank(s, row, column))
-        return HD_OK;
-    if (!hd_stat_parse(hd_stat_cell(s, row, column), out))
+    const char *text = column < 0 ? "" : hd_stat_cell(s, row, column);
+    if (*text && !hd_stat_parse(text, out))
         return hd_stat_refuse(s, row, column, err, "is not a number");
     return HD_OK;
 }

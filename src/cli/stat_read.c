@@ -6,6 +6,9 @@
  * this is where a reader of single characters ends it too, so the row that is refused does not
  * depend on how the text was shared out. */
 #include <errno.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 #include <string.h>
 #include <unistd.h>
 
@@ -111,11 +114,57 @@ static fault cut_quoted(char *p, const char *end, char **stop)
     return *q == ',' || *q == '\n' ? FAULT_NONE : *q == '\0' ? FAULT_ZERO : FAULT_QUOTE;
 }
 
-static fault cut_plain(char *p, char **stop)
+/* Where the special bytes of the 64 bytes from base are; none of them is before a byte that was
+ * asked for later. */
+typedef struct marks {
+    char *base;
+    uint64_t bits;
+} marks;
+
+#ifdef __SSE2__
+static uint64_t special_bits(const char *p)
+{
+    const __m128i of[] = {_mm_set1_epi8(','), _mm_set1_epi8('\n'), _mm_set1_epi8('"'),
+                          _mm_set1_epi8('\r'), _mm_setzero_si128()};
+    uint64_t bits = 0;
+    for (int i = 0; i < 4; i++) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(p + 16 * i)), hit = _mm_setzero_si128();
+        for (size_t k = 0; k < sizeof of / sizeof *of; k++)
+            hit = _mm_or_si128(hit, _mm_cmpeq_epi8(v, of[k]));
+        bits |= (uint64_t)(unsigned)_mm_movemask_epi8(hit) << (16 * i);
+    }
+    return bits;
+}
+#endif
+
+/* The first special byte from p on; the slice ends with one. */
+static char *next_special(marks *m, char *p, const char *end)
+{
+#ifdef __SSE2__
+    for (;;) {
+        if (p - m->base >= 64 || !m->base) {
+            if (end - p < 64)
+                break;
+            *m = (marks){p, special_bits(p)};
+        }
+        uint64_t bits = m->bits & UINT64_MAX << (p - m->base);
+        if (bits)
+            return m->base + __builtin_ctzll(bits);
+        p = m->base + 64;
+    }
+#else
+    (void)m;
+    (void)end;
+#endif
+    while (!is_special[(unsigned char)*p])
+        p++;
+    return p;
+}
+
+static fault cut_plain(marks *m, char *p, const char *end, char **stop)
 {
     for (;; p++) {
-        while (!is_special[(unsigned char)*p])
-            p++;
+        p = next_special(m, p, end);
         if (*p == ',' || *p == '\n')
             break;
         if (*p == '"' || *p == '\0')
@@ -129,11 +178,11 @@ static fault cut_plain(char *p, char **stop)
     return FAULT_NONE;
 }
 
-static fault cut_row(slice *t, char **at, const char *end)
+static fault cut_row(slice *t, marks *m, char **at, const char *end)
 {
     char *row = *at, *p = row, *stop;
     for (t->fields = 1;; t->fields++) {
-        fault f = *p == '"' ? cut_quoted(p, end, &stop) : cut_plain(p, &stop);
+        fault f = *p == '"' ? cut_quoted(p, end, &stop) : cut_plain(m, p, end, &stop);
         if (f != FAULT_NONE)
             return f;
         char separator = *stop;
@@ -163,13 +212,14 @@ static hd_code cut_slice(void *context, size_t which, hd_err *err)
     slice *t = (slice *)context + which;
     char *p = t->text + t->from;
     const char *end = t->text + t->to;
+    marks m = {0};
     while (p < end && t->fault == FAULT_NONE) {
         if (t->n_columns != 1 && *p == '\n')
             p++;
         else if (t->n_columns != 1 && p[0] == '\r' && p[1] == '\n')
             p += 2;
         else
-            t->fault = cut_row(t, &p, end);
+            t->fault = cut_row(t, &m, &p, end);
     }
     return t->fault == FAULT_NONE ? HD_OK : hd_fail(err, HD_FORMAT, "a row is wrong");
 }

@@ -1,6 +1,7 @@
-/* glm.c - see glm.h. Normal equations are gathered over blocks of rows, the blocks in fixed order,
- * and solved by Cholesky on columns scaled to unit diagonal; a column whose pivot vanishes is
- * determined by those before it and is left out. */
+/* glm.c - see glm.h. Normal equations are gathered by glm_rows.c and solved by Cholesky on columns
+ * scaled to unit diagonal; a column whose pivot vanishes is determined by those before it and is
+ * left out. Long tables are first fitted on a thirteenth of it, which saves most of the steps
+ * over all of them. */
 #include "statistics/glm.h"
 
 #define MATHLIB_STANDALONE 1
@@ -11,130 +12,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/par.h"
+#include "statistics/glm_rows.h"
 
-enum { BLOCK = 1 << 15, MAX_ITERATIONS = 50, MAX_COLUMNS = 4096, LANES = 4 };
-
-/* Rows of X'WX are padded to whole lanes, so that the compiler makes vector code of the sum. */
-static size_t padded(size_t p)
-{
-    return (p + LANES - 1) / LANES * LANES;
-}
-
-typedef struct solver {
-    const hd_glm_data *d;
-    hd_family family;
-    double theta;
-    const double *beta; /* NULL in the first step: start from the outcomes */
-    double *sums; /* blocks * (p * padded(p) + p + 3): X'WX upper, X'Wz, deviance, separated, chi-square */
-    size_t stride, n_blocks;
-} solver;
-
-static double inverse_link(hd_family family, double eta)
-{
-    if (family != HD_BINOMIAL)
-        return exp(fmin(eta, 700));
-    /* R's bounds: a probability never leaves the open interval. */
-    double e = exp(-fabs(eta));
-    double p = eta >= 0 ? 1 / (1 + e) : e / (1 + e);
-    return fmin(fmax(p, 0x1p-52), 1 - 0x1p-52);
-}
-
-static double y_log_y(double y, double mu)
-{
-    return y > 0 ? y * log(y / mu) : 0;
-}
-
-/* Contribution of a row to the deviance; y and mu are a share of n trials for the binomial. */
-static double unit_deviance(hd_family family, double y, double mu, double n, double theta)
-{
-    if (family == HD_BINOMIAL)
-        return 2 * n * (y_log_y(y, mu) + y_log_y(1 - y, 1 - mu));
-    if (family == HD_POISSON)
-        return 2 * (y_log_y(y, mu) - (y - mu));
-    return 2 * (y_log_y(y, mu) - (y + theta) * log((y + theta) / (mu + theta)));
-}
-
-static double row_eta(const double *x, const double *beta, size_t p)
-{
-    double eta = 0;
-    for (size_t j = 0; j < p; j++)
-        eta += x[j] * beta[j];
-    return eta;
-}
-
-static hd_code gather_block(void *context, size_t block, hd_err *err)
-{
-    (void)err;
-    const solver *s = context;
-    const hd_glm_data *d = s->d;
-    size_t p = d->p, from = block * BLOCK, to = from + BLOCK < d->n ? from + BLOCK : d->n;
-    size_t width = padded(p);
-    double *a = s->sums + block * s->stride, *b = a + p * width, *tail = b + p;
-    double xr[MAX_COLUMNS];
-    memset(xr, 0, width * sizeof *xr);
-    memset(a, 0, s->stride * sizeof *a);
-    for (size_t i = from; i < to; i++) {
-        const double *x = d->x + i * p;
-        double prior = d->weights ? d->weights[i] : 1, n = d->trials ? d->trials[i] : 1;
-        if (prior <= 0 || n <= 0)
-            continue;
-        double off = d->offset ? d->offset[i] : 0, mu, eta, y = d->y[i];
-        bool binomial = s->family == HD_BINOMIAL;
-        if (binomial)
-            y /= n;
-        if (s->beta) {
-            eta = row_eta(x, s->beta, p) + off;
-            mu = inverse_link(s->family, eta);
-        } else {
-            mu = binomial                  ? (n * y + 0.5) / (n + 1)
-                 : s->family == HD_POISSON ? y + 0.1
-                                           : y + (y <= 0) / 6.0;
-            eta = binomial ? log(mu / (1 - mu)) : log(mu);
-        }
-        double slope = binomial ? mu * (1 - mu) : mu; /* d mu / d eta */
-        double variance = binomial                  ? mu * (1 - mu)
-                          : s->family == HD_POISSON ? mu
-                                                    : mu + mu * mu / s->theta;
-        double w = prior * (binomial ? n : 1) * slope * slope / variance;
-        double z = eta - off + (y - mu) / slope;
-        tail[0] += prior * unit_deviance(s->family, y, mu, n, s->theta);
-        tail[1] += binomial && (mu < 1e-14 || mu > 1 - 1e-14);
-        tail[2] += prior * (binomial ? n : 1) * (y - mu) * (y - mu) / variance;
-        memcpy(xr, x, p * sizeof *xr);
-        for (size_t j = 0; j < p; j++) {
-            double wx = w * xr[j], *row = a + j * width;
-            if (wx == 0)
-                continue;
-            for (size_t k = j / LANES * LANES; k < width; k += LANES)
-                for (size_t lane = 0; lane < LANES; lane++)
-                    row[k + lane] += wx * xr[k + lane];
-            b[j] += wx * z;
-        }
-    }
-    return HD_OK;
-}
-
-/* Sum of the blocks into a (p * p), b (p) and tail (3). */
-static hd_code gather(solver *s, double *a, double *b, double *tail, hd_err *err)
-{
-    size_t p = s->d->p, width = padded(p);
-    HD_TRY(hd_par_run(s->n_blocks, gather_block, s, err));
-    memset(a, 0, p * p * sizeof *a);
-    memset(b, 0, p * sizeof *b);
-    memset(tail, 0, 3 * sizeof *tail);
-    for (size_t k = 0; k < s->n_blocks; k++) {
-        const double *from = s->sums + k * s->stride;
-        for (size_t i = 0; i < p; i++)
-            for (size_t j = i; j < p; j++)
-                a[i * p + j] += from[i * width + j];
-        for (size_t i = 0; i < p; i++)
-            b[i] += from[p * width + i];
-        for (size_t i = 0; i < 3; i++)
-            tail[i] += from[p * width + p + i];
-    }
-    return HD_OK;
-}
+enum { MAX_ITERATIONS = 50, MAX_COLUMNS = 4096, LONG_TABLE = 200000, STEP = 13, COUNTS = 4096 };
 
 /* Columns that those before them determine, found by elimination on the matrix scaled to unit
  * diagonal. */
@@ -182,55 +62,129 @@ static hd_code solve(const double *a, const double *b, size_t p, const bool *kee
     return HD_OK;
 }
 
-static double log_likelihood(const hd_glm_data *d, hd_family family, const double *beta,
-                             double theta)
+/* --- Sums over the fitted rows ---------------------------------------------------------------- */
+
+typedef struct outcome {
+    const hd_glm_state *s;
+    double base;  /* part of the negative binomial that no row changes */
+    double *mean; /* of every row, or NULL */
+} outcome;
+
+static double row_likelihood(const outcome *o, const hd_glm_row *r)
 {
-    double sum = 0;
-    for (size_t i = 0; i < d->n; i++) {
-        double prior = d->weights ? d->weights[i] : 1, n = d->trials ? d->trials[i] : 1;
-        if (prior <= 0 || n <= 0)
-            continue;
-        double eta = row_eta(d->x + i * d->p, beta, d->p) + (d->offset ? d->offset[i] : 0);
-        double mu = inverse_link(family, eta), y = d->y[i];
-        if (family == HD_BINOMIAL)
-            sum += prior * (y * log(mu) + (n - y) * log1p(-mu) + (n > 1 ? lchoose(n, y) : 0));
-        else if (family == HD_POISSON)
-            sum += prior * (y * log(mu) - mu - lgamma(y + 1));
-        else
-            sum += prior * (lgamma(theta + y) - lgamma(theta) - lgamma(y + 1) + theta * log(theta) +
-                            y * log(mu) - (theta + y) * log(theta + mu));
+    double mu = r->mu, y = r->y, theta = o->s->theta;
+    if (o->s->family == HD_BINOMIAL) {
+        double n = r->trials, events = y * n;
+        return (events > 0 ? events * log(mu) : 0) + (events < n ? (n - events) * log1p(-mu) : 0) +
+               (n > 1 ? lchoose(n, events) : 0);
     }
-    return sum;
+    if (o->s->family == HD_POISSON)
+        return (y > 0 ? y * log(mu) : 0) - mu - lgammafn(y + 1);
+    return lgammafn(theta + y) - lgammafn(y + 1) + o->base + (y > 0 ? y * log(mu) : 0) -
+           (theta + y) * log(theta + mu);
 }
 
-/* Newton steps on the score of theta (as MASS does), from the moment estimate. */
-static double fit_theta(const hd_glm_data *d, const double *beta, double theta)
+static void add_outcome(const void *context, const hd_glm_row *r, double sums[2])
 {
+    const outcome *o = context;
+    sums[0] += r->prior * row_likelihood(o, r);
+    if (o->mean)
+        o->mean[r->at] = r->mu;
+}
+
+/* digamma and trigamma of theta + y, at hand for small counts. */
+typedef struct scores {
+    double theta, d0, t0;
+    const double *digammas, *trigammas;
+} scores;
+
+static void add_score(const void *context, const hd_glm_row *r, double sums[2])
+{
+    const scores *c = context;
+    double theta = c->theta, y = r->y, mu = r->mu, d, t;
+    if (y < COUNTS && y == floor(y)) {
+        d = c->digammas[(size_t)y];
+        t = c->trigammas[(size_t)y];
+    } else {
+        d = digamma(theta + y) - c->d0;
+        t = trigamma(theta + y) - c->t0;
+    }
+    sums[0] += r->prior * (d + log(theta / (theta + mu)) + 1 - (y + theta) / (mu + theta));
+    sums[1] += r->prior *
+               (-t - 1 / theta + 2 / (mu + theta) - (y + theta) / ((mu + theta) * (mu + theta)));
+}
+
+/* Newton steps on the score of theta (as MASS does), from the value that it has. */
+static hd_code fit_theta(const hd_glm_state *s, double *theta, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    double *table = hd_calloc(2 * COUNTS, sizeof *table);
+    if (!table)
+        return hd_fail_nomem(err);
     for (int step = 0; step < 50; step++) {
-        double score = 0, information = 0;
-        for (size_t i = 0; i < d->n; i++) {
-            double w = d->weights ? d->weights[i] : 1;
-            if (w <= 0)
-                continue;
-            double eta = row_eta(d->x + i * d->p, beta, d->p) + (d->offset ? d->offset[i] : 0);
-            double mu = inverse_link(HD_NEGATIVE_BINOMIAL, eta), y = d->y[i];
-            score += w * (digamma(theta + y) - digamma(theta) + log(theta) + 1 - log(theta + mu) -
-                          (y + theta) / (mu + theta));
-            information += w * (-trigamma(theta + y) + trigamma(theta) - 1 / theta +
-                                2 / (mu + theta) - (y + theta) / ((mu + theta) * (mu + theta)));
+        double sums[2];
+        scores c = {*theta, digamma(*theta), trigamma(*theta), table, table + COUNTS};
+        /* The recurrences lose nothing: differences from the value at theta are what is wanted. */
+        for (size_t k = 1; k < COUNTS; k++) {
+            double at = *theta + (double)k - 1;
+            table[k] = table[k - 1] + 1 / at;
+            table[COUNTS + k] = table[COUNTS + k - 1] - 1 / (at * at);
         }
-        double next = theta + score / information;
-        if (!(next > theta / 10))
-            next = theta / 10;
-        if (next > 1e7)
-            return 1e7; /* no over-dispersion: as good as Poisson */
-        double change = fabs(next - theta);
-        theta = next;
-        if (change < 1e-10 * theta)
+        HD_GO(hd_glm_visit_rows(s, add_score, &c, sums, err));
+        double next = *theta + sums[0] / sums[1];
+        if (!(next > *theta / 10))
+            next = *theta / 10;
+        if (next > 1e7) {
+            *theta = 1e7; /* no over-dispersion: as good as Poisson */
+            break;
+        }
+        double change = fabs(next - *theta);
+        *theta = next;
+        if (change < 1e-10 * next)
             break;
     }
-    return theta;
+out:
+    hd_free(table);
+    return rc;
 }
+
+static void add_outcomes(const void *context, const hd_glm_row *r, double sums[2])
+{
+    bool binomial = *(const hd_family *)context == HD_BINOMIAL;
+    double cases = binomial ? r->prior * r->trials : r->prior;
+    sums[0] += cases * r->y;
+    sums[1] += cases;
+}
+
+typedef struct null_model {
+    const hd_glm_state *s;
+    double mu;
+} null_model;
+
+static void add_null_deviance(const void *context, const hd_glm_row *r, double sums[2])
+{
+    const null_model *m = context;
+    sums[0] += r->prior * hd_glm_unit_deviance(m->s->family, r->y, m->mu, r->trials, m->s->theta);
+}
+
+static void add_mean(const void *context, const hd_glm_row *r, double sums[2])
+{
+    (void)sums;
+    double *const *mean = context;
+    (*mean)[r->at] = r->mu;
+}
+
+hd_code hd_glm_fitted(const hd_glm_data *d, hd_family family, const hd_glm_fit *fit, double *mean,
+                      hd_err *err)
+{
+    double sums[2];
+    const hd_glm_state s = {d, family, fit->theta, fit->beta, 1};
+    for (size_t i = 0; i < d->n; i++)
+        mean[i] = NAN;
+    return hd_glm_visit_rows(&s, add_mean, &mean, sums, err);
+}
+
+/* --- Fitting ---------------------------------------------------------------------------------- */
 
 static hd_code check(const hd_glm_data *d, hd_family family, double *rows, hd_err *err)
 {
@@ -247,38 +201,57 @@ static hd_code check(const hd_glm_data *d, hd_family family, double *rows, hd_er
     }
     if (*rows <= 0)
         return hd_fail(err, HD_INVALID, "there are no rows to fit");
+    if (d->rows > 0)
+        *rows = d->rows;
     if (d->p == 0 || d->p > MAX_COLUMNS)
         return hd_fail(err, HD_LIMIT, "a model needs 1 to 4096 columns");
     return HD_OK;
 }
 
-/* Iterate to convergence for a fixed theta. beta holds the start when warm, and the result. */
-static hd_code iterate(solver *s, double *beta, bool warm, double *work, hd_glm_fit *out,
+/* By how much the step from `from` to `to` lowers the deviance, to second order. */
+static double decrement(const double *a, const double *from, const double *to, size_t p)
+{
+    double sum = 0;
+    for (size_t i = 0; i < p; i++) {
+        double di = to[i] - from[i];
+        for (size_t j = i + 1; j < p; j++)
+            sum += 2 * di * a[i * p + j] * (to[j] - from[j]);
+        sum += di * a[i * p + i] * di;
+    }
+    return sum;
+}
+
+/* Iterate to convergence for a fixed theta. beta holds the start when warm, and the result. Errors
+ * are squared from step to step, so after one that lowers the deviance by a billionth little is
+ * left to gain: one more pass gives the errors and the deviance there, and what it gains is taken
+ * too. */
+static hd_code iterate(hd_glm_state *s, double *beta, bool warm, double *work, hd_glm_fit *out,
                        hd_err *err)
 {
     size_t p = s->d->p;
-    double *a = work, *b = a + p * p, *scratch = b + p, tail[3], last = NAN;
+    hd_glm_sums sums = {.a = work, .b = work + p * p};
+    double *scratch = sums.b + p, *next = scratch + p * p;
     hd_code rc = HD_OK;
     bool *keep = hd_calloc(p, sizeof *keep);
     if (!keep)
         return hd_fail_nomem(err);
     s->beta = warm ? beta : NULL;
     out->converged = false;
-    for (out->iterations = 0; out->iterations <= MAX_ITERATIONS; out->iterations++) {
-        HD_GO(gather(s, a, b, tail, err));
-        out->deviance = tail[0];
-        out->separated = tail[1] > 0;
-        out->dispersion = tail[2];
-        bool stop = s->beta && fabs(tail[0] - last) < 1e-10 * (fabs(tail[0]) + 0.1);
-        last = s->beta ? tail[0] : (double)NAN;
+    for (out->iterations = 0; out->iterations < MAX_ITERATIONS; out->iterations++) {
+        HD_GO(hd_glm_normal(s, &sums, err));
+        out->deviance = sums.deviance;
+        out->separated = sums.separated > 0;
+        out->dispersion = sums.chi_square;
         if (out->iterations == 0)
-            find_aliased(a, p, scratch, keep);
-        HD_GO(solve(a, b, p, keep, scratch, stop ? scratch + p * p : beta, out->covariance, err));
+            find_aliased(sums.a, p, scratch, keep);
+        HD_GO(solve(sums.a, sums.b, p, keep, scratch, next, out->covariance, err));
+        bool last = out->converged;
+        out->converged =
+            s->beta && decrement(sums.a, beta, next, p) < 1e-9 * (fabs(sums.deviance) + 0.1);
+        memcpy(beta, next, p * sizeof *beta);
         s->beta = beta;
-        if (stop) {
-            out->converged = true;
+        if (last)
             break;
-        }
     }
     out->aliased = 0;
     for (size_t i = 0; i < p; i++) {
@@ -290,36 +263,58 @@ out:
     return rc;
 }
 
-static hd_code fit_null(const hd_glm_data *d, hd_family family, double theta, double *deviance,
-                        hd_err *err)
+/* Coefficients of a sample of a long table; *warm: they are a start worth having. */
+static hd_code fit_sample(hd_glm_state *s, double *work, hd_glm_fit *out, bool *warm, hd_err *err)
+{
+    *warm = false;
+    if (s->d->n < LONG_TABLE || s->d->n / STEP < 50 * s->d->p)
+        return HD_OK;
+    s->step = STEP;
+    hd_code rc = iterate(s, out->beta, false, work, out, err);
+    s->step = 1;
+    *warm = rc == HD_OK && out->converged && !out->separated && out->aliased == 0;
+    return rc == HD_INVALID ? HD_OK : rc;
+}
+
+/* The deviance of the model without terms: with an offset a fit of its own, else all have one mean.
+ */
+static hd_code fit_null(const hd_glm_state *s, double *deviance, hd_err *err)
 {
     hd_code rc = HD_OK;
     hd_glm_fit fit = {.p = 1};
-    double beta = 0, covariance = 0, se = 0, work[4] = {0};
-    hd_glm_data only = *d;
-    solver s = {.d = &only, .family = family, .theta = theta, .stride = padded(1) + 1 + 3};
-    double *ones = hd_calloc(d->n, sizeof *ones);
-    s.n_blocks = (d->n + BLOCK - 1) / BLOCK;
-    s.sums = hd_calloc(s.n_blocks * s.stride, sizeof *s.sums);
-    if (!ones || !s.sums)
-        HD_GO(hd_fail_nomem(err));
-    for (size_t i = 0; i < d->n; i++)
+    double beta = 0, covariance = 0, se = 0, work[5] = {0}, sums[2], *ones = NULL;
+    hd_glm_data only = *s->d;
+    hd_glm_state null = {&only, s->family, s->theta, NULL, 1};
+    null_model m = {s, 0};
+    if (!only.offset) {
+        HD_TRY(hd_glm_visit_rows(s, add_outcomes, &s->family, sums, err));
+        m.mu = sums[0] / sums[1];
+        HD_TRY(hd_glm_visit_rows(s, add_null_deviance, &m, sums, err));
+        *deviance = sums[0];
+        return HD_OK;
+    }
+    size_t room = hd_glm_room(only.n, 1);
+    ones = hd_calloc(room, sizeof *ones);
+    if (!ones)
+        return hd_fail_nomem(err);
+    for (size_t i = 0; i < room; i++)
         ones[i] = 1;
     only.x = ones;
-    only.p = 1;
+    only.x_columns = NULL;
+    only.p = only.n_x = 1;
+    only.n_levels = 0;
     fit.covariance = &covariance;
     fit.se = &se;
-    HD_GO(iterate(&s, &beta, false, work, &fit, err));
+    HD_GO(iterate(&null, &beta, false, work, &fit, err));
     *deviance = fit.deviance;
 out:
     hd_free(ones);
-    hd_free(s.sums);
     return rc;
 }
 
 static hd_code allocate(hd_glm_fit *out, size_t p, hd_err *err)
 {
-    *out = (hd_glm_fit){.p = p, .theta = NAN};
+    *out = (hd_glm_fit){.p = p, .theta = NAN, .c_statistic = NAN};
     out->beta = hd_calloc(p, sizeof *out->beta);
     out->se = hd_calloc(p, sizeof *out->se);
     out->covariance = hd_calloc(p * p, sizeof *out->covariance);
@@ -327,49 +322,78 @@ static hd_code allocate(hd_glm_fit *out, size_t p, hd_err *err)
 }
 
 /* Negative binomial: coefficients and theta in turn until neither moves. */
-static hd_code alternate(solver *s, double *work, hd_glm_fit *out, hd_err *err)
+static hd_code alternate(hd_glm_state *s, double *work, hd_glm_fit *out, hd_err *err)
 {
     HD_TRY(iterate(s, out->beta, true, work, out, err));
     for (int round = 0; round < 50; round++) {
-        double theta = fit_theta(s->d, out->beta, s->theta), before = s->theta;
-        s->theta = theta;
+        double before = s->theta;
+        HD_TRY(fit_theta(s, &s->theta, err));
         HD_TRY(iterate(s, out->beta, true, work, out, err));
-        if (fabs(theta - before) < 1e-9 * theta)
+        if (fabs(s->theta - before) < 1e-9 * s->theta)
             break;
     }
     return HD_OK;
 }
 
+/* Likelihood and, for the binomial, the c-statistic, at the coefficients. */
+static hd_code look_back(const hd_glm_state *s, hd_glm_fit *fit, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    const hd_glm_data *d = s->d;
+    double sums[2], theta = s->theta, *events = NULL, *trials = NULL;
+    outcome o = {.s = s};
+    if (s->family == HD_NEGATIVE_BINOMIAL)
+        o.base = theta * log(theta) - lgammafn(theta);
+    if (s->family == HD_BINOMIAL) {
+        o.mean = hd_calloc(d->n + 1, sizeof *o.mean);
+        events = hd_calloc(d->n + 1, sizeof *events);
+        trials = hd_calloc(d->n + 1, sizeof *trials);
+        if (!o.mean || !events || !trials)
+            HD_GO(hd_fail_nomem(err));
+    }
+    HD_GO(hd_glm_visit_rows(s, add_outcome, &o, sums, err));
+    fit->log_likelihood = sums[0];
+    for (size_t i = 0; i < d->n && o.mean; i++) { /* rows without a weight add nothing */
+        double weight = d->weights ? d->weights[i] : 1;
+        trials[i] = (d->trials ? d->trials[i] : 1) * weight;
+        events[i] = trials[i] > 0 ? d->y[i] * weight : 0;
+    }
+    if (o.mean)
+        HD_GO(hd_c_statistic(o.mean, events, trials, d->n, &fit->c_statistic, err));
+out:
+    hd_free(o.mean);
+    hd_free(events);
+    hd_free(trials);
+    return rc;
+}
+
 hd_code hd_glm(const hd_glm_data *d, hd_family family, hd_glm_fit *out, hd_err *err)
 {
     hd_code rc = HD_OK;
+    bool warm, negative = family == HD_NEGATIVE_BINOMIAL;
     double rows, *work = NULL;
-    solver s = {.d = d, .family = family, .theta = 1};
+    hd_glm_state s = {d, negative ? HD_POISSON : family, 1, NULL, 1};
     *out = (hd_glm_fit){0};
     HD_TRY(check(d, family, &rows, err));
     size_t p = d->p;
-    s.stride = p * padded(p) + p + 3;
-    s.n_blocks = (d->n + BLOCK - 1) / BLOCK;
-    s.sums = hd_calloc(s.n_blocks * s.stride, sizeof *s.sums);
     work = hd_calloc(2 * p * p + 2 * p, sizeof *work);
     HD_GO(allocate(out, p, err));
-    if (!s.sums || !work)
+    if (!work)
         HD_GO(hd_fail_nomem(err));
-    s.family = family == HD_NEGATIVE_BINOMIAL ? HD_POISSON : family;
-    HD_GO(iterate(&s, out->beta, false, work, out, err));
-    if (family == HD_NEGATIVE_BINOMIAL) {
+    HD_GO(fit_sample(&s, work, out, &warm, err));
+    HD_GO(iterate(&s, out->beta, warm, work, out, err));
+    if (negative) {
         s.family = family;
         HD_GO(alternate(&s, work, out, err));
         out->theta = s.theta;
     }
     out->rows = rows;
-    out->dispersion /= rows - (double)(p - out->aliased);
-    out->log_likelihood = log_likelihood(d, family, out->beta, s.theta);
-    out->aic = -2 * out->log_likelihood +
-               2 * (double)(p - out->aliased + (family == HD_NEGATIVE_BINOMIAL));
-    HD_GO(fit_null(d, family, s.theta, &out->null_deviance, err));
+    double freedom = (double)(p - out->aliased);
+    out->dispersion = rows > freedom ? out->dispersion / (rows - freedom) : (double)NAN;
+    HD_GO(look_back(&s, out, err));
+    out->aic = -2 * out->log_likelihood + 2 * (freedom + negative);
+    HD_GO(fit_null(&s, &out->null_deviance, err));
 out:
-    hd_free(s.sums);
     hd_free(work);
     if (rc != HD_OK)
         hd_glm_free(out);
@@ -384,43 +408,62 @@ void hd_glm_free(hd_glm_fit *fit)
     *fit = (hd_glm_fit){0};
 }
 
-double hd_glm_mean(const hd_glm_fit *fit, hd_family family, const double *row, double offset)
-{
-    return inverse_link(family, row_eta(row, fit->beta, fit->p) + offset);
-}
+/* --- The c-statistic -------------------------------------------------------------------------- */
 
 typedef struct scored {
-    double probability, events, others;
+    uint64_t key; /* bits of the probability: in the order of positive numbers */
+    double events, others;
 } scored;
 
-static int by_probability(const void *a, const void *b)
+/* Sort by key, eleven bits at a time, the lowest first; spare has room for all. */
+static void sort_by_key(scored *v, scored *spare, size_t n)
 {
-    double x = ((const scored *)a)->probability, y = ((const scored *)b)->probability;
-    return (x > y) - (x < y);
+    enum { BITS = 11, BINS = 1 << BITS };
+    for (unsigned shift = 0; shift < 64; shift += BITS) {
+        size_t at[BINS] = {0}, sum = 0;
+        for (size_t i = 0; i < n; i++)
+            at[v[i].key >> shift & (BINS - 1)]++;
+        if (at[v[0].key >> shift & (BINS - 1)] == n)
+            continue; /* all have the same digit */
+        for (size_t b = 0; b < BINS; b++) {
+            size_t here = at[b];
+            at[b] = sum;
+            sum += here;
+        }
+        for (size_t i = 0; i < n; i++)
+            spare[at[v[i].key >> shift & (BINS - 1)]++] = v[i];
+        memcpy(v, spare, n * sizeof *v);
+    }
 }
 
 hd_code hd_c_statistic(const double *probability, const double *events, const double *trials,
                        size_t n, double *out, hd_err *err)
 {
-    scored *v = hd_calloc(n + 1, sizeof *v);
-    if (!v)
-        return hd_fail_nomem(err);
-    for (size_t i = 0; i < n; i++)
-        v[i] = (scored){probability[i], events[i], (trials ? trials[i] : 1) - events[i]};
-    qsort(v, n, sizeof *v, by_probability);
     double below = 0, won = 0, all = 0;
+    hd_code rc = HD_OK;
+    scored *v = hd_calloc(n + 1, sizeof *v), *spare = hd_calloc(n + 1, sizeof *spare);
+    if (!v || !spare)
+        HD_GO(hd_fail_nomem(err));
+    for (size_t i = 0; i < n; i++) {
+        double p = fabs(probability[i]); /* no negative zero */
+        v[i] = (scored){0, events[i], (trials ? trials[i] : 1) - events[i]};
+        memcpy(&v[i].key, &p, sizeof v[i].key);
+    }
+    sort_by_key(v, spare, n);
     for (size_t i = 0; i < n;) {
-        double here = 0, dead = 0;
-        double p = v[i].probability;
-        for (; i < n && v[i].probability == p; i++) {
-            here += v[i].others;
+        double others = 0, dead = 0;
+        uint64_t key = v[i].key;
+        for (; i < n && v[i].key == key; i++) {
+            others += v[i].others;
             dead += v[i].events;
         }
-        won += dead * (below + here / 2);
-        below += here;
+        won += dead * (below + others / 2);
+        below += others;
         all += dead;
     }
-    hd_free(v);
     *out = all > 0 && below > 0 ? won / all / below : (double)NAN;
-    return HD_OK;
+out:
+    hd_free(v);
+    hd_free(spare);
+    return rc;
 }

@@ -143,8 +143,9 @@ static void number_columns(coding *k, unsigned n, const double *spells, size_t *
 
 typedef struct patterns {
     size_t n, p;
-    uint32_t *at; /* cell of each */
-    double *x, *events, *trials, *risk;
+    uint32_t *at;     /* cell of each */
+    uint32_t *levels; /* n * HD_COVARIATES columns */
+    double *ones, *events, *trials, *risk;
     coding codings[HD_COVARIATES];
 } patterns;
 
@@ -168,14 +169,11 @@ static void fill_design(patterns *t, const cell *cells)
 {
     for (size_t i = 0; i < t->n; i++) {
         unsigned level[HD_COVARIATES];
-        double *row = t->x + i * t->p;
         levels_of(t->at[i], level);
-        row[0] = 1;
         for (unsigned c = 0; c < HD_COVARIATES; c++) {
             const coding *k = &t->codings[c];
             int column = k->column[k->merged[level[c]]];
-            if (column >= 0)
-                row[column] = 1;
+            t->levels[i * HD_COVARIATES + c] = column < 0 ? HD_GLM_REFERENCE : (uint32_t)column;
         }
         t->events[i] = cells[t->at[i]].deaths;
         t->trials[i] = cells[t->at[i]].spells;
@@ -185,7 +183,8 @@ static void fill_design(patterns *t, const cell *cells)
 static void patterns_free(patterns *t)
 {
     hd_free(t->at);
-    hd_free(t->x);
+    hd_free(t->levels);
+    hd_free(t->ones);
     hd_free(t->events);
     hd_free(t->trials);
     hd_free(t->risk);
@@ -203,15 +202,16 @@ static hd_code find_patterns(patterns *t, const cell *cells, hd_mortality_group 
     t->events = hd_calloc(t->n + 1, sizeof *t->events);
     t->trials = hd_calloc(t->n + 1, sizeof *t->trials);
     t->risk = hd_calloc(t->n + 1, sizeof *t->risk);
-    if (!t->at || !t->events || !t->trials || !t->risk)
+    t->ones = hd_calloc(hd_glm_room(t->n, 1) + 1, sizeof *t->ones);
+    t->levels = hd_calloc((t->n + 1) * HD_COVARIATES, sizeof *t->levels);
+    if (!t->at || !t->events || !t->trials || !t->risk || !t->ones || !t->levels)
         return hd_fail_nomem(err);
+    for (size_t i = 0; i < hd_glm_room(t->n, 1); i++)
+        t->ones[i] = 1;
     for (size_t i = 0, n = 0; i < CELLS; i++)
         if (cells[i].spells)
             t->at[n++] = (uint32_t)i;
     code_levels(t, cells);
-    t->x = hd_calloc(t->n * t->p + 1, sizeof *t->x);
-    if (!t->x)
-        return hd_fail_nomem(err);
     fill_design(t, cells);
     return HD_OK;
 }
@@ -236,14 +236,21 @@ static hd_code fit_group(void *context, size_t group, hd_err *err)
         g->converged = true;
         goto out;
     }
-    const hd_glm_data data = {.n = t.n, .p = t.p, .x = t.x, .y = t.events, .trials = t.trials};
+    const hd_glm_data data = {.n = t.n,
+                              .p = t.p,
+                              .n_x = 1,
+                              .n_levels = HD_COVARIATES,
+                              .x = t.ones,
+                              .levels = t.levels,
+                              .y = t.events,
+                              .trials = t.trials};
     HD_GO(hd_glm(&data, HD_BINOMIAL, &fit, err));
+    HD_GO(hd_glm_fitted(&data, HD_BINOMIAL, &fit, t.risk, err));
     for (size_t i = 0; i < t.n; i++) {
-        t.risk[i] = hd_glm_mean(&fit, HD_BINOMIAL, t.x + i * t.p, 0);
         risks[t.at[i]] = t.risk[i];
         g->expected += t.risk[i] * t.trials[i];
     }
-    HD_GO(hd_c_statistic(t.risk, t.events, t.trials, t.n, &g->c_statistic, err));
+    g->c_statistic = fit.c_statistic;
     g->coefficients = t.p - fit.aliased;
     g->iterations = fit.iterations;
     g->converged = fit.converged;

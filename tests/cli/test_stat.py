@@ -290,3 +290,35 @@ def test_a_sorted_group_may_be_longer_than_a_piece():
     got = stat("rate", text, "--group", "group", "--sorted", "--multiplier", 1)
     assert [(g["group"], g["numerator"], g["value"]) for g in got] == [
         ("a", "1", "0.5"), ("b", "2000000", "0.25"), ("c", "1", "0.5")]
+
+
+def logit_rows(n, fixed):
+    """A table whose rows repeat when fixed, and (nearly) never do otherwise."""
+    rng = random.Random(5)
+    rows = []
+    for i in range(n):
+        age = rng.randint(0, 9) if fixed else round(rng.random() * 9, 6)
+        sex = rng.choice("MF")
+        died = rng.random() < 1 / (1 + math.exp(3 - 0.3 * age - (sex == "M")))
+        rows.append("%d,%s,%s\n" % (died, age, sex))
+    return "outcome,age,sex\n" + "".join(rows)
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_glm_solves_its_equations_however_the_rows_are_kept(fixed):
+    """At the estimate residuals are orthogonal to every term; a sample first and threads change nothing."""
+    text = logit_rows(230000, fixed)
+    args = ["--numeric", "age", "--categorical", "sex=F"]
+    got = stat("glm", text, *args)
+    b = {g["term"]: float(g["estimate"]) for g in got}
+    score = [0.0, 0.0, 0.0]
+    for line in text.splitlines()[1:]:
+        y, age, sex = line.split(",")
+        eta = b["(intercept)"] + b["age"] * float(age) + b["sex"] * (sex == "M")
+        r = int(y) - 1 / (1 + math.exp(-eta))
+        score = [score[0] + r, score[1] + r * float(age), score[2] + r * (sex == "M")]
+    assert max(abs(x) for x in score) < 1e-6
+    assert got[0]["rows"] == "230000" and got[0]["warning"] == ""
+    one = subprocess.run([HDIS, "stat", "glm", *args], input=text.encode(), capture_output=True,
+                         env=dict(os.environ, HDIS_THREADS="1"))
+    assert list(csv.DictReader(io.StringIO(one.stdout.decode()))) == got
