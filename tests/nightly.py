@@ -57,7 +57,7 @@ def queries():
 
 def people():
     return one(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/nightly",
-               HDIS_NIGHTLY_PEOPLE="2000000")
+               HDIS_NIGHTLY_PEOPLE="2000000", HDIS_NIGHTLY_SPELLS="2400")
 
 
 def fuzz():
