@@ -52,6 +52,8 @@ hd_code hd_duck_open(hd_duck **out, hd_err *err)
                          "SET ieee_floating_point_ops = false; " /* x / 0 is NULL */
                          "SET lock_configuration = true",
                          err);
+    if (rc == HD_OK)
+        rc = hd_duck_register_rows(d, err);
     if (rc != HD_OK) {
         hd_duck_close(d);
         return rc;
@@ -64,11 +66,14 @@ void hd_duck_close(hd_duck *d)
 {
     if (!d)
         return;
+    duckdb_destroy_prepare(&d->parse);
+    duckdb_destroy_prepare(&d->unparse);
     if (d->con)
         duckdb_disconnect(&d->con);
     if (d->db)
         duckdb_close(&d->db);
     hd_duck_free_views(d);
+    hd_duck_free_rows(d);
     hd_free(d);
 }
 
@@ -441,27 +446,35 @@ void hd_duck_put_name(hd_buf *out, const char *name)
     hd_buf_char(out, '"');
 }
 
-/* Run `SELECT function(text)` and give the one text that comes back. */
-static hd_code call_text(hd_duck *d, const char *function, const char *text, const char *cast,
-                         char **out, hd_err *err)
+/* Run a statement of one text parameter and give the one text that comes back. It is planned when it
+ * is first needed and kept. */
+static hd_code call_text(hd_duck *d, duckdb_prepared_statement *statement, const char *sql,
+                         const char *text, char **out, hd_err *err)
 {
-    hd_buf sql;
-    hd_buf_init(&sql, 1u << 28);
-    hd_duck_result *r = NULL;
-    hd_buf_printf(&sql, "SELECT %s(", function);
-    hd_duck_put_text(&sql, text, strlen(text));
-    hd_buf_printf(&sql, "%s)::VARCHAR", cast);
-    hd_code rc = hd_buf_check(&sql, err);
-    if (rc == HD_OK)
-        rc = hd_duck_query(d, sql.data, &r, err);
-    hd_buf_free(&sql);
-    if (rc != HD_OK)
+    duckdb_result result = {0};
+    duckdb_data_chunk chunk = NULL;
+    hd_code rc = HD_OK;
+    *out = NULL;
+    if (!*statement && duckdb_prepare(d->con, sql, statement) != DuckDBSuccess) {
+        rc = hd_duck_fail(err, HD_INVALID, "SQL", duckdb_prepare_error(*statement));
+        duckdb_destroy_prepare(statement);
         return rc;
-    hd_value v = hd_duck_value(r, 0, 0);
-    *out = v.is_null ? NULL : hd_strndup(v.text.bytes, v.text.len);
+    }
+    if (duckdb_bind_varchar(*statement, 1, text) != DuckDBSuccess ||
+        duckdb_execute_prepared(*statement, &result) != DuckDBSuccess) {
+        rc = hd_duck_fail(err, HD_INVALID, "SQL", duckdb_result_error(&result));
+        goto out;
+    }
+    chunk = duckdb_fetch_chunk(result);
+    if (chunk && duckdb_data_chunk_get_size(chunk) == 1) {
+        duckdb_string_t *s = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 0));
+        *out = hd_strndup(duckdb_string_t_data(s), duckdb_string_t_length(*s));
+    }
     if (!*out)
         rc = hd_fail_nomem(err);
-    hd_duck_result_free(r);
+out:
+    duckdb_destroy_data_chunk(&chunk);
+    duckdb_destroy_result(&result);
     return rc;
 }
 
@@ -479,7 +492,7 @@ hd_code hd_duck_parse(hd_duck *d, const char *sql, char **json, hd_err *err)
 {
     *json = NULL;
     char *text;
-    HD_TRY(call_text(d, "json_serialize_sql", sql, "::VARCHAR", &text, err));
+    HD_TRY(call_text(d, &d->parse, "SELECT json_serialize_sql($1::VARCHAR)::VARCHAR", sql, &text, err));
     clear_places(text);
     json_error_t jerr;
     json_t *tree = json_loads(text, JSON_REJECT_DUPLICATES, &jerr);
@@ -501,5 +514,5 @@ hd_code hd_duck_parse(hd_duck *d, const char *sql, char **json, hd_err *err)
 hd_code hd_duck_unparse(hd_duck *d, const char *json, char **sql, hd_err *err)
 {
     *sql = NULL;
-    return call_text(d, "json_deserialize_sql", json, "::JSON", sql, err);
+    return call_text(d, &d->unparse, "SELECT json_deserialize_sql($1::JSON)::VARCHAR", json, sql, err);
 }

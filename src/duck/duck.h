@@ -48,6 +48,14 @@ HD_MUST hd_code hd_duck_make_table(hd_duck *d, const char *name, const hd_duck_c
                                    hd_value (*value)(void *ctx, uint64_t row, size_t column),
                                    void *ctx, hd_err *err);
 
+/* The same rows without a copy: `FROM hd_rows(number)` asks value() for what a statement reads, perhaps
+ * from several threads at once. Texts must be UTF-8. Everything must stay until rows_remove. */
+HD_MUST hd_code hd_duck_rows_add(hd_duck *d, const hd_duck_column *columns, size_t n_columns,
+                                 uint64_t n_rows,
+                                 hd_value (*value)(void *ctx, uint64_t row, size_t column),
+                                 void *ctx, size_t *number, hd_err *err);
+void hd_duck_rows_remove(hd_duck *d, size_t number);
+
 /* Columns of codes as a table without conversion: text dictionaries become an ENUM over the codes,
  * other types are looked up. Code 0 is NULL. n_codes 0: raw values, as BIGINT with 0 for NULL, or as
  * BOOLEAN bytes. The arrays must outlive the view; a view of that name is replaced. */

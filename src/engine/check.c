@@ -108,10 +108,14 @@ static json_t *declare_column(void *ctx, json_t *node, hd_code *rc, hd_err *err)
 /* SELECT unknown.. FROM (SELECT CAST(NULL AS type) AS column..) */
 static hd_code types_query(hd_engine *e, struct types *t, hd_err *err)
 {
-    char *list = NULL;
-    hd_code rc = hd_text_of(e, t->unknown, &list, err);
-    hd_buf_printf(t->sql, "SELECT %s FROM (SELECT ", list ? list : "");
-    hd_free(list);
+    hd_code rc = HD_OK;
+    for (size_t i = 0; i < json_array_size(t->unknown); i++) {
+        char *text;
+        HD_TRY(hd_text_of(e, json_array_get(t->unknown, i), &text, err));
+        hd_buf_printf(t->sql, "%s%s", i ? ", " : "SELECT ", text);
+        hd_free(text);
+    }
+    hd_buf_str(t->sql, " FROM (SELECT ");
     for (size_t i = 0; i < json_array_size(t->unknown) && rc == HD_OK; i++)
         (void)declare_column(t, json_array_get(t->unknown, i), &rc, err);
     hd_buf_printf(t->sql, "%s) AS \"types\"", hd_intern_count(t->seen) ? "" : "1");
@@ -130,11 +134,18 @@ static hd_code note(hd_engine *e, struct types *t, json_t *tree, hd_err *err)
     return HD_OK;
 }
 
-/* A condition must be something that can be true. */
+/* A condition must be something that can be true; AND, OR and NOT of such are. Taken apart here as the
+ * kernel's plan takes them apart, so that questions share what is known of a test. */
 static hd_code note_condition(hd_engine *e, struct types *t, json_t *tree, hd_err *err)
 {
     if (!tree)
         return HD_OK;
+    if (hd_tree_is_logic(tree)) {
+        const json_t *children = json_object_get(tree, "children");
+        for (size_t i = 0; i < json_array_size(children); i++)
+            HD_TRY(note_condition(e, t, json_array_get(children, i), err));
+        return HD_OK;
+    }
     json_t *cast = hd_tree_new_boolean(json_incref(tree));
     hd_code rc = cast ? note(e, t, cast, err) : hd_fail_nomem(err);
     json_decref(cast);

@@ -19,12 +19,12 @@ struct element_column {
     size_t bytes;
 };
 
-/* A dictionary that DuckDB holds as a table of (code, value). */
+/* A dictionary that DuckDB sees as rows of (code, value). */
 struct dictionary_table {
     struct dictionary_table *next;
     const hd_dictionary *dictionary;
     char as[96];
-    char table[32];
+    size_t number; /* of hd_rows */
 };
 
 void hd_engine_forget(hd_engine *e)
@@ -38,6 +38,7 @@ void hd_engine_forget(hd_engine *e)
     }
     while (e->dictionaries) {
         struct dictionary_table *next = e->dictionaries->next;
+        hd_duck_rows_remove(e->duck, e->dictionaries->number);
         hd_free(e->dictionaries);
         e->dictionaries = next;
     }
@@ -127,8 +128,7 @@ static hd_value dictionary_cell(void *ctx, uint64_t row, size_t column)
 static hd_code dictionary_as_table(hd_engine *e, const hd_dictionary *d, const char *as,
                                    const struct dictionary_table **out, hd_err *err)
 {
-    unsigned n = 0;
-    for (struct dictionary_table *x = e->dictionaries; x; x = x->next, n++)
+    for (struct dictionary_table *x = e->dictionaries; x; x = x->next)
         if (x->dictionary == d && strcmp(x->as, as) == 0) {
             *out = x;
             return HD_OK;
@@ -138,10 +138,9 @@ static hd_code dictionary_as_table(hd_engine *e, const hd_dictionary *d, const c
         return hd_fail_nomem(err);
     x->dictionary = d;
     snprintf(x->as, sizeof x->as, "%s", as);
-    snprintf(x->table, sizeof x->table, "dictionary %u", n);
     const hd_duck_column columns[] = {{"#code", HD_INTEGER}, {x->as, d->type}};
-    hd_code rc = hd_duck_make_table(e->duck, x->table, columns, 2, d->n_codes, dictionary_cell,
-                                    (void *)(uintptr_t)d, err);
+    hd_code rc = hd_duck_rows_add(e->duck, columns, 2, d->n_codes, dictionary_cell,
+                                  (void *)(uintptr_t)d, &x->number, err);
     if (rc != HD_OK) {
         hd_free(x);
         return rc;
@@ -162,7 +161,7 @@ hd_code hd_evaluate_codes(hd_engine *e, const hd_dictionary *d, const char *as, 
     HD_TRY(hd_text_of(e, expression, &text, err));
     hd_buf sql;
     hd_buf_init(&sql, 1u << 24);
-    hd_buf_printf(&sql, "SELECT \"#code\", %s FROM \"%s\"", text, table->table);
+    hd_buf_printf(&sql, "SELECT \"#code\", %s FROM hd_rows(%zu)", text, table->number);
     hd_free(text);
     hd_code rc = hd_buf_check(&sql, err);
     if (rc == HD_OK)

@@ -6,12 +6,6 @@
 
 /* ---- can the kernel? ----------------------------------------------------------------------------- */
 
-static bool is_logic(const json_t *node)
-{
-    return hd_tree_is(node, "CONJUNCTION_AND") || hd_tree_is(node, "CONJUNCTION_OR") ||
-           hd_tree_is(node, "OPERATOR_NOT");
-}
-
 static const char *predicate_obstacle(const json_t *node)
 {
     if (!node)
@@ -19,7 +13,7 @@ static const char *predicate_obstacle(const json_t *node)
     const char *column = hd_single_column(node);
     if (column && (strncmp(column, "#any", 4) != 0 || hd_tree_column(node)))
         return NULL; /* one column, or a list test that stands by itself */
-    if (!is_logic(node))
+    if (!hd_tree_is_logic(node))
         return "a condition reads several columns in one expression";
     const json_t *children = json_object_get(node, "children");
     for (size_t i = 0; i < json_array_size(children); i++) {

@@ -22,6 +22,12 @@ bool hd_tree_is(const json_t *node, const char *name)
            strcmp(hd_tree_text(node, "type"), name) == 0;
 }
 
+bool hd_tree_is_logic(const json_t *node)
+{
+    return hd_tree_is(node, "CONJUNCTION_AND") || hd_tree_is(node, "CONJUNCTION_OR") ||
+           hd_tree_is(node, "OPERATOR_NOT");
+}
+
 const char *hd_tree_function(const json_t *node)
 {
     return hd_tree_is(node, "FUNCTION") ? hd_tree_text(node, "function_name") : "";
@@ -143,13 +149,11 @@ hd_code hd_tree_unparse(hd_duck *d, json_t *expression, char **sql, hd_err *err)
         *sql = hd_strdup(hd_tree_column(expression));
         return *sql ? HD_OK : hd_fail_nomem(err);
     }
-    json_t *list = json_is_array(expression) ? json_incref(expression)
-                                             : json_pack("[O]", expression);
     json_t *statement = json_pack(
-        "{s:b, s:[{s:{s:s, s:[], s:{s:[]}, s:o, s:{s:s, s:s, s:n, s:i}, s:n, s:[], s:[], s:s, s:n, "
+        "{s:b, s:[{s:{s:s, s:[], s:{s:[]}, s:[O], s:{s:s, s:s, s:n, s:i}, s:n, s:[], s:[], s:s, s:n, "
         "s:n, s:n}, s:[]}]}",
         "error", 0, "statements", "node", "type", "SELECT_NODE", "modifiers", "cte_map", "map",
-        "select_list", list, "from_table", "type", "EMPTY", "alias", "", "sample",
+        "select_list", expression, "from_table", "type", "EMPTY", "alias", "", "sample",
         "query_location", 0, "where_clause", "group_expressions", "group_sets",
         "aggregate_handling", "STANDARD_HANDLING", "having", "sample", "qualify",
         "named_param_map");

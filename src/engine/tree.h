@@ -16,6 +16,7 @@
 
 bool hd_tree_is_expression(const json_t *node);
 bool hd_tree_is(const json_t *node, const char *class_or_type); /* either of the two */
+bool hd_tree_is_logic(const json_t *node); /* AND, OR, NOT */
 const char *hd_tree_text(const json_t *node, const char *member);     /* "" when absent */
 const char *hd_tree_function(const json_t *node); /* function name, or "" when no function */
 /* Last part of a COLUMN_REF's name; NULL when it is none. */
@@ -34,7 +35,7 @@ typedef json_t *(*hd_tree_visit)(void *ctx, json_t *node, hd_code *rc, hd_err *e
 hd_code hd_tree_each_child(json_t *node, hd_tree_visit visit, void *ctx, hd_err *err);
 
 void hd_tree_normalise(json_t *node); /* locations and aliases, below and at node */
-/* Text of one expression, or of an array of them with commas between. Caller frees. */
+/* Text of one expression. Caller frees. */
 HD_MUST hd_code hd_tree_unparse(hd_duck *d, json_t *expression, char **sql, hd_err *err);
 /* Parse one expression. Caller owns the tree. */
 HD_MUST hd_code hd_tree_parse(hd_duck *d, const char *expression, json_t **out, hd_err *err);
