@@ -1,5 +1,6 @@
 /* ask.c - ask, run, disclose: the one way from SQL to figures. True cells live here for the length
  * of one call and are wiped before it returns. */
+#include "disclosure/explain.h"
 #include "disclosure/outer.h"
 #include "disclosure/primary.h"
 
@@ -11,6 +12,8 @@ hd_code hd_release_ask(hd_release **out, struct hd_engine *e, const hd_policy *p
     hd_cells *cells = NULL;
     hd_safe safe = {0};
     *out = NULL;
+    if (hd_explained(sql))
+        return hd_release_explain(out, e, p, hd_explained(sql), err);
     HD_GO(hd_engine_ask(e, sql, &q, err));
     HD_GO(hd_primary_admit(p, q, err));
     HD_GO(hd_engine_run(e, q, HD_ROUTE_BEST, &cells, err));

@@ -15,6 +15,7 @@ static void release(void *thing)
         hd_free(c->ranks_[i].of);
         hd_free(c->ranks_[i].values);
     }
+    hd_free(c->text);
     hd_free(c->values);
     hd_free(c->truth_);
     hd_free(c->any_);
@@ -43,11 +44,15 @@ static hd_code make(hd_engine *e, const hd_dictionary *d, const char *column, js
         return hd_fail_nomem(err);
     if (hd_tree_column(expression)) {
         c->type = d->type;
+        c->text = hd_strdup(column);
+        if (!c->text)
+            return hd_fail_nomem(err);
         for (uint32_t i = 0; i < d->n_codes; i++)
             c->values[i] = hd_dictionary_value(d, i);
         return HD_OK;
     }
     HD_TRY(hd_evaluate_codes(e, d, column, expression, &c->result_, err));
+    HD_TRY(hd_text_of(e, expression, &c->text, err));
     c->type = hd_duck_column_type(c->result_, 1);
     for (uint32_t i = 0; i < d->n_codes; i++) {
         int64_t code = hd_duck_value(c->result_, i, 0).integer;

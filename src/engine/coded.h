@@ -18,6 +18,7 @@ typedef struct hd_ranks {
 } hd_ranks;
 
 typedef struct hd_coded {
+    char *text; /* of the expression, for people */
     hd_type type;
     uint32_t n_codes;
     hd_value *values; /* n_codes */

@@ -94,4 +94,13 @@ typedef enum hd_route { HD_ROUTE_BEST, HD_ROUTE_KERNEL, HD_ROUTE_DUCKDB } hd_rou
 HD_MUST hd_code hd_engine_run(hd_engine *e, const hd_question *q, hd_route route,
                               struct hd_cells **out, hd_err *err);
 
+/* The plan of a question, without running it: a line for the table, the route and its reason, each
+ * lookup table, key and measure, and the bytes to be scanned. Sizes that come from the data are coarse
+ * or not told (explain.c). Caller frees with hd_free. */
+typedef struct hd_plan_line {
+    char part[16], what[80], about[256];
+} hd_plan_line;
+HD_MUST hd_code hd_engine_explain(hd_engine *e, const hd_question *q, hd_plan_line **out, size_t *n,
+                                  hd_err *err);
+
 #endif

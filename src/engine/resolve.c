@@ -191,7 +191,36 @@ static hd_code resolve_column(struct resolver *r, json_t *node, json_t **out, hd
 
 /* ---- codelist ---------------------------------------------------------------------------------- */
 
-/* OR of starts_with(operand, code) over a code list. */
+static hd_code take_any(struct resolver *r, json_t *node, json_t **out, hd_err *err);
+
+/* OR of starts_with(operand, code) over a code list; over the elements of a list one test, not one a
+ * code. The operand is resolved already. */
+static hd_code prefix_tests(struct resolver *r, const hd_codelist *list, json_t *operand,
+                            json_t **out, hd_err *err)
+{
+    json_t *any = NULL, *tests = json_array();
+    for (size_t i = 0; tests && i < list->n_codes; i++)
+        json_array_append_new(tests, hd_tree_new_function("starts_with", json_deep_copy(operand),
+                                                          hd_tree_new_text(list->codes[i])));
+    if (!tests || json_array_size(tests) != list->n_codes) {
+        json_decref(tests);
+        return hd_fail_nomem(err);
+    }
+    if (list->n_codes == 1) {
+        *out = json_incref(json_array_get(tests, 0));
+        json_decref(tests);
+    } else {
+        *out = json_pack("{s:s, s:s, s:s, s:i, s:o}", "class", "CONJUNCTION", "type",
+                         "CONJUNCTION_OR", "alias", "", "query_location", 0, "children", tests);
+    }
+    hd_code rc = *out ? take_any(r, *out, &any, err) : hd_fail_nomem(err);
+    if (any || rc != HD_OK) {
+        json_decref(*out);
+        *out = any;
+    }
+    return rc;
+}
+
 static hd_code codelist_test(struct resolver *r, const json_t *call, json_t *operand, json_t **out,
                              hd_err *err)
 {
@@ -203,22 +232,15 @@ static hd_code codelist_test(struct resolver *r, const json_t *call, json_t *ope
     const hd_codelist *list = hd_catalogue_codelist(r->e->catalogue, json_string_value(name));
     if (!list)
         return hd_fail(err, HD_NOTFOUND, "there is no code list '%s'", json_string_value(name));
-    json_t *tests = json_array();
-    for (size_t i = 0; tests && i < list->n_codes; i++)
-        json_array_append_new(tests, hd_tree_new_function("starts_with", json_deep_copy(operand),
-                                                          hd_tree_new_text(list->codes[i])));
-    if (!tests || json_array_size(tests) != list->n_codes || list->n_codes == 0) {
-        json_decref(tests);
+    if (list->n_codes == 0)
         return hd_fail(err, HD_INVALID, "code list '%s' is empty", json_string_value(name));
-    }
-    if (list->n_codes == 1) {
-        *out = json_incref(json_array_get(tests, 0));
-        json_decref(tests);
-        return HD_OK;
-    }
-    *out = json_pack("{s:s, s:s, s:s, s:i, s:o}", "class", "CONJUNCTION", "type", "CONJUNCTION_OR",
-                     "alias", "", "query_location", 0, "children", tests);
-    return *out ? HD_OK : hd_fail_nomem(err);
+    json_t *copy = json_deep_copy(operand), *other = NULL;
+    hd_code rc = copy ? rewrite(r, copy, &other, err) : hd_fail_nomem(err);
+    if (rc == HD_OK)
+        rc = prefix_tests(r, list, other ? other : copy, out, err);
+    json_decref(copy);
+    json_decref(other);
+    return rc;
 }
 
 static bool is_codelist(const json_t *node)
@@ -395,22 +417,17 @@ static hd_code rewrite(struct resolver *r, json_t *node, json_t **out, hd_err *e
     if (hd_tree_is(node, "GROUPING_FUNCTION"))
         return hd_fail(err, HD_INVALID, "GROUPING() is not available: a key that is summed over is "
                                         "NULL in its row");
-    json_t *list = NULL;
     HD_TRY(mark_own_expression(node, err));
-    HD_TRY(take_codelist(r, node, &list, err));
-    json_t *now = list ? list : node;
-    hd_code rc = list ? HD_OK : check_function(r, node, err);
+    HD_TRY(take_codelist(r, node, out, err));
+    if (*out)
+        return HD_OK;
+    hd_code rc = check_function(r, node, err);
     if (rc == HD_OK && ++r->depth > HD_MAX_DEPTH)
         rc = hd_fail(err, HD_LIMIT, "the expression is nested more than %d deep", HD_MAX_DEPTH);
     if (rc == HD_OK)
-        rc = hd_tree_each_child(now, rewrite_child, r, err);
+        rc = hd_tree_each_child(node, rewrite_child, r, err);
     r->depth--;
-    if (rc == HD_OK)
-        rc = take_any(r, now, out, err);
-    if (rc == HD_OK && !*out)
-        *out = list ? json_incref(list) : NULL;
-    json_decref(list);
-    return rc;
+    return rc == HD_OK ? take_any(r, node, out, err) : rc;
 }
 
 hd_code hd_resolve(hd_engine *e, asked *a, const char *alias, json_t **node, hd_err *err)

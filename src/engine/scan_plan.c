@@ -73,10 +73,10 @@ void hd_scan_plan_free(scan_plan *p)
     hd_free(p->held);
     hd_free(p->constants);
     hd_free(p->atoms);
-    hd_free(p->atom_sources);
+    hd_free(p->atom_inputs);
     hd_free(p->nodes);
     hd_free(p->measures);
-    hd_free(p->measure_sources);
+    hd_free(p->measure_inputs);
     hd_free(p->measure_ranks);
     hd_free(p->parts);
     hd_free(p);
@@ -89,16 +89,16 @@ struct planner {
 };
 
 /* An expression's lookup tables, held by the plan. */
-static hd_code hold(struct planner *s, json_t *expression, hd_coded **out, hd_operand *source,
+static hd_code hold(struct planner *s, json_t *expression, hd_coded **out, scan_input *input,
                     hd_err *err)
 {
     scan_plan *p = s->p;
     hd_recalled *coded;
     if (!HD_GROW(p->held, p->n_held, p->held_cap))
         return hd_fail_nomem(err);
-    HD_TRY(hd_coded_get(p->e, s->a, s->t, expression, &coded, source, err));
+    HD_TRY(hd_coded_get(p->e, s->a, s->t, expression, &coded, &input->operand, err));
     p->held[p->n_held++] = coded;
-    *out = coded->thing;
+    input->coded = *out = coded->thing;
     p->bytes += (*out)->n_codes;
     return HD_OK;
 }
@@ -140,20 +140,21 @@ static hd_code add_node(struct planner *s, hd_k_op op, uint32_t a, uint32_t b, s
 }
 
 /* The data are bound later: the lookup table and the column say which atom it is. */
-static hd_code add_atom(struct planner *s, const uint8_t *lut, hd_operand source, struct truth *out,
+static hd_code add_atom(struct planner *s, const uint8_t *lut, scan_input input, struct truth *out,
                         hd_err *err)
 {
     scan_plan *p = s->p;
     size_t i = 0;
-    while (i < p->n_atoms && (p->atoms[i].lut != lut || p->atom_sources[i].column != source.column ||
-                              p->atom_sources[i].element != source.element))
+    while (i < p->n_atoms && (p->atoms[i].lut != lut ||
+                              p->atom_inputs[i].operand.column != input.operand.column ||
+                              p->atom_inputs[i].operand.element != input.operand.element))
         i++;
     if (i == p->n_atoms) {
         if (!HD_GROW(p->atoms, p->n_atoms, p->atoms_cap) ||
-            !HD_GROW(p->atom_sources, p->n_atoms, p->atom_sources_cap))
+            !HD_GROW(p->atom_inputs, p->n_atoms, p->inputs_cap))
             return hd_fail_nomem(err);
         p->atoms[i] = (hd_k_atom){.lut = lut};
-        p->atom_sources[i] = source;
+        p->atom_inputs[i] = input;
         p->n_atoms++;
     }
     return add_node(s, HD_K_ATOM, (uint32_t)i, 0, out, err);
@@ -183,26 +184,26 @@ static hd_code constant_truth(struct planner *s, json_t *node, struct truth *out
 static hd_code column_truth(struct planner *s, json_t *node, struct truth *out, hd_err *err)
 {
     hd_coded *coded;
-    hd_operand source;
+    scan_input input;
     const uint8_t *lut;
     json_t *cast = hd_tree_new_boolean(json_incref(node));
     if (!cast)
         return hd_fail_nomem(err);
-    hd_code rc = hold(s, cast, &coded, &source, err);
+    hd_code rc = hold(s, cast, &coded, &input, err);
     json_decref(cast);
     if (rc == HD_OK)
         rc = hd_coded_truth(coded, &lut, err);
-    return rc == HD_OK ? add_atom(s, lut, source, out, err) : rc;
+    return rc == HD_OK ? add_atom(s, lut, input, out, err) : rc;
 }
 
 static hd_code list_truth(struct planner *s, size_t any, struct truth *out, hd_err *err)
 {
     hd_coded *coded;
-    hd_operand source;
+    scan_input input;
     const uint8_t *lut;
-    HD_TRY(hold(s, s->a->any[any].test, &coded, &source, err));
+    HD_TRY(hold(s, s->a->any[any].test, &coded, &input, err));
     HD_TRY(hd_coded_any(coded, &lut, err));
-    return add_atom(s, lut, source, out, err);
+    return add_atom(s, lut, input, out, err);
 }
 
 /* A constant as a node: an atom over whichever column comes first. */
@@ -222,7 +223,7 @@ static hd_code constant_node(struct planner *s, uint8_t value, struct truth *out
         return hd_fail_nomem(err);
     memset(lut, value, n_codes);
     p->constants[p->n_constants++] = lut;
-    return add_atom(s, lut, (hd_operand){.column = i}, out, err);
+    return add_atom(s, lut, (scan_input){.operand = {.column = i}}, out, err);
 }
 
 /* AND and OR with constants folded away: false AND x is false, true AND x is x; OR likewise. A NULL
@@ -302,7 +303,7 @@ static hd_code plan_group(struct planner *s, size_t k, hd_err *err)
 {
     scan_plan *p = s->p;
     hd_coded *coded;
-    HD_TRY(hold(s, s->a->keys[k], &coded, &p->group_sources[k], err));
+    HD_TRY(hold(s, s->a->keys[k], &coded, &p->group_inputs[k], err));
     HD_TRY(hd_coded_ranks(coded, true, &p->group_ranks[k], err));
     p->groups[k] = (hd_k_group){.lut = p->group_ranks[k]->of, .n_slots = p->group_ranks[k]->n};
     p->bytes += (size_t)coded->n_codes * sizeof(uint32_t);
@@ -335,7 +336,7 @@ static hd_code plan_values(struct planner *s, size_t at, const asked_aggregate *
     scan_plan *p = s->p;
     hd_k_measure *m = &p->measures[at];
     hd_coded *coded;
-    HD_TRY(hold(s, g->argument, &coded, &p->measure_sources[at], err));
+    HD_TRY(hold(s, g->argument, &coded, &p->measure_inputs[at], err));
     HD_TRY(hd_coded_has_value(coded, &m->has_value, err));
     if (m->kind == HD_K_COUNT)
         return HD_OK;
@@ -447,10 +448,10 @@ hd_code hd_scan_plan_make(hd_engine *e, hd_table *t, asked *const *questions, si
     p->n_parts = n;
     p->parts = hd_calloc(n, sizeof *p->parts);
     p->measures = hd_calloc(n_measures, sizeof *p->measures);
-    p->measure_sources = hd_calloc(n_measures, sizeof *p->measure_sources);
+    p->measure_inputs = hd_calloc(n_measures, sizeof *p->measure_inputs);
     p->measure_ranks = hd_calloc(n_measures, sizeof *p->measure_ranks);
     hd_code rc = HD_OK;
-    if (!p->parts || !p->measures || !p->measure_sources || !p->measure_ranks)
+    if (!p->parts || !p->measures || !p->measure_inputs || !p->measure_ranks)
         rc = hd_fail_nomem(err);
     for (size_t i = 0; i < n && rc == HD_OK; i++)
         p->parts[i].a = questions[i];
@@ -481,12 +482,12 @@ hd_code hd_scan_plan_bind(scan_plan *p, hd_table *t, hd_err *err)
     const asked *a = p->parts[0].a;
     const uint32_t *starts;
     for (size_t i = 0; i < p->n_atoms; i++)
-        HD_TRY(bind(p, t, p->atom_sources[i], &p->atoms[i].codes, &p->atoms[i].starts, err));
+        HD_TRY(bind(p, t, p->atom_inputs[i].operand, &p->atoms[i].codes, &p->atoms[i].starts, err));
     for (size_t k = 0; k < a->q.n_keys; k++)
-        HD_TRY(bind(p, t, p->group_sources[k], &p->groups[k].codes, &starts, err));
+        HD_TRY(bind(p, t, p->group_inputs[k].operand, &p->groups[k].codes, &starts, err));
     for (size_t m = 0; m < p->q.n_measures; m++)
         if (p->measures[m].has_value)
-            HD_TRY(bind(p, t, p->measure_sources[m], &p->measures[m].codes, &starts, err));
+            HD_TRY(bind(p, t, p->measure_inputs[m].operand, &p->measures[m].codes, &starts, err));
     HD_TRY(hd_table_persons(t, &p->q.persons, err));
     p->q.n_rows = hd_table_rows(t);
     p->q.atoms = p->atoms;

@@ -17,19 +17,25 @@ typedef struct scan_part {
     int64_t all; /* measure that counts the records of a cell; -1: the answer's own */
 } scan_part;
 
+/* What a lookup table is over. */
+typedef struct scan_input {
+    hd_operand operand;
+    const hd_coded *coded; /* NULL: a constant */
+} scan_input;
+
 struct scan_plan {
     hd_engine *e;
     uint64_t data_version;
     hd_k_question q;
     hd_k_atom *atoms;
-    hd_operand *atom_sources;
+    scan_input *atom_inputs;
     hd_k_node *nodes;
     hd_k_measure *measures;
-    hd_operand *measure_sources;
+    scan_input *measure_inputs;
     const hd_ranks **measure_ranks; /* values of ranks; NULL where a measure has none */
-    size_t n_atoms, atoms_cap, atom_sources_cap, n_nodes, nodes_cap;
+    size_t n_atoms, atoms_cap, inputs_cap, n_nodes, nodes_cap;
     hd_k_group groups[HD_MAX_KEYS];
-    hd_operand group_sources[HD_MAX_KEYS];
+    scan_input group_inputs[HD_MAX_KEYS];
     const hd_ranks *group_ranks[HD_MAX_KEYS];
     scan_part *parts;
     size_t n_parts;

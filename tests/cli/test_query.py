@@ -215,6 +215,32 @@ def test_rules_of_hes2018(people):
     assert people.query(national) == people.query(national, true_counts=False)
 
 
+def test_a_plan_says_route_and_reason_and_no_counts(people):
+    def plan(sql):
+        return list(csv.reader(people.run("query", "--format", "csv", "EXPLAIN " + sql)
+                               .stdout.splitlines()))[1:]
+    rows = plan("SELECT provider, sex, count(*), avg(length_of_stay) FROM spells WHERE any_diagnosis "
+                "IN codelist('diabetes') GROUP BY 1, 2")
+    parts = [r[0] for r in rows]
+    assert parts == ["table", "route", "lookup table", "key", "key", "cells", "measure", "measure",
+                     "scan"]
+    assert rows[1][1] == "kernel"
+    assert [r[1] for r in rows if r[0] in ("lookup table", "key")] == ["diagnosis", "procode3", "sex"]
+    # A provider is below national level: neither its codes nor the cells are told.
+    assert rows[3][2].startswith("codes not told, groups not told")
+    assert rows[5][2].startswith("not told")
+    for r in rows:
+        for n in re.findall(r"at most ([0-9]+) ", r[2]):
+            assert int(n) >= 256 and int(n) & (int(n) - 1) == 0
+    rows = plan("SELECT sex, count(*) FROM spells WHERE length_of_stay > startage GROUP BY 1")
+    assert rows[1] == ["route", "DuckDB",
+                       "because a condition reads several columns in one expression"]
+    assert sorted(r[1] for r in rows if r[0] == "column") == ["length_of_stay", "sex", "startage"]
+    # What may not be asked has no plan.
+    r = people.run("query", "EXPLAIN SELECT person, count(*) FROM spells GROUP BY 1", ok=False)
+    assert r.returncode == 1 and "person" in r.stderr
+
+
 def test_csv_and_json_hold_nothing_but_the_table(people, tmp_path):
     provenance = tmp_path / "p.json"
     done = people.run("query", "--format", "json", "--provenance", str(provenance),
