@@ -58,6 +58,11 @@ const char *hd_intern_get(const hd_intern *t, uint32_t id, size_t *len)
     return t->bytes ? t->bytes + start : "";
 }
 
+uint64_t hd_hash64(const void *bytes, size_t len)
+{
+    return XXH3_64bits(bytes, len);
+}
+
 static size_t probe(const hd_intern *t, const void *bytes, size_t len, uint64_t hash)
 {
     size_t mask = t->n_slots - 1;

@@ -22,4 +22,7 @@ uint32_t hd_intern_count(const hd_intern *t);
 /* Borrowed until the next add. */
 const char *hd_intern_get(const hd_intern *t, uint32_t id, size_t *len);
 
+/* A fast 64-bit hash of bytes; not keyed, never stored. */
+uint64_t hd_hash64(const void *bytes, size_t len);
+
 #endif

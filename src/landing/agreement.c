@@ -9,12 +9,45 @@
 /* Provider and month pairs kept apart; rubbish in the provider field must not eat the memory. */
 enum { MAX_CELLS = 100 * 1000 };
 
-static const hd_cell *cell_of(const struct hd_intake *in, int position, size_t row)
+static const hd_target *target_at(const struct hd_intake *in, int position)
 {
-    int t = position < 0 ? -1 : in->target_of[position];
-    if (t < 0 || in->targets[t].n_sources == 0 || !in->targets[t].cells)
-        return NULL;
-    return &in->targets[t].cells[row];
+    int i = position < 0 ? -1 : in->target_of[position];
+    return i >= 0 && in->targets[i].n_sources && in->targets[i].is_watched ? &in->targets[i] : NULL;
+}
+
+/* Which columns of this file the checks read. */
+hd_code hd_agreement_bind(struct hd_intake *in, hd_err *err)
+{
+    const hd_rulebook *r = in->rules;
+    in->bound = hd_calloc(r->n_checks, sizeof *in->bound);
+    in->conditioned = hd_calloc(in->n_targets, sizeof *in->conditioned);
+    if (!in->bound || !in->conditioned)
+        return hd_fail_nomem(err);
+    for (size_t i = 0; i < r->n_checks; i++) {
+        const hd_check *k = &r->checks[i];
+        in->bound[i] = (hd_bound){target_at(in, k->a), target_at(in, k->b), target_at(in, k->c)};
+    }
+    in->n_conditioned = 0;
+    for (size_t i = 0; i < in->n_targets; i++)
+        if (in->targets[i].condition_bits && in->targets[i].n_sources)
+            in->conditioned[in->n_conditioned++] = &in->targets[i];
+    in->place = (hd_bound){target_at(in, r->provider), target_at(in, r->period), NULL};
+    for (size_t i = 0; i < r->n_key_fields; i++)
+        in->key_fields[i] = target_at(in, r->key_fields[i]);
+    return HD_OK;
+}
+
+void hd_agreement_release(struct hd_intake *in)
+{
+    hd_free(in->bound);
+    hd_free(in->conditioned);
+    in->bound = NULL;
+    in->conditioned = NULL;
+}
+
+static const hd_cell *cell_of(const hd_target *t, unsigned made, size_t row)
+{
+    return t ? &t->made[made].cells[row] : NULL;
 }
 
 static bool is_proper(const hd_cell *c)
@@ -45,10 +78,11 @@ static enum verdict verdict(bool agrees)
     return agrees ? AGREES : CONTRADICTS;
 }
 
-static enum verdict compare(const struct hd_intake *in, const hd_check *k, size_t row)
+static enum verdict compare(const struct hd_intake *in, const hd_check *k, const hd_bound *bound,
+                            unsigned made, size_t row)
 {
-    const hd_cell *a = cell_of(in, k->a, row), *b = cell_of(in, k->b, row);
-    const hd_cell *c = cell_of(in, k->c, row);
+    const hd_cell *a = cell_of(bound->a, made, row), *b = cell_of(bound->b, made, row);
+    const hd_cell *c = cell_of(bound->c, made, row);
     if (!is_proper(a) || !is_proper(b))
         return NOT_APPLICABLE;
     if (k->test == HD_CHECK_STARTS_WITH)
@@ -68,39 +102,41 @@ static enum verdict compare(const struct hd_intake *in, const hd_check *k, size_
     return verdict(c->number == b->number - a->number);
 }
 
-static enum verdict apply(const struct hd_intake *in, const hd_check *k, size_t row, uint64_t holds,
-                          uint64_t known)
+static enum verdict apply(const struct hd_intake *in, size_t check, unsigned made, size_t row,
+                          uint64_t holds, uint64_t known)
 {
+    const hd_check *k = &in->rules->checks[check];
+    const hd_bound *bound = &in->bound[check];
     if ((k->conditions & known) != k->conditions)
         return NOT_APPLICABLE;
     bool all = (k->conditions & holds) == k->conditions;
     if (k->test == HD_CHECK_NEVER)
         return verdict(!all);
     if (k->test == HD_CHECK_FLAG) {
-        const hd_cell *a = cell_of(in, k->a, row);
+        const hd_cell *a = cell_of(bound->a, made, row);
         return is_proper(a) ? verdict(is_one(in, k->a, a) == all) : NOT_APPLICABLE;
     }
-    return all ? compare(in, k, row) : NOT_APPLICABLE;
+    return all ? compare(in, k, bound, made, row) : NOT_APPLICABLE;
 }
 
-void hd_agreement_row(struct hd_intake *in, size_t row)
+uint32_t hd_agreement_row(struct hd_intake *in, unsigned made, size_t row)
 {
     uint64_t holds = 0, known = 0;
-    for (size_t i = 0; i < in->n_targets; i++) {
-        const hd_target *t = &in->targets[i];
-        if (!t->condition_bits || t->n_sources == 0)
-            continue;
-        holds |= t->cells[row].conditions;
-        if (!(t->cells[row].flags & HD_KNOWN_NULL))
+    bool contradicts = false;
+    for (size_t i = 0; i < in->n_conditioned; i++) {
+        const hd_target *t = in->conditioned[i];
+        const hd_cell *c = &t->made[made].cells[row];
+        holds |= c->conditions;
+        if (!(c->flags & HD_KNOWN_NULL))
             known |= t->condition_bits;
     }
     for (size_t i = 0; i < in->rules->n_checks; i++) {
-        enum verdict v = apply(in, &in->rules->checks[i], row, holds, known);
+        enum verdict v = apply(in, i, made, row, holds, known);
         in->quality.check_applies[i] += v != NOT_APPLICABLE;
         in->quality.check_fails[i] += v == CONTRADICTS;
-        if (v == CONTRADICTS)
-            in->broken[row] |= 1u << HD_RULE_CONTRADICTION;
+        contradicts |= v == CONTRADICTS;
     }
+    return contradicts ? 1u << HD_RULE_CONTRADICTION : 0;
 }
 
 static hd_code find_cell(struct hd_intake *in, uint32_t provider, int32_t month,
@@ -122,13 +158,13 @@ static hd_code find_cell(struct hd_intake *in, uint32_t provider, int32_t month,
     return HD_OK;
 }
 
-hd_code hd_cell_row(struct hd_intake *in, size_t row, hd_err *err)
+hd_code hd_cell_row(struct hd_intake *in, unsigned made, size_t row, hd_err *err)
 {
     hd_quality *q = &in->quality;
     const hd_rulebook *r = in->rules;
     if (r->n_key_fields == 0)
         return HD_OK;
-    const hd_cell *p = cell_of(in, r->provider, row), *d = cell_of(in, r->period, row);
+    const hd_cell *p = cell_of(in->place.a, made, row), *d = cell_of(in->place.b, made, row);
     uint32_t provider = 0; /* number 0 is "": not known, or too many to keep apart */
     if (is_proper(p) && q->n_cells < MAX_CELLS)
         HD_TRY(hd_intern_add(q->providers, p->text, p->text_len, &provider, err));
@@ -138,7 +174,7 @@ hd_code hd_cell_row(struct hd_intake *in, size_t row, hd_err *err)
     HD_TRY(find_cell(in, provider, q->n_cells < MAX_CELLS ? month : INT32_MIN, &cell, err));
     cell->rows++;
     for (size_t i = 0; i < r->n_key_fields; i++) {
-        const hd_cell *c = cell_of(in, r->key_fields[i], row);
+        const hd_cell *c = cell_of(in->key_fields[i], made, row);
         cell->counts[i][c ? c->meaning : HD_MEANING_MISSING]++;
     }
     return HD_OK;

@@ -198,6 +198,76 @@ static void find_year_column(struct hd_intake *in)
     }
 }
 
+/* ---- room for chunks ------------------------------------------------------------------------ */
+
+static bool make_target_room(hd_target *t, size_t rows)
+{
+    bool is_list = t->field->kind == HD_FIELD_LIST, is_key = t->field->kind == HD_FIELD_KEY;
+    bool ok = true;
+    for (size_t i = 0; i < HD_MADE; i++) {
+        hd_made *m = &t->made[i];
+        ok &= (m->flaws = hd_calloc(rows, sizeof *m->flaws)) != NULL;
+        if (t->is_watched)
+            ok &= (m->cells = hd_calloc(rows, sizeof *m->cells)) != NULL;
+        if (is_key)
+            ok &= (m->keys = hd_calloc(rows, sizeof *m->keys)) != NULL;
+        else
+            ok &= (m->codes = hd_calloc(rows * t->n_sources, sizeof *m->codes)) != NULL;
+        if (is_list)
+            ok &= (m->lengths = hd_calloc(rows, sizeof *m->lengths)) != NULL;
+    }
+    return ok;
+}
+
+static hd_code make_room(struct hd_intake *in, hd_err *err)
+{
+    size_t rows = hd_delivery_max_rows(in->reader);
+    bool ok = true;
+    for (size_t i = 0; i < in->n_targets; i++)
+        if (in->targets[i].n_sources && in->targets[i].field->kind != HD_FIELD_PERSON)
+            ok &= make_target_room(&in->targets[i], rows);
+    for (size_t i = 0; i < HD_DELIVERY_KEPT; i++) {
+        hd_chunk *c = &in->chunks[i];
+        ok &= (c->rows = hd_calloc(rows, sizeof *c->rows)) != NULL;
+        ok &= (c->persons = hd_calloc(rows, sizeof *c->persons)) != NULL;
+        ok &= (c->hashes = hd_calloc(rows, sizeof *c->hashes)) != NULL;
+        ok &= (c->broken = hd_calloc(rows, sizeof *c->broken)) != NULL;
+        ok &= (c->order = hd_calloc(rows, sizeof *c->order)) != NULL;
+        ok &= (c->keep = hd_calloc(rows, sizeof *c->keep)) != NULL;
+    }
+    ok &= (in->year_codes = hd_calloc(rows, sizeof *in->year_codes)) != NULL;
+    ok &= (in->part_codes = hd_calloc(rows, sizeof *in->part_codes)) != NULL;
+    return ok ? HD_OK : hd_fail_nomem(err);
+}
+
+static void free_room(struct hd_intake *in)
+{
+    size_t rows = in->reader ? hd_delivery_max_rows(in->reader) : 0;
+    for (size_t i = 0; i < in->n_targets; i++)
+        for (size_t k = 0; k < HD_MADE; k++) {
+            hd_made *m = &in->targets[i].made[k];
+            hd_free(m->cells);
+            hd_free(m->codes);
+            hd_free(m->lengths);
+            hd_wipe_free(m->keys, rows * sizeof *m->keys);
+            hd_free(m->flaws);
+            *m = (hd_made){0};
+        }
+    for (size_t i = 0; i < HD_DELIVERY_KEPT; i++) {
+        hd_chunk *c = &in->chunks[i];
+        hd_free(c->rows);
+        hd_free(c->persons);
+        hd_free(c->hashes);
+        hd_free(c->broken);
+        hd_free(c->order);
+        hd_free(c->keep);
+        *c = (hd_chunk){0};
+    }
+    hd_free(in->year_codes);
+    hd_free(in->part_codes);
+    in->year_codes = in->part_codes = NULL;
+}
+
 hd_code hd_columns_bind(struct hd_intake *in, hd_err *err)
 {
     size_t n = hd_delivery_n_columns(in->reader);
@@ -219,6 +289,8 @@ hd_code hd_columns_bind(struct hd_intake *in, hd_err *err)
     HD_GO(hd_dataset_check(in, err));
     HD_GO(note_missing(in, err));
     find_year_column(in);
+    HD_GO(hd_agreement_bind(in, err));
+    HD_GO(make_room(in, err));
 out:
     hd_free(headers);
     return rc;
@@ -226,6 +298,8 @@ out:
 
 void hd_columns_release(struct hd_intake *in)
 {
+    free_room(in);
+    hd_agreement_release(in);
     for (size_t i = 0; i < in->n_scans; i++)
         hd_intern_free(in->scans[i].texts);
     hd_free(in->scans);

@@ -1,24 +1,36 @@
-/* delivery.c - see delivery.h. The buffer holds unread text from `at` to `end`; slices of the batch
- * in hand point into it, so it moves or grows only when the batch is still empty. */
+/* delivery.c - see delivery.h. The room in use holds unread text from `at` to `end`; slices of the batch
+ * in hand point into it, so it moves or grows only when the batch is still empty. Every batch has a
+ * room of its own, to which the text that is left over moves. */
 #include "landing/delivery.h"
 #include "base/alloc.h"
 #include "duck/duck.h"
+#include "landing/split.h"
 
 #include <string.h>
 #include <strings.h>
 
-enum { BATCH_ROWS = 512, BATCH_FIELDS = 256 * 1024, FIRST_BUFFER = 1024 * 1024 };
+enum { BATCH_ROWS = 8192, BATCH_FIELDS = 512 * 1024, FIRST_BUFFER = 1024 * 1024 };
 /* Bytes that may be read twice because of broken quotes before the file is given up: without a
  * ceiling a file of lone quotes would cost the field limit for every line. */
 static const uint64_t RESCAN_LIMIT = UINT64_C(1) << 30;
+
+struct room { /* one batch and the text it points into */
+    char *buf; /* cap, and HD_SPLIT_SLACK bytes that are never text */
+    size_t cap;
+    hd_slice *fields; /* stride * n_columns */
+    uint64_t *lines;  /* max_rows */
+    hd_row_defect *defects;
+};
 
 struct hd_delivery {
     const char *name;
     hd_packed *source;
     hd_parquet *parquet;
-    char *buf;
-    size_t cap, at, end;
+    struct room rooms[HD_DELIVERY_KEPT], *room;
+    char *buf; /* of the room */
+    size_t at, end;
     bool eof;
+    bool is_used_up; /* the text ended in the middle of a row */
     bool odd;  /* the buffer holds bytes outside 1..127 */
     bool skip; /* drop everything up to the next line end */
     char delimiter;
@@ -26,11 +38,9 @@ struct hd_delivery {
     uint64_t rescanned;
     size_t n_columns;
     char **columns;
-    size_t max_rows, n_rows;
-    hd_slice *fields; /* max_rows * n_columns, and one row more for rows that are too wide */
-    uint8_t *doubled; /* by field of the row at hand: holds doubled quotes */
-    uint64_t *lines;
-    hd_row_defect *defects;
+    size_t max_rows, stride, n_rows;
+    hd_slice *row;    /* HD_DELIVERY_COLUMNS: a row that was looked at byte by byte */
+    uint8_t *doubled; /* by field of that row: holds doubled quotes */
     size_t n_defects;
     size_t parquet_row, parquet_rows;
 };
@@ -41,6 +51,11 @@ enum found { ROW, BLANK, MORE, END, BROKEN };
 size_t hd_delivery_n_columns(const hd_delivery *r)
 {
     return r->n_columns;
+}
+
+size_t hd_delivery_max_rows(const hd_delivery *r)
+{
+    return r->max_rows;
 }
 
 const char *hd_delivery_column(const hd_delivery *r, size_t i)
@@ -82,22 +97,39 @@ bool hd_utf8_ok(const char *bytes, size_t len)
     return true;
 }
 
-/* Any byte that is zero or has its high bit set. */
-static bool has_odd_bytes(const char *p, size_t len)
+/* ---- the buffer ----------------------------------------------------------------------------- */
+
+static hd_code widen(struct room *m, size_t need, size_t used, hd_err *err)
 {
-    const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
-    uint64_t found = 0;
-    for (; len >= 8; p += 8, len -= 8) {
-        uint64_t w;
-        memcpy(&w, p, 8);
-        found |= (w | ((w - ones) & ~w)) & highs;
-    }
-    for (; len; p++, len--)
-        found |= *p == 0 || (*p & 0x80);
-    return found != 0;
+    size_t cap = m->cap < 8 ? 8 : m->cap;
+    while (cap < need)
+        cap *= 2;
+    if (m->buf && cap == m->cap)
+        return HD_OK;
+    char *p = hd_malloc(cap + HD_SPLIT_SLACK);
+    if (!p)
+        return hd_fail_nomem(err);
+    memset(p + cap, 0, HD_SPLIT_SLACK);
+    if (used)
+        memcpy(p, m->buf, used);
+    hd_wipe_free(m->buf, m->cap);
+    m->buf = p;
+    m->cap = cap;
+    return HD_OK;
 }
 
-/* ---- the buffer ----------------------------------------------------------------------------- */
+static hd_code fill(hd_delivery *r, hd_err *err)
+{
+    r->is_used_up = false;
+    while (!r->eof && r->end < r->room->cap) {
+        size_t got;
+        HD_TRY(hd_packed_read(r->source, r->buf + r->end, r->room->cap - r->end, &got, err));
+        r->eof = got == 0;
+        r->end += got;
+    }
+    r->odd = hd_has_odd_bytes(r->buf, r->end);
+    return HD_OK;
+}
 
 /* More text behind what is unread; only while no slice is out. */
 static hd_code more(hd_delivery *r, hd_err *err)
@@ -106,23 +138,41 @@ static hd_code more(hd_delivery *r, hd_err *err)
         memmove(r->buf, r->buf + r->at, r->end - r->at);
         r->end -= r->at;
         r->at = 0;
-    } else if (r->end == r->cap) {
-        char *p = hd_malloc(r->cap * 2);
-        if (!p)
-            return hd_fail_nomem(err);
-        memcpy(p, r->buf, r->end);
-        hd_wipe_free(r->buf, r->cap);
-        r->buf = p;
-        r->cap *= 2;
+    } else if (r->end == r->room->cap) {
+        HD_TRY(widen(r->room, r->room->cap + 1, r->end, err));
+        r->buf = r->room->buf;
     }
-    while (!r->eof && r->end < r->cap) {
-        size_t got;
-        HD_TRY(hd_packed_read(r->source, r->buf + r->end, r->cap - r->end, &got, err));
-        r->eof = got == 0;
-        r->end += got;
-    }
-    r->odd = has_odd_bytes(r->buf, r->end);
-    return HD_OK;
+    return fill(r, err);
+}
+
+/* The room of the next batch. */
+static hd_code next_room(hd_delivery *r, struct room **out, hd_err *err)
+{
+    struct room *m = r->room + 1 == r->rooms + HD_DELIVERY_KEPT ? r->rooms : r->room + 1;
+    *out = m;
+    if (!m->fields)
+        m->fields = hd_calloc(r->stride * r->n_columns, sizeof *m->fields);
+    if (!m->lines)
+        m->lines = hd_calloc(r->max_rows, sizeof *m->lines);
+    if (!m->defects)
+        m->defects = hd_calloc(r->max_rows, sizeof *m->defects);
+    return m->fields && m->lines && m->defects ? HD_OK : hd_fail_nomem(err);
+}
+
+/* On to the next room, with the text that is left over. */
+static hd_code turn(hd_delivery *r, hd_err *err)
+{
+    struct room *next;
+    size_t left = r->end - r->at;
+    HD_TRY(next_room(r, &next, err));
+    HD_TRY(widen(next, r->eof ? left : r->room->cap, 0, err));
+    if (left)
+        memcpy(next->buf, r->buf + r->at, left);
+    r->room = next;
+    r->buf = next->buf;
+    r->at = 0;
+    r->end = left;
+    return r->is_used_up ? fill(r, err) : HD_OK;
 }
 
 /* Leave out the rest of a line that cannot be used. False when its end is not in the buffer. */
@@ -303,7 +353,7 @@ static void check_row(hd_delivery *r, struct row *w, size_t width)
 {
     w->defect = HD_DEFECT_NONE;
     size_t n = w->n < w->room ? w->n : w->room;
-    bool odd = r->odd && has_odd_bytes(r->buf + r->at, w->next - r->at);
+    bool odd = r->odd && hd_has_odd_bytes(r->buf + r->at, w->next - r->at);
     for (size_t i = 0; i < n && w->any_doubled; i++)
         if (r->doubled[i])
             undouble(&w->fields[i]);
@@ -322,7 +372,36 @@ static void check_row(hd_delivery *r, struct row *w, size_t width)
 
 static void note_defect(hd_delivery *r, hd_defect what, unsigned column)
 {
-    r->defects[r->n_defects++] = (hd_row_defect){r->line, column, what};
+    r->room->defects[r->n_defects++] = (hd_row_defect){r->line, column, what};
+}
+
+static void keep_row(hd_delivery *r, const hd_slice *fields)
+{
+    for (size_t c = 0; c < r->n_columns; c++)
+        r->room->fields[c * r->stride + r->n_rows] = fields[c];
+    r->room->lines[r->n_rows++] = r->line;
+}
+
+/* As many rows as have nothing special. */
+static void take_plain_rows(hd_delivery *r)
+{
+    hd_split s = {.text = r->buf,
+                  .at = r->at,
+                  .end = r->end,
+                  .delimiter = r->delimiter,
+                  .has_quotes = r->delimiter != '|',
+                  .is_odd = r->odd,
+                  .width = r->n_columns,
+                  .fields = r->room->fields,
+                  .stride = r->stride,
+                  .lines = r->room->lines,
+                  .line = r->line,
+                  .n_rows = r->n_rows,
+                  .max_rows = r->max_rows - r->n_defects};
+    hd_split_plain(&s);
+    r->at = s.at;
+    r->line = s.line;
+    r->n_rows = s.n_rows;
 }
 
 /* A row with a broken quote: give up its first line only. */
@@ -342,7 +421,7 @@ static hd_code next_row(hd_delivery *r, struct row *w, bool *stop, hd_err *err)
     bool is_empty = r->n_rows + r->n_defects == 0;
     *stop = false;
     if (r->skip && !skip_line(r)) {
-        *stop = !is_empty;
+        *stop = r->is_used_up = !is_empty;
         return is_empty ? more(r, err) : HD_OK;
     }
     enum found f = take_row(r, w);
@@ -352,7 +431,7 @@ static hd_code next_row(hd_delivery *r, struct row *w, bool *stop, hd_err *err)
         return HD_OK;
     }
     if (f == MORE) {
-        *stop = !is_empty;
+        *stop = r->is_used_up = !is_empty;
         return is_empty ? more(r, err) : HD_OK;
     }
     if (f == BROKEN)
@@ -369,7 +448,7 @@ static hd_code next_row(hd_delivery *r, struct row *w, bool *stop, hd_err *err)
     if (f == ROW) {
         check_row(r, w, r->n_columns);
         if (w->defect == HD_DEFECT_NONE)
-            r->lines[r->n_rows++] = r->line;
+            keep_row(r, w->fields);
         else
             note_defect(r, w->defect, w->column);
     }
@@ -378,25 +457,63 @@ static hd_code next_row(hd_delivery *r, struct row *w, bool *stop, hd_err *err)
     return HD_OK;
 }
 
+/* The fields of the rows at hand one after another in the room: the next rows replace those that
+ * DuckDB has. */
+static hd_code copy_parquet(hd_delivery *r, size_t rows, hd_err *err)
+{
+    size_t total = 0, len;
+    for (size_t i = 0; i < rows; i++)
+        for (size_t c = 0; c < r->n_columns; c++) {
+            hd_parquet_field(r->parquet, r->parquet_row + i, c, &len);
+            total += len;
+        }
+    HD_TRY(widen(r->room, total, 0, err));
+    char *to = r->room->buf;
+    for (size_t i = 0; i < rows; i++) {
+        for (size_t c = 0; c < r->n_columns; c++) {
+            const char *from = hd_parquet_field(r->parquet, r->parquet_row + i, c, &len);
+            if (len)
+                memcpy(to, from, len);
+            r->row[c] = (hd_slice){to, len};
+            to += len;
+        }
+        unsigned column;
+        hd_defect d = check_fields(r->row, r->n_columns, true, &column);
+        if (d == HD_DEFECT_NONE)
+            keep_row(r, r->row);
+        else
+            note_defect(r, d, column);
+        r->line++;
+    }
+    return HD_OK;
+}
+
 static hd_code next_parquet(hd_delivery *r, hd_err *err)
 {
+    HD_TRY(next_room(r, &r->room, err));
     if (r->parquet_row >= r->parquet_rows) {
         r->parquet_row = 0;
         if (hd_parquet_next(r->parquet, &r->parquet_rows, err) != HD_OK)
             return hd_context(err, "%s", r->name);
     }
-    while (r->parquet_row < r->parquet_rows && r->n_rows + r->n_defects < r->max_rows) {
-        hd_slice *row = r->fields + r->n_rows * r->n_columns;
-        for (size_t c = 0; c < r->n_columns; c++)
-            row[c].bytes = hd_parquet_field(r->parquet, r->parquet_row, c, &row[c].len);
-        unsigned column;
-        hd_defect d = check_fields(row, r->n_columns, true, &column);
-        if (d == HD_DEFECT_NONE)
-            r->lines[r->n_rows++] = r->line;
-        else
-            note_defect(r, d, column);
-        r->line++;
-        r->parquet_row++;
+    size_t rows = r->parquet_rows - r->parquet_row;
+    rows = rows < r->max_rows ? rows : r->max_rows;
+    HD_TRY(copy_parquet(r, rows, err));
+    r->parquet_row += rows;
+    return HD_OK;
+}
+
+static hd_code next_text(hd_delivery *r, hd_err *err)
+{
+    bool stop = false;
+    HD_TRY(turn(r, err));
+    while (!stop && r->n_rows + r->n_defects < r->max_rows) {
+        if (!r->skip)
+            take_plain_rows(r);
+        if (r->n_rows + r->n_defects == r->max_rows)
+            break;
+        struct row w = {.fields = r->row, .room = r->n_columns};
+        HD_TRY(next_row(r, &w, &stop, err));
     }
     return HD_OK;
 }
@@ -404,14 +521,10 @@ static hd_code next_parquet(hd_delivery *r, hd_err *err)
 hd_code hd_delivery_next(hd_delivery *r, hd_batch *out, hd_err *err)
 {
     r->n_rows = r->n_defects = 0;
-    if (r->parquet)
-        HD_TRY(next_parquet(r, err));
-    bool stop = r->parquet != NULL;
-    while (!stop && r->n_rows + r->n_defects < r->max_rows) {
-        struct row w = {.fields = r->fields + r->n_rows * r->n_columns, .room = r->n_columns};
-        HD_TRY(next_row(r, &w, &stop, err));
-    }
-    *out = (hd_batch){r->n_rows, r->fields, r->lines, r->n_defects, r->defects};
+    *out = (hd_batch){0};
+    HD_TRY(r->parquet ? next_parquet(r, err) : next_text(r, err));
+    *out = (hd_batch){r->n_rows,      r->stride,        r->room->fields,
+                      r->room->lines, r->n_defects, r->room->defects};
     return HD_OK;
 }
 
@@ -478,9 +591,9 @@ static hd_code bad_header(const hd_delivery *r, const struct row *w, hd_err *err
                    what[w->defect]);
 }
 
-static hd_code take_header(hd_delivery *r, hd_slice *room, hd_err *err)
+static hd_code take_header(hd_delivery *r, hd_err *err)
 {
-    struct row w = {.fields = room, .room = HD_DELIVERY_COLUMNS};
+    struct row w = {.fields = r->row, .room = HD_DELIVERY_COLUMNS};
     enum found f = MORE;
     bool started = false;
     while (f == MORE) {
@@ -514,7 +627,7 @@ static hd_code take_header(hd_delivery *r, hd_slice *room, hd_err *err)
     check_row(r, &w, 0);
     if (w.defect != HD_DEFECT_NONE)
         return bad_header(r, &w, err);
-    HD_TRY(keep_header(r, room, w.n, err));
+    HD_TRY(keep_header(r, r->row, w.n, err));
     r->at = w.next;
     r->line += w.lines;
     return HD_OK;
@@ -522,13 +635,10 @@ static hd_code take_header(hd_delivery *r, hd_slice *room, hd_err *err)
 
 static hd_code open_text(hd_delivery *r, size_t buffer, hd_err *err)
 {
-    r->cap = buffer;
-    r->buf = hd_malloc(buffer);
+    HD_TRY(widen(r->room, buffer, 0, err));
+    r->buf = r->room->buf;
     r->doubled = hd_calloc(HD_DELIVERY_COLUMNS, 1);
-    hd_slice *room = hd_calloc(HD_DELIVERY_COLUMNS, sizeof *room);
-    hd_code rc = r->buf && r->doubled && room ? take_header(r, room, err) : hd_fail_nomem(err);
-    hd_free(room);
-    return rc;
+    return r->doubled ? take_header(r, err) : hd_fail_nomem(err);
 }
 
 static hd_code open_parquet(hd_delivery *r, const char *path, hd_err *err)
@@ -550,15 +660,13 @@ static hd_code open_parquet(hd_delivery *r, const char *path, hd_err *err)
     return rc;
 }
 
-static hd_code make_batch(hd_delivery *r, hd_err *err)
+static void size_batches(hd_delivery *r)
 {
     r->max_rows = BATCH_FIELDS / r->n_columns;
     if (r->max_rows > BATCH_ROWS)
         r->max_rows = BATCH_ROWS;
-    r->fields = hd_calloc((r->max_rows + 1) * r->n_columns, sizeof *r->fields);
-    r->lines = hd_calloc(r->max_rows, sizeof *r->lines);
-    r->defects = hd_calloc(r->max_rows, sizeof *r->defects);
-    return r->fields && r->lines && r->defects ? HD_OK : hd_fail_nomem(err);
+    /* Not a power of two: columns that begin in one place of the cache would push each other out. */
+    r->stride = r->max_rows + 4;
 }
 
 hd_code hd_delivery_open_sized(hd_delivery **out, const char *path, size_t buffer, hd_err *err)
@@ -570,12 +678,17 @@ hd_code hd_delivery_open_sized(hd_delivery **out, const char *path, size_t buffe
         return hd_fail_nomem(err);
     r->name = hd_packed_name(path);
     r->line = 1;
+    r->room = r->rooms;
+    r->is_used_up = true;
+    r->row = hd_calloc(HD_DELIVERY_COLUMNS, sizeof *r->row);
+    if (!r->row)
+        HD_GO(hd_fail_nomem(err));
     HD_GO(hd_packed_open(&r->source, path, err));
     if (hd_packed_packing(r->source) == HD_PACKING_PARQUET)
         HD_GO(open_parquet(r, path, err));
     else
         HD_GO(open_text(r, buffer < 8 ? 8 : buffer, err));
-    HD_GO(make_batch(r, err));
+    size_batches(r);
     *out = r;
     r = NULL;
 out:
@@ -594,13 +707,17 @@ void hd_delivery_close(hd_delivery *r)
         return;
     hd_packed_close(r->source);
     hd_parquet_close(r->parquet);
-    hd_wipe_free(r->buf, r->cap);
+    for (size_t i = 0; i < HD_DELIVERY_KEPT; i++) {
+        struct room *m = &r->rooms[i];
+        hd_wipe_free(m->buf, m->cap);
+        hd_free(m->fields);
+        hd_free(m->lines);
+        hd_free(m->defects);
+    }
     for (size_t i = 0; i < r->n_columns && r->columns; i++)
         hd_free(r->columns[i]);
     hd_free(r->columns);
-    hd_free(r->fields);
+    hd_free(r->row);
     hd_free(r->doubled);
-    hd_free(r->lines);
-    hd_free(r->defects);
     hd_free(r);
 }

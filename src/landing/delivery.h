@@ -10,7 +10,7 @@
  * on with the next line (after a broken quote: the line after the one where the row began). A file
  * that cannot be trusted as a whole (damaged packing, no header) is an error.
  *
- * Limits: field 64 KiB, row 16 MiB, 4096 columns. Memory is bounded by the row limit. The text
+ * Limits: field 64 KiB, row 16 MiB, 4096 columns. Memory is bounded by the row limit, four times. The text
  * comes from outside: every byte sequence must end in rows, defects or an error (fuzz_reader).
  */
 #ifndef HD_LANDING_DELIVERY_H
@@ -36,8 +36,12 @@ typedef enum hd_defect {
     HD_N_DEFECTS
 } hd_defect;
 
+/* A batch stays as it is until the fourth call of hd_delivery_next after it: several stages of landing
+ * work on batches that follow each other. */
+enum { HD_DELIVERY_KEPT = 4, HD_SLICE_SLACK = 32 };
+
 typedef struct hd_slice {
-    const char *bytes; /* not NUL-terminated; borrowed until the next hd_delivery_next */
+    const char *bytes; /* not NUL-terminated; HD_SLICE_SLACK bytes from here on may always be read */
     size_t len;
 } hd_slice;
 
@@ -49,11 +53,17 @@ typedef struct hd_row_defect {
 
 typedef struct hd_batch {
     size_t n_rows;
-    const hd_slice *fields; /* n_rows * columns, row by row */
+    size_t stride;
+    const hd_slice *fields; /* column by column: hd_batch_field */
     const uint64_t *lines;  /* n_rows; line on which each row starts */
     size_t n_defects;
     const hd_row_defect *defects;
 } hd_batch;
+
+static inline const hd_slice *hd_batch_field(const hd_batch *b, size_t row, size_t column)
+{
+    return &b->fields[column * b->stride + row];
+}
 
 typedef struct hd_delivery hd_delivery;
 
@@ -65,6 +75,7 @@ HD_MUST hd_code hd_delivery_open_sized(hd_delivery **out, const char *path, size
                                        hd_err *err);
 void hd_delivery_close(hd_delivery *r); /* wipes; NULL is allowed */
 size_t hd_delivery_n_columns(const hd_delivery *r);
+size_t hd_delivery_max_rows(const hd_delivery *r); /* of a batch */
 /* Header name with blanks around it cut; "" for a column without one. */
 const char *hd_delivery_column(const hd_delivery *r, size_t i);
 char hd_delivery_delimiter(const hd_delivery *r); /* '|', '\t', ','; 0 for Parquet */

@@ -1,8 +1,7 @@
 /* intake.c - see intake.h. One file after another: open, map the header, find the data year, then
- * batch by batch through rows.c. */
+ * chunk by chunk through flow.c. */
 #include "base/alloc.h"
 #include "base/date.h"
-#include "base/progress.h"
 #include "crypto/secret.h"
 #include "landing/private.h"
 
@@ -57,7 +56,7 @@ int hd_part_year_of_name(const char *name)
     return hd_part_year_read(at + 1, 6);
 }
 
-static int read_year(const struct hd_intake *in, const hd_slice *v)
+int hd_read_year(const struct hd_intake *in, const hd_slice *v)
 {
     return in->year_is_part ? hd_part_year_read(v->bytes, v->len) : read_fyear(v->bytes, v->len);
 }
@@ -82,8 +81,13 @@ static hd_code year_codes(struct hd_intake *in, hd_err *err)
     hd_value year = {.type = HD_INTEGER, .integer = in->file->data_year};
     hd_value part = {.type = HD_INTEGER, .integer = in->file->part_year};
     hd_builder *b = in->sink->builder;
-    HD_TRY(hd_builder_code(b, (size_t)in->data_year_out, &year, &in->year_code, err));
-    HD_TRY(hd_builder_code(b, (size_t)in->part_year_out, &part, &in->part_code, err));
+    uint32_t year_code, part_code;
+    HD_TRY(hd_builder_code(b, (size_t)in->data_year_out, &year, &year_code, err));
+    HD_TRY(hd_builder_code(b, (size_t)in->part_year_out, &part, &part_code, err));
+    for (size_t r = 0; r < hd_delivery_max_rows(in->reader); r++) {
+        in->year_codes[r] = year_code;
+        in->part_codes[r] = part_code;
+    }
     if (in->sink->on_year)
         HD_TRY(in->sink->on_year(in->sink->ctx, in->name, in->file->data_year, in->file->part_year,
                                  err));
@@ -105,12 +109,11 @@ static hd_code check_extract(const struct hd_intake *in, hd_err *err)
 }
 
 /* PARTYEAR of the first rows, else the file's name, else FYEAR, else what the caller said. */
-static hd_code settle_year(struct hd_intake *in, const hd_batch *b, hd_err *err)
+hd_code hd_settle_year(struct hd_intake *in, const hd_batch *b, hd_err *err)
 {
-    size_t width = hd_delivery_n_columns(in->reader);
     int from_column = 0, from_name = hd_part_year_of_name(in->name);
     for (size_t r = 0; r < b->n_rows && in->year_source >= 0 && !from_column; r++)
-        from_column = read_year(in, &b->fields[r * width + (size_t)in->year_source]);
+        from_column = hd_read_year(in, hd_batch_field(b, r, (size_t)in->year_source));
     int said = in->options->part_year;
     int part = in->year_is_part && from_column                  ? from_column
                : from_name                                      ? from_name
@@ -127,88 +130,6 @@ static hd_code settle_year(struct hd_intake *in, const hd_batch *b, hd_err *err)
     HD_TRY(check_extract(in, err));
     HD_TRY(year_codes(in, err));
     return make_judges(in, err);
-}
-
-/* Every row of a file belongs to one extract. */
-static hd_code check_years(const struct hd_intake *in, const hd_batch *b, hd_err *err)
-{
-    size_t width = hd_delivery_n_columns(in->reader);
-    if (in->year_source < 0)
-        return HD_OK;
-    const hd_slice *last = NULL;
-    for (size_t r = 0; r < b->n_rows; r++) {
-        const hd_slice *v = &b->fields[r * width + (size_t)in->year_source];
-        if (last && last->len == v->len && memcmp(last->bytes, v->bytes, v->len) == 0)
-            continue;
-        last = v;
-        int part = read_year(in, v);
-        bool same =
-            in->year_is_part ? part == in->file->part_year : part / 100 == in->file->data_year;
-        if (part && !same)
-            return hd_fail(err, HD_FORMAT,
-                           "%s, line %" PRIu64 ", column %d (%s): another %s than the file has so "
-                           "far; split the file, one extract a file",
-                           in->name, b->lines[r], in->year_source + 1,
-                           in->year_is_part ? "PARTYEAR" : "FYEAR",
-                           in->year_is_part ? "extract" : "data year");
-    }
-    return HD_OK;
-}
-
-/* ---- rejected rows -------------------------------------------------------------------------- */
-
-static bool too_many(const struct hd_intake *in, bool at_end)
-{
-    const hd_allowance *a = &in->options->allowed;
-    uint64_t rejected = in->quality.rows_rejected + (in->file ? in->file->rows_rejected : 0);
-    uint64_t read = in->quality.rows_read + (in->file ? in->file->rows_read : 0);
-    if (a->share > 0)
-        return at_end && (double)rejected > a->share * (double)read;
-    return rejected > a->rows;
-}
-
-static void describe_defect(struct hd_intake *in, uint64_t line, unsigned column, hd_rule_id id)
-{
-    const hd_rule *rule = &in->rules->rules[id];
-    char name[80], place[120] = "";
-    if (in->first_defect[0])
-        return;
-    if (column > hd_delivery_n_columns(in->reader)) {
-        snprintf(place, sizeof place, ", column %u", column);
-    } else if (column) {
-        hd_columns_name(in, column, name, sizeof name);
-        snprintf(place, sizeof place, ", column %u (%s)", column, name);
-    }
-    snprintf(in->first_defect, sizeof in->first_defect, "%s, line %" PRIu64 "%s: %s; %s", in->name,
-             line, place, rule->says, rule->remedy);
-}
-
-static hd_code refuse_rows(const struct hd_intake *in, hd_err *err)
-{
-    return hd_fail(err, HD_FORMAT, "%s (--allow-rejected N or P%% lets rows be left out)",
-                   in->first_defect);
-}
-
-static hd_code note_defects(struct hd_intake *in, const hd_batch *b, hd_err *err)
-{
-    for (size_t i = 0; i < b->n_defects; i++) {
-        hd_rule_id id = (hd_rule_id)(b->defects[i].what - HD_DEFECT_FEW_FIELDS);
-        describe_defect(in, b->defects[i].line, b->defects[i].column, id);
-        in->quality.rule_rows[id]++;
-        in->file->rows_rejected++;
-    }
-    return !in->options->is_check && too_many(in, false) ? refuse_rows(in, err) : HD_OK;
-}
-
-/* Rows that a site's own rules reject. */
-static void note_rejected(struct hd_intake *in, const hd_batch *b)
-{
-    if (in->first_defect[0])
-        return;
-    for (size_t r = 0; r < in->n_rows; r++)
-        for (hd_rule_id id = 0; id < HD_N_RULES; id++)
-            if ((in->broken[r] & (1u << id)) && in->rules->rules[id].is_structural)
-                describe_defect(in, b->lines[in->rows[r]], 0, id);
 }
 
 /* ---- identifiers ---------------------------------------------------------------------------- */
@@ -258,41 +179,6 @@ static void note_bytes(void *ctx, const void *bytes, size_t len)
 {
     struct hd_intake *in = ctx;
     hd_digest_add(&in->digest, bytes, len);
-}
-
-static hd_code take_batch(struct hd_intake *in, const hd_batch *b, hd_err *err)
-{
-    in->file->rows_read += b->n_rows + b->n_defects;
-    HD_TRY(note_defects(in, b, err));
-    if (b->n_rows == 0)
-        return HD_OK;
-    if (in->file->part_year == 0)
-        HD_TRY(settle_year(in, b, err));
-    HD_TRY(check_years(in, b, err));
-    HD_TRY(hd_rows_judge(in, b, err));
-    HD_TRY(hd_rows_keep(in, b, err));
-    note_rejected(in, b);
-    return !in->options->is_check && too_many(in, false) ? refuse_rows(in, err) : HD_OK;
-}
-
-static hd_code take_rows(struct hd_intake *in, hd_err *err)
-{
-    hd_packed *source = hd_delivery_source(in->reader);
-    hd_progress progress;
-    hd_progress_begin(&progress, in->name, hd_packed_size(source));
-    hd_code rc;
-    for (;;) {
-        hd_batch b;
-        rc = hd_delivery_next(in->reader, &b, err);
-        if (rc != HD_OK || b.n_rows + b.n_defects == 0)
-            break;
-        rc = take_batch(in, &b, err);
-        if (rc != HD_OK)
-            break;
-        hd_progress_at(&progress, hd_packed_delivered(source));
-    }
-    hd_progress_end(&progress);
-    return rc;
 }
 
 /* Parquet is read past the source: its bytes are digested here. */
@@ -354,7 +240,7 @@ static hd_code end_file(struct hd_intake *in, hd_err *err)
     q->rows_kept += f->rows_kept;
     q->rows_rejected += f->rows_rejected;
     q->rows_opted_out += f->rows_opted_out;
-    return in->sink ? hd_stage_flush(in, err) : HD_OK;
+    return HD_OK;
 }
 
 hd_code hd_intake_file(hd_intake *in, const char *path, hd_err *err)
@@ -374,7 +260,7 @@ hd_code hd_intake_file(hd_intake *in, const char *path, hd_err *err)
     hd_digest_begin(&in->digest);
     hd_packed_watch(hd_delivery_source(in->reader), note_bytes, in);
     HD_GO(hd_columns_bind(in, err));
-    HD_GO(take_rows(in, err));
+    HD_GO(hd_flow(in, err));
     HD_GO(end_file(in, err));
 out:
     hd_columns_release(in);
@@ -392,8 +278,8 @@ void hd_intake_finish(hd_intake *in)
 hd_code hd_intake_verdict(const hd_intake *in, hd_err *err)
 {
     const hd_quality *q = &in->quality;
-    if (q->rows_rejected && too_many(in, true))
-        return refuse_rows(in, err);
+    if (q->rows_rejected && hd_too_many_rejected(in, true))
+        return hd_refuse_rows(in, err);
     if (q->n_findings && (!in->options->allows_identifiers || in->kept_identifiers))
         return hd_fail(err, HD_DENIED,
                        "%s, %s: the column seems to hold %s, which do not belong there; have it "

@@ -9,35 +9,30 @@
  * memo is full gains nothing and is cut to the small limit. */
 enum { LARGE = 128 * 1024, SMALL = 4 * 1024 };
 
-static void clear_front(hd_memo *m)
-{
-    for (size_t i = 0; i < HD_MEMO_FRONT; i++)
-        m->front[i].id = HD_INTERN_NONE;
-}
+enum { FRONT = 1 << HD_MEMO_FRONT_BITS };
 
-hd_code hd_memo_init(hd_memo *m, hd_memo_judge judge, void (*emptied)(void *, const hd_memo *),
-                     void *ctx, hd_err *err)
+hd_code hd_memo_init(hd_memo *m, hd_memo_judge judge, void *ctx, hd_err *err)
 {
-    *m = (hd_memo){.limit = LARGE, .judge = judge, .ctx = ctx, .emptied = emptied};
+    *m = (hd_memo){.limit = LARGE, .judge = judge, .ctx = ctx};
     m->texts = hd_intern_new();
-    m->front = hd_calloc(HD_MEMO_FRONT, sizeof *m->front);
-    if (!m->texts || !m->front)
-        return hd_fail_nomem(err);
-    clear_front(m);
-    return HD_OK;
+    m->front = hd_calloc(FRONT, sizeof *m->front);
+    return m->texts && m->front ? HD_OK : hd_fail_nomem(err);
 }
 
 void hd_memo_free(hd_memo *m)
 {
     hd_intern_free(m->texts);
     hd_wipe_free(m->known, m->cap * sizeof *m->known);
-    hd_wipe_free(m->front, HD_MEMO_FRONT * sizeof *m->front);
+    /* wiped only when used: most columns of a wide table are in no file, and these pages were never
+     * touched */
+    hd_wipe_free(m->front, m->looked_up || m->n ? FRONT * sizeof *m->front : 0);
     *m = (hd_memo){0};
 }
 
 hd_code hd_memo_empty(hd_memo *m, hd_err *err)
 {
-    m->emptied(m->ctx, m);
+    if (m->n == 0)
+        return HD_OK;
     hd_intern *fresh = hd_intern_new();
     if (!fresh)
         return hd_fail_nomem(err);
@@ -45,14 +40,8 @@ hd_code hd_memo_empty(hd_memo *m, hd_err *err)
     m->texts = fresh;
     m->n = 0;
     m->looked_up = 0;
-    clear_front(m);
+    memset(m->front, 0, FRONT * sizeof *m->front);
     return HD_OK;
-}
-
-const char *hd_memo_text(const hd_memo *m, const hd_known *k)
-{
-    size_t len;
-    return hd_intern_get(m->texts, (uint32_t)(k - m->known), &len) + k->text_at;
 }
 
 /* Find or judge a text in the table. */
@@ -75,42 +64,30 @@ static hd_code look_up(hd_memo *m, const char *raw, size_t len, uint32_t *id, hd
     return HD_OK;
 }
 
-/* A text of up to 16 bytes as two words: with its length they determine it. */
-static inline void pack(const char *raw, size_t len, uint64_t *first, uint64_t *second)
+/* A long text stands in front with its first and last eight bytes, and is then compared whole. */
+static bool is_same_long_text(const hd_memo *m, const hd_memo_front *f, const char *raw, size_t len)
 {
-    *first = *second = 0;
-    if (len >= 8) {
-        memcpy(first, raw, 8);
-        memcpy(second, raw + len - 8, 8);
-    } else if (len >= 4) {
-        memcpy(first, raw, 4);
-        memcpy(second, raw + len - 4, 4);
-    } else {
-        memcpy(first, raw, len & 2);
-        if (len & 1)
-            *second = (unsigned char)raw[len - 1];
-    }
+    size_t have;
+    const char *text = hd_intern_get(m->texts, f->id, &have);
+    return memcmp(text, raw, len) == 0;
 }
 
-hd_code hd_memo_look(hd_memo *m, const char *raw, size_t len, const hd_known **out, hd_err *err)
+hd_code hd_memo_look_further(hd_memo *m, const char *raw, size_t len, hd_memo_front *slot,
+                             uint64_t first, uint64_t second, hd_err *err)
 {
     uint32_t id;
-    m->looked_up++;
-    if (len > HD_MEMO_SHORT) {
-        HD_TRY(look_up(m, raw, len, &id, err));
-    } else {
-        uint64_t first, second;
-        pack(raw, len, &first, &second);
-        uint64_t hash = (first ^ (second << 1 | second >> 63) ^ len) * UINT64_C(0x9E3779B97F4A7C15);
-        hd_memo_front *f = &m->front[hash >> 55];
-        if (f->id == HD_INTERN_NONE || f->first != first || f->second != second || f->len != len) {
-            HD_TRY(look_up(m, raw, len, &id, err));
-            *f = (hd_memo_front){first, second, (uint32_t)len, id};
-        }
-        id = f->id;
-    }
-    hd_known *k = &m->known[id];
-    k->count++;
-    *out = k;
+    if (len > HD_MEMO_SHORT && slot->first == first && slot->second == second &&
+        slot->len_plus_one == len + 1 && is_same_long_text(m, slot, raw, len))
+        return HD_OK;
+    HD_TRY(look_up(m, raw, len, &id, err));
+    const hd_known *k = &m->known[id];
+    *slot = (hd_memo_front){.first = first,
+                            .second = second,
+                            .len_plus_one = (uint32_t)len + 1,
+                            .id = id,
+                            .code = k->code,
+                            .meaning = k->meaning,
+                            .flags = k->flags,
+                            .shape = k->shape};
     return HD_OK;
 }

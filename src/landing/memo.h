@@ -1,14 +1,16 @@
 /* memo.h - each different raw text of a column is judged once.
  *
- * The hot loop of landing is: tokenise, look the text up here, add one to its count. A memo never
- * grows past its limit: when it is full it is emptied (its counts handed over first), and a column
- * whose texts hardly repeat gets a small limit, so memory does not follow the file.
+ * The hot loop of landing is: tokenise, look the text up here. A memo never grows past its limit: when
+ * it is full it is emptied, and a column whose texts hardly repeat gets a small limit, so memory does
+ * not follow the file.
  */
 #ifndef HD_LANDING_MEMO_H
 #define HD_LANDING_MEMO_H
 
 #include "base/intern.h"
 #include "catalogue/catalogue.h"
+
+#include <string.h>
 
 enum { /* hd_known.flags */
        HD_KNOWN_NULL = 1,
@@ -24,18 +26,21 @@ typedef struct hd_known {
     uint32_t text_at, text_len; /* the text without blanks inside the raw text */
     int64_t number;             /* integer, day, or minutes of a clock text; INT64_MIN: none */
     uint64_t conditions;        /* bits of the rulebook's conditions that hold */
-    uint64_t count;             /* rows since the memo was last emptied */
 } hd_known;
 
 /* Judges a text seen for the first time; out is zeroed. */
 typedef hd_code (*hd_memo_judge)(void *ctx, const char *raw, size_t len, hd_known *out,
                                  hd_err *err);
 
-/* In front of the table: short texts seen lately, compared in two registers. */
-enum { HD_MEMO_FRONT = 512, HD_MEMO_SHORT = 16 };
+/* In front of the table: texts seen lately with what most columns want to know of them. A short text is
+ * compared in two registers. */
+enum { HD_MEMO_FRONT_BITS = 12, HD_MEMO_SHORT = 16 };
 typedef struct hd_memo_front {
-    uint64_t first, second; /* the whole text, see memo.c */
-    uint32_t len, id;       /* id HD_INTERN_NONE: free */
+    uint64_t first, second; /* 16 bytes of the text, zeros behind its end; of a longer one, see memo.c */
+    uint32_t len_plus_one;  /* 0: free */
+    uint32_t id;            /* of the known text */
+    uint32_t code;
+    uint8_t meaning, flags, shape;
 } hd_memo_front;
 
 typedef struct hd_memo {
@@ -43,21 +48,48 @@ typedef struct hd_memo {
     hd_known *known;
     size_t n, cap, limit;
     uint64_t looked_up;
-    hd_memo_front *front; /* HD_MEMO_FRONT */
+    hd_memo_front *front; /* 1 << HD_MEMO_FRONT_BITS */
     hd_memo_judge judge;
     void *ctx;
-    void (*emptied)(void *ctx, const struct hd_memo *m); /* hand the counts over */
 } hd_memo;
 
-HD_MUST hd_code hd_memo_init(hd_memo *m, hd_memo_judge judge,
-                             void (*emptied)(void *, const hd_memo *), void *ctx, hd_err *err);
-void hd_memo_free(hd_memo *m); /* does not hand anything over */
-/* Hand the counts over and forget everything. */
-HD_MUST hd_code hd_memo_empty(hd_memo *m, hd_err *err);
-/* The judgement of a text, counted once more. Borrowed until the next call. */
-HD_MUST hd_code hd_memo_look(hd_memo *m, const char *raw, size_t len, const hd_known **out,
-                             hd_err *err);
-/* The blank-free text of an entry; borrowed until the next look. */
-const char *hd_memo_text(const hd_memo *m, const hd_known *k);
+HD_MUST hd_code hd_memo_init(hd_memo *m, hd_memo_judge judge, void *ctx, hd_err *err);
+void hd_memo_free(hd_memo *m);
+HD_MUST hd_code hd_memo_empty(hd_memo *m, hd_err *err); /* forget everything */
+
+/* As hd_memo_look, past the front. */
+HD_MUST hd_code hd_memo_look_further(hd_memo *m, const char *raw, size_t len, hd_memo_front *slot,
+                                     uint64_t first, uint64_t second, hd_err *err);
+
+static inline uint64_t hd_memo_word(const char *p, size_t len)
+{
+    uint64_t w;
+    memcpy(&w, p, sizeof w);
+    return len >= 8 ? w : len == 0 ? 0 : w & (UINT64_MAX >> (64 - 8 * len));
+}
+
+/* The judgement of a text, borrowed until the next call; HD_MEMO_SHORT bytes from raw on can be read. */
+HD_MUST static inline hd_code hd_memo_look(hd_memo *m, const char *raw, size_t len,
+                                           const hd_memo_front **out, hd_err *err)
+{
+    bool is_short = len <= HD_MEMO_SHORT;
+    uint64_t first = hd_memo_word(raw, len), second;
+    if (is_short)
+        second = len > 8 ? hd_memo_word(raw + 8, len - 8) : 0;
+    else
+        memcpy(&second, raw + len - 8, sizeof second);
+    uint64_t hash = (first ^ (second << 1 | second >> 63) ^ len) * UINT64_C(0x9E3779B97F4A7C15);
+    hd_memo_front *f = &m->front[hash >> (64 - HD_MEMO_FRONT_BITS)];
+    *out = f;
+    m->looked_up++;
+    if (is_short && f->first == first && f->second == second && f->len_plus_one == len + 1)
+        return HD_OK;
+    return hd_memo_look_further(m, raw, len, f, first, second, err);
+}
+/* All that is known of a text that was just looked at. */
+static inline const hd_known *hd_memo_known(const hd_memo *m, const hd_memo_front *f)
+{
+    return &m->known[f->id];
+}
 
 #endif

@@ -1,11 +1,13 @@
 /* private.h - what the files of an intake share; nobody else includes it.
  *
  * A target is one field of the table together with the columns of the file at hand that it is read
- * from. Memory: one memo a target, one batch of cells, one stage of rows for the builder.
+ * from. A chunk is one batch of the reader on its way through the stages of flow.c. Memory: one memo a
+ * target, HD_DELIVERY_KEPT chunks, two sets of what the targets made of a chunk.
  */
 #ifndef HD_LANDING_PRIVATE_H
 #define HD_LANDING_PRIVATE_H
 
+#include "base/buf.h"
 #include "crypto/digest.h"
 #include "landing/identifiers.h"
 #include "landing/intake.h"
@@ -13,7 +15,7 @@
 #include "landing/memo.h"
 #include "landing/delivery.h"
 
-enum { HD_BATCH_ROWS = 512, HD_STAGE_ROWS = 16 * 1024, HD_SCAN_VALUES = 4096 };
+enum { HD_SCAN_VALUES = 4096, HD_MADE = 2 };
 enum { HD_ORDER_BITS = 63, HD_ORDER_FIELDS = 8 };
 
 typedef struct hd_cell { /* one value of a watched field */
@@ -23,6 +25,17 @@ typedef struct hd_cell { /* one value of a watched field */
     uint32_t text_len;
     uint8_t meaning, flags;
 } hd_cell;
+
+enum { HD_FLAW_MISFIT = 1, HD_FLAW_INVALID = 2 };
+
+typedef struct hd_made { /* what a target made of a chunk, by row */
+    hd_cell *cells;      /* when watched */
+    uint32_t *codes;     /* lists: elements of all rows one after another */
+    uint32_t *lengths;   /* lists */
+    uint64_t *keys;      /* keys */
+    uint8_t *flaws;      /* bits HD_FLAW; only when has_flaws */
+    bool has_flaws;
+} hd_made;
 
 typedef struct hd_target {
     struct hd_intake *in;
@@ -38,11 +51,28 @@ typedef struct hd_target {
     uint64_t condition_bits; /* of the conditions on this field */
     hd_identifier_counts shapes;
     uint8_t *element_shapes; /* lists: shapes met, by element */
-    hd_cell *cells;          /* HD_BATCH_ROWS, when watched */
-    uint32_t *codes;         /* of the batch: rows, or rows * elements */
-    uint32_t *lengths;       /* lists: elements of each row of the batch */
-    uint64_t *keys;          /* keys of the batch */
+    hd_made made[HD_MADE];   /* filled for targets that the file has */
 } hd_target;
+
+/* The targets that a check, or the provider and month of a row, are read from; NULL where the file
+ * has no such column. */
+typedef struct hd_bound {
+    const hd_target *a, *b, *c;
+} hd_bound;
+
+typedef struct hd_chunk {
+    hd_batch batch;
+    hd_code rc; /* the reader failed here, there are no rows */
+    hd_err err;
+    size_t n_noted;    /* defects that were noted before the data year was known */
+    size_t n_rows;     /* rows that are not opted out */
+    uint32_t *rows;    /* their positions in the batch */
+    uint32_t *persons; /* by row, as all that follows */
+    uint64_t *hashes;  /* of the row's bytes */
+    uint32_t *broken;  /* bits: rules that the row breaks */
+    int64_t *order;
+    uint8_t *keep;
+} hd_chunk;
 
 typedef struct hd_scan { /* a column of the file that is not kept, watched for identifiers */
     int source;
@@ -50,20 +80,6 @@ typedef struct hd_scan { /* a column of the file that is not kept, watched for i
     hd_intern *texts;
     hd_identifier_counts shapes;
 } hd_scan;
-
-typedef struct hd_stage_column {
-    uint32_t *codes, *counts;
-    uint64_t *keys;
-    size_t n_codes, cap_codes;
-    bool is_there; /* the file has the column; else the arrays are not filled */
-} hd_stage_column;
-
-typedef struct hd_stage {
-    size_t n_rows, n_columns;
-    uint32_t *persons;
-    int64_t *order;
-    hd_stage_column *columns;
-} hd_stage;
 
 /* Row keys seen, with a hash of the whole row, open addressing; key 0 marks a free slot. */
 typedef struct hd_seen {
@@ -92,7 +108,8 @@ struct hd_intake {
     int order[HD_ORDER_FIELDS];       /* targets */
     int provider, period;             /* targets, -1 */
     int data_year_out, part_year_out; /* builder columns */
-    hd_stage stage;
+    size_t n_columns;
+    hd_rows_column *columns; /* n_columns: what is appended to the builder */
     hd_seen seen;
     uint8_t hash_key[HD_HASH_KEY]; /* for row keys in a check; random */
     hd_digest digest;
@@ -106,17 +123,18 @@ struct hd_intake {
     size_t n_scans;
     int year_source;   /* column that gives the year, -1 */
     bool year_is_part; /* it is PARTYEAR, else FYEAR */
-    uint32_t year_code, part_code;
-    /* the batch at hand: rows that are not opted out */
-    size_t n_rows;
-    uint32_t rows[HD_BATCH_ROWS]; /* position in the reader's batch */
-    uint32_t persons[HD_BATCH_ROWS];
-    uint64_t row_keys[HD_BATCH_ROWS];
-    uint32_t broken[HD_BATCH_ROWS]; /* bits: content rules that the row breaks */
+    uint32_t *year_codes, *part_codes; /* for all rows of a chunk */
+    hd_chunk chunks[HD_DELIVERY_KEPT];
+    hd_buf row_text; /* for the hash of a row */
+    hd_bound *bound; /* by check */
+    hd_bound place;  /* a: provider, b: month */
+    const hd_target *key_fields[HD_MAX_KEY_FIELDS];
+    const hd_target **conditioned; /* n_conditioned: targets of conditions */
+    size_t n_conditioned;
 };
 
 /* columns.c */
-HD_MUST hd_code hd_columns_bind(struct hd_intake *in, hd_err *err); /* header to targets */
+HD_MUST hd_code hd_columns_bind(struct hd_intake *in, hd_err *err); /* header to targets, and room */
 void hd_columns_release(struct hd_intake *in);                      /* after the file */
 /* The column's name where it may be shown: unless it looks like a value. */
 const char *hd_columns_name(const struct hd_intake *in, unsigned column, char *out, size_t size);
@@ -126,7 +144,6 @@ HD_MUST hd_code hd_dataset_check(const struct hd_intake *in, hd_err *err);
 /* values.c: the judges of the memos */
 hd_code hd_value_judge(void *target, const char *raw, size_t len, hd_known *out, hd_err *err);
 hd_code hd_person_judge(void *target, const char *raw, size_t len, hd_known *out, hd_err *err);
-void hd_value_counted(void *target, const hd_memo *m);
 /* Integer, day or clock minutes of a proper value, else INT64_MIN. */
 int64_t hd_value_number(const hd_judged *j);
 /* The key that orders the rows of one person: each order field takes its bits, as long as they
@@ -137,21 +154,34 @@ int64_t hd_order_pack(int64_t key, int64_t number, hd_type type);
 HD_MUST hd_code hd_scan_value(const struct hd_intake *in, hd_scan *s, const hd_slice *v,
                               hd_err *err);
 /* agreement.c */
-void hd_agreement_row(struct hd_intake *in, size_t row);                    /* applies all checks */
-HD_MUST hd_code hd_cell_row(struct hd_intake *in, size_t row, hd_err *err); /* provider and month */
-/* rows.c */
-HD_MUST hd_code hd_rows_judge(struct hd_intake *in, const hd_batch *b, hd_err *err);
-HD_MUST hd_code hd_rows_keep(struct hd_intake *in, const hd_batch *b, hd_err *err);
-/* stage.c */
-HD_MUST hd_code hd_stage_init(hd_stage *s, const hd_column_spec *specs, size_t n, hd_err *err);
-void hd_stage_free(hd_stage *s);
-HD_MUST hd_code hd_stage_add(struct hd_intake *in, const uint8_t *keep, hd_err *err);
-HD_MUST hd_code hd_stage_flush(struct hd_intake *in, hd_err *err);
+HD_MUST hd_code hd_agreement_bind(struct hd_intake *in, hd_err *err); /* for the file at hand */
+void hd_agreement_release(struct hd_intake *in);
+/* Apply all checks to a row; the rules it breaks by them, as bits. */
+uint32_t hd_agreement_row(struct hd_intake *in, unsigned made, size_t row);
+/* Provider and month. */
+HD_MUST hd_code hd_cell_row(struct hd_intake *in, unsigned made, size_t row, hd_err *err);
+/* rows.c: the middle stages. `made` says which of a target's sets is filled. */
+HD_MUST hd_code hd_rows_persons(struct hd_intake *in, hd_chunk *c, hd_err *err);
+HD_MUST hd_code hd_rows_target(struct hd_intake *in, hd_target *t, const hd_chunk *c, unsigned made,
+                               hd_err *err);
+HD_MUST hd_code hd_rows_scan(const struct hd_intake *in, hd_scan *s, const hd_chunk *c, hd_err *err);
+HD_MUST hd_code hd_rows_hash(struct hd_intake *in, hd_chunk *c, hd_err *err);
+/* decide.c: the last stage, in the order of the file. */
+HD_MUST hd_code hd_decide(struct hd_intake *in, hd_chunk *c, unsigned made, hd_err *err);
+/* The defects before the first row, while the data year is not known. */
+HD_MUST hd_code hd_decide_defects(struct hd_intake *in, hd_chunk *c, hd_err *err);
+bool hd_too_many_rejected(const struct hd_intake *in, bool at_end);
+HD_MUST hd_code hd_refuse_rows(const struct hd_intake *in, hd_err *err);
+/* flow.c: all rows of the file at hand. */
+HD_MUST hd_code hd_flow(struct hd_intake *in, hd_err *err);
+/* intake.c */
+HD_MUST hd_code hd_settle_year(struct hd_intake *in, const hd_batch *b, hd_err *err);
+int hd_read_year(const struct hd_intake *in, const hd_slice *v);
 /* seen.c */
 /* *found: 0 new, 1 the key was there, 2 the whole row was there. */
 HD_MUST hd_code hd_seen_add(hd_seen *s, uint64_t key, uint64_t row, unsigned *found, hd_err *err);
+void hd_seen_prefetch(const hd_seen *s, uint64_t key);
 void hd_seen_free(hd_seen *s);
-uint64_t hd_row_hash(const hd_slice *fields, size_t n);
 /* A row key's hash: keyed by the vault, or in a check by a random key. */
 uint64_t hd_intake_key_hash(const struct hd_intake *in, const void *id, size_t len);
 

@@ -1,13 +1,12 @@
-/* rows.c - one batch of rows: judged column by column (so that a column's memo stays in the
- * processor's cache), then decided row by row. */
+/* rows.c - the middle stages of flow.c: rows get their persons, and each column is judged by itself, so
+ * that its memo stays in the processor's cache. A target's state is touched by one task at a time. */
 #include "landing/private.h"
 
 #include <string.h>
 
-static const hd_slice *field_at(const struct hd_intake *in, const hd_batch *b, size_t row,
-                                int source)
+static const hd_slice *column_of(const hd_chunk *c, int source)
 {
-    return &b->fields[in->rows[row] * hd_delivery_n_columns(in->reader) + (size_t)source];
+    return hd_batch_field(&c->batch, 0, (size_t)source);
 }
 
 static hd_cell cell_from(const hd_known *k, const hd_slice *raw)
@@ -20,55 +19,85 @@ static hd_cell cell_from(const hd_known *k, const hd_slice *raw)
                      .flags = k->flags};
 }
 
-static inline uint32_t broken_by(const hd_known *k)
+static inline uint8_t flaw_of(const hd_memo_front *f)
 {
-    if (k->flags & HD_KNOWN_MISFIT)
-        return 1u << HD_RULE_MISFIT;
-    return k->meaning == HD_MEANING_INVALID ? 1u << HD_RULE_INVALID : 0;
+    return f->flags & HD_KNOWN_MISFIT                 ? HD_FLAW_MISFIT
+           : f->meaning == HD_MEANING_INVALID ? HD_FLAW_INVALID
+                                              : 0;
 }
 
-static hd_code judge_stored(struct hd_intake *in, hd_target *t, const hd_batch *b, hd_err *err)
+static void note_flaw(hd_made *m, const hd_chunk *c, size_t row, uint8_t flaw)
 {
-    for (size_t r = 0; r < in->n_rows; r++) {
-        const hd_slice *raw = field_at(in, b, r, t->sources[0]);
-        const hd_known *k;
-        HD_TRY(hd_memo_look(&t->memo, raw->bytes, raw->len, &k, err));
-        t->codes[r] = k->code;
-        in->broken[r] |= broken_by(k);
-        if (t->cells)
-            t->cells[r] = cell_from(k, raw);
+    if (!m->has_flaws)
+        memset(m->flaws, 0, c->n_rows);
+    m->has_flaws = true;
+    m->flaws[row] |= flaw;
+}
+
+static void add_counts(struct hd_intake *in, const hd_target *t, const uint64_t counts[5])
+{
+    for (size_t i = 0; i < 5; i++)
+        in->quality.counts[t->position][i] += counts[i];
+}
+
+static hd_code judge_stored(struct hd_intake *in, hd_target *t, const hd_chunk *c, hd_made *m,
+                            hd_err *err)
+{
+    const hd_slice *column = column_of(c, t->sources[0]);
+    uint64_t counts[5] = {0};
+    for (size_t r = 0; r < c->n_rows; r++) {
+        const hd_slice *raw = &column[c->rows[r]];
+        const hd_memo_front *f;
+        HD_TRY(hd_memo_look(&t->memo, raw->bytes, raw->len, &f, err));
+        m->codes[r] = f->code;
+        counts[f->meaning]++;
+        if (flaw_of(f))
+            note_flaw(m, c, r, flaw_of(f));
+        if (m->cells)
+            m->cells[r] = cell_from(hd_memo_known(&t->memo, f), raw);
     }
+    add_counts(in, t, counts);
     return HD_OK;
 }
 
-static hd_code judge_list(struct hd_intake *in, hd_target *t, const hd_batch *b, hd_err *err)
+/* Empty list elements are no answers. */
+static hd_code judge_list(struct hd_intake *in, hd_target *t, const hd_chunk *c, hd_made *m,
+                          hd_err *err)
 {
     size_t n = t->field->n_elements;
-    for (size_t r = 0; r < in->n_rows; r++) {
-        uint32_t *codes = t->codes + r * n, length = 0;
-        if (t->cells)
-            t->cells[r] = (hd_cell){.number = INT64_MIN,
+    uint64_t counts[5] = {0};
+    uint32_t *codes = m->codes;
+    for (size_t r = 0; r < c->n_rows; r++) {
+        uint32_t length = 0;
+        if (m->cells)
+            m->cells[r] = (hd_cell){.number = INT64_MIN,
                                     .meaning = HD_MEANING_MISSING,
                                     .flags = HD_KNOWN_NULL,
                                     .text = ""};
         for (size_t i = 0; i < n; i++) {
             codes[i] = 0;
-            const hd_slice *raw = t->sources[i] < 0 ? NULL : field_at(in, b, r, t->sources[i]);
+            const hd_slice *raw =
+                t->sources[i] < 0 ? NULL : &column_of(c, t->sources[i])[c->rows[r]];
             if (!raw || raw->len == 0)
                 continue;
-            const hd_known *k;
-            HD_TRY(hd_memo_look(&t->memo, raw->bytes, raw->len, &k, err));
-            codes[i] = k->code;
-            in->broken[r] |= broken_by(k);
-            t->element_shapes[i] |= k->shape;
-            if (!(k->flags & HD_KNOWN_NULL))
+            const hd_memo_front *f;
+            HD_TRY(hd_memo_look(&t->memo, raw->bytes, raw->len, &f, err));
+            codes[i] = f->code;
+            t->element_shapes[i] |= f->shape;
+            if (f->meaning != HD_MEANING_MISSING || !(f->flags & HD_KNOWN_NULL))
+                counts[f->meaning]++;
+            if (flaw_of(f))
+                note_flaw(m, c, r, flaw_of(f));
+            if (!(f->flags & HD_KNOWN_NULL))
                 length = (uint32_t)i + 1;
-            if (i == 0 && t->cells)
-                t->cells[r] = cell_from(k, raw);
+            if (i == 0 && m->cells)
+                m->cells[r] = cell_from(hd_memo_known(&t->memo, f), raw);
         }
-        t->lengths[r] = length;
-        in->quality.counts[t->position][HD_MEANING_MISSING] += length == 0;
+        m->lengths[r] = length;
+        codes += length;
+        counts[HD_MEANING_MISSING] += length == 0;
     }
+    add_counts(in, t, counts);
     return HD_OK;
 }
 
@@ -79,11 +108,13 @@ uint64_t hd_intake_key_hash(const struct hd_intake *in, const void *id, size_t l
 }
 
 /* Row keys are all different: no memo. */
-static hd_code judge_keys(struct hd_intake *in, hd_target *t, const hd_batch *b)
+static void judge_keys(struct hd_intake *in, hd_target *t, const hd_chunk *c, hd_made *m)
 {
     bool is_open = t->field->n_codes == 0 && !*t->field->pattern;
-    for (size_t r = 0; r < in->n_rows; r++) {
-        const hd_slice *raw = field_at(in, b, r, t->sources[0]);
+    const hd_slice *column = column_of(c, t->sources[0]);
+    uint64_t counts[5] = {0};
+    for (size_t r = 0; r < c->n_rows; r++) {
+        const hd_slice *raw = &column[c->rows[r]];
         const char *id = raw->bytes;
         size_t len = raw->len;
         char scratch[10];
@@ -99,140 +130,117 @@ static hd_code judge_keys(struct hd_intake *in, hd_target *t, const hd_batch *b)
             is_there = meaning == HD_MEANING_VALID || meaning == HD_MEANING_OTHER ||
                        (meaning == HD_MEANING_INVALID && *t->field->pattern);
         }
-        t->keys[r] = is_there ? hd_intake_key_hash(in, id, len) : 0;
-        in->quality.counts[t->position][meaning]++;
+        m->keys[r] = is_there ? hd_intake_key_hash(in, id, len) : 0;
+        counts[meaning]++;
         if (meaning == HD_MEANING_INVALID)
-            in->broken[r] |= 1u << HD_RULE_INVALID;
+            note_flaw(m, c, r, HD_FLAW_INVALID);
     }
+    add_counts(in, t, counts);
+}
+
+hd_code hd_rows_target(struct hd_intake *in, hd_target *t, const hd_chunk *c, unsigned made,
+                       hd_err *err)
+{
+    hd_made *m = &t->made[made];
+    m->has_flaws = false;
+    if (t->field->kind == HD_FIELD_LIST)
+        return judge_list(in, t, c, m, err);
+    if (t->field->kind == HD_FIELD_STORED)
+        return judge_stored(in, t, c, m, err);
+    if (t->field->kind == HD_FIELD_KEY)
+        judge_keys(in, t, c, m);
     return HD_OK;
 }
 
-/* Number the persons of the batch and leave the opted-out rows out of it. */
-static hd_code judge_persons(struct hd_intake *in, const hd_batch *b, hd_err *err)
+hd_code hd_rows_scan(const struct hd_intake *in, hd_scan *s, const hd_chunk *c, hd_err *err)
 {
-    hd_target *t = in->person < 0 ? NULL : &in->targets[in->person];
+    const hd_slice *column = column_of(c, s->source);
+    for (size_t r = 0; r < c->n_rows; r++)
+        HD_TRY(hd_scan_value(in, s, &column[c->rows[r]], err));
+    return HD_OK;
+}
+
+/* ---- persons -------------------------------------------------------------------------------- */
+
+/* Does an NHS number column of the row name somebody who opted out? */
+static bool is_opted_out(const struct hd_intake *in, const hd_chunk *c, size_t row)
+{
+    for (size_t s = 0; s < in->n_scans && in->options->opt_outs; s++) {
+        const hd_slice *raw = &column_of(c, in->scans[s].source)[row];
+        const char *id = raw->bytes;
+        size_t len = raw->len;
+        char scratch[10];
+        if (in->scans[s].is_nhs_number && hd_normal_id(&id, &len, scratch) &&
+            hd_intern_find(in->options->opt_outs, id, len) != HD_INTERN_NONE)
+            return true;
+    }
+    return false;
+}
+
+/* Number the persons and leave the opted-out rows out of the chunk. */
+hd_code hd_rows_persons(struct hd_intake *in, hd_chunk *c, hd_err *err)
+{
+    hd_target *t = in->person < 0 || !in->targets[in->person].n_sources ? NULL
+                                                                        : &in->targets[in->person];
+    const hd_slice *column = t && c->batch.n_rows ? column_of(c, t->sources[0]) : NULL;
+    uint64_t counts[5] = {0};
     size_t kept = 0;
-    for (size_t i = 0; i < b->n_rows; i++) {
-        in->rows[kept] = (uint32_t)i;
-        in->persons[kept] = 0;
+    for (size_t i = 0; i < c->batch.n_rows; i++) {
         bool is_out = false;
-        if (t && t->n_sources) {
-            const hd_slice *raw = field_at(in, b, kept, t->sources[0]);
-            const hd_known *k;
-            HD_TRY(hd_memo_look(&t->memo, raw->bytes, raw->len, &k, err));
-            in->persons[kept] = k->code;
-            is_out = (k->flags & HD_KNOWN_OPTED_OUT) != 0;
+        c->rows[kept] = (uint32_t)i;
+        c->persons[kept] = 0;
+        if (t) {
+            const hd_memo_front *f;
+            HD_TRY(hd_memo_look(&t->memo, column[i].bytes, column[i].len, &f, err));
+            c->persons[kept] = f->code;
+            is_out = (f->flags & HD_KNOWN_OPTED_OUT) != 0;
+            counts[f->meaning] += !is_out;
         }
-        for (size_t s = 0; s < in->n_scans && in->options->opt_outs && !is_out; s++) {
-            const hd_slice *raw = field_at(in, b, kept, in->scans[s].source);
-            const char *id = raw->bytes;
-            size_t len = raw->len;
-            char scratch[10];
-            is_out = in->scans[s].is_nhs_number && hd_normal_id(&id, &len, scratch) &&
-                     hd_intern_find(in->options->opt_outs, id, len) != HD_INTERN_NONE;
-        }
-        kept += !is_out;
+        kept += !is_out && !is_opted_out(in, c, i);
     }
-    in->n_rows = kept;
-    in->file->rows_opted_out += b->n_rows - kept;
+    c->n_rows = kept;
+    if (t)
+        add_counts(in, t, counts);
     return HD_OK;
 }
 
-/* Tables without a person field: the person of the row's key. */
-static void link_persons(struct hd_intake *in)
-{
-    const hd_target *t = in->link < 0 ? NULL : &in->targets[in->link];
-    if (in->person >= 0 || !in->sink || !in->sink->person_of_key || !t || !t->n_sources)
-        return;
-    for (size_t r = 0; r < in->n_rows; r++)
-        if (t->keys[r])
-            in->persons[r] = in->sink->person_of_key(in->sink->ctx, t->keys[r]);
-}
+/* ---- the row as a whole --------------------------------------------------------------------- */
 
-hd_code hd_rows_judge(struct hd_intake *in, const hd_batch *b, hd_err *err)
+/* A row is the same however its file is delimited and quoted: fields with a bar between them, and a
+ * bar inside a field as a zero byte, which no field has. In a pipe file that is the line itself. */
+static hd_code hash_fields(struct hd_intake *in, const hd_chunk *c, size_t row, uint64_t *out,
+                           hd_err *err)
 {
-    HD_TRY(judge_persons(in, b, err));
-    memset(in->broken, 0, sizeof in->broken);
-    for (size_t i = 0; i < in->n_targets; i++) {
-        hd_target *t = &in->targets[i];
-        if (t->n_sources == 0) {
-            in->quality.counts[t->position][HD_MEANING_MISSING] += in->n_rows;
-            for (size_t r = 0; r < in->n_rows && t->cells; r++)
-                t->cells[r] = (hd_cell){.number = INT64_MIN,
-                                        .meaning = HD_MEANING_MISSING,
-                                        .flags = HD_KNOWN_NULL,
-                                        .text = ""};
-        } else if (t->field->kind == HD_FIELD_LIST) {
-            HD_TRY(judge_list(in, t, b, err));
-        } else if (t->field->kind == HD_FIELD_KEY) {
-            HD_TRY(judge_keys(in, t, b));
-        } else if (t->field->kind == HD_FIELD_STORED) {
-            HD_TRY(judge_stored(in, t, b, err));
-        }
+    hd_buf *b = &in->row_text;
+    hd_buf_clear(b);
+    for (size_t i = 0; i < hd_delivery_n_columns(in->reader); i++) {
+        const hd_slice *f = hd_batch_field(&c->batch, row, i);
+        size_t from = b->len + (i > 0);
+        if (i > 0)
+            hd_buf_char(b, '|');
+        if (f->len == 0)
+            continue;
+        hd_buf_add(b, f->bytes, f->len);
+        for (size_t k = from; k < b->len; k++)
+            if (b->data[k] == '|')
+                b->data[k] = '\0';
     }
-    link_persons(in);
-    for (size_t s = 0; s < in->n_scans; s++)
-        for (size_t r = 0; r < in->n_rows && !in->scans[s].is_nhs_number; r++)
-            HD_TRY(hd_scan_value(in, &in->scans[s], field_at(in, b, r, in->scans[s].source), err));
-    return HD_OK;
+    *out = hd_hash64(b->data, b->len);
+    return hd_buf_check(b, err);
 }
 
-/* ---- row by row ----------------------------------------------------------------------------- */
-
-static hd_code compare_keys(struct hd_intake *in, const hd_batch *b, size_t row, hd_err *err)
+hd_code hd_rows_hash(struct hd_intake *in, hd_chunk *c, hd_err *err)
 {
-    size_t n = hd_delivery_n_columns(in->reader);
-    uint64_t hash = hd_row_hash(&b->fields[in->rows[row] * n], n);
-    uint64_t key =
-        in->key >= 0 && in->targets[in->key].n_sources ? in->targets[in->key].keys[row] : 0;
-    bool has_key = key != 0;
-    unsigned found;
-    HD_TRY(hd_seen_add(&in->seen, has_key ? key : hash | 1, hash, &found, err));
-    in->file->content = (in->file->content ^ hash) * UINT64_C(0x9E3779B97F4A7C15) + 1;
-    in->file->rows_seen += found != 0;
-    if (found && has_key)
-        in->broken[row] |= 1u << HD_RULE_SAME_KEY;
-    if (found == 2)
-        in->broken[row] |= 1u << HD_RULE_SAME_ROW;
-    return HD_OK;
-}
-
-static void note_absences(struct hd_intake *in, size_t row)
-{
-    if (in->person >= 0 && in->persons[row] == 0)
-        in->broken[row] |= 1u << HD_RULE_NO_PERSON;
-    if (in->key >= 0 && (!in->targets[in->key].n_sources || !in->targets[in->key].keys[row]))
-        in->broken[row] |= 1u << HD_RULE_NO_KEY;
-    if (in->period >= 0 && in->targets[in->period].n_sources &&
-        !(in->targets[in->period].cells[row].flags & HD_KNOWN_PROPER))
-        in->broken[row] |= 1u << HD_RULE_NO_PERIOD;
-}
-
-/* Count the rules that the row breaks; false when one of them rejects it. */
-static bool decide(struct hd_intake *in, size_t row)
-{
-    bool keep = true;
-    for (unsigned id = 0; id < HD_N_RULES; id++)
-        if (in->broken[row] & (1u << id)) {
-            in->quality.rule_rows[id]++;
-            keep &= !in->rules->rules[id].is_structural;
-        }
-    in->quality.rows_clean += in->broken[row] == 0;
-    return keep;
-}
-
-hd_code hd_rows_keep(struct hd_intake *in, const hd_batch *b, hd_err *err)
-{
-    uint8_t keep[HD_BATCH_ROWS] = {0};
-    for (size_t r = 0; r < in->n_rows; r++) {
-        hd_agreement_row(in, r);
-        note_absences(in, r);
-        HD_TRY(compare_keys(in, b, r, err));
-        keep[r] = decide(in, r);
-        in->file->rows_kept += keep[r];
-        in->file->rows_rejected += !keep[r];
-        in->quality.rows_unlinked += keep[r] && in->persons[r] == 0;
-        HD_TRY(hd_cell_row(in, r, err));
+    size_t last = hd_delivery_n_columns(in->reader) - 1;
+    bool is_whole = hd_delivery_delimiter(in->reader) == '|';
+    for (size_t r = 0; r < c->n_rows; r++) {
+        size_t row = c->rows[r];
+        const hd_slice *from = hd_batch_field(&c->batch, row, 0);
+        const hd_slice *to = hd_batch_field(&c->batch, row, last);
+        if (is_whole)
+            c->hashes[r] = hd_hash64(from->bytes, (size_t)(to->bytes + to->len - from->bytes));
+        else
+            HD_TRY(hash_fields(in, c, row, &c->hashes[r], err));
     }
-    return in->sink ? hd_stage_add(in, keep, err) : HD_OK;
+    return HD_OK;
 }

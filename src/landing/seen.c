@@ -11,9 +11,14 @@
 
 static const size_t MAX_SLOTS = (size_t)1 << 26;
 
+static size_t first_slot(const hd_seen *s, uint64_t key)
+{
+    return (size_t)(key * UINT64_C(0x9E3779B97F4A7C15) >> 20) & (s->n_slots - 1);
+}
+
 static size_t slot_of(const hd_seen *s, uint64_t key)
 {
-    size_t i = (size_t)(key * UINT64_C(0x9E3779B97F4A7C15) >> 20) & (s->n_slots - 1);
+    size_t i = first_slot(s, key);
     while (s->slots[i].key && s->slots[i].key != key)
         i = (i + 1) & (s->n_slots - 1);
     return i;
@@ -52,27 +57,14 @@ hd_code hd_seen_add(hd_seen *s, uint64_t key, uint64_t row, unsigned *found, hd_
     return HD_OK;
 }
 
+void hd_seen_prefetch(const hd_seen *s, uint64_t key)
+{
+    if (s->n_slots)
+        __builtin_prefetch(&s->slots[first_slot(s, key)]);
+}
+
 void hd_seen_free(hd_seen *s)
 {
     hd_free(s->slots);
     *s = (hd_seen){0};
-}
-
-uint64_t hd_row_hash(const hd_slice *fields, size_t n)
-{
-    uint64_t h = n;
-    for (size_t i = 0; i < n; i++) {
-        const char *p = fields[i].bytes;
-        size_t len = fields[i].len;
-        h = (h ^ len) * UINT64_C(0xBF58476D1CE4E5B9);
-        for (; len;) {
-            size_t take = len < 8 ? len : 8;
-            uint64_t w = 0;
-            memcpy(&w, p, take);
-            h = (h ^ w ^ h >> 29) * UINT64_C(0x94D049BB133111EB);
-            p += take;
-            len -= take;
-        }
-    }
-    return h ^ h >> 32;
 }

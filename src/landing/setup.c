@@ -131,28 +131,16 @@ static void watch_all(struct hd_intake *in)
     }
 }
 
-static hd_code make_room(hd_target *t, hd_err *err)
+static hd_code make_memo(hd_target *t, hd_err *err)
 {
     const hd_field *f = t->field;
-    bool ok = true;
-    if (t->is_watched)
-        ok &= (t->cells = hd_calloc(HD_BATCH_ROWS, sizeof *t->cells)) != NULL;
-    if (f->kind == HD_FIELD_KEY) {
-        ok &= (t->keys = hd_calloc(HD_BATCH_ROWS, sizeof *t->keys)) != NULL;
-    } else {
-        size_t n = f->kind == HD_FIELD_LIST ? f->n_elements : 1;
-        ok &= (t->codes = hd_calloc(HD_BATCH_ROWS * n, sizeof *t->codes)) != NULL;
-        if (f->kind == HD_FIELD_LIST)
-            ok &= (t->lengths = hd_calloc(HD_BATCH_ROWS, sizeof *t->lengths)) != NULL &&
-                  (t->element_shapes = hd_calloc(n, 1)) != NULL;
-    }
-    if (!ok)
-        return hd_fail_nomem(err);
     if (f->kind == HD_FIELD_KEY)
         return HD_OK;
+    if (f->kind == HD_FIELD_LIST && !(t->element_shapes = hd_calloc(f->n_elements, 1)))
+        return hd_fail_nomem(err);
     t->has_memo = true;
-    return hd_memo_init(&t->memo, f->kind == HD_FIELD_PERSON ? hd_person_judge : hd_value_judge,
-                        hd_value_counted, t, err);
+    return hd_memo_init(&t->memo, f->kind == HD_FIELD_PERSON ? hd_person_judge : hd_value_judge, t,
+                        err);
 }
 
 static hd_code make_quality(struct hd_intake *in, hd_err *err)
@@ -186,16 +174,19 @@ hd_code hd_intake_new(hd_intake **out, const hd_catalogue *c, const hd_table_def
         return hd_fail_nomem(err);
     *in = (hd_intake){.catalogue = c, .table = t, .options = options, .sink = sink};
     HD_GO(hd_crypto_start(err));
+    hd_buf_init(&in->row_text, SIZE_MAX / 2);
     hd_random(in->hash_key, sizeof in->hash_key);
     HD_GO(hd_rulebook_open(&in->rules, c, t, err));
     HD_GO(hd_intake_columns(t, &specs, &n_specs, err));
     HD_GO(make_targets(in, specs, n_specs, err));
     watch_all(in);
     for (size_t i = 0; i < in->n_targets; i++)
-        HD_GO(make_room(&in->targets[i], err));
+        HD_GO(make_memo(&in->targets[i], err));
     HD_GO(make_quality(in, err));
-    if (sink)
-        HD_GO(hd_stage_init(&in->stage, specs, n_specs, err));
+    in->n_columns = n_specs;
+    in->columns = hd_calloc(n_specs, sizeof *in->columns);
+    if (!in->columns)
+        HD_GO(hd_fail_nomem(err));
     *out = in;
     in = NULL;
 out:
@@ -209,11 +200,7 @@ static void free_target(hd_target *t)
     hd_free(t->sources);
     hd_judge_free(t->judge);
     hd_memo_free(&t->memo);
-    hd_free(t->cells);
-    hd_free(t->codes);
-    hd_free(t->lengths);
     hd_free(t->element_shapes);
-    hd_free(t->keys);
 }
 
 static void free_quality(hd_quality *q)
@@ -251,7 +238,8 @@ void hd_intake_free(hd_intake *in)
     hd_delivery_close(in->reader);
     hd_free(in->targets);
     hd_free(in->target_of);
-    hd_stage_free(&in->stage);
+    hd_free(in->columns);
+    hd_buf_free(&in->row_text);
     hd_seen_free(&in->seen);
     hd_intern_free(in->cell_keys);
     free_quality(&in->quality);

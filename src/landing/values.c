@@ -186,21 +186,6 @@ hd_code hd_person_judge(void *target, const char *raw, size_t len, hd_known *out
     return hd_persons_number(in->sink->persons, pseudonym, &out->code, err);
 }
 
-/* The memo is about to forget: keep its counts. Empty list elements are no answers; opted-out
- * people are counted nowhere. */
-void hd_value_counted(void *target, const hd_memo *m)
-{
-    hd_target *t = target;
-    bool is_list = t->field->kind == HD_FIELD_LIST;
-    for (size_t i = 0; i < m->n; i++) {
-        const hd_known *k = &m->known[i];
-        if ((k->flags & HD_KNOWN_OPTED_OUT) ||
-            (is_list && k->meaning == HD_MEANING_MISSING && (k->flags & HD_KNOWN_NULL)))
-            continue;
-        t->in->quality.counts[t->position][k->meaning] += k->count;
-    }
-}
-
 hd_code hd_scan_value(const struct hd_intake *in, hd_scan *s, const hd_slice *v, hd_err *err)
 {
     const char *text = v->bytes;

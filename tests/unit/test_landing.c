@@ -87,7 +87,8 @@ static char *read_back(size_t buffer)
         size_t n = hd_delivery_n_columns(d);
         for (size_t r = 0; r < batch.n_rows; r++)
             for (size_t c = 0; c < n; c++) {
-                hd_buf_add(&b, batch.fields[r * n + c].bytes, batch.fields[r * n + c].len);
+                hd_buf_add(&b, hd_batch_field(&batch, r, c)->bytes,
+                           hd_batch_field(&batch, r, c)->len);
                 hd_buf_char(&b, c + 1 < n ? '\x1f' : '\x1e');
             }
         for (size_t i = 0; i < batch.n_defects; i++)
@@ -372,10 +373,10 @@ static void test_parquet(void **state)
         for (size_t r = 0; r < b.n_rows; r++, rows++) {
             char key[16];
             int len = snprintf(key, sizeof key, "%zu", rows);
-            assert_int_equal(b.fields[r * 3].len, len);
-            assert_memory_equal(b.fields[r * 3].bytes, key, (size_t)len);
-            assert_int_equal(b.fields[r * 3 + 1].len, rows % 2 ? 0 : 4);
-            assert_memory_equal(b.fields[r * 3 + 2].bytes, "2014-05-06", 10);
+            assert_int_equal(hd_batch_field(&b, r, 0)->len, len);
+            assert_memory_equal(hd_batch_field(&b, r, 0)->bytes, key, (size_t)len);
+            assert_int_equal(hd_batch_field(&b, r, 1)->len, rows % 2 ? 0 : 4);
+            assert_memory_equal(hd_batch_field(&b, r, 2)->bytes, "2014-05-06", 10);
         }
         assert_int_equal(b.n_defects, 0);
     } while (b.n_rows);
@@ -625,38 +626,63 @@ static void test_identifier_verdicts(void **state)
 
 /* ---- memo, years, report -------------------------------------------------------------------- */
 
-static hd_code judge_length(void *ctx, const char *raw, size_t len, hd_known *out, hd_err *e)
+/* Judges a text by its length and all its bytes. */
+static hd_code judge_sum(void *ctx, const char *raw, size_t len, hd_known *out, hd_err *e)
 {
-    (void)ctx, (void)raw, (void)e;
+    uint64_t *judged = ctx;
+    (void)e;
+    ++*judged;
     out->number = (int64_t)len;
+    for (size_t i = 0; i < len; i++)
+        out->code = out->code * 31 + (unsigned char)raw[i];
     return HD_OK;
 }
 
-static void add_counts(void *ctx, const hd_memo *m)
+static void look(hd_memo *m, const char *text, size_t len)
 {
-    uint64_t *total = ctx;
-    for (size_t i = 0; i < m->n; i++)
-        *total += m->known[i].count;
+    hd_known want = {0};
+    uint64_t judged;
+    const hd_memo_front *f;
+    assert_int_equal(judge_sum(&judged, text, len, &want, &err), HD_OK);
+    assert_int_equal(hd_memo_look(m, text, len, &f, &err), HD_OK);
+    assert_int_equal(f->code, want.code);
+    assert_int_equal(hd_memo_known(m, f)->number, len);
 }
 
-/* More different texts than a memo keeps: it forgets, and no count is lost. */
+/* More different texts than a memo keeps: it forgets, and every answer is right. */
 static void test_memo_is_bounded(void **state)
 {
     (void)state;
-    uint64_t total = 0;
+    uint64_t judged = 0;
     hd_memo m;
-    assert_int_equal(hd_memo_init(&m, judge_length, add_counts, &total, &err), HD_OK);
+    assert_int_equal(hd_memo_init(&m, judge_sum, &judged, &err), HD_OK);
     for (unsigned i = 0; i < 400000; i++) {
-        char text[16];
+        char text[64] = {0};
         int len = snprintf(text, sizeof text, "%u", i);
-        const hd_known *k;
-        assert_int_equal(hd_memo_look(&m, text, (size_t)len, &k, &err), HD_OK);
-        assert_int_equal(k->number, len);
+        look(&m, text, (size_t)len);
         assert_true(m.n <= 128 * 1024);
     }
     assert_true(m.limit < 128 * 1024);
     assert_int_equal(hd_memo_empty(&m, &err), HD_OK);
-    assert_int_equal(total, 400000);
+    hd_memo_free(&m);
+}
+
+/* Texts that differ in one byte anywhere, or only in length, are told apart, at every length. */
+static void test_memo_tells_texts_apart(void **state)
+{
+    (void)state;
+    uint64_t judged = 0;
+    hd_memo m;
+    assert_int_equal(hd_memo_init(&m, judge_sum, &judged, &err), HD_OK);
+    for (unsigned round = 0; round < 3; round++)
+        for (size_t len = 0; len <= 40; len++)
+            for (size_t at = 0; at <= len; at++) {
+                char text[80];
+                memset(text, 'a', sizeof text);
+                text[at] = 'b'; /* at == len: behind the end, which must not matter */
+                look(&m, text, len);
+            }
+    assert_int_equal(judged, 41 + 40 * 41 / 2); /* each different text once */
     hd_memo_free(&m);
 }
 
@@ -740,6 +766,7 @@ int main(void)
         cmocka_unit_test(test_identifier_shapes),
         cmocka_unit_test(test_identifier_verdicts),
         cmocka_unit_test(test_memo_is_bounded),
+        cmocka_unit_test(test_memo_tells_texts_apart),
         cmocka_unit_test(test_years),
         cmocka_unit_test(test_small_numbers_are_hidden),
         cmocka_unit_test(test_opt_outs),

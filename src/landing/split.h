@@ -1,0 +1,32 @@
+/* split.h - plain rows of delimited text, found many bytes at a time.
+ *
+ * Only rows without anything special are taken here: as many fields as the header, no quote (where
+ * quotes have a meaning), nothing but ASCII, not long, not empty. At any other row it stops, and
+ * delivery.c looks at that one in its own way; so what a special row means is said in one place.
+ */
+#ifndef HD_LANDING_SPLIT_H
+#define HD_LANDING_SPLIT_H
+
+#include "landing/delivery.h"
+
+enum { HD_SPLIT_SLACK = 64 }; /* bytes behind the text that may be read */
+
+typedef struct hd_split {
+    const char *text; /* HD_SPLIT_SLACK more than `end` bytes */
+    size_t at, end;   /* at: a row begins here; moved past the rows taken */
+    char delimiter;
+    bool has_quotes; /* a quote has a meaning */
+    bool is_odd;     /* there may be bytes outside 1..127 */
+    size_t width;
+    hd_slice *fields; /* field c of row r at c * stride + r */
+    size_t stride;
+    uint64_t *lines;
+    uint64_t line; /* of `at` */
+    size_t n_rows, max_rows;
+} hd_split;
+
+void hd_split_plain(hd_split *s);
+/* Any byte that is zero or has its high bit set. */
+bool hd_has_odd_bytes(const char *p, size_t len);
+
+#endif
