@@ -341,6 +341,7 @@ static hd_code plan_values(struct planner *s, size_t at, const asked_aggregate *
     if (m->kind == HD_K_COUNT)
         return HD_OK;
     p->bytes += (size_t)coded->n_codes * sizeof(int64_t);
+    m->sum_only = g->def->kind != HD_AGG_SPREAD;
     if (m->kind == HD_K_MOMENTS)
         return g->argument_type == HD_INTEGER ? hd_coded_integers(coded, &m->integers, err)
                                               : hd_coded_decimals(coded, &m->decimals, err);

@@ -1,21 +1,73 @@
 /* kernel.c - choosing a kernel, checking a question, reading an answer; see kernel.h. */
 #include "kernel/kernel.h"
 #include "base/alloc.h"
+#include "kernel/merge.h"
+#include "kernel/ops.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static const hd_kernel *const kernels[] = {&hd_kernel_scalar}; /* best first */
+/* ---- kernels made of batch steps ------------------------------------------------------------ */
+
+static bool is_always_there(void)
+{
+    return true;
+}
+
+#define BATCH_KERNEL(set)                                                                          \
+    static hd_code run_##set(const hd_k_question *q, hd_k_answer *out, hd_err *err)                \
+    {                                                                                              \
+        return hd_k_run(q, &hd_k_tuning_default, &hd_k_ops_##set, out, err);                       \
+    }                                                                                              \
+    static const hd_kernel kernel_##set = {#set, run_##set}
+BATCH_KERNEL(portable);
+#if defined(__x86_64__)
+BATCH_KERNEL(avx2);
+BATCH_KERNEL(avx512);
+
+static bool has_avx2(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") &&
+           __builtin_cpu_supports("popcnt");
+}
+
+static bool has_avx512(void)
+{
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2");
+}
+#endif
+
+static const struct candidate {
+    const hd_kernel *kernel;
+    const hd_k_ops *ops;
+    bool (*is_there)(void);
+} candidates[] = { /* best first */
+#if defined(__x86_64__)
+    {&kernel_avx512, &hd_k_ops_avx512, has_avx512},
+    {&kernel_avx2, &hd_k_ops_avx2, has_avx2},
+#endif
+    {&kernel_portable, &hd_k_ops_portable, is_always_there},
+    {&hd_kernel_scalar, NULL, is_always_there},
+};
+
+bool hd_k_ops_find(size_t number, const hd_k_ops **out)
+{
+    for (size_t i = 0; i < sizeof candidates / sizeof *candidates; i++)
+        if (candidates[i].is_there() && number-- == 0) {
+            *out = candidates[i].ops;
+            return true;
+        }
+    return false;
+}
 
 hd_code hd_kernel_pick(const hd_kernel **out, hd_err *err)
 {
     const char *name = getenv("HDIS_KERNEL");
-    *out = kernels[0];
-    if (!name)
-        return HD_OK;
-    for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
-        if (strcmp(kernels[i]->name, name) == 0) {
-            *out = kernels[i];
+    for (size_t i = 0; i < sizeof candidates / sizeof *candidates; i++)
+        if ((!name || strcmp(candidates[i].kernel->name, name) == 0) && candidates[i].is_there()) {
+            *out = candidates[i].kernel;
             return HD_OK;
         }
     return hd_fail(err, HD_INVALID, "HDIS_KERNEL names no kernel of this machine: unset it");

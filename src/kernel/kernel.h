@@ -46,7 +46,7 @@ typedef struct hd_k_group {
 
 typedef enum hd_k_kind {
     HD_K_COUNT,            /* rows that pass the filter (and have a value, if there is an argument)   */
-    HD_K_MOMENTS,          /* sum and sum of squares of integers[] or decimals[]                      */
+    HD_K_MOMENTS,          /* sum and (unless sum_only) sum of squares of integers[] or decimals[]    */
     HD_K_EXTREMES,         /* smallest and largest rank                                               */
     HD_K_DISTRIBUTION,     /* how often each rank occurs: exact quantiles, distinct values            */
     HD_K_DISTINCT          /* how many different ranks                                                */
@@ -61,6 +61,7 @@ typedef struct hd_k_measure {
     const uint8_t *has_value; /* NULL: count(*) */
     const int64_t *integers;  /* MOMENTS, one of the two */
     const double *decimals;
+    bool sum_only; /* MOMENTS: nobody reads the sum of squares, which may stay 0 */
     const uint32_t *ranks; /* EXTREMES, DISTRIBUTION, DISTINCT: code to rank, ascending with value */
     uint32_t n_ranks;
 } hd_k_measure;
@@ -121,7 +122,7 @@ typedef struct hd_k_answer {
 #define HD_K_NO_SLOT UINT32_MAX
 
 typedef struct hd_kernel {
-    const char *name; /* scalar, avx2, avx512 */
+    const char *name; /* scalar, portable, avx2, avx512 */
     hd_code (*run)(const hd_k_question *q, hd_k_answer *out, hd_err *err);
 } hd_kernel;
 

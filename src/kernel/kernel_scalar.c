@@ -8,6 +8,7 @@
 #include "kernel/kernel.h"
 #include "base/alloc.h"
 #include "kernel/merge.h"
+#include "kernel/update.h"
 
 #include <string.h>
 
@@ -293,44 +294,6 @@ static void update_counts(const batch *b, size_t set, size_t class)
     count_rows(b->persons, cells, members, n, arrays[hd_k_array_counts(class)]);
 }
 
-static void update_exact(const int64_t *restrict integers, const uint32_t *restrict codes,
-                         const uint32_t *restrict cells, size_t n, hd_k_exact *restrict values)
-{
-    for (size_t i = 0; i < n; i++) {
-        __int128 v = integers[codes[i]];
-        values[cells[i]].sum += v;
-        values[cells[i]].sum_squares += (unsigned __int128)(v * v);
-    }
-}
-
-static void update_decimal(const double *restrict decimals, const uint32_t *restrict codes,
-                           const uint32_t *restrict cells, size_t n, hd_k_decimal *restrict values)
-{
-    for (size_t i = 0; i < n; i++) {
-        double v = decimals[codes[i]];
-        values[cells[i]].sum += v;
-        values[cells[i]].sum_squares += v * v;
-    }
-}
-
-static void update_extremes(const uint32_t *restrict ranks, const uint32_t *restrict cells,
-                            size_t n, hd_k_extremes *restrict values)
-{
-    for (size_t i = 0; i < n; i++) {
-        uint32_t above = ranks[i] + 1, beyond = UINT32_MAX - ranks[i];
-        hd_k_extremes *to = &values[cells[i]];
-        to->above = above > to->above ? above : to->above;
-        to->beyond = beyond > to->beyond ? beyond : to->beyond;
-    }
-}
-
-static void update_bins(const uint32_t *restrict ranks, const uint32_t *restrict cells, size_t n,
-                        size_t n_ranks, uint32_t *restrict bins)
-{
-    for (size_t i = 0; i < n; i++)
-        bins[cells[i] * n_ranks + ranks[i]]++;
-}
-
 static void gather(const uint32_t *restrict from, const uint16_t *restrict at, size_t n,
                    uint32_t *restrict out)
 {
@@ -354,18 +317,9 @@ static hd_code update_measure(batch *b, size_t measure, hd_err *err)
         look_up(m->ranks, b->codes, n, b->ranks);
     for (size_t set = 0; set < b->q->n_sets; set++) {
         const uint32_t *cells = b->cells + set * BATCH;
-        void *values = b->lane->tables[set].arrays[hd_k_array_values(b->plan, measure)];
         gather(cells, members, n, b->member_cells);
-        if (m->kind == HD_K_MOMENTS && m->integers)
-            update_exact(m->integers, b->codes, b->member_cells, n, values);
-        else if (m->kind == HD_K_MOMENTS)
-            update_decimal(m->decimals, b->codes, b->member_cells, n, values);
-        else if (m->kind == HD_K_EXTREMES)
-            update_extremes(b->ranks, b->member_cells, n, values);
-        else if (values)
-            update_bins(b->ranks, b->member_cells, n, m->n_ranks, values);
-        else
-            HD_TRY(hd_k_lane_pairs(b->lane, set, measure, b->member_cells, b->ranks, n, err));
+        HD_TRY(hd_k_update_measure(b->lane, set, measure, b->codes, b->ranks, b->member_cells, n,
+                                   err));
     }
     return HD_OK;
 }
@@ -431,11 +385,12 @@ hd_code hd_k_scan_scalar(hd_k_lane *lane, hd_err *err)
     char *memory = NULL;
     batch b;
     HD_GO(open_batch(&b, lane, &memory, err));
-    for (b.base = lane->first; b.base < lane->end; b.base += BATCH) {
-        HD_GO(hd_k_go_on(b.q, err));
-        b.n_rows = lane->end - b.base < BATCH ? (size_t)(lane->end - b.base) : BATCH;
-        HD_GO(scan_batch(&b, err));
-    }
+    while (hd_k_lane_next(lane))
+        for (b.base = lane->first; b.base < lane->end; b.base += BATCH) {
+            HD_GO(hd_k_go_on(b.q, err));
+            b.n_rows = lane->end - b.base < BATCH ? (size_t)(lane->end - b.base) : BATCH;
+            HD_GO(scan_batch(&b, err));
+        }
 out:
     hd_free(memory);
     return rc;
@@ -443,7 +398,7 @@ out:
 
 static hd_code run_scalar(const hd_k_question *q, hd_k_answer *out, hd_err *err)
 {
-    return hd_k_run(q, &hd_k_tuning_default, hd_k_scan_scalar, out, err);
+    return hd_k_run(q, &hd_k_tuning_default, NULL, out, err);
 }
 
 const hd_kernel hd_kernel_scalar = {"scalar", run_scalar};

@@ -89,12 +89,24 @@ static hd_code grow_cells(hd_k_lane *lane, size_t set, size_t next, hd_err *err)
     return HD_OK;
 }
 
-hd_code hd_k_lane_open(hd_k_lane *lane, const hd_k_plan *p, size_t number, hd_err *err)
+bool hd_k_lane_next(hd_k_lane *lane)
+{
+    size_t piece = lane->next_piece ? atomic_fetch_add(lane->next_piece, 1) : lane->number;
+    if (lane->is_done || piece >= lane->plan->n_pieces)
+        return false;
+    lane->is_done = !lane->next_piece;
+    lane->first = lane->plan->piece_starts[piece];
+    lane->end = lane->plan->piece_starts[piece + 1];
+    return true;
+}
+
+hd_code hd_k_lane_open(hd_k_lane *lane, const hd_k_plan *p, size_t number,
+                       atomic_size_t *next_piece, hd_err *err)
 {
     const hd_k_question *q = p->q;
     *lane = (hd_k_lane){.plan = p,
-                        .first = p->lane_starts[number],
-                        .end = p->lane_starts[number + 1],
+                        .number = number,
+                        .next_piece = next_piece,
                         .max_bytes = q->max_bytes / p->n_lanes};
     lane->tables = hd_calloc(q->n_sets, sizeof *lane->tables);
     if (!lane->tables)

@@ -9,7 +9,7 @@
 #include "kernel/plan.h"
 
 typedef struct hd_k_count {
-    uint64_t rows;
+    uint32_t rows; /* a question has fewer rows than 2^32 */
     uint32_t persons;
     uint32_t last; /* linked person seen last in this cell; 0 none yet */
 } hd_k_count;
@@ -51,12 +51,18 @@ typedef struct hd_k_table {
 
 typedef struct hd_k_lane {
     const hd_k_plan *plan;
-    uint64_t first, end; /* rows */
+    uint64_t first, end;        /* rows of the piece in hand */
+    atomic_size_t *next_piece;  /* shared by all lanes; NULL: the lane has one piece, its own */
+    size_t number;              /* of the lane */
+    bool is_done;
     uint64_t bytes, max_bytes;
     hd_k_table *tables; /* n_sets */
 } hd_k_lane;
 
-HD_MUST hd_code hd_k_lane_open(hd_k_lane *lane, const hd_k_plan *p, size_t number, hd_err *err);
+HD_MUST hd_code hd_k_lane_open(hd_k_lane *lane, const hd_k_plan *p, size_t number,
+                               atomic_size_t *next_piece, hd_err *err);
+/* Take the next piece of rows in hand; false when there is none. Pieces of a lane ascend. */
+bool hd_k_lane_next(hd_k_lane *lane);
 void hd_k_lane_close(hd_k_lane *lane);
 
 /* Room for bytes more, or HD_LIMIT. */

@@ -7,6 +7,7 @@
 #include "kernel/merge.h"
 #include "base/alloc.h"
 #include "base/par.h"
+#include "kernel/shape.h"
 
 #include <string.h>
 
@@ -256,6 +257,18 @@ static void merge_exact(merge *m, size_t set, size_t measure)
     }
 }
 
+static void merge_sums(merge *m, size_t set, size_t measure)
+{
+    const set_cells *s = &m->sets[set];
+    for (size_t lane = 0; lane < m->p->n_lanes; lane++) {
+        const hd_k_table *t = &m->lanes[lane].tables[set];
+        const int64_t *values = t->arrays[hd_k_array_values(m->p, measure)];
+        for (size_t i = 0; i < t->n_cells; i++)
+            if (s->places[lane][i] != NO_CELL)
+                tally(m, s->first + s->places[lane][i] - 1, measure)->exact.sum += values[i];
+    }
+}
+
 static void merge_decimal(merge *m, size_t set, size_t measure)
 {
     const set_cells *s = &m->sets[set];
@@ -373,7 +386,9 @@ static hd_code merge_measure(merge *m, size_t set, size_t measure, hd_err *err)
     case HD_K_COUNT:
         return HD_OK;
     case HD_K_MOMENTS:
-        if (k->integers)
+        if (m->p->is_narrow[measure])
+            merge_sums(m, set, measure);
+        else if (k->integers)
             merge_exact(m, set, measure);
         else
             merge_decimal(m, set, measure);
@@ -420,19 +435,21 @@ out:
 typedef struct run {
     const hd_k_plan *plan;
     hd_k_lane *lanes;
-    hd_k_scan scan;
+    atomic_size_t next_piece;
 } run;
 
 static hd_code run_lane(void *ctx, size_t task, hd_err *err)
 {
     run *r = ctx;
-    HD_TRY(hd_k_lane_open(&r->lanes[task], r->plan, task, err));
-    return r->scan(&r->lanes[task], err);
+    bool own = r->plan->n_pieces == r->plan->n_lanes;
+    HD_TRY(hd_k_lane_open(&r->lanes[task], r->plan, task, own ? NULL : &r->next_piece, err));
+    return r->plan->shape ? hd_k_scan_batches(&r->lanes[task], err)
+                          : hd_k_scan_scalar(&r->lanes[task], err);
 }
 
-static hd_code run_lanes(const hd_k_plan *p, hd_k_scan scan, hd_k_answer *out, hd_err *err)
+static hd_code run_lanes(const hd_k_plan *p, hd_k_answer *out, hd_err *err)
 {
-    run r = {.plan = p, .scan = scan, .lanes = hd_calloc(p->n_lanes, sizeof *r.lanes)};
+    run r = {.plan = p, .lanes = hd_calloc(p->n_lanes, sizeof *r.lanes)};
     if (!r.lanes)
         return hd_fail_nomem(err);
     hd_code rc = hd_par_run(p->n_lanes, run_lane, &r, err);
@@ -444,16 +461,30 @@ static hd_code run_lanes(const hd_k_plan *p, hd_k_scan scan, hd_k_answer *out, h
     return rc;
 }
 
-hd_code hd_k_run(const hd_k_question *q, const hd_k_tuning *tuning, hd_k_scan scan,
+static hd_code run_planned(hd_k_plan *p, hd_k_answer *out, hd_err *err)
+{
+    hd_k_shape shape;
+    bool fits = false;
+    if (p->ops)
+        HD_TRY(hd_k_shape_make(&shape, p, &fits, err));
+    p->shape = fits ? &shape : NULL;
+    hd_code rc = run_lanes(p, out, err);
+    if (fits)
+        hd_k_shape_free(&shape);
+    return rc;
+}
+
+hd_code hd_k_run(const hd_k_question *q, const hd_k_tuning *tuning, const struct hd_k_ops *ops,
                  hd_k_answer *out, hd_err *err)
 {
     memset(out, 0, sizeof *out);
     hd_code rc = HD_OK;
     for (size_t at_most = 0; at_most < 2; at_most++) {
         hd_k_plan plan;
-        HD_TRY(hd_k_plan_make(&plan, q, tuning, at_most, err));
+        HD_TRY(hd_k_plan_make(&plan, q, tuning, at_most, ops == NULL, err));
+        plan.ops = ops;
         size_t n_lanes = plan.n_lanes;
-        rc = run_lanes(&plan, scan, out, err);
+        rc = run_planned(&plan, out, err);
         hd_k_plan_free(&plan);
         if (rc == HD_OK)
             return HD_OK;

@@ -1,6 +1,7 @@
 /* plan.c - see plan.h. */
 #include "kernel/plan.h"
 #include "base/alloc.h"
+#include "base/par.h"
 #include "kernel/lane.h"
 
 #include <string.h>
@@ -92,7 +93,9 @@ static size_t value_bytes(const hd_k_plan *p, const hd_k_measure *m, uint64_t pr
     case HD_K_COUNT:
         return 0;
     case HD_K_MOMENTS:
-        return m->integers ? sizeof(hd_k_exact) : sizeof(hd_k_decimal);
+        return p->is_narrow[m - p->q->measures] ? sizeof(int64_t)
+               : m->integers                    ? sizeof(hd_k_exact)
+                                                : sizeof(hd_k_decimal);
     case HD_K_EXTREMES:
         return sizeof(hd_k_extremes);
     case HD_K_DISTRIBUTION:
@@ -154,30 +157,51 @@ static uint64_t next_person(const hd_k_plan *p, uint64_t row)
     return row;
 }
 
+static void cut_pieces(hd_k_plan *p, uint64_t n)
+{
+    uint64_t n_rows = p->q->n_rows;
+    p->n_pieces = n;
+    for (uint64_t piece = 1; piece < n; piece++) {
+        uint64_t at = next_person(p, (uint64_t)((unsigned __int128)n_rows * piece / n));
+        uint64_t before = p->piece_starts[piece - 1];
+        p->piece_starts[piece] = at > before ? at : before;
+    }
+    p->piece_starts[n] = n_rows;
+}
+
+static bool sums_decimals(const hd_k_question *q)
+{
+    for (size_t m = 0; m < q->n_measures; m++)
+        if (q->measures[m].decimals)
+            return true;
+    return false;
+}
+
 /* Merging costs lanes x tables: it must stay small beside reading the rows. */
-static void cut_lanes(hd_k_plan *p, uint64_t dense_bytes, size_t at_most)
+static void cut_lanes(hd_k_plan *p, uint64_t dense_bytes, size_t at_most, bool own_pieces)
 {
     uint64_t n_rows = p->q->n_rows;
     uint64_t n = n_rows / p->tuning.lane_rows;
     if (n > p->tuning.max_lanes)
         n = p->tuning.max_lanes;
-    if (at_most && n > at_most)
-        n = at_most;
-    while (n > 1 && (n * (dense_bytes / 4) > n_rows || n * dense_bytes > p->q->max_bytes / 2))
-        n--;
     if (n == 0)
         n = 1;
+    uint64_t n_pieces = n;
+    if (at_most && n > at_most)
+        n = at_most;
+    own_pieces = own_pieces || sums_decimals(p->q);
+    if (!own_pieces && n > hd_par_threads())
+        n = hd_par_threads();
+    while (n > 1 && (n * (dense_bytes / 4) > n_rows || n * dense_bytes > p->q->max_bytes / 2))
+        n--;
     p->n_lanes = n;
-    for (uint64_t lane = 1; lane < n; lane++) {
-        uint64_t at = next_person(p, (uint64_t)((unsigned __int128)n_rows * lane / n));
-        p->lane_starts[lane] = at > p->lane_starts[lane - 1] ? at : p->lane_starts[lane - 1];
-    }
-    p->lane_starts[n] = n_rows;
+    cut_pieces(p, own_pieces ? n : n_pieces);
 }
 
 /* Squares of integers are summed exactly in 128 bits, so their size must be bounded beforehand. */
-static hd_code check_moments(const hd_k_question *q, hd_err *err)
+static hd_code check_moments(hd_k_plan *p, hd_err *err)
 {
+    const hd_k_question *q = p->q;
     if (q->n_rows > UINT32_MAX)
         return hd_fail(err, HD_LIMIT, "a question can read at most %u rows of one table",
                        UINT32_MAX);
@@ -186,10 +210,15 @@ static hd_code check_moments(const hd_k_question *q, hd_err *err)
         if (measure->kind != HD_K_MOMENTS || !measure->integers)
             continue;
         unsigned __int128 limit = ~(unsigned __int128)0 / (q->n_rows ? q->n_rows : 1);
+        __int128 narrow = INT64_MAX / (int64_t)(q->n_rows ? q->n_rows : 1);
+        p->is_narrow[m] = measure->sum_only;
         for (uint32_t c = 0; c < measure->codes.n_codes; c++) {
             __int128 v = measure->integers[c];
-            if ((!measure->has_value || measure->has_value[c]) &&
-                (unsigned __int128)(v * v) > limit)
+            if (measure->has_value && !measure->has_value[c])
+                continue;
+            if (v > narrow || v < -narrow)
+                p->is_narrow[m] = 0;
+            if ((unsigned __int128)(v * v) > limit)
                 return hd_fail(err, HD_LIMIT,
                                "an expression has numbers too large to sum their squares exactly: "
                                "divide it, or turn it into decimals");
@@ -212,26 +241,27 @@ static uint64_t count_unlinked(const hd_k_question *q)
 }
 
 hd_code hd_k_plan_make(hd_k_plan *p, const hd_k_question *q, const hd_k_tuning *tuning,
-                       size_t n_lanes_max, hd_err *err)
+                       size_t n_lanes_max, bool own_pieces, hd_err *err)
 {
     hd_code rc = HD_OK;
     memset(p, 0, sizeof *p);
     p->q = q;
     p->tuning = *tuning;
-    HD_GO(check_moments(q, err));
     p->n_unlinked = count_unlinked(q);
     p->classes = hd_calloc(q->n_measures + 1, sizeof *p->classes);
     p->class_of = hd_calloc(q->n_measures, sizeof *p->class_of);
     p->node_is_where = hd_calloc(q->n_nodes, 1);
     p->group_is_used = hd_calloc(q->n_groups, 1);
+    p->is_narrow = hd_calloc(q->n_measures, 1);
     p->sets = hd_calloc(q->n_sets, sizeof *p->sets);
     p->strides = hd_calloc(q->n_sets * q->n_groups, sizeof *p->strides);
-    p->lane_starts = hd_calloc((size_t)tuning->max_lanes + 1, sizeof *p->lane_starts);
-    if (!p->classes || !p->class_of || !p->node_is_where || !p->group_is_used || !p->sets ||
-        !p->strides || !p->lane_starts) {
+    p->piece_starts = hd_calloc((size_t)tuning->max_lanes + 1, sizeof *p->piece_starts);
+    if (!p->classes || !p->class_of || !p->node_is_where || !p->group_is_used ||
+        !p->is_narrow || !p->sets || !p->strides || !p->piece_starts) {
         rc = hd_fail_nomem(err);
         goto out;
     }
+    HD_GO(check_moments(p, err));
     find_classes(p);
     find_where_nodes(p);
     p->n_arrays = p->n_classes + q->n_measures;
@@ -242,7 +272,7 @@ hd_code hd_k_plan_make(hd_k_plan *p, const hd_k_question *q, const hd_k_tuning *
     }
     for (size_t s = 0; s < q->n_sets; s++)
         HD_GO(measure_set(p, s, err));
-    cut_lanes(p, choose_tables(p), n_lanes_max);
+    cut_lanes(p, choose_tables(p), n_lanes_max, own_pieces);
 out:
     if (rc != HD_OK)
         hd_k_plan_free(p);
@@ -255,9 +285,10 @@ void hd_k_plan_free(hd_k_plan *p)
     hd_free(p->class_of);
     hd_free(p->node_is_where);
     hd_free(p->group_is_used);
+    hd_free(p->is_narrow);
     hd_free(p->sets);
     hd_free(p->strides);
     hd_free(p->items);
-    hd_free(p->lane_starts);
+    hd_free(p->piece_starts);
     memset(p, 0, sizeof *p);
 }

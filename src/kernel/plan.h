@@ -1,9 +1,12 @@
 /* plan.h - a kernel question made ready to run: what every kernel shares, whatever its
  * instructions.
  *
- * Inside src/kernel only. The work is cut into lanes: contiguous runs of rows that begin where a
- * person begins. Lanes, tables and limits follow from the question alone and never from the number
- * of threads, so sums of decimals and refusals are the same on every machine.
+ * Inside src/kernel only. The rows are cut into pieces: contiguous runs that begin where a person
+ * begins. A lane has tables and fills them from pieces. When decimals are summed every piece has a
+ * lane of its own, and both follow from the question alone, so that sums are the same on every
+ * machine; all else adds up the same in any order, so there are no more lanes than threads and each
+ * takes the next piece when it is ready. Refusals never depend on the number of threads: a question
+ * that does not fit is tried again with one lane.
  *
  * The rows of person 0 come first. Nobody is counted twice because a linked person lies in one
  * lane; the unlinked rows may be cut anywhere, because they add no person.
@@ -17,8 +20,8 @@
 typedef struct hd_k_tuning {
     uint64_t dense_cells; /* a set with more combinations of slots keeps its cells by hash        */
     uint64_t dense_bins; /* cells x ranks of a measure above this are kept by hash, for each lane */
-    uint64_t lane_rows;  /* do not make lanes shorter than this                                  */
-    uint32_t max_lanes;
+    uint64_t lane_rows;  /* do not make pieces shorter than this                                 */
+    uint32_t max_lanes;  /* pieces, where each has a lane of its own                             */
 } hd_k_tuning;
 
 extern const hd_k_tuning hd_k_tuning_default;
@@ -47,13 +50,16 @@ typedef struct hd_k_plan {
     uint32_t *class_of;     /* n_measures */
     uint8_t *node_is_where; /* n_nodes: 1 when `where` depends on the node */
     uint8_t *group_is_used; /* n_groups */
+    uint8_t *is_narrow; /* n_measures: sums alone, and no sum of all rows can pass 63 bits */
     size_t n_arrays;        /* arrays of a table: counts, values */
     hd_k_set_plan *sets;
     uint64_t *strides;
     size_t *items;
     uint64_t n_unlinked; /* rows of person 0 */
-    size_t n_lanes;
-    uint64_t *lane_starts; /* n_lanes + 1 */
+    size_t n_lanes, n_pieces;
+    uint64_t *piece_starts; /* n_pieces + 1 */
+    const struct hd_k_ops *ops;     /* NULL: the scalar kernel */
+    const struct hd_k_shape *shape; /* NULL: the scalar kernel, or the question does not fit */
 } hd_k_plan;
 
 /* Positions of a table's arrays. */
@@ -66,9 +72,9 @@ static inline size_t hd_k_array_values(const hd_k_plan *p, size_t measure)
     return p->n_classes + measure;
 }
 
-/* n_lanes_max 0: as many as tuning allows. */
+/* n_lanes_max 0: as many as tuning allows. own_pieces: a lane a piece, whatever is summed. */
 HD_MUST hd_code hd_k_plan_make(hd_k_plan *p, const hd_k_question *q, const hd_k_tuning *tuning,
-                               size_t n_lanes_max, hd_err *err);
+                               size_t n_lanes_max, bool own_pieces, hd_err *err);
 void hd_k_plan_free(hd_k_plan *p);
 
 /* HD_CANCELLED when the asker stopped the question. */

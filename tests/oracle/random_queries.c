@@ -1,4 +1,4 @@
-/* random_queries.c - random questions get the same answer from the kernel, from DuckDB, and from a
+/* random_queries.c - random questions get the same answer from every kernel, from DuckDB, and from a
  * program that goes row by row and shares no code with either.
  *
  *     random_queries [--seed S] [--first I] [--count N] [--seconds T] [--jobs J] [--show]
@@ -19,6 +19,7 @@
 #include "engine/cells.h"
 #include "engine/question.h"
 #include "functions.h"
+#include "kernel/ops.h"
 #include "question.h"
 
 enum { WORLD_QUESTIONS = 2000 }; /* then new tables */
@@ -316,6 +317,21 @@ static bool check_route(bench *b, const question *q, const hd_question *asked, h
     return same;
 }
 
+/* By every kernel of this machine. */
+static bool check_kernels(bench *b, const question *q, const hd_question *asked, const cell *want,
+                          size_t n, const cell **order, char *why, size_t size)
+{
+    const hd_k_ops *ops;
+    bool same = true;
+    for (size_t i = 0; same && hd_k_ops_find(i, &ops); i++) {
+        const char *name = ops ? ops->name : "scalar";
+        setenv("HDIS_KERNEL", name, 1);
+        same = check_route(b, q, asked, HD_ROUTE_KERNEL, name, want, n, order, why, size);
+    }
+    unsetenv("HDIS_KERNEL");
+    return same;
+}
+
 static bool check_question(bench *b, uint64_t seed, uint64_t number, bool show)
 {
     char why[600] = "";
@@ -342,8 +358,7 @@ static bool check_question(bench *b, uint64_t seed, uint64_t number, bool show)
         size_t n;
         cell *want = question_answer(m, &q, &n);
         if (!asked->fallback_reason) {
-            same = check_route(b, &q, asked, HD_ROUTE_KERNEL, "kernel", want, n, &order, why,
-                               sizeof why);
+            same = check_kernels(b, &q, asked, want, n, &order, why, sizeof why);
             b->kernel++;
         }
         same = same && check_route(b, &q, asked, HD_ROUTE_DUCKDB, "DuckDB", want, n, &order, why,

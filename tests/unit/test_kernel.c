@@ -20,6 +20,7 @@
 #include "base/rng.h"
 #include "kernel/kernel.h"
 #include "kernel/merge.h"
+#include "kernel/ops.h"
 
 enum {
     MAX_COLUMNS = 4,
@@ -404,11 +405,14 @@ static const hd_k_tuning ways[] = {
     {.dense_cells = 20, .dense_bins = 3000, .lane_rows = 7, .max_lanes = 31},
 };
 
+static const hd_k_ops *steps; /* of the kernel under test; NULL: the scalar one */
+static size_t steps_number;   /* hd_k_ops_find */
+
 static hd_k_answer run_way(const hd_k_question *q, const hd_k_tuning *way)
 {
     hd_k_answer a;
     hd_err err = {0};
-    hd_code rc = hd_k_run(q, way, hd_k_scan_scalar, &a, &err);
+    hd_code rc = hd_k_run(q, way, steps, &a, &err);
     if (rc != HD_OK)
         fail_msg("%s", err.text);
     return a;
@@ -426,8 +430,8 @@ static void check_question(uint64_t seed, uint64_t n_rows)
     check_answer(&t->q, &first);
     for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
         hd_k_answer alone = {0};
-        static const char *const threads[] = {"1", "2", "3", "7"};
-        for (size_t k = 0; k < 4; k++) {
+        static const char *const threads[] = {"1", "3", "2", "7"};
+        for (size_t k = 0; k < (steps ? 2 : 4); k++) {
             setenv("HDIS_THREADS", threads[k], 1);
             hd_k_answer a = run_way(&t->q, &ways[w]);
             check_same(&t->q, &first, &a, true);
@@ -442,6 +446,13 @@ static void check_question(uint64_t seed, uint64_t n_rows)
         }
         hd_k_answer_free(&alone);
     }
+    /* The same to the last bit in every kernel: decimals are added in the same order. */
+    const hd_k_ops *own = steps;
+    steps = NULL;
+    hd_k_answer scalar = run_way(&t->q, &ways[0]);
+    check_same(&t->q, &scalar, &first, false);
+    steps = own;
+    hd_k_answer_free(&scalar);
     hd_k_answer_free(&first);
     unmake(t);
 }
@@ -450,7 +461,7 @@ static void random_small_questions_match(void **state)
 {
     (void)state;
     for (uint64_t n = 0; n <= 200; n++)
-        for (uint64_t seed = 1; seed <= 3; seed++)
+        for (uint64_t seed = 1; seed <= (steps ? 1 : 3); seed++)
             check_question(seed, n);
 }
 
@@ -515,7 +526,7 @@ static void logic_is_three_valued(void **state)
                            .max_bytes = 1 << 24};
         hd_k_answer a;
         hd_err err;
-        assert_int_equal(hd_kernel_scalar.run(&q, &a, &err), HD_OK);
+        assert_int_equal(hd_k_run(&q, &hd_k_tuning_default, steps, &a, &err), HD_OK);
         uint16_t seen = 0;
         for (size_t i = 0; i < a.n_cells; i++)
             seen |= (uint16_t)(1 << a.slots[i]);
@@ -564,7 +575,7 @@ static void too_much_memory_is_refused(void **state)
         made *t = random_question(&r, 8193);
         t->q.max_bytes = max;
         for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
-            hd_code rc = hd_k_run(&t->q, &ways[w], hd_k_scan_scalar, &a, &err);
+            hd_code rc = hd_k_run(&t->q, &ways[w], steps, &a, &err);
             if (rc == HD_LIMIT) {
                 was_refused = true;
                 assert_non_null(strstr(err.text, "memory"));
@@ -592,10 +603,10 @@ static void a_stopped_question_ends(void **state)
     t->q.stop = &stop;
     for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
         atomic_store(&stop, false);
-        assert_int_equal(hd_k_run(&t->q, &ways[w], hd_k_scan_scalar, &a, &err), HD_OK);
+        assert_int_equal(hd_k_run(&t->q, &ways[w], steps, &a, &err), HD_OK);
         hd_k_answer_free(&a);
         atomic_store(&stop, true);
-        assert_int_equal(hd_k_run(&t->q, &ways[w], hd_k_scan_scalar, &a, &err), HD_CANCELLED);
+        assert_int_equal(hd_k_run(&t->q, &ways[w], steps, &a, &err), HD_CANCELLED);
         assert_int_equal(a.n_cells, 0);
     }
     unmake(t);
@@ -619,9 +630,9 @@ static void too_many_combinations_are_refused(void **state)
                        .max_bytes = 1 << 24};
     hd_k_answer a;
     hd_err err;
-    assert_int_equal(hd_kernel_scalar.run(&q, &a, &err), HD_LIMIT);
+    assert_int_equal(hd_k_run(&q, &hd_k_tuning_default, steps, &a, &err), HD_LIMIT);
     groups[3].n_slots = 4; /* 2^62 fit */
-    assert_int_equal(hd_kernel_scalar.run(&q, &a, &err), HD_OK);
+    assert_int_equal(hd_k_run(&q, &hd_k_tuning_default, steps, &a, &err), HD_OK);
     assert_int_equal(a.n_cells, 1);
     hd_k_answer_free(&a);
     static const int64_t huge[1] = {INT64_MIN};
@@ -633,7 +644,7 @@ static void too_many_combinations_are_refused(void **state)
                       .integers = huge};
     q.n_measures = 1;
     q.measures = &m;
-    assert_int_equal(hd_kernel_scalar.run(&q, &a, &err), HD_OK);
+    assert_int_equal(hd_k_run(&q, &hd_k_tuning_default, steps, &a, &err), HD_OK);
     assert_true(a.tallies[0].exact.sum == INT64_MIN);
     assert_true(a.tallies[0].exact.sum_squares == (unsigned __int128)1 << 126);
     hd_k_answer_free(&a);
@@ -694,12 +705,107 @@ static void kernels_are_picked_by_name(void **state)
     hd_err err;
     unsetenv("HDIS_KERNEL");
     assert_int_equal(hd_kernel_pick(&k, &err), HD_OK);
+    setenv("HDIS_KERNEL", "portable", 1);
+    assert_int_equal(hd_kernel_pick(&k, &err), HD_OK);
+    assert_string_equal(k->name, "portable");
     setenv("HDIS_KERNEL", "scalar", 1);
     assert_int_equal(hd_kernel_pick(&k, &err), HD_OK);
     assert_string_equal(k->name, "scalar");
     setenv("HDIS_KERNEL", "abacus", 1);
     assert_int_equal(hd_kernel_pick(&k, &err), HD_INVALID);
     unsetenv("HDIS_KERNEL");
+}
+
+/* Every step of every set against the plain one: odd lengths, columns that begin anywhere and end
+ * where their memory ends, all and none selected, sums that wrap. */
+static void check_steps(const hd_k_ops *x, hd_rng *r, size_t n)
+{
+    enum { ROOM = HD_K_BATCH + HD_K_PAD, MANY = 3000 };
+    static uint8_t sums[2][ROOM], out8[2][ROOM], table[MANY + 3];
+    static uint16_t out16[2][ROOM];
+    static uint32_t cells[ROOM], out32[2][ROOM], more32[2][ROOM];
+    const hd_k_ops *sets[2] = {&hd_k_ops_portable, x};
+    size_t skew = hd_rng_below(r, 3); /* of the columns' first byte or pair */
+    uint8_t *column8 = calloc(n + skew + 1, 1), *codes8 = column8 + skew + 1;
+    uint16_t *column16 = calloc(n + skew + 1, 2), *codes16 = column16 + skew + 1;
+    uint32_t *persons = calloc(n + 1, 4);
+    uint64_t selected[2][HD_K_WORDS + 1] = {{0}};
+    assert_true(column8 && column16 && persons);
+    uint8_t keep[256], slots[256];
+    hd_k_adds adds = {.n_codes = MANY, .by_code = table};
+    uint32_t stride = 1 + hd_rng_below(r, 100000), different = 1 + hd_rng_below(r, 5);
+    unsigned share = hd_rng_below(r, 5), n_steps = hd_rng_below(r, HD_K_STEPS + 2);
+    for (size_t i = 0; i < 256; i++) {
+        keep[i] = share == 4 || hd_rng_below(r, 4) < share;
+        slots[i] = (uint8_t)hd_rng_next(r);
+    }
+    memset(table, 0, sizeof table);
+    adds.n_steps = n_steps;
+    for (uint32_t c = 0, k = 0, sum = 0; c < MANY; c++) {
+        if (n_steps <= HD_K_STEPS && k < n_steps && (c >= 200 || hd_rng_below(r, 30) == 0)) {
+            adds.from[k] = c;
+            adds.by[k] = (uint8_t)hd_rng_next(r);
+            sum += adds.by[k++];
+        }
+        table[c] = (uint8_t)(n_steps <= HD_K_STEPS ? sum : hd_rng_next(r));
+    }
+    for (size_t i = 0; i < n; i++) {
+        codes8[i] = (uint8_t)hd_rng_next(r);
+        codes16[i] = (uint16_t)hd_rng_below(r, MANY);
+        cells[i] = i && hd_rng_below(r, different) ? cells[i - 1] : hd_rng_below(r, 1000);
+        persons[i] = (i ? persons[i - 1] : 0) + (hd_rng_below(r, different) == 0);
+    }
+    size_t n_kept[2], n_runs[2];
+    uint8_t start = (uint8_t)hd_rng_next(r);
+    for (size_t k = 0; k < 2; k++) {
+        memset(sums[k], start, sizeof sums[k]);
+        sets[k]->add8(codes8, n, &adds, sums[k]);
+        sets[k]->add16(codes16, n, &adds, sums[k]);
+        n_kept[k] = sets[k]->keep(sums[k], n, keep, selected[k]);
+    }
+    assert_memory_equal(sums[0], sums[1], n);
+    assert_int_equal(n_kept[0], n_kept[1]);
+    assert_memory_equal(selected[0], selected[1], sizeof selected[0]);
+    for (size_t k = 0; k < 2; k++) {
+        sets[k]->pack8(selected[0], codes8, n, out8[k]);
+        sets[k]->pack16(selected[0], codes16, n, out16[k]);
+        sets[k]->pack32(selected[0], persons, n, out32[k]);
+    }
+    assert_memory_equal(out8[0], out8[1], n_kept[0]);
+    assert_memory_equal(out16[0], out16[1], n_kept[0] * 2);
+    assert_memory_equal(out32[0], out32[1], n_kept[0] * 4);
+    for (size_t k = 0; k < 2; k++) {
+        sets[k]->positions(selected[0], n, out16[k]);
+        memset(out32[k], 0, sizeof out32[k]);
+        sets[k]->key8(codes8, n, stride, out32[k]);
+        sets[k]->key16(codes16, n, stride, out32[k]);
+        sets[k]->key_slots(codes8, n, slots, stride, out32[k]);
+    }
+    assert_memory_equal(out16[0], out16[1], n_kept[0] * 2);
+    assert_memory_equal(out32[0], out32[1], n * 4);
+    for (size_t k = 0; k < 2 && n; k++)
+        n_runs[k] = sets[k]->runs(cells, persons, n, out32[k], more32[k], out16[k]);
+    if (n) {
+        assert_int_equal(n_runs[0], n_runs[1]);
+        assert_memory_equal(out32[0], out32[1], n_runs[0] * 4);
+        assert_memory_equal(more32[0], more32[1], n_runs[0] * 4);
+        assert_memory_equal(out16[0], out16[1], (n_runs[0] + 1) * 2);
+        assert_int_equal(out16[0][n_runs[0]], n);
+    }
+    free(column8);
+    free(column16);
+    free(persons);
+}
+
+static void steps_are_the_same_in_all_sets(void **state)
+{
+    (void)state;
+    hd_rng r = hd_rng_stream(3, 3);
+    for (size_t n = 0; n < 200 && steps; n++)
+        for (size_t again = 0; again < 20; again++)
+            check_steps(steps, &r, n);
+    for (size_t again = 0; again < 100 && steps; again++)
+        check_steps(steps, &r, HD_K_BATCH - hd_rng_below(&r, 3) * hd_rng_below(&r, 70));
 }
 
 static void pairs_are_sorted(void **state)
@@ -724,13 +830,15 @@ static void pairs_are_sorted(void **state)
 /* ---- failing allocations -------------------------------------------------------------------- */
 
 /* One question in a process of its own; HDIS_FAULT is set by the parent. 0 answered, 3 refused. */
-static int run_once(const char *seed)
+static int run_once(const char *seed, const char *kernel)
 {
+    if (!hd_k_ops_find(strtoull(kernel, NULL, 10), &steps))
+        return 1;
     hd_rng r = hd_rng_stream(strtoull(seed, NULL, 10), 300);
     made *t = random_question(&r, 300);
     hd_k_answer a;
     hd_err err = {0};
-    hd_code rc = hd_k_run(&t->q, &ways[4], hd_k_scan_scalar, &a, &err);
+    hd_code rc = hd_k_run(&t->q, &ways[4], steps, &a, &err);
     hd_k_answer_free(&a);
     unmake(t);
     return rc == HD_OK ? 0 : rc == HD_NOMEM && err.text[0] ? 3 : 1;
@@ -745,13 +853,15 @@ static void failing_allocations_are_errors(void **state)
     for (int seed = 1; seed <= 3; seed++) {
         int status = 3;
         for (int n = 1; status == 3; n++) {
-            char fault[32], text[16];
+            char fault[32], text[16], kernel[24];
             snprintf(fault, sizeof fault, "alloc:%d", n);
             snprintf(text, sizeof text, "%d", seed);
+            snprintf(kernel, sizeof kernel, "%zu", steps_number);
             pid_t child = fork();
             if (child == 0) {
                 setenv("HDIS_FAULT", fault, 1);
-                execl("/proc/self/exe", "test_kernel", "--once", text, (char *)NULL);
+                execl("/proc/self/exe", "test_kernel", "--once", text, kernel,
+                      (char *)NULL);
                 _exit(127);
             }
             int raw;
@@ -765,8 +875,8 @@ static void failing_allocations_are_errors(void **state)
 
 int main(int argc, char **argv)
 {
-    if (argc == 3 && strcmp(argv[1], "--once") == 0)
-        return run_once(argv[2]);
+    if (argc == 4 && strcmp(argv[1], "--once") == 0)
+        return run_once(argv[2], argv[3]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(logic_is_three_valued),
         cmocka_unit_test(unlinked_rows_add_no_person),
@@ -777,8 +887,15 @@ int main(int argc, char **argv)
         cmocka_unit_test(too_many_combinations_are_refused),
         cmocka_unit_test(wrong_questions_are_found),
         cmocka_unit_test(kernels_are_picked_by_name),
+        cmocka_unit_test(steps_are_the_same_in_all_sets),
         cmocka_unit_test(pairs_are_sorted),
         cmocka_unit_test(failing_allocations_are_errors),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = 0;
+    for (; hd_k_ops_find(steps_number, &steps); steps_number++) {
+        char name[64];
+        snprintf(name, sizeof name, "kernel %s", steps ? steps->name : "scalar");
+        failed += cmocka_run_group_tests_name(name, tests, NULL, NULL);
+    }
+    return failed;
 }

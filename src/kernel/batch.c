@@ -1,0 +1,488 @@
+/* batch.c - the scan of the batch kernels: few thousand rows at a time through the steps of ops.h.
+ *
+ * A batch's rows become signatures; the signatures select rows; codes of the selected rows are
+ * packed, so that everything after works on selected rows alone; their slots become cells; cells
+ * and persons become runs, because neighbours in person order are often the same; runs update the
+ * tables. Rows of several classes are counted once, by cell and signature, and spread over the
+ * classes when the lane ends. Everything but the tables stays in the first two caches.
+ *
+ * Sums of decimals are formed row by row in the order of the rows, as in the scalar kernel.
+ */
+#include "base/alloc.h"
+#include "kernel/merge.h"
+#include "kernel/shape.h"
+#include "kernel/update.h"
+
+#include <string.h>
+
+enum {
+    ROOM = HD_K_BATCH + HD_K_PAD,
+    SPARSE = 16 /* below one selected row in so many, rows are picked one by one */
+};
+
+/* Counting by signature: somebody seen before in a cell was the last one seen there, and `seen`
+ * says in which classes. */
+typedef struct stamp {
+    uint64_t seen;
+    uint32_t last;
+} stamp;
+
+typedef struct by_signature {
+    bool is_used;
+    uint32_t *rows;    /* cells x n_live */
+    stamp *stamps;     /* cells */
+    uint32_t *repeats; /* cells x n_classes: rows whose person had counted there before */
+} by_signature;
+
+typedef struct batch {
+    const hd_k_question *q;
+    const hd_k_plan *p;
+    const hd_k_shape *s;
+    const hd_k_ops *ops;
+    hd_k_lane *lane;
+    by_signature *by_signature; /* n_sets */
+    uint64_t base;              /* first row */
+    size_t n_rows, n;           /* of the batch; selected */
+    uint64_t selection[HD_K_WORDS + 1];
+    bool has_positions;
+    uint16_t *positions;    /* of the selected rows */
+    uint8_t *sums[HD_K_PARTS];
+    uint8_t *signatures;    /* of the selected rows */
+    uint32_t *persons;      /* of the selected rows; or, when all are, not used */
+    const uint32_t *person; /* persons, or the column */
+    char *packed;           /* n_columns x ROOM x 4: codes of the selected rows */
+    const void **views;     /* n_columns: packed, or the column; NULL until asked for */
+    uint32_t *cells;        /* n_sets x ROOM */
+    uint64_t *keys;
+    uint64_t members[HD_K_WORDS + 1];
+    uint32_t *member_cells; /* n_sets x ROOM */
+    uint32_t *member_persons, *run_cells, *run_persons, *codes, *ranks;
+    uint16_t *runs;
+} batch;
+
+/* ---- signatures and selection ---------------------------------------------------------------- */
+
+static void add_list(const batch *b, const hd_k_reader *r, uint8_t *restrict sums)
+{
+    const uint32_t *starts = r->starts + b->base;
+    for (size_t row = 0; row < b->n_rows; row++) {
+        bool any = false;
+        for (uint32_t e = starts[row]; e < starts[row + 1] && !any; e++) {
+            uint32_t code = r->codes.width == 1   ? ((const uint8_t *)r->codes.data)[e]
+                            : r->codes.width == 2 ? ((const uint16_t *)r->codes.data)[e]
+                                                  : ((const uint32_t *)r->codes.data)[e];
+            any = r->lut[code] == 1;
+        }
+        sums[row] = (uint8_t)(sums[row] + (any ? r->list_adds : 0));
+    }
+}
+
+static void add_reader(const batch *b, const hd_k_reader *r, uint8_t *restrict sums)
+{
+    if (r->starts) {
+        add_list(b, r, sums);
+    } else if (r->codes.width == 1) {
+        b->ops->add8((const uint8_t *)r->codes.data + b->base, b->n_rows, &r->adds, sums);
+    } else if (r->codes.width == 2) {
+        b->ops->add16((const uint16_t *)r->codes.data + b->base, b->n_rows, &r->adds, sums);
+    } else {
+        const uint32_t *codes = (const uint32_t *)r->codes.data + b->base;
+        for (size_t i = 0; i < b->n_rows; i++)
+            sums[i] = (uint8_t)(sums[i] + r->by_code[codes[i]]);
+    }
+}
+
+static void find_signatures(batch *b)
+{
+    const hd_k_shape *s = b->s;
+    for (unsigned part = 0; part < s->n_parts || part == 0; part++)
+        memset(b->sums[part], 0, b->n_rows);
+    for (size_t i = 0; i < s->n_readers; i++)
+        add_reader(b, &s->readers[i], b->sums[s->readers[i].part]);
+    if (s->n_parts < 2)
+        return;
+    uint8_t *restrict first = b->sums[0];
+    const uint8_t *restrict second = b->sums[1], *restrict joined = s->joined;
+    for (size_t i = 0; i < b->n_rows; i++)
+        first[i] = joined[first[i] + s->first_size * second[i]];
+}
+
+static void pack(const batch *b, const uint64_t *selection, unsigned width, const void *in,
+                 size_t n, void *out)
+{
+    if (width == 1)
+        b->ops->pack8(selection, in, n, out);
+    else if (width == 2)
+        b->ops->pack16(selection, in, n, out);
+    else
+        b->ops->pack32(selection, in, n, out);
+}
+
+static void pick(const uint16_t *restrict rows, size_t n, unsigned width, const void *in, void *out)
+{
+    for (size_t i = 0; i < n && width == 1; i++)
+        ((uint8_t *)out)[i] = ((const uint8_t *)in)[rows[i]];
+    for (size_t i = 0; i < n && width == 2; i++)
+        ((uint16_t *)out)[i] = ((const uint16_t *)in)[rows[i]];
+    for (size_t i = 0; i < n && width == 4; i++)
+        ((uint32_t *)out)[i] = ((const uint32_t *)in)[rows[i]];
+}
+
+/* The selected rows' part of an array that has an item for every row of the batch. */
+static const void *selected(batch *b, unsigned width, const void *in, void *out)
+{
+    if (b->n == b->n_rows)
+        return in;
+    if (b->n * SPARSE >= b->n_rows) {
+        pack(b, b->selection, width, in, b->n_rows, out);
+        return out;
+    }
+    if (!b->has_positions)
+        b->ops->positions(b->selection, b->n_rows, b->positions);
+    b->has_positions = true;
+    pick(b->positions, b->n, width, in, out);
+    return out;
+}
+
+static void select_rows(batch *b)
+{
+    find_signatures(b);
+    b->has_positions = false;
+    b->n = b->s->keeps_all ? b->n_rows
+                           : b->ops->keep(b->sums[0], b->n_rows, b->s->keep, b->selection);
+    if (b->n == 0)
+        return;
+    memset(b->views, 0, b->s->n_columns * sizeof *b->views);
+    b->person = selected(b, 4, b->q->persons + b->base, b->persons);
+    if (b->p->n_classes > 1) {
+        const void *own = selected(b, 1, b->sums[0], b->signatures);
+        if (own != b->signatures)
+            memcpy(b->signatures, own, b->n);
+    }
+}
+
+/* Codes of a column for the selected rows. */
+static const void *view(batch *b, size_t column)
+{
+    if (!b->views[column]) {
+        const hd_k_codes *c = &b->s->columns[column];
+        b->views[column] = selected(b, c->width, (const char *)c->data + b->base * c->width,
+                                    b->packed + column * ROOM * 4);
+    }
+    return b->views[column];
+}
+
+/* ---- cells ----------------------------------------------------------------------------------- */
+
+static uint32_t code_of(const void *codes, unsigned width, size_t i)
+{
+    return width == 1   ? ((const uint8_t *)codes)[i]
+           : width == 2 ? ((const uint16_t *)codes)[i]
+                        : ((const uint32_t *)codes)[i];
+}
+
+static void add_key(batch *b, size_t g, uint32_t stride, uint32_t *restrict cells)
+{
+    const hd_k_key *k = &b->s->keys[g];
+    const hd_k_group *group = &b->q->groups[g];
+    const uint32_t *restrict lut = group->lut;
+    const void *codes = view(b, k->column);
+    if (group->codes.width == 1 && k->is_identity)
+        b->ops->key8(codes, b->n, stride, cells);
+    else if (k->bytes)
+        b->ops->key_slots(codes, b->n, k->bytes, stride, cells);
+    else if (group->codes.width == 2 && k->is_identity)
+        b->ops->key16(codes, b->n, stride, cells);
+    else if (group->codes.width == 1)
+        for (size_t i = 0; i < b->n; i++)
+            cells[i] += stride * lut[((const uint8_t *)codes)[i]];
+    else if (group->codes.width == 2)
+        for (size_t i = 0; i < b->n; i++)
+            cells[i] += stride * lut[((const uint16_t *)codes)[i]];
+    else
+        for (size_t i = 0; i < b->n; i++)
+            cells[i] += stride * lut[((const uint32_t *)codes)[i]];
+}
+
+static hd_code find_hashed_cells(batch *b, size_t set, hd_err *err)
+{
+    memset(b->keys, 0, b->n * sizeof *b->keys);
+    for (size_t g = 0; g < b->q->n_groups; g++) {
+        uint64_t stride = b->p->sets[set].strides[g];
+        const hd_k_group *group = &b->q->groups[g];
+        if (!stride)
+            continue;
+        const void *codes = view(b, b->s->keys[g].column);
+        for (size_t i = 0; i < b->n; i++)
+            b->keys[i] += stride * group->lut[code_of(codes, group->codes.width, i)];
+    }
+    return hd_k_lane_cells(b->lane, set, b->keys, b->n, b->cells + set * ROOM, err);
+}
+
+static hd_code find_cells(batch *b, hd_err *err)
+{
+    for (size_t set = 0; set < b->q->n_sets; set++) {
+        uint32_t *cells = b->cells + set * ROOM;
+        if (!b->p->sets[set].dense) {
+            HD_TRY(find_hashed_cells(b, set, err));
+            continue;
+        }
+        memset(cells, 0, b->n * sizeof *cells);
+        for (size_t g = 0; g < b->q->n_groups; g++)
+            if (b->p->sets[set].strides[g])
+                add_key(b, g, (uint32_t)b->p->sets[set].strides[g], cells);
+    }
+    return HD_OK;
+}
+
+/* ---- counts ---------------------------------------------------------------------------------- */
+
+static void count_runs(batch *b, const uint32_t *cells, const uint32_t *persons, size_t n,
+                       hd_k_count *restrict counts)
+{
+    enum { AHEAD = 24 };
+    const uint32_t *restrict run_cells = b->run_cells, *restrict run_persons = b->run_persons;
+    const uint16_t *restrict at = b->runs;
+    size_t n_runs = b->ops->runs(cells, persons, n, b->run_cells, b->run_persons, b->runs);
+    memset(b->run_cells + n_runs, 0, AHEAD * sizeof *b->run_cells);
+    for (size_t k = 0; k < n_runs; k++) {
+        hd_k_count *count = &counts[run_cells[k]];
+        __builtin_prefetch(&counts[run_cells[k + AHEAD]], 1);
+        count->rows += (uint32_t)(at[k + 1] - at[k]);
+        count->persons += count->last != run_persons[k];
+        count->last = run_persons[k];
+    }
+}
+
+/* Person 0 is nobody: stamps begin as if somebody of number 0 had been seen in every class. */
+static void count_signatures(const batch *b, size_t set)
+{
+    const by_signature *t = &b->by_signature[set];
+    const uint32_t *restrict cells = b->cells + set * ROOM, *restrict persons = b->person;
+    const uint8_t *restrict live_of = b->s->live_of, *restrict signatures = b->signatures;
+    const uint64_t *restrict live = b->s->live;
+    uint32_t *restrict rows = t->rows;
+    stamp *restrict stamps = t->stamps;
+    size_t n_live = b->s->n_live, n_classes = b->p->n_classes;
+    for (size_t i = 0; i < b->n; i++) {
+        uint32_t cell = cells[i], person = persons[i];
+        unsigned number = live_of[signatures[i]];
+        uint64_t members = live[number];
+        stamp *s = &stamps[cell];
+        rows[cell * n_live + number]++;
+        if (s->last != person) {
+            *s = (stamp){members, person};
+            continue;
+        }
+        for (uint64_t again = members & s->seen; again; again &= again - 1)
+            t->repeats[cell * n_classes + (size_t)__builtin_ctzll(again)]++;
+        s->seen |= members;
+    }
+}
+
+static void spread_signatures(const batch *b, size_t set)
+{
+    const by_signature *t = &b->by_signature[set];
+    void **arrays = b->lane->tables[set].arrays;
+    size_t n_live = b->s->n_live, n_classes = b->p->n_classes;
+    uint64_t n_cells = b->p->sets[set].product;
+    for (uint64_t cell = 0; cell < n_cells; cell++) {
+        uint32_t sums[HD_K_MAX_CLASSES] = {0};
+        const uint32_t *rows = t->rows + cell * n_live;
+        for (size_t l = 0; l < n_live; l++)
+            for (uint64_t m = rows[l] ? b->s->live[l] : 0; m; m &= m - 1)
+                sums[__builtin_ctzll(m)] += rows[l];
+        for (size_t c = 0; c < n_classes; c++) {
+            hd_k_count *count = (hd_k_count *)arrays[hd_k_array_counts(c)] + cell;
+            count->rows = sums[c];
+            count->persons = sums[c] - t->repeats[cell * n_classes + c];
+        }
+    }
+}
+
+/* ---- classes and their measures --------------------------------------------------------------- */
+
+static bool is_counted_by_signature(const batch *b)
+{
+    for (size_t set = 0; set < b->q->n_sets; set++)
+        if (!b->by_signature[set].is_used)
+            return false;
+    return true;
+}
+
+static bool has_values(const hd_k_plan *p, size_t class)
+{
+    for (size_t m = 0; m < p->q->n_measures; m++)
+        if (p->class_of[m] == class && p->q->measures[m].kind != HD_K_COUNT)
+            return true;
+    return false;
+}
+
+static hd_code update_measure(batch *b, size_t measure, bool is_all, size_t n, hd_err *err)
+{
+    const hd_k_measure *m = &b->q->measures[measure];
+    const void *codes = view(b, b->s->measure_column[measure]);
+    unsigned width = m->codes.width;
+    if (!is_all) {
+        pack(b, b->members, width, codes, b->n, b->ranks);
+        codes = b->ranks;
+    }
+    for (size_t i = 0; i < n; i++)
+        b->codes[i] = code_of(codes, width, i);
+    for (size_t i = 0; i < n && m->ranks; i++)
+        b->ranks[i] = m->ranks[b->codes[i]];
+    for (size_t set = 0; set < b->q->n_sets; set++)
+        HD_TRY(hd_k_update_measure(b->lane, set, measure, b->codes, b->ranks,
+                                   (is_all ? b->cells : b->member_cells) + set * ROOM, n, err));
+    return HD_OK;
+}
+
+/* Members of one class among the selected rows: their counts, where not counted by signature, and
+ * the measures that read values. */
+static hd_code update_class(batch *b, size_t class, hd_err *err)
+{
+    bool is_all = b->s->class_is_all[class];
+    size_t n = is_all ? b->n
+                      : b->ops->keep(b->signatures, b->n, b->s->class_keep[class], b->members);
+    if (n == 0)
+        return HD_OK;
+    if (!is_all)
+        b->ops->pack32(b->members, b->person, b->n, b->member_persons);
+    for (size_t set = 0; set < b->q->n_sets; set++) {
+        uint32_t *cells = (is_all ? b->cells : b->member_cells) + set * ROOM;
+        if (!is_all)
+            b->ops->pack32(b->members, b->cells + set * ROOM, b->n, cells);
+        if (!b->by_signature[set].is_used)
+            count_runs(b, cells, is_all ? b->person : b->member_persons, n,
+                       b->lane->tables[set].arrays[hd_k_array_counts(class)]);
+    }
+    for (size_t m = 0; m < b->q->n_measures; m++)
+        if (b->p->class_of[m] == class && b->q->measures[m].kind != HD_K_COUNT)
+            HD_TRY(update_measure(b, m, is_all, n, err));
+    return HD_OK;
+}
+
+static hd_code scan_batch(batch *b, hd_err *err)
+{
+    select_rows(b);
+    if (b->n == 0)
+        return HD_OK;
+    HD_TRY(find_cells(b, err));
+    for (size_t set = 0; set < b->q->n_sets; set++)
+        if (b->by_signature[set].is_used)
+            count_signatures(b, set);
+    for (size_t class = 0; class < b->p->n_classes; class ++)
+        if (!is_counted_by_signature(b) || has_values(b->p, class))
+            HD_TRY(update_class(b, class, err));
+    return HD_OK;
+}
+
+/* ---- the lane -------------------------------------------------------------------------------- */
+
+typedef struct part {
+    void *to;
+    size_t n, item;
+} part;
+
+/* One allocation for a list of arrays. */
+static hd_code take_parts(hd_k_lane *lane, const part *parts, size_t n_parts, char **memory,
+                          hd_err *err)
+{
+    enum { ALIGN = 64 };
+    size_t total = ALIGN;
+    for (size_t i = 0; i < n_parts; i++)
+        total += (parts[i].n * parts[i].item + ALIGN - 1) / ALIGN * ALIGN;
+    HD_TRY(hd_k_lane_take(lane, total, err));
+    *memory = hd_calloc(total, 1);
+    if (!*memory)
+        return hd_fail_nomem(err);
+    char *at = *memory + (ALIGN - (uintptr_t)*memory % ALIGN) % ALIGN;
+    for (size_t i = 0; i < n_parts; i++) {
+        memcpy(parts[i].to, &at, sizeof at); /* every part is a pointer to an object */
+        at += (parts[i].n * parts[i].item + ALIGN - 1) / ALIGN * ALIGN;
+    }
+    return HD_OK;
+}
+
+static hd_code open_batch(batch *b, hd_k_lane *lane, char **memory, hd_err *err)
+{
+    const hd_k_plan *p = lane->plan;
+    *b = (batch){.q = p->q, .p = p, .s = p->shape, .ops = p->ops, .lane = lane};
+    const part parts[] = {
+        {&b->by_signature, p->q->n_sets, sizeof *b->by_signature},
+        {&b->positions, ROOM, sizeof *b->positions},
+        {&b->sums[0], ROOM, 1},
+        {&b->sums[1], ROOM, 1},
+        {&b->signatures, ROOM, 1},
+        {&b->persons, ROOM, sizeof *b->persons},
+        {&b->packed, b->s->n_columns * ROOM, 4},
+        {&b->views, b->s->n_columns, sizeof *b->views},
+        {&b->cells, p->q->n_sets * ROOM, sizeof *b->cells},
+        {&b->keys, ROOM, sizeof *b->keys},
+        {&b->member_cells, p->q->n_sets * ROOM, sizeof *b->member_cells},
+        {&b->member_persons, ROOM, sizeof *b->member_persons},
+        {&b->run_cells, ROOM, sizeof *b->run_cells},
+        {&b->run_persons, ROOM, sizeof *b->run_persons},
+        {&b->codes, ROOM, sizeof *b->codes},
+        {&b->ranks, ROOM, sizeof *b->ranks},
+        {&b->runs, ROOM, sizeof *b->runs},
+    };
+    return take_parts(lane, parts, sizeof parts / sizeof *parts, memory, err);
+}
+
+/* Counting by signature pays when several classes share the rows and the table stays small. */
+static hd_code open_signatures(batch *b, size_t set, char **memory, hd_err *err)
+{
+    enum { MOST = 1 << 24 };
+    by_signature *t = &b->by_signature[set];
+    uint64_t cells = b->p->sets[set].product;
+    size_t a_cell = b->s->n_live * sizeof *t->rows + sizeof *t->stamps +
+                    b->p->n_classes * sizeof *t->repeats;
+    if (b->p->n_classes == 1 || !b->p->sets[set].dense || cells > MOST / a_cell ||
+        cells * a_cell > b->lane->max_bytes - b->lane->bytes)
+        return HD_OK;
+    const part parts[] = {
+        {&t->rows, cells * b->s->n_live, sizeof *t->rows},
+        {&t->stamps, cells, sizeof *t->stamps},
+        {&t->repeats, cells * b->p->n_classes, sizeof *t->repeats},
+    };
+    HD_TRY(take_parts(b->lane, parts, sizeof parts / sizeof *parts, memory, err));
+    for (uint64_t cell = 0; cell < cells; cell++)
+        t->stamps[cell].seen = UINT64_MAX;
+    t->is_used = true;
+    return HD_OK;
+}
+
+static hd_code scan_pieces(batch *b, hd_err *err)
+{
+    while (hd_k_lane_next(b->lane))
+        for (b->base = b->lane->first; b->base < b->lane->end; b->base += HD_K_BATCH) {
+            uint64_t left = b->lane->end - b->base;
+            b->n_rows = left < HD_K_BATCH ? (size_t)left : HD_K_BATCH;
+            HD_TRY(hd_k_go_on(b->q, err));
+            HD_TRY(scan_batch(b, err));
+        }
+    return HD_OK;
+}
+
+hd_code hd_k_scan_batches(hd_k_lane *lane, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    batch b;
+    size_t n_sets = lane->plan->q->n_sets;
+    char **memory = hd_calloc(n_sets + 1, sizeof *memory);
+    if (!memory)
+        return hd_fail_nomem(err);
+    HD_GO(open_batch(&b, lane, &memory[n_sets], err));
+    for (size_t set = 0; set < n_sets; set++)
+        HD_GO(open_signatures(&b, set, &memory[set], err));
+    HD_GO(scan_pieces(&b, err));
+    for (size_t set = 0; set < n_sets; set++)
+        if (b.by_signature[set].is_used)
+            spread_signatures(&b, set);
+out:
+    for (size_t i = 0; i <= n_sets; i++)
+        hd_free(memory[i]);
+    hd_free(memory);
+    return rc;
+}

@@ -1,0 +1,67 @@
+/* ops.h - the steps of a batch that have a form for each instruction set; see batch.c.
+ *
+ * Inside src/kernel only. Every set of steps gives the same results; ops_portable.c is plain C and
+ * what the others are compared with. All steps are pure: they read codes, lookup tables and scratch
+ * and write scratch.
+ *
+ * Lengths: n is at most HD_K_BATCH. Scratch arrays have HD_K_PAD items more than that, and steps may
+ * write there. Columns of codes end where they end and are never read beyond their n items.
+ */
+#ifndef HD_KERNEL_OPS_H
+#define HD_KERNEL_OPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    HD_K_BATCH = 4096,
+    HD_K_PAD = 64,
+    HD_K_WORDS = HD_K_BATCH / 64, /* of a selection: bit r is row r of the batch */
+    HD_K_STEPS = 10
+};
+
+/* What each code of a column adds to the signature of a row. */
+typedef struct hd_k_adds {
+    uint32_t n_codes;
+    const uint8_t *by_code; /* n_codes, then zeros up to 256 at least, and 3 more */
+    /* The same as a sum of steps: by[k] for codes from[k] and above. More than HD_K_STEPS: not so. */
+    unsigned n_steps;
+    uint32_t from[HD_K_STEPS];
+    uint8_t by[HD_K_STEPS];
+} hd_k_adds;
+
+typedef struct hd_k_ops {
+    const char *name;
+    /* sums[r] += what codes[r] adds, modulo 256. */
+    void (*add8)(const uint8_t *codes, size_t n, const hd_k_adds *a, uint8_t *sums);
+    void (*add16)(const uint16_t *codes, size_t n, const hd_k_adds *a, uint8_t *sums);
+    /* Rows whose sum is marked in keep[256] by 1 (else 0): their bits, and how many. Bits from n on
+     * are 0, up to the end of the word. */
+    size_t (*keep)(const uint8_t *sums, size_t n, const uint8_t *keep, uint64_t *selection);
+    /* The items of selected rows, one after another. */
+    void (*pack8)(const uint64_t *selection, const uint8_t *in, size_t n, uint8_t *out);
+    void (*pack16)(const uint64_t *selection, const uint16_t *in, size_t n, uint16_t *out);
+    void (*pack32)(const uint64_t *selection, const uint32_t *in, size_t n, uint32_t *out);
+    /* The selected rows themselves. */
+    void (*positions)(const uint64_t *selection, size_t n, uint16_t *out);
+    /* keys[r] += stride * codes[r], or stride * slots[codes[r]] (256 slots). */
+    void (*key8)(const uint8_t *codes, size_t n, uint32_t stride, uint32_t *keys);
+    void (*key16)(const uint16_t *codes, size_t n, uint32_t stride, uint32_t *keys);
+    void (*key_slots)(const uint8_t *codes, size_t n, const uint8_t *slots, uint32_t stride,
+                      uint32_t *keys);
+    /* Runs of equal (cell, person): cell and person of each, and its first row. Returns how many;
+     * at[how many] is n. */
+    size_t (*runs)(const uint32_t *cells, const uint32_t *persons, size_t n, uint32_t *run_cells,
+                   uint32_t *run_persons, uint16_t *at);
+} hd_k_ops;
+
+extern const hd_k_ops hd_k_ops_portable;
+#if defined(__x86_64__)
+extern const hd_k_ops hd_k_ops_avx2, hd_k_ops_avx512;
+#endif
+
+/* Steps of kernel `number` of this machine, best first; NULL for the scalar one. False: no more. */
+bool hd_k_ops_find(size_t number, const hd_k_ops **out);
+
+#endif

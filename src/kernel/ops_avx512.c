@@ -1,0 +1,219 @@
+/* ops_avx512.c - the steps of a batch with AVX-512 (F, BW, VL, DQ, VBMI, VBMI2); see ops.h.
+ *
+ * A byte is looked up in a table of 256 by permuting registers that hold the whole table. The last
+ * items of a column are read under a mask: what is masked out is not touched.
+ */
+#include <immintrin.h>
+
+#include "kernel/ops.h"
+
+static uint64_t first(size_t n) /* as many low bits, at most 64 */
+{
+    return n >= 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1;
+}
+
+typedef struct table256 {
+    __m512i part[4];
+} table256;
+
+static inline table256 load_table(const uint8_t *bytes)
+{
+    table256 t;
+    for (int i = 0; i < 4; i++)
+        t.part[i] = _mm512_loadu_si512(bytes + i * 64);
+    return t;
+}
+
+static inline __m512i look_up(const table256 *t, __m512i code)
+{
+    __m512i low = _mm512_permutex2var_epi8(t->part[0], code, t->part[1]);
+    __m512i high = _mm512_permutex2var_epi8(t->part[2], code, t->part[3]);
+    return _mm512_mask_blend_epi8(_mm512_movepi8_mask(code), low, high);
+}
+
+static void add8(const uint8_t *codes, size_t n, const hd_k_adds *a, uint8_t *sums)
+{
+    const table256 t = load_table(a->by_code);
+    for (size_t i = 0; i < n; i += 64) {
+        __m512i code = _mm512_maskz_loadu_epi8(first(n - i), codes + i);
+        __m512i sum = _mm512_loadu_si512(sums + i);
+        _mm512_storeu_si512(sums + i, _mm512_add_epi8(sum, look_up(&t, code)));
+    }
+}
+
+static void add16_steps(const uint16_t *codes, size_t n, const hd_k_adds *a, uint8_t *sums)
+{
+    __m512i from[HD_K_STEPS];
+    __m256i by[HD_K_STEPS];
+    for (unsigned k = 0; k < a->n_steps; k++) {
+        from[k] = _mm512_set1_epi16((short)a->from[k]);
+        by[k] = _mm256_set1_epi8((char)a->by[k]);
+    }
+    for (size_t i = 0; i < n; i += 32) {
+        __m512i code = _mm512_maskz_loadu_epi16((__mmask32)first(n - i), codes + i);
+        __m256i sum = _mm256_loadu_si256((const __m256i *)(sums + i));
+        for (unsigned k = 0; k < a->n_steps; k++)
+            sum = _mm256_mask_add_epi8(sum, _mm512_cmpge_epu16_mask(code, from[k]), sum, by[k]);
+        _mm256_storeu_si256((__m256i *)(sums + i), sum);
+    }
+}
+
+/* Four bytes are fetched for each code and three thrown away: by_code has three more at its end. */
+static void add16(const uint16_t *codes, size_t n, const hd_k_adds *a, uint8_t *sums)
+{
+    if (a->n_steps <= HD_K_STEPS) {
+        add16_steps(codes, n, a, sums);
+        return;
+    }
+    for (size_t i = 0; i < n; i += 16) {
+        __m256i code = _mm256_maskz_loadu_epi16((__mmask16)first(n - i), codes + i);
+        __m512i by = _mm512_i32gather_epi32(_mm512_cvtepu16_epi32(code), a->by_code, 1);
+        __m128i sum = _mm_loadu_si128((const __m128i *)(sums + i));
+        sum = _mm_add_epi8(sum, _mm512_cvtepi32_epi8(by));
+        _mm_storeu_si128((__m128i *)(sums + i), sum);
+    }
+}
+
+static size_t keep(const uint8_t *sums, size_t n, const uint8_t *marks, uint64_t *selection)
+{
+    const table256 t = load_table(marks);
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i += 64) {
+        __m512i is = look_up(&t, _mm512_loadu_si512(sums + i));
+        uint64_t word = _mm512_test_epi8_mask(is, is) & first(n - i);
+        selection[i / 64] = word;
+        kept += (size_t)_mm_popcnt_u64(word);
+    }
+    return kept;
+}
+
+static void pack8(const uint64_t *selection, const uint8_t *in, size_t n, uint8_t *out)
+{
+    for (size_t i = 0; i < n; i += 64) {
+        uint64_t word = selection[i / 64];
+        __m512i items = _mm512_maskz_loadu_epi8(word, in + i);
+        _mm512_storeu_si512(out, _mm512_maskz_compress_epi8(word, items));
+        out += _mm_popcnt_u64(word);
+    }
+}
+
+static void pack16(const uint64_t *selection, const uint16_t *in, size_t n, uint16_t *out)
+{
+    for (size_t i = 0; i < n; i += 32) {
+        __mmask32 bits = (__mmask32)(selection[i / 64] >> i % 64);
+        __m512i items = _mm512_maskz_loadu_epi16(bits, in + i);
+        _mm512_storeu_si512(out, _mm512_maskz_compress_epi16(bits, items));
+        out += _mm_popcnt_u32(bits);
+    }
+}
+
+static void pack32(const uint64_t *selection, const uint32_t *in, size_t n, uint32_t *out)
+{
+    for (size_t i = 0; i < n; i += 16) {
+        __mmask16 bits = (__mmask16)(selection[i / 64] >> i % 64);
+        __m512i items = _mm512_maskz_loadu_epi32(bits, in + i);
+        _mm512_storeu_si512(out, _mm512_maskz_compress_epi32(bits, items));
+        out += _mm_popcnt_u32(bits);
+    }
+}
+
+static __m512i counting16(void) /* 0, 1, 2, ... 31 */
+{
+    const __m256i bytes = _mm256_set_epi64x(0x1F1E1D1C1B1A1918, 0x1716151413121110,
+                                            0x0F0E0D0C0B0A0908, 0x0706050403020100);
+    return _mm512_cvtepu8_epi16(bytes);
+}
+
+static void positions(const uint64_t *selection, size_t n, uint16_t *out)
+{
+    __m512i row = counting16();
+    for (size_t i = 0; i < n; i += 32) {
+        __mmask32 bits = (__mmask32)(selection[i / 64] >> i % 64);
+        _mm512_storeu_si512(out, _mm512_maskz_compress_epi16(bits, row));
+        out += _mm_popcnt_u32(bits);
+        row = _mm512_add_epi16(row, _mm512_set1_epi16(32));
+    }
+}
+
+static inline void add_keys(uint32_t *keys, __m128i codes, __m512i stride)
+{
+    __m512i product = _mm512_mullo_epi32(_mm512_cvtepu8_epi32(codes), stride);
+    _mm512_storeu_si512(keys, _mm512_add_epi32(_mm512_loadu_si512(keys), product));
+}
+
+static inline void add_keys64(uint32_t *keys, __m512i codes, __m512i stride)
+{
+    add_keys(keys, _mm512_castsi512_si128(codes), stride);
+    add_keys(keys + 16, _mm512_extracti32x4_epi32(codes, 1), stride);
+    add_keys(keys + 32, _mm512_extracti32x4_epi32(codes, 2), stride);
+    add_keys(keys + 48, _mm512_extracti32x4_epi32(codes, 3), stride);
+}
+
+static void key8(const uint8_t *codes, size_t n, uint32_t stride, uint32_t *keys)
+{
+    for (size_t i = 0; i < n; i += 64)
+        add_keys64(keys + i, _mm512_maskz_loadu_epi8(first(n - i), codes + i),
+                   _mm512_set1_epi32((int)stride));
+}
+
+static void key16(const uint16_t *codes, size_t n, uint32_t stride, uint32_t *keys)
+{
+    const __m512i by = _mm512_set1_epi32((int)stride);
+    for (size_t i = 0; i < n; i += 16) {
+        __m256i code = _mm256_maskz_loadu_epi16((__mmask16)first(n - i), codes + i);
+        __m512i product = _mm512_mullo_epi32(_mm512_cvtepu16_epi32(code), by);
+        _mm512_storeu_si512(keys + i, _mm512_add_epi32(_mm512_loadu_si512(keys + i), product));
+    }
+}
+
+static void key_slots(const uint8_t *codes, size_t n, const uint8_t *slots, uint32_t stride,
+                      uint32_t *keys)
+{
+    const table256 t = load_table(slots);
+    for (size_t i = 0; i < n; i += 64) {
+        __m512i code = _mm512_maskz_loadu_epi8(first(n - i), codes + i);
+        add_keys64(keys + i, look_up(&t, code), _mm512_set1_epi32((int)stride));
+    }
+}
+
+/* A row begins a run when it differs from the row before; the first row always does. */
+static size_t runs(const uint32_t *cells, const uint32_t *persons, size_t n, uint32_t *run_cells,
+                   uint32_t *run_persons, uint16_t *at)
+{
+    __m512i cell_before = _mm512_set1_epi32((int)~cells[0]), person_before = cell_before;
+    __m256i row = _mm512_castsi512_si256(counting16());
+    size_t k = 0;
+    for (size_t i = 0; i < n; i += 16) {
+        __mmask16 here = (__mmask16)first(n - i);
+        __m512i cell = _mm512_maskz_loadu_epi32(here, cells + i);
+        __m512i person = _mm512_maskz_loadu_epi32(here, persons + i);
+        __mmask16 begins =
+            _mm512_mask_cmpneq_epi32_mask(here, cell, _mm512_alignr_epi32(cell, cell_before, 15)) |
+            _mm512_mask_cmpneq_epi32_mask(here, person,
+                                          _mm512_alignr_epi32(person, person_before, 15));
+        _mm512_storeu_si512(run_cells + k, _mm512_maskz_compress_epi32(begins, cell));
+        _mm512_storeu_si512(run_persons + k, _mm512_maskz_compress_epi32(begins, person));
+        _mm256_storeu_si256((__m256i *)(at + k), _mm256_maskz_compress_epi16(begins, row));
+        k += (size_t)_mm_popcnt_u32(begins);
+        cell_before = cell;
+        person_before = person;
+        row = _mm256_add_epi16(row, _mm256_set1_epi16(16));
+    }
+    at[k] = (uint16_t)n;
+    return k;
+}
+
+const hd_k_ops hd_k_ops_avx512 = {
+    .name = "avx512",
+    .add8 = add8,
+    .add16 = add16,
+    .keep = keep,
+    .pack8 = pack8,
+    .pack16 = pack16,
+    .pack32 = pack32,
+    .positions = positions,
+    .key8 = key8,
+    .key16 = key16,
+    .key_slots = key_slots,
+    .runs = runs,
+};
