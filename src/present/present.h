@@ -10,7 +10,8 @@
 #include "disclosure/release.h"
 
 /* For reading: columns aligned, numbers to the right, decimals to at most six places, no thousands
- * separators. width 0: as wide as it needs to be; else text columns are cut with "..." to fit. */
+ * separators. width 0: as wide as it needs to be; else, to fit, columns that are the same in every row
+ * are said above the table, and texts are cut with "...", keys first. */
 /* What every output with true counts says in itself (CSV and JSON hold nothing but the table). */
 #define HD_SMALL_NUMBERS_MARK "SMALL NUMBERS - not for release"
 

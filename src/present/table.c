@@ -17,6 +17,7 @@
 typedef struct layout {
     size_t *widths; /* characters */
     int *places;    /* decimals of a column */
+    bool *lifted;   /* the same in every row: said above the table */
 } layout;
 
 /* Characters of a text as shown: every byte that is no part of UTF-8 shows as one "?". */
@@ -96,23 +97,56 @@ static void measure(const hd_release *r, layout *l, hd_buf *cell)
     }
 }
 
-/* Cut the widest text column again and again until the table fits or nothing can be cut. */
+static size_t total_width(const hd_release *r, const layout *l)
+{
+    size_t total = 0, n = 0;
+    for (size_t c = 0; c < r->n_columns; c++)
+        total += l->lifted[c] ? 0 : l->widths[c] + (n++ ? 2 : 0);
+    return total;
+}
+
+static bool is_constant(const hd_release *r, size_t column)
+{
+    const hd_figure *first = hd_release_at(r, 0, column);
+    for (size_t row = 1; row < r->n_rows; row++) {
+        const hd_figure *f = hd_release_at(r, row, column);
+        if (f->mark != first->mark || f->value.is_null != first->value.is_null)
+            return false;
+        if (!f->mark && !f->value.is_null && hd_value_compare(&f->value, &first->value) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* A table too wide for the terminal: what all rows share is taken out of it. */
+static void lift(const hd_release *r, layout *l, size_t width)
+{
+    size_t n_left = r->n_columns;
+    for (size_t c = 0; c < r->n_columns && r->n_rows > 1 && n_left > 1; c++)
+        if (total_width(r, l) > width && is_constant(r, c)) {
+            l->lifted[c] = true;
+            n_left--;
+        }
+}
+
+/* Cut the widest text column again and again until the table fits or nothing can be cut: keys
+ * first, because words among the figures say more. */
 static void fit(const hd_release *r, layout *l, size_t width)
 {
-    size_t total = 0;
-    for (size_t c = 0; c < r->n_columns; c++)
-        total += l->widths[c] + (c ? 2 : 0);
-    while (total > width) {
-        size_t widest = r->n_columns;
-        for (size_t c = 0; c < r->n_columns; c++)
-            if (r->columns[c].type == HD_TEXT && l->widths[c] > MINIMUM &&
-                (widest == r->n_columns || l->widths[c] > l->widths[widest]))
-                widest = c;
-        if (widest == r->n_columns)
-            return;
-        l->widths[widest]--;
-        total--;
-    }
+    size_t total = total_width(r, l);
+    for (int keys = 1; keys >= 0; keys--)
+        while (total > width) {
+            size_t widest = r->n_columns;
+            for (size_t c = 0; c < r->n_columns; c++)
+                if (!l->lifted[c] && r->columns[c].type == HD_TEXT &&
+                    r->columns[c].is_key == (keys == 1) && l->widths[c] > MINIMUM &&
+                    (widest == r->n_columns || l->widths[c] > l->widths[widest]))
+                    widest = c;
+            if (widest == r->n_columns)
+                break;
+            l->widths[widest]--;
+            total--;
+        }
 }
 
 static void put_padded(hd_buf *out, const char *bytes, size_t len, size_t width, bool to_right,
@@ -127,26 +161,61 @@ static void put_padded(hd_buf *out, const char *bytes, size_t len, size_t width,
         hd_buf_char(out, ' ');
 }
 
-static void put_table(hd_buf *out, const hd_release *r, const layout *l, bool colour, hd_buf *cell)
+/* "month: 2016-12-01" for each; then the names of those without any figure. */
+static void put_lifted(hd_buf *out, const hd_release *r, const layout *l, hd_buf *cell)
 {
-    size_t last = r->n_columns - 1;
+    size_t n = 0, n_empty = 0;
+    for (size_t c = 0; c < r->n_columns; c++) {
+        const hd_figure *f = r->n_rows ? hd_release_at(r, 0, c) : NULL;
+        if (!l->lifted[c] || (!f->mark && f->value.is_null))
+            continue;
+        put_cell(cell, f, l->places[c]);
+        hd_buf_printf(out, "%s: ", r->columns[c].name);
+        put_shown(out, cell->data, cell->len, SIZE_MAX);
+        hd_buf_char(out, '\n');
+        n++;
+    }
+    for (size_t c = 0; c < r->n_columns; c++) {
+        const hd_figure *f = r->n_rows ? hd_release_at(r, 0, c) : NULL;
+        if (l->lifted[c] && !f->mark && f->value.is_null)
+            hd_buf_printf(out, "%s%s", n_empty++ ? ", " : "empty: ", r->columns[c].name);
+    }
+    hd_buf_str(out, n_empty ? "\n\n" : n ? "\n" : "");
+}
+
+static void put_head(hd_buf *out, const hd_release *r, const layout *l, size_t last, bool colour)
+{
     hd_buf_str(out, colour ? BOLD : "");
-    for (size_t c = 0; c <= last; c++) {
-        hd_buf_str(out, c ? "  " : "");
+    for (size_t c = 0, n = 0; c <= last; c++) {
+        if (l->lifted[c])
+            continue;
+        hd_buf_str(out, n++ ? "  " : "");
         put_padded(out, r->columns[c].name, strlen(r->columns[c].name), l->widths[c],
                    is_number(r->columns[c].type), c == last);
     }
     hd_buf_printf(out, "%s\n", colour ? PLAIN : "");
-    for (size_t c = 0; c <= last; c++) {
-        hd_buf_str(out, c ? "  " : "");
+    for (size_t c = 0, n = 0; c <= last; c++) {
+        if (l->lifted[c])
+            continue;
+        hd_buf_str(out, n++ ? "  " : "");
         for (size_t i = 0; i < l->widths[c]; i++)
             hd_buf_char(out, '-');
     }
     hd_buf_char(out, '\n');
+}
+
+static void put_table(hd_buf *out, const hd_release *r, const layout *l, bool colour, hd_buf *cell)
+{
+    size_t last = r->n_columns - 1;
+    while (last > 0 && l->lifted[last])
+        last--;
+    put_head(out, r, l, last, colour);
     for (size_t row = 0; row < r->n_rows; row++) {
-        for (size_t c = 0; c <= last; c++) {
+        for (size_t c = 0, n = 0; c <= last; c++) {
             const hd_figure *f = hd_release_at(r, row, c);
-            hd_buf_str(out, c ? "  " : "");
+            if (l->lifted[c])
+                continue;
+            hd_buf_str(out, n++ ? "  " : "");
             put_cell(cell, f, l->places[c]);
             hd_buf_str(out, colour && f->mark ? AMBER : "");
             put_padded(out, cell->data, cell->len, l->widths[c], is_number(r->columns[c].type),
@@ -160,21 +229,26 @@ static void put_table(hd_buf *out, const hd_release *r, const layout *l, bool co
 void hd_present_table(hd_buf *out, const hd_release *r, const hd_table_style *style)
 {
     layout l = {hd_calloc(r->n_columns + 1, sizeof *l.widths),
-                hd_calloc(r->n_columns + 1, sizeof *l.places)};
+                hd_calloc(r->n_columns + 1, sizeof *l.places),
+                hd_calloc(r->n_columns + 1, sizeof *l.lifted)};
     hd_buf cell;
     hd_buf_init(&cell, (size_t)1 << 30);
-    if (l.widths && l.places) {
+    if (l.widths && l.places && l.lifted) {
         measure(r, &l, &cell);
-        if (style->width)
+        if (style->width) {
+            lift(r, &l, style->width);
             fit(r, &l, style->width);
+        }
         if (r->has_true_counts)
             hd_buf_printf(out, "%s%s%s\n\n", style->colour ? AMBER : "", HD_SMALL_NUMBERS_MARK,
                           style->colour ? PLAIN : "");
+        put_lifted(out, r, &l, &cell);
         put_table(out, r, &l, style->colour, &cell);
     }
-    if (!l.widths || !l.places || !hd_buf_ok(&cell))
+    if (!l.widths || !l.places || !l.lifted || !hd_buf_ok(&cell))
         out->failed = true;
     hd_free(l.widths);
     hd_free(l.places);
+    hd_free(l.lifted);
     hd_buf_free(&cell);
 }

@@ -153,6 +153,42 @@ static void tables_align(void **state)
     hd_release_free(r);
 }
 
+/* What all rows share is said above, but only where the table is too wide; empty columns by name. */
+static void tables_fit_by_what_is_shared(void **state)
+{
+    (void)state;
+    hd_release *like = make("provider", (const hd_figure[]){text("A"), decimal(1)}, 1), *r;
+    hd_err err;
+    hd_release_builder *b = hd_release_builder_new(like);
+    static const char *const names[] = {"month", "provider", "value", "national", "note"};
+    const hd_figure rows[2][5] = {
+        {text("May 2016"), text("Northgate and Ashby"), decimal(0.5), star(), null()},
+        {text("May 2016"), text("B"), decimal(0.25), star(), null()}};
+    assert_non_null(b);
+    for (size_t c = 0; c < 5; c++)
+        assert_int_equal(hd_release_builder_column(b, names[c], c == 2 || c == 3 ? HD_DECIMAL : HD_TEXT,
+                                                   c < 2, &err),
+                         HD_OK);
+    for (size_t i = 0; i < 10; i++)
+        assert_int_equal(hd_release_builder_put(b, &rows[i / 5][i % 5], &err), HD_OK);
+    assert_int_equal(hd_release_builder_finish(b, &r, &err), HD_OK);
+    hd_release_builder_free(b);
+    hd_buf out;
+    hd_buf_init(&out, 1 << 16);
+    hd_present_table(&out, r, &(hd_table_style){.width = 200});
+    assert_memory_equal(out.data, "month  ", 7);
+    hd_buf_clear(&out);
+    hd_present_table(&out, r, &(hd_table_style){.width = 20});
+    assert_string_equal(out.data, "month: May 2016\nnational: *\nempty: note\n\n"
+                                  "provider       value\n"
+                                  "-------------  -----\n"
+                                  "Northgate ...   0.50\n"
+                                  "B               0.25\n");
+    hd_buf_free(&out);
+    hd_release_free(r);
+    hd_release_free(like);
+}
+
 static void footers_say_what_was_withheld(void **state)
 {
     (void)state;
@@ -252,6 +288,7 @@ int main(void)
         cmocka_unit_test(json_is_valid),
         cmocka_unit_test(html_text_is_escaped),
         cmocka_unit_test(tables_align),
+        cmocka_unit_test(tables_fit_by_what_is_shared),
         cmocka_unit_test(footers_say_what_was_withheld),
         cmocka_unit_test(every_signal_has_an_icon),
         cmocka_unit_test(charts_break_at_gaps),
