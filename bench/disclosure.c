@@ -93,9 +93,8 @@ static hd_secondary_cell shown(int64_t n, bool is_national, bool is_below, uint3
         c.preference += 1000;
         if (n > 0) {
             c.hidden_high = HD_NO_BOUND;
-            c.coarse_low = (n + 2) / 5 * 5 - 2;
-            c.coarse_low = c.coarse_low < 1 ? 1 : c.coarse_low;
-            c.coarse_high = (n + 2) / 5 * 5 + 2;
+            c.coarse_low = n < 8 ? 1 : (n + 2) / 5 * 5 - 2 < 8 ? 8 : (n + 2) / 5 * 5 - 2;
+            c.coarse_high = n < 8 ? 7 : (n + 2) / 5 * 5 + 2;
         }
     } else if (is_below || (n >= 1 && n <= 7)) {
         c.low = is_below ? 0 : 1;

@@ -1,9 +1,10 @@
 /* helpers.c - which cells to withhold for one that is not protected, and which to give back.
  *
- * Candidates are figures that share a sum with the cell, then figures that share one with those. One
- * alone is tried first, the least wanted first; if none suffices, they are opened one after the other
- * until the cell is protected, and then closed again one by one, the most wanted first, as long as it
- * stays so. A try never looks at a true count: it asks whether witnesses exist.
+ * Candidates are figures that share a sum with the cell. One alone is tried first, the least wanted
+ * first. If none suffices, all figures within three sums that have a coarser form take it, and then
+ * figures are withheld one after the other, until the cell is protected; then all that is closed
+ * again one by one, the most wanted first, as long as the cell stays protected. A try never looks at
+ * a true count: it asks whether witnesses exist.
  */
 #include "disclosure/plan.h"
 
@@ -12,7 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NEAR = 192, OPENED = 48 }; /* candidates looked at, candidates opened together */
+enum {
+    NEAR = 192,     /* candidates looked at */
+    OPENED = 64,    /* helpers opened together */
+    REACHED = 4000, /* cells taken for surroundings */
+    SUMS = 3,       /* how far surroundings go */
+};
 
 typedef struct candidate {
     uint32_t cell;
@@ -22,8 +28,8 @@ typedef struct candidate {
 bool hd_plan_is_required(const hd_plan *p, uint32_t cell)
 {
     const hd_plan_cell *c = &p->cells[cell];
-    if (c->is_protected)
-        return true;
+    if (c->is_protected) /* a cell below a star that is known to be 0 all the same hides nobody */
+        return !c->need.values || p->outer_high[cell] >= p->sensitive_low;
     if (c->whole == HD_NO_CELL)
         return false;
     const hd_plan_cell *whole = &p->cells[c->whole], *part = &p->cells[c->part];
@@ -104,17 +110,50 @@ static void look_around(const hd_plan *p, candidates *out, uint32_t cell)
     }
 }
 
-/* And in the rules of the cells in its rules. */
-static void look_further(const hd_plan *p, candidates *out, uint32_t cell)
+/* Cells within so many sums of a cell, each once, near ones first. */
+typedef struct surroundings {
+    size_t n, cap;
+    uint32_t *cells;
+    bool *is_in; /* by cell */
+} surroundings;
+
+static void surroundings_free(surroundings *x)
+{
+    hd_free(x->cells);
+    hd_free(x->is_in);
+}
+
+static hd_code surroundings_add(surroundings *x, uint32_t cell, hd_err *err)
+{
+    if (x->is_in[cell])
+        return HD_OK;
+    if (!HD_GROW(x->cells, x->n, x->cap))
+        return hd_fail_nomem(err);
+    x->is_in[cell] = true;
+    x->cells[x->n++] = cell;
+    return HD_OK;
+}
+
+static hd_code look_further(const hd_plan *p, surroundings *x, uint32_t cell, int sums, hd_err *err)
 {
     const hd_system *s = &p->canonical.system;
     const hd_propagator *g = &p->prover->propagator;
-    for (size_t k = g->use_start[cell]; k < g->use_start[cell + 1]; k++) {
-        uint32_t r = g->use[k];
-        look_around(p, out, s->parent[r]);
-        for (size_t i = s->start[r]; i < s->start[r + 1]; i++)
-            look_around(p, out, s->child[i]);
-    }
+    memset(x, 0, sizeof *x);
+    x->is_in = hd_calloc(s->n_cells + 1, sizeof *x->is_in);
+    if (!x->is_in)
+        return hd_fail_nomem(err);
+    HD_TRY(surroundings_add(x, cell, err));
+    for (size_t done = 0; sums > 0; sums--)
+        for (size_t end = x->n; done < end; done++) {
+            uint32_t c = x->cells[done];
+            for (size_t k = g->use_start[c]; k < g->use_start[c + 1]; k++) {
+                uint32_t r = g->use[k];
+                HD_TRY(surroundings_add(x, s->parent[r], err));
+                for (size_t i = s->start[r]; i < s->start[r + 1] && x->n < REACHED; i++)
+                    HD_TRY(surroundings_add(x, s->child[i], err));
+            }
+        }
+    return HD_OK;
 }
 
 static hd_code bend(hd_plan *p, uint32_t cell, hd_shown to, hd_err *err)
@@ -170,23 +209,16 @@ static hd_code try_single(hd_plan *p, uint32_t cell, const candidates *list, boo
     return HD_OK;
 }
 
-/* Open together until it is enough, then close what is not needed. */
-static hd_code try_together(hd_plan *p, uint32_t cell, const candidates *list, bool *is_found,
-                            hd_err *err)
+/* Close again what is not needed, the most wanted (last opened) first; commit the rest. */
+static hd_code close_again(hd_plan *p, uint32_t cell, candidate *open, size_t n, bool is_enough,
+                           hd_err *err)
 {
-    candidate open[OPENED];
-    size_t n = 0;
-    for (size_t i = 0; i < list->n && n < OPENED && !*is_found; i++) {
-        HD_TRY(bend(p, list->list[i].cell, list->list[i].to, err));
-        open[n++] = list->list[i];
-        HD_TRY(try_bent(p, cell, is_found, err));
-    }
     for (size_t i = n; i-- > 0;) {
-        bool is_enough = false;
+        bool is_still_enough = false;
         HD_TRY(bend(p, open[i].cell, p->cells[open[i].cell].shown, err));
-        if (*is_found && i + 1 < n)
-            HD_TRY(try_bent(p, cell, &is_enough, err));
-        if (is_enough || !*is_found)
+        if (is_enough)
+            HD_TRY(try_bent(p, cell, &is_still_enough, err));
+        if (is_still_enough || !is_enough)
             open[i].cell = HD_NO_CELL;
         else
             HD_TRY(bend(p, open[i].cell, open[i].to, err));
@@ -195,6 +227,43 @@ static hd_code try_together(hd_plan *p, uint32_t cell, const candidates *list, b
         if (open[i].cell != HD_NO_CELL && open[i].to > p->cells[open[i].cell].shown)
             HD_TRY(commit(p, open[i].cell, open[i].to, cell, err));
     return HD_OK;
+}
+
+static hd_code try_together(hd_plan *p, uint32_t cell, bool *is_found, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    size_t n = 0;
+    surroundings around;
+    candidate *open = NULL;
+    candidates *list = hd_calloc(1, sizeof *list);
+    HD_GO(look_further(p, &around, cell, SUMS, err));
+    open = hd_malloc((around.n + OPENED) * sizeof *open);
+    if (!open || !list) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    for (size_t i = 0; i < around.n; i++)
+        if (around.cells[i] != cell && may_become(&p->cells[around.cells[i]], HD_COARSER)) {
+            open[n] = (candidate){around.cells[i], HD_COARSER};
+            HD_GO(bend(p, open[n].cell, HD_COARSER, err));
+            n++;
+        }
+    if (n)
+        HD_GO(try_bent(p, cell, is_found, err));
+    for (size_t i = 0; i < around.n && !*is_found; i++)
+        if (around.cells[i] != cell && may_become(&p->cells[around.cells[i]], HD_HELPER))
+            insert(p, list, around.cells[i], HD_HELPER);
+    for (size_t i = 0; i < list->n && i < OPENED && !*is_found; i++) {
+        HD_GO(bend(p, list->list[i].cell, HD_HELPER, err));
+        open[n++] = list->list[i];
+        HD_GO(try_bent(p, cell, is_found, err));
+    }
+    HD_GO(close_again(p, cell, open, n, *is_found, err));
+out:
+    surroundings_free(&around);
+    hd_free(open);
+    hd_free(list);
+    return rc;
 }
 
 hd_code hd_plan_help(hd_plan *p, uint32_t cell, bool *is_found, hd_err *err)
@@ -208,10 +277,8 @@ hd_code hd_plan_help(hd_plan *p, uint32_t cell, bool *is_found, hd_err *err)
         return hd_fail_nomem(err);
     look_around(p, list, cell);
     HD_GO(try_single(p, cell, list, is_found, err));
-    if (!*is_found) {
-        look_further(p, list, cell);
-        HD_GO(try_together(p, cell, list, is_found, err));
-    }
+    if (!*is_found)
+        HD_GO(try_together(p, cell, is_found, err));
     if (*is_found)
         HD_GO(hd_plan_prove(p, cell, is_found, err));
 out:
@@ -221,19 +288,18 @@ out:
 
 hd_code hd_plan_open_near(hd_plan *p, uint32_t cell, bool *is_new, hd_err *err)
 {
-    candidates *list = hd_calloc(1, sizeof *list);
-    if (!list)
-        return hd_fail_nomem(err);
-    look_around(p, list, cell);
-    look_further(p, list, cell);
+    surroundings around;
+    hd_code rc = look_further(p, &around, cell, SUMS, err);
     *is_new = false;
-    for (size_t i = 0; i < list->n; i++) {
-        uint32_t c = list->list[i].cell;
-        if (p->cells[c].low[HD_AS_IS] == p->cells[c].high[HD_AS_IS] && !p->is_open[c])
+    for (size_t i = 0; rc == HD_OK && i < around.n; i++) {
+        uint32_t c = around.cells[i];
+        const hd_plan_cell *at = &p->cells[c];
+        if (at->low[at->shown] == at->high[at->shown] && !p->is_open[c] &&
+            (may_become(at, HD_COARSER) || may_become(at, HD_HELPER)))
             p->is_open[c] = *is_new = true;
     }
-    hd_free(list);
-    return HD_OK;
+    surroundings_free(&around);
+    return rc;
 }
 
 static hd_code prove_all(hd_plan *p, uint32_t first, bool *is_proven, hd_err *err)

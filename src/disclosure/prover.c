@@ -150,7 +150,7 @@ hd_code hd_prover_shake(hd_prover *p, size_t n, hd_err *err)
 {
     for (size_t k = 0; k < n && p->has_table; k++) {
         size_t before = p->n_tables;
-        HD_TRY(hd_search_shake(&p->search, err));
+        HD_TRY(hd_search_shake(&p->search, p->wanted, err));
         HD_TRY(note_present(p, err));
         if (p->n_tables == before)
             break;

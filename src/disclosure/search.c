@@ -10,7 +10,7 @@
 
 enum {
     SAMPLE = 28,        /* free cells of a long row looked at in a step */
-    SHAKE_STEPS = 10,   /* repairs allowed for one move of a shake */
+    SHAKE_STEPS = 6,    /* repairs allowed for one move of a shake */
     HEAVIEST = 1 << 12, /* weights stop here */
 };
 #define LARGEST_EXCESS (INT64_C(1) << 44) /* so that weighted sums of excess stay below 2^63 */
@@ -297,7 +297,7 @@ hd_code hd_search_reach(hd_search *x, uint32_t cell, int64_t low, int64_t high,
     return rc;
 }
 
-hd_code hd_search_shake(hd_search *x, hd_err *err)
+hd_code hd_search_shake(hd_search *x, const bool *only, hd_err *err)
 {
     const hd_frame *f = x->f;
     if (f->n_free == 0)
@@ -305,6 +305,8 @@ hd_code hd_search_shake(hd_search *x, hd_err *err)
     uint32_t begin = hd_rng_below(&x->random, (uint32_t)f->n_free);
     for (size_t k = 0; k < f->n_free; k++) {
         uint32_t v = (uint32_t)((begin + k) % f->n_free);
+        if (only && !only[f->free_cell[v]])
+            continue;
         int64_t now = x->free_value[v];
         int64_t low = x->free_low[v] > now - 6 ? x->free_low[v] : now - 6;
         int64_t high = x->free_high[v] < now + 6 ? x->free_high[v] : now + 6;

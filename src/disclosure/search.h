@@ -49,8 +49,9 @@ HD_MUST hd_code hd_search_repair(hd_search *x, uint64_t max_steps, bool *is_good
  * as it was before. */
 HD_MUST hd_code hd_search_reach(hd_search *x, uint32_t cell, int64_t low, int64_t high,
                                 uint64_t max_steps, bool *is_good, hd_err *err);
-/* From a good table: move every free cell a little; the table stays good. */
-HD_MUST hd_code hd_search_shake(hd_search *x, hd_err *err);
+/* From a good table: move the free cells among `only` (n_cells; NULL: all) a little, one after the
+ * other; the table stays good. */
+HD_MUST hd_code hd_search_shake(hd_search *x, const bool *only, hd_err *err);
 /* Take back the changes since there were n of them. */
 void hd_search_undo(hd_search *x, size_t n_changes);
 /* The value of a cell of the system in the present table. */

@@ -251,7 +251,8 @@ static hd_code plan_prover(job *j, hd_err *err)
         HD_GO(plan_start(j, &start, err));
     if (start)
         HD_GO(hd_prover_begin(p->prover, start, err));
-    HD_GO(hd_prover_shake(p->prover, SHAKES, err));
+    if (!old)
+        HD_GO(hd_prover_shake(p->prover, SHAKES, err));
 out:
     hd_wipe_free(start, start ? p->canonical.system.n_cells * sizeof *start : 0);
     if (old)
