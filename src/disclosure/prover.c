@@ -9,6 +9,7 @@ enum {
     PROBE_VISITS = 96,    /* rules visited to see that a value is impossible */
     FIRST_STEPS = 40,     /* steps a cell of the system for the first table */
     FIRST_RESTARTS = 4,
+    NUDGE_STEPS = 60,
     LARGEST_COEFFICIENT = 256, /* times HD_MAX_VALUE stays below 2^63 */
 };
 
@@ -26,10 +27,14 @@ hd_code hd_prover_init(hd_prover *p, hd_system *s, const bool *is_open, const bo
     p->n_seen = hd_calloc(n, sizeof *p->n_seen);
     p->seen_low = hd_calloc(n, sizeof *p->seen_low);
     p->seen_high = hd_calloc(n, sizeof *p->seen_high);
-    if (!p->seen || !p->n_seen || !p->seen_low || !p->seen_high) {
+    p->watched = hd_calloc(n, sizeof *p->watched);
+    if (!p->seen || !p->n_seen || !p->seen_low || !p->seen_high || !p->watched) {
         rc = hd_fail_nomem(err);
         goto out;
     }
+    for (uint32_t c = 0; c < s->n_cells; c++)
+        if (!wanted || wanted[c])
+            p->watched[p->n_watched++] = c;
     HD_GO(hd_frame_new(&p->frame, s, is_open, 64 * s->n_cells + (size_t)50000000, err));
     p->has_frame = true;
     HD_GO(hd_search_init(&p->search, &p->frame, s, err));
@@ -55,6 +60,7 @@ void hd_prover_free(hd_prover *p)
     hd_free(p->tables);
     hd_free(p->seen);
     hd_free(p->n_seen);
+    hd_free(p->watched);
     hd_free(p->seen_low);
     hd_free(p->seen_high);
     memset(p, 0, sizeof *p);
@@ -65,6 +71,8 @@ static bool see(hd_prover *p, uint32_t cell, int64_t value)
 {
     int64_t *seen = p->seen + (size_t)cell * p->limit;
     bool is_new = false;
+    if (p->n_seen[cell] >= p->limit && value >= p->seen_low[cell] && value <= p->seen_high[cell])
+        return false;
     if (p->n_seen[cell] == 0)
         p->seen_low[cell] = p->seen_high[cell] = value;
     if (value < p->seen_low[cell] || value > p->seen_high[cell])
@@ -92,17 +100,14 @@ static bool is_news(const hd_prover *p, uint32_t cell, int64_t value)
     return true;
 }
 
-static bool is_wanted(const hd_prover *p, size_t cell)
-{
-    return !p->wanted || p->wanted[cell];
-}
-
 static bool see_table(hd_prover *p, const int64_t *values)
 {
     bool is_news_here = false;
-    for (size_t c = 0; c < p->s->n_cells; c++)
-        if (is_wanted(p, c) && see(p, (uint32_t)c, values[c]))
+    for (size_t i = 0; i < p->n_watched; i++) {
+        uint32_t c = p->watched[i];
+        if (see(p, c, values[c]))
             is_news_here = true;
+    }
     return is_news_here;
 }
 
@@ -120,8 +125,7 @@ hd_code hd_prover_note(hd_prover *p, const int64_t *values, hd_err *err)
     return HD_OK;
 }
 
-/* Note the table that the search stands on. */
-static hd_code note_present(hd_prover *p, hd_err *err)
+hd_code hd_prover_keep(hd_prover *p, hd_err *err)
 {
     int64_t *values = hd_malloc((p->s->n_cells + 1) * sizeof *values);
     if (!values)
@@ -143,7 +147,7 @@ hd_code hd_prover_begin(hd_prover *p, const int64_t *start, hd_err *err)
         HD_TRY(hd_search_begin(&p->search, start, err));
         HD_TRY(hd_search_repair(&p->search, steps, &p->has_table, err));
     }
-    return p->has_table ? note_present(p, err) : HD_OK;
+    return p->has_table ? hd_prover_keep(p, err) : HD_OK;
 }
 
 hd_code hd_prover_shake(hd_prover *p, size_t n, hd_err *err)
@@ -151,7 +155,7 @@ hd_code hd_prover_shake(hd_prover *p, size_t n, hd_err *err)
     for (size_t k = 0; k < n && p->has_table; k++) {
         size_t before = p->n_tables;
         HD_TRY(hd_search_shake(&p->search, p->wanted, err));
-        HD_TRY(note_present(p, err));
+        HD_TRY(hd_prover_keep(p, err));
         if (p->n_tables == before)
             break;
     }
@@ -171,30 +175,60 @@ bool hd_prover_has(const hd_prover *p, uint32_t cell, const hd_need *need)
     return need->width <= 0 || p->seen_high[cell] - p->seen_low[cell] >= need->width;
 }
 
-hd_code hd_prover_reach(hd_prover *p, uint32_t cell, int64_t low, int64_t high, bool *is_found,
-                        bool *is_excluded, hd_err *err)
+/* Can propagation near the cell see that it has no value in low .. high? */
+static hd_code probe(hd_prover *p, uint32_t cell, int64_t low, int64_t high, bool *is_excluded,
+                     hd_err *err)
 {
     bool is_consistent;
-    *is_found = false;
-    *is_excluded = true;
-    if (p->frame.kind[cell] == HD_FRAME_CONSTANT)
-        return HD_OK;
     HD_TRY(hd_propagator_narrow(&p->propagator, cell, low, high, &is_consistent, err));
     hd_code rc = HD_OK;
     if (is_consistent)
         rc = hd_propagator_run(&p->propagator, PROBE_VISITS, &is_consistent, err);
     hd_propagator_undo(&p->propagator, 0);
-    if (rc != HD_OK || !is_consistent)
-        return rc;
-    *is_excluded = false;
-    if (!p->has_table)
+    *is_excluded = !is_consistent;
+    return rc;
+}
+
+hd_code hd_prover_reach(hd_prover *p, uint32_t cell, int64_t low, int64_t high, bool *is_found,
+                        bool *is_excluded, hd_err *err)
+{
+    *is_found = false;
+    *is_excluded = true;
+    if (p->frame.kind[cell] == HD_FRAME_CONSTANT)
+        return HD_OK;
+    HD_TRY(probe(p, cell, low, high, is_excluded, err));
+    if (*is_excluded || !p->has_table)
         return HD_OK;
     HD_TRY(hd_search_reach(&p->search, cell, low, high, p->effort, is_found, err));
     if (!*is_found)
         return HD_OK;
     if (!p->is_trial)
-        return note_present(p, err);
+        return hd_prover_keep(p, err);
     see(p, cell, hd_search_value(&p->search, p->s, cell));
+    return HD_OK;
+}
+
+hd_code hd_prover_nudge(hd_prover *p, uint32_t cell, const hd_need *need, hd_err *err)
+{
+    if (p->frame.kind[cell] == HD_FRAME_CONSTANT || !p->has_table)
+        return HD_OK;
+    int64_t now = hd_search_value(&p->search, p->s, cell);
+    int64_t far = need->values + 2;
+    if (is_news(p, cell, now))
+        return HD_OK;
+    for (int64_t d = 1; d <= far; d++)
+        for (int side = 0; side < 2; side++) {
+            int64_t v = side ? now + d : now - d;
+            bool is_excluded, is_found;
+            if (v < p->s->low[cell] || v > p->s->high[cell] || !is_news(p, cell, v))
+                continue;
+            HD_TRY(probe(p, cell, v, v, &is_excluded, err));
+            if (is_excluded)
+                continue;
+            HD_TRY(hd_search_reach(&p->search, cell, v, v, NUDGE_STEPS, &is_found, err));
+            if (is_found)
+                return HD_OK;
+        }
     return HD_OK;
 }
 
@@ -284,21 +318,23 @@ static hd_code stand_on_witness(hd_prover *p, hd_err *err)
     if (p->has_table)
         return HD_OK;
     HD_TRY(hd_search_repair(&p->search, 4 * p->effort, &p->has_table, err));
-    return p->has_table ? note_present(p, err) : HD_OK;
+    return p->has_table ? hd_prover_keep(p, err) : HD_OK;
 }
 
 hd_code hd_prover_rebound(hd_prover *p, uint32_t cell, int64_t low, int64_t high, hd_err *err)
 {
     int64_t old_low = p->s->low[cell], old_high = p->s->high[cell];
-    bool has_changed = false;
+    bool has_lost = false;
     HD_TRY(hd_prover_bend(p, cell, low, high, err));
     for (size_t t = 0; t < p->n_tables; t++) {
         int64_t v = p->tables[t].values[cell];
         bool was_out = v < old_low || v > old_high, is_out = v < low || v > high;
+        has_lost |= !was_out && is_out && p->tables[t].n_out == 0;
         p->tables[t].n_out += (uint32_t)is_out - (uint32_t)was_out;
-        has_changed |= was_out != is_out;
+        if (was_out && p->tables[t].n_out == 0)
+            see_table(p, p->tables[t].values);
     }
-    if (has_changed) {
+    if (has_lost) {
         memset(p->n_seen, 0, p->s->n_cells * sizeof *p->n_seen);
         for (size_t t = 0; t < p->n_tables; t++)
             if (p->tables[t].n_out == 0)

@@ -30,14 +30,15 @@ typedef struct hd_prover {
     uint8_t *n_seen;      /* n_cells */
     int64_t *seen_low, *seen_high;
     const bool *wanted;   /* n_cells: tables are kept for news about these; NULL: all */
+    uint32_t *watched;    /* the wanted cells */
+    size_t n_watched;
     hd_proof_table *tables;
     size_t n_tables, tables_cap;
     uint64_t effort;
     bool is_trial;        /* only the cell in question is noted, nothing is kept */
 } hd_prover;
 
-/* is_open as in frame.h, or NULL. wanted is borrowed; it may change while the prover lives, tables
- * that were passed over stay so. HD_INVALID: the known figures contradict each other. HD_LIMIT: too entangled. */
+/* is_open as in frame.h, or NULL. wanted is borrowed. HD_INVALID: the known figures contradict each other. HD_LIMIT: too entangled. */
 HD_MUST hd_code hd_prover_init(hd_prover *p, hd_system *s, const bool *is_open,
                                const bool *wanted, uint32_t limit, uint64_t effort, hd_err *err);
 void hd_prover_free(hd_prover *p);
@@ -45,6 +46,10 @@ void hd_prover_free(hd_prover *p);
 HD_MUST hd_code hd_prover_begin(hd_prover *p, const int64_t *start, hd_err *err);
 /* Up to n more tables at random; stops early when they bring nothing new. */
 HD_MUST hd_code hd_prover_shake(hd_prover *p, size_t n, hd_err *err);
+/* One table for many cells: nudge moves the present table so that the cell has a value not seen yet,
+ * if that is easy, and notes nothing; keep notes the table that came of it. */
+HD_MUST hd_code hd_prover_nudge(hd_prover *p, uint32_t cell, const hd_need *need, hd_err *err);
+HD_MUST hd_code hd_prover_keep(hd_prover *p, hd_err *err);
 /* Note a table that satisfies the bounds. */
 HD_MUST hd_code hd_prover_note(hd_prover *p, const int64_t *values, hd_err *err);
 /* Is it proven already? Only the needs that witnesses can prove. */

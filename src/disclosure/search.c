@@ -9,7 +9,7 @@
 #define SEED UINT64_C(0x6864697300000005)
 
 enum {
-    SAMPLE = 28,        /* free cells of a long row looked at in a step */
+    SAMPLE = 16,        /* free cells of a long row looked at in a step */
     SHAKE_STEPS = 6,    /* repairs allowed for one move of a shake */
     HEAVIEST = 1 << 12, /* weights stop here */
 };

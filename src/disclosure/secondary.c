@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-enum { SHAKES = 14, ROUNDS = 8 };
+enum { SWEEPS = 24, ROUNDS = 8 };
 
 void hd_secondary_options_init(hd_secondary_options *o)
 {
@@ -251,8 +251,6 @@ static hd_code plan_prover(job *j, hd_err *err)
         HD_GO(plan_start(j, &start, err));
     if (start)
         HD_GO(hd_prover_begin(p->prover, start, err));
-    if (!old)
-        HD_GO(hd_prover_shake(p->prover, SHAKES, err));
 out:
     hd_wipe_free(start, start ? p->canonical.system.n_cells * sizeof *start : 0);
     if (old)
@@ -261,10 +259,30 @@ out:
     return rc;
 }
 
+/* A few tables in each of which many cells have a value not seen before. */
+static hd_code sweep(hd_plan *p, hd_err *err)
+{
+    for (int k = 0; k < SWEEPS && p->prover->has_table; k++) {
+        size_t n_tables = p->prover->n_tables, n_open = 0;
+        for (uint32_t c = 0; c < p->canonical.system.n_cells; c++) {
+            if (!p->is_tracked[c] || !hd_plan_is_required(p, c) ||
+                hd_prover_has(p->prover, c, &p->cells[c].need))
+                continue;
+            n_open++;
+            HD_TRY(hd_prover_nudge(p->prover, c, &p->cells[c].need, err));
+        }
+        HD_TRY(hd_prover_keep(p->prover, err));
+        if (n_open == 0 || p->prover->n_tables == n_tables)
+            break;
+    }
+    return HD_OK;
+}
+
 /* Cells whose need is in force and not proven. */
 static hd_code list_failing(hd_plan *p, uint32_t *list, size_t *n, hd_err *err)
 {
     *n = 0;
+    HD_TRY(sweep(p, err));
     for (uint32_t c = 0; c < p->canonical.system.n_cells; c++) {
         bool is_proven;
         if (!p->is_tracked[c] || !hd_plan_is_required(p, c))
