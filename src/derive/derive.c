@@ -64,6 +64,7 @@ static hd_code rebuild(hd_publish *p, hd_vault *v, const hd_catalogue *c, const 
     HD_GO(hd_source_open(&source, p, from, err));
     HD_GO(hd_output_open(&out, v, def, &source, d->computed, d->n_computed, err));
     HD_GO(d->run(def, &source, out, err));
+    HD_GO(hd_output_end(out, err));
     hd_source_close(&source); /* before the table is sorted and written: memory */
     HD_GO(hd_output_publish(out, p, err));
 out:

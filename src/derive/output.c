@@ -1,9 +1,11 @@
-/* output.c - see output.h. */
+/* output.c - see output.h. Rows wait as groups of source rows until there is a block of them; then
+ * each column fills its part of the block by itself, several columns at a time. */
 #include "derive/output.h"
 
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/par.h"
 
 typedef enum take { TAKE_COMPUTED, TAKE_FIRST, TAKE_LAST, TAKE_ANY } take;
 
@@ -29,7 +31,12 @@ struct hd_output {
     size_t n_columns;
     out_column *columns;
     hd_rows_column *rows_columns;
-    size_t n_rows; /* of this block */
+    size_t n_rows;      /* of this block */
+    uint64_t *rows;     /* source rows of all of them */
+    size_t n_sources, sources_cap;
+    uint32_t *first;    /* n_rows + 1: where the rows of each begin */
+    int64_t *computed;  /* value i of row r at i * HD_BLOCK_ROWS + r */
+    size_t n_computed;
     uint32_t *persons;
     int64_t *order;
     int64_t next_order;
@@ -131,10 +138,14 @@ hd_code hd_output_open(hd_output **out, hd_vault *v, const hd_table_def *def, hd
     if (o) {
         o->columns = hd_calloc(def->n_fields + 1, sizeof *o->columns);
         o->rows_columns = hd_calloc(def->n_fields + 1, sizeof *o->rows_columns);
+        o->n_computed = n_computed;
+        o->computed = hd_calloc(n_computed * HD_BLOCK_ROWS, sizeof *o->computed);
+        o->first = hd_calloc(HD_BLOCK_ROWS + 1, sizeof *o->first);
         o->persons = hd_calloc(HD_BLOCK_ROWS, sizeof *o->persons);
         o->order = hd_calloc(HD_BLOCK_ROWS, sizeof *o->order);
     }
-    if (!specs || !o || !o->columns || !o->rows_columns || !o->persons || !o->order) {
+    if (!specs || !o || !o->columns || !o->rows_columns || !o->computed || !o->first ||
+        !o->persons || !o->order) {
         rc = hd_fail_nomem(err);
         goto out;
     }
@@ -164,6 +175,9 @@ void hd_output_free(hd_output *o)
     hd_builder_free(o->builder);
     hd_free(o->columns);
     hd_free(o->rows_columns);
+    hd_free(o->rows);
+    hd_free(o->first);
+    hd_free(o->computed);
     hd_free(o->persons);
     hd_free(o->order);
     hd_free(o);
@@ -227,55 +241,73 @@ static bool contains(const uint32_t *codes, size_t n, uint32_t code)
     return false;
 }
 
-/* Append a row's elements to the list of this output row; what it has already is left out when
- * `adds` says so (gaps too, so that no trailing gap appears). */
-static hd_code add_elements(hd_output *o, size_t c, uint64_t row, bool adds, hd_err *err)
+/* Append a row's elements to the list of output row `at`; what it has already is left out when `adds`
+ * says so (gaps too, so that no trailing gap appears). */
+static hd_code add_elements(hd_output *o, size_t c, size_t at, uint64_t row, bool adds, hd_err *err)
 {
     out_column *col = &o->columns[c];
-    size_t begin = col->n_codes - col->counts[o->n_rows];
-    uint64_t at, end;
-    hd_source_elements(&col->source, row, &at, &end);
-    for (; at < end; at++) {
+    size_t begin = col->n_codes - col->counts[at];
+    uint64_t e, end;
+    hd_source_elements(&col->source, row, &e, &end);
+    for (; e < end; e++) {
         uint32_t code;
-        HD_TRY(translate(o, c, hd_code_at(col->source.column, at), &code, err));
-        if (adds && (code == 0 || contains(col->codes + begin, col->counts[o->n_rows], code)))
+        HD_TRY(translate(o, c, hd_code_at(col->source.column, e), &code, err));
+        if (adds && (code == 0 || contains(col->codes + begin, col->counts[at], code)))
             continue;
         if (!HD_GROW(col->codes, col->n_codes, col->codes_cap))
             return hd_fail_nomem(err);
         col->codes[col->n_codes++] = code;
-        col->counts[o->n_rows]++;
+        col->counts[at]++;
     }
     return HD_OK;
 }
 
-static hd_code put_list(hd_output *o, size_t c, const uint64_t *rows, size_t n_rows, hd_err *err)
+static hd_code put_list(hd_output *o, size_t c, size_t at, const uint64_t *rows, size_t n_rows,
+                        hd_err *err)
 {
     out_column *col = &o->columns[c];
-    col->counts[o->n_rows] = 0;
-    if (!col->source.column)
-        return HD_OK;
-    HD_TRY(add_elements(o, c, rows[col->take == TAKE_LAST ? n_rows - 1 : 0], false, err));
+    col->counts[at] = 0;
+    HD_TRY(add_elements(o, c, at, rows[col->take == TAKE_LAST ? n_rows - 1 : 0], false, err));
     for (size_t i = 1; i < n_rows && col->take == TAKE_ANY; i++)
-        HD_TRY(add_elements(o, c, rows[i], true, err));
+        HD_TRY(add_elements(o, c, at, rows[i], true, err));
     return HD_OK;
 }
 
-static hd_code put_value(hd_output *o, size_t c, const uint64_t *rows, size_t n_rows,
-                         const int64_t *computed, hd_err *err)
+/* One output row of a column that is taken from the source. */
+static hd_code put_taken(hd_output *o, size_t c, size_t at, hd_err *err)
 {
     out_column *col = &o->columns[c];
-    if (col->take == TAKE_COMPUTED)
-        return computed_code(o, c, computed[col->number], &col->codes[o->n_rows], err);
-    if (col->kind == HD_COLUMN_LIST)
-        return put_list(o, c, rows, n_rows, err);
     const hd_column *source = col->source.column;
-    uint64_t row = source ? taken_row(col, rows, n_rows) : 0;
+    const uint64_t *rows = o->rows + o->first[at];
+    size_t n_rows = o->first[at + 1] - o->first[at];
+    if (col->kind == HD_COLUMN_LIST)
+        return put_list(o, c, at, rows, n_rows, err);
+    uint64_t row = taken_row(col, rows, n_rows);
     if (col->kind == HD_COLUMN_KEY) {
-        col->keys[o->n_rows] = source ? ((const uint64_t *)source->data)[row] : 0;
+        col->keys[at] = ((const uint64_t *)source->data)[row];
         return HD_OK;
     }
-    col->codes[o->n_rows] = 0;
-    return source ? translate(o, c, hd_code_at(source, row), &col->codes[o->n_rows], err) : HD_OK;
+    return translate(o, c, hd_code_at(source, row), &col->codes[at], err);
+}
+
+/* The block's part of one column. What the source does not have is NULL, and has no arrays. */
+static hd_code fill_column(void *ctx, size_t c, hd_err *err)
+{
+    hd_output *o = ctx;
+    out_column *col = &o->columns[c];
+    o->rows_columns[c] = (hd_rows_column){0};
+    if (col->take != TAKE_COMPUTED && !col->source.column)
+        return HD_OK;
+    col->n_codes = 0;
+    for (size_t at = 0; at < o->n_rows; at++)
+        if (col->take == TAKE_COMPUTED)
+            HD_TRY(computed_code(o, c, o->computed[col->number * HD_BLOCK_ROWS + at],
+                                 &col->codes[at], err));
+        else
+            HD_TRY(put_taken(o, c, at, err));
+    o->rows_columns[c] =
+        (hd_rows_column){.codes = col->codes, .counts = col->counts, .keys = col->keys};
+    return HD_OK;
 }
 
 /* ---- rows ----------------------------------------------------------------------------------- */
@@ -284,31 +316,37 @@ static hd_code flush(hd_output *o, hd_err *err)
 {
     if (o->n_rows == 0)
         return HD_OK;
-    for (size_t c = 0; c < o->n_columns; c++) {
-        out_column *col = &o->columns[c];
-        o->rows_columns[c] =
-            (hd_rows_column){.codes = col->codes, .counts = col->counts, .keys = col->keys};
-        col->n_codes = 0;
-    }
+    HD_TRY(hd_par_run(o->n_columns, fill_column, o, err));
     hd_rows block = {
         .n_rows = o->n_rows, .persons = o->persons, .order = o->order, .columns = o->rows_columns};
     o->n_rows = 0;
+    o->n_sources = 0;
     return hd_builder_append(o->builder, &block, err);
 }
 
 hd_code hd_output_put(hd_output *o, uint32_t person, const uint64_t *rows, size_t n_rows,
                       const int64_t *computed, hd_err *err)
 {
-    for (size_t c = 0; c < o->n_columns; c++)
-        HD_TRY(put_value(o, c, rows, n_rows, computed, err));
+    for (size_t i = 0; i < n_rows; i++) {
+        if (!HD_GROW(o->rows, o->n_sources, o->sources_cap))
+            return hd_fail_nomem(err);
+        o->rows[o->n_sources++] = rows[i];
+    }
+    for (size_t i = 0; i < o->n_computed; i++)
+        o->computed[i * HD_BLOCK_ROWS + o->n_rows] = computed[i];
     o->persons[o->n_rows] = person;
     o->order[o->n_rows] = o->next_order++;
-    o->n_rows++;
+    o->first[++o->n_rows] = (uint32_t)o->n_sources;
     return o->n_rows == HD_BLOCK_ROWS ? flush(o, err) : HD_OK;
+}
+
+hd_code hd_output_end(hd_output *o, hd_err *err)
+{
+    return flush(o, err);
 }
 
 hd_code hd_output_publish(hd_output *o, hd_publish *p, hd_err *err)
 {
-    HD_TRY(flush(o, err));
+    HD_ALWAYS(o->n_rows == 0);
     return hd_publish_table(p, o->builder, err);
 }

@@ -29,6 +29,8 @@ void hd_output_free(hd_output *o); /* NULL is allowed */
  * a person stay in the order in which they are put. */
 HD_MUST hd_code hd_output_put(hd_output *o, uint32_t person, const uint64_t *rows, size_t n_rows,
                               const int64_t *computed, hd_err *err);
+/* After the last row: the source is not needed any more. */
+HD_MUST hd_code hd_output_end(hd_output *o, hd_err *err);
 /* Everything that was put becomes the table in the open transaction. */
 HD_MUST hd_code hd_output_publish(hd_output *o, hd_publish *p, hd_err *err);
 

@@ -44,8 +44,11 @@ hd_code hd_source_load(hd_source *s, const char *field, hd_source_column *out, h
                        "a table built from %s needs field %s, which %s does not have", s->def->name,
                        field, s->def->name);
     }
+    const hd_dictionary *d = hd_table_dictionary(s->table, (size_t)i);
+    if (d && d->n_codes == 1) /* NULL in all rows, as in a table that does not have it */
+        return HD_OK;
     out->kind = hd_table_column_spec(s->table, (size_t)i)->kind;
-    out->dictionary = hd_table_dictionary(s->table, (size_t)i);
+    out->dictionary = d;
     HD_TRY(hd_table_load(s->table, (size_t)i, &out->column, err));
     s->loaded[i] = true;
     return HD_OK;

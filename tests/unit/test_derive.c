@@ -31,14 +31,24 @@ bool limited_grow(void **array, size_t *cap, size_t item);
 void *hd_calloc(size_t n, size_t size);
 bool hd_grow_(void **array, size_t *cap, size_t item);
 
+/* Several threads may allocate. */
+static bool fails(void)
+{
+    unsigned long n = __atomic_load_n(&fail_at, __ATOMIC_RELAXED);
+    while (n > 0 && !__atomic_compare_exchange_n(&fail_at, &n, n - 1, true, __ATOMIC_RELAXED,
+                                                 __ATOMIC_RELAXED))
+        ;
+    return n == 1;
+}
+
 void *limited_calloc(size_t n, size_t size)
 {
-    return fail_at > 0 && --fail_at == 0 ? NULL : hd_calloc(n, size);
+    return fails() ? NULL : hd_calloc(n, size);
 }
 
 bool limited_grow(void **array, size_t *cap, size_t item)
 {
-    return fail_at > 0 && --fail_at == 0 ? false : hd_grow_(array, cap, item);
+    return fails() ? false : hd_grow_(array, cap, item);
 }
 
 enum { MAX_COLUMNS = 32, CELL = 48 };

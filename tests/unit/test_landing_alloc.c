@@ -35,9 +35,14 @@ bool limited_grow(void **array, size_t *cap, size_t item);
 
 static long left = -1; /* allocations until one fails; negative: none fails */
 
+/* Several threads may allocate. */
 static bool fails(void)
 {
-    return left >= 0 && left-- == 0;
+    long n = __atomic_load_n(&left, __ATOMIC_RELAXED);
+    while (n >= 0 && !__atomic_compare_exchange_n(&left, &n, n - 1, true, __ATOMIC_RELAXED,
+                                                  __ATOMIC_RELAXED))
+        ;
+    return n == 0;
 }
 
 void *limited_malloc(size_t size)
