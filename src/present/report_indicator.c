@@ -103,6 +103,7 @@ void hd_report_put_signal(hd_buf *out, const hd_release *r, int64_t row, const c
             continue;
         if (is_there)
             HD_HTML(out, " ");
+        HD_HTML(out, "<span class=\"one\">");
         if (id) {
             char own[128];
             snprintf(own, sizeof own, "%.96s-%zu", id, i + 1);
@@ -115,6 +116,7 @@ void hd_report_put_signal(hd_buf *out, const hd_release *r, int64_t row, const c
         if (i == 1 && id)
             HD_HTML(out, "target: ");
         hd_html_text(out, words);
+        HD_HTML(out, "</span>");
         if (i == 0 && cause[0] && id) {
             HD_HTML(out, " (");
             hd_html_text(out, cause);
@@ -167,8 +169,8 @@ static void put_row(hd_buf *out, const hd_report_view *v, const hd_report_item *
     double p = hd_report_number(r, row, "funnel_p");
     if (isfinite(p))
         hd_buf_printf(out,
-                      p < 0.0005 ? " <span class=\"name\">p &lt; 0.001</span>"
-                                 : " <span class=\"name\">p %.3f</span>",
+                      p < 0.0005 ? " <span class=\"name one\">p &lt; 0.001</span>"
+                                 : " <span class=\"name one\">p %.3f</span>",
                       p);
     HD_HTML(out, "</td><td class=\"words\">");
     hd_report_put_signal(out, r, row, NULL);
