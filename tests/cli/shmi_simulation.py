@@ -27,9 +27,9 @@ TRUE_MONTH = {m: 0.15 * math.cos((m - 1) * math.pi / 6) for m in range(1, 13)}
 # Secondary diagnoses, and the weight of their condition in the SHMI's list of comorbidities.
 COMORBID = {(): 0, ("I10",): 0, ("J449",): 4, ("E119",): 3, ("E119", "K250"): 12, ("I500",): 13,
             ("F03", "C780"): 28, ("E112",): 0, ("N189", "I500"): 23, ("J449", "J45"): 4}
-# Two codes a group: one is known by its four characters, one by its first three.
-GROUPS = {"pneumonia": (["J181", "J159"], -1.35), "stroke": (["I639", "I64"], -1.1)}
-GROUPING = "code,group\nJ181,pneumonia\nJ15,pneumonia\nI63,stroke\nI64,stroke\n"
+# Two codes a group, after a letter of its own: one is mapped by four characters, one by three.
+GROUPS = {"pneumonia": (("181", "159"), ("181", "15"), -1.35),
+          "stroke": (("639", "64"), ("63", "64"), -1.1)}
 
 
 def bin_of(score):
@@ -48,8 +48,11 @@ class Simulation:
         rng.shuffle(steps)
         self.effects = dict(zip(normal, steps), **self.outliers)
         self.tau2 = sum(e * e for e in steps) / len(steps)
-        self.groups = {"%s %d" % (g, k) if k else g: (["%s%d" % (c, k) if k else c for c in codes], b)
-                       for k in range((n_groups + 1) // 2) for g, (codes, b) in GROUPS.items()}
+        self.groups, self.map = {}, [("code", "group")]
+        for k in range(n_groups):
+            letter, (name, (codes, mapped, base)) = chr(65 + k), list(GROUPS.items())[k % 2]
+            self.groups[name + letter] = ([letter + c for c in codes], base)
+            self.map += [(letter + c, name + letter) for c in mapped]
         self.spells = []
         shares = list(COMORBID.items())
         for name in names:
@@ -74,11 +77,7 @@ class Simulation:
                 "pattern": (level, sex, method == "11", month, bin_of(score), year)}
 
     def grouping(self):
-        n = len(self.groups)
-        if n == 2:
-            return GROUPING
-        return "code,group\n" + "".join("%s,%s\n" % (c, g) for g, (codes, _) in self.groups.items()
-                                        for c in codes)
+        return "".join("%s,%s\n" % row for row in self.map)
 
 
 def hdis(method, text, *args):
