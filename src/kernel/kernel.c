@@ -112,7 +112,7 @@ static hd_code check_codes(const hd_k_codes *c, uint64_t n, const char *what, si
         uint32_t code = c->width == 1   ? ((const uint8_t *)c->data)[i]
                         : c->width == 2 ? ((const uint16_t *)c->data)[i]
                                         : ((const uint32_t *)c->data)[i];
-        if (code >= c->n_codes)
+        if (code >= c->n_codes || code < c->lowest)
             return bad(err, what, number, "a code lies outside the dictionary");
     }
     return HD_OK;
@@ -154,8 +154,8 @@ static hd_code check_nodes(const hd_k_question *q, hd_err *err)
 
 static hd_code check_groups(const hd_k_question *q, hd_err *err)
 {
-    if (q->n_groups > 32)
-        return bad(err, "group", 32, "there is room for 32 groups");
+    if (q->n_groups > HD_K_MAX_GROUPS)
+        return bad(err, "group", HD_K_MAX_GROUPS, "there is room for 32 groups");
     for (size_t g = 0; g < q->n_groups; g++) {
         const hd_k_group *group = &q->groups[g];
         HD_TRY(check_codes(&group->codes, q->n_rows, "group", g, err));

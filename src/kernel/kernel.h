@@ -21,6 +21,7 @@ typedef struct hd_k_codes {
     const void *data;
     unsigned width;   /* 1, 2 or 4 bytes */
     uint32_t n_codes; /* codes are below this; lookup tables have this length */
+    uint32_t lowest;  /* no code is below this: 1 for a column without NULL; 0 when not known */
 } hd_k_codes;
 
 /* One lookup-table predicate. With starts (lists), row r is true when any element in
@@ -120,6 +121,7 @@ typedef struct hd_k_answer {
 } hd_k_answer;
 
 #define HD_K_NO_SLOT UINT32_MAX
+enum { HD_K_MAX_GROUPS = 32 };
 
 typedef struct hd_kernel {
     const char *name; /* scalar, portable, avx2, avx512 */

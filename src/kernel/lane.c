@@ -115,7 +115,8 @@ hd_code hd_k_lane_open(hd_k_lane *lane, const hd_k_plan *p, size_t number,
         hd_k_table *t = &lane->tables[s];
         t->arrays = hd_calloc(p->n_arrays, sizeof *t->arrays);
         t->pairs = hd_calloc(q->n_measures, sizeof *t->pairs);
-        if (!t->arrays || !t->pairs)
+        t->full = hd_calloc(q->n_measures, sizeof *t->full);
+        if (!t->arrays || !t->pairs || !t->full)
             return hd_fail_nomem(err);
         if (!p->sets[s].dense)
             continue;
@@ -138,9 +139,12 @@ void hd_k_lane_close(hd_k_lane *lane)
             map_free(&t->pairs[m].map);
             hd_free(t->pairs[m].counts);
         }
+        for (size_t m = 0; t->full && m < p->q->n_measures; m++)
+            hd_free(t->full[m].at);
         map_free(&t->map);
         hd_free(t->arrays);
         hd_free(t->pairs);
+        hd_free(t->full);
     }
     hd_free(lane->tables);
     lane->tables = NULL;
@@ -163,6 +167,22 @@ hd_code hd_k_lane_cells(hd_k_lane *lane, size_t set, const uint64_t *keys, size_
     while (t->cap < t->n_cells)
         HD_TRY(grow_cells(lane, set, t->cap ? t->cap * 2 : 64, err));
     return HD_OK;
+}
+
+hd_code hd_k_lane_full_room(hd_k_lane *lane, size_t set, size_t measure, size_t n, hd_err *err)
+{
+    hd_k_full *f = &lane->tables[set].full[measure];
+    size_t next = f->cap;
+    while (next < f->n + n)
+        next = next ? next * 2 : 8192;
+    if (next == f->cap)
+        return HD_OK;
+    void *at = f->at;
+    hd_code rc = grow_array(lane, &at, f->cap, next, sizeof *f->at, err);
+    f->at = at;
+    if (rc == HD_OK)
+        f->cap = next;
+    return rc;
 }
 
 hd_code hd_k_lane_pairs(hd_k_lane *lane, size_t set, size_t measure, const uint32_t *cells,

@@ -8,7 +8,7 @@
 
 const hd_k_tuning hd_k_tuning_default = {
     .dense_cells = UINT64_C(1) << 22,
-    .dense_bins = UINT64_C(1) << 22,
+    .dense_bins = UINT64_C(1) << 26,
     .lane_rows = UINT64_C(1) << 17,
     .max_lanes = 16,
 };
@@ -29,6 +29,15 @@ static bool same_class(const hd_k_class *a, const hd_k_class *b)
            (a->codes->data == b->codes->data && a->codes->width == b->codes->width);
 }
 
+/* Whether every row of the column has a value: count(x) is then count(*). */
+static bool is_always_there(const hd_k_measure *m)
+{
+    uint32_t c = m->codes.lowest;
+    while (m->has_value && c < m->codes.n_codes && m->has_value[c])
+        c++;
+    return !m->has_value || c == m->codes.n_codes;
+}
+
 static void find_classes(hd_k_plan *p)
 {
     const hd_k_question *q = p->q;
@@ -36,9 +45,11 @@ static void find_classes(hd_k_plan *p)
     p->n_classes = 1;
     for (size_t m = 0; m < q->n_measures; m++) {
         const hd_k_measure *measure = &q->measures[m];
-        hd_k_class wanted = {.filter = measure->filter,
-                             .codes = measure->has_value ? &measure->codes : NULL,
-                             .has_value = measure->has_value};
+        hd_k_class wanted = {.filter = measure->filter};
+        if (!is_always_there(measure)) {
+            wanted.codes = &measure->codes;
+            wanted.has_value = measure->has_value;
+        }
         size_t c = 0;
         while (c < p->n_classes && !same_class(&p->classes[c], &wanted))
             c++;
@@ -100,9 +111,10 @@ static size_t value_bytes(const hd_k_plan *p, const hd_k_measure *m, uint64_t pr
         return sizeof(hd_k_extremes);
     case HD_K_DISTRIBUTION:
     case HD_K_DISTINCT:
-        /* 0: kept as pairs by hash */
-        return product <= p->tuning.dense_bins / (m->n_ranks ? m->n_ranks : 1)
-                   ? m->n_ranks * sizeof(uint32_t)
+        /* A byte a rank; 0: kept as pairs by hash. A place that is hardly ever used costs too. */
+        return product <= p->tuning.dense_bins / (m->n_ranks ? m->n_ranks : 1) &&
+                       product * m->n_ranks / 8 <= p->q->n_rows + 4096
+                   ? m->n_ranks
                    : 0;
     }
     return 0;

@@ -79,7 +79,7 @@ static bool split_groups(draft *d, const uint8_t *lut)
     int16_t to[HD_K_SIGNATURES][3];
     memset(to, -1, sizeof to);
     unsigned n = 0;
-    for (uint32_t c = 0; c < d->codes.n_codes; c++) {
+    for (uint32_t c = d->codes.lowest; c < d->codes.n_codes; c++) {
         int16_t *at = &to[d->group_of[c]][lut[c]];
         if (*at < 0) {
             if (n == HD_K_SIGNATURES)

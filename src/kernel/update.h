@@ -52,11 +52,31 @@ static inline void hd_k_update_extremes(const uint32_t *restrict ranks,
     }
 }
 
-static inline void hd_k_update_bins(const uint32_t *restrict ranks, const uint32_t *restrict cells,
-                                    size_t n, size_t n_ranks, uint32_t *restrict bins)
+static inline hd_code hd_k_update_bins(hd_k_lane *lane, size_t set, size_t measure,
+                                       const uint32_t *restrict ranks,
+                                       const uint32_t *restrict cells, size_t n, hd_err *err)
+{
+    enum { AHEAD = 16 };
+    size_t n_ranks = lane->plan->q->measures[measure].n_ranks;
+    hd_k_table *t = &lane->tables[set];
+    uint8_t *restrict bins = t->arrays[hd_k_array_values(lane->plan, measure)];
+    HD_TRY(hd_k_lane_full_room(lane, set, measure, n, err));
+    hd_k_full *full = &t->full[measure];
+    for (size_t i = 0; i < n; i++) {
+        size_t ahead = i + AHEAD < n ? i + AHEAD : i;
+        __builtin_prefetch(&bins[cells[ahead] * n_ranks + ranks[ahead]], 1);
+        size_t place = cells[i] * n_ranks + ranks[i];
+        if (++bins[place] == 0)
+            full->at[full->n++] = place;
+    }
+    return HD_OK;
+}
+
+static inline void hd_k_mark_bins(const uint32_t *restrict ranks, const uint32_t *restrict cells,
+                                  size_t n, size_t n_ranks, uint8_t *restrict bins)
 {
     for (size_t i = 0; i < n; i++)
-        bins[cells[i] * n_ranks + ranks[i]]++;
+        bins[cells[i] * n_ranks + ranks[i]] = 1;
 }
 
 /* All of one measure in one set. */
@@ -74,8 +94,10 @@ static inline hd_code hd_k_update_measure(hd_k_lane *lane, size_t set, size_t me
         hd_k_update_decimal(m->decimals, codes, cells, n, values);
     else if (m->kind == HD_K_EXTREMES)
         hd_k_update_extremes(ranks, cells, n, values);
+    else if (values && m->kind == HD_K_DISTINCT)
+        hd_k_mark_bins(ranks, cells, n, m->n_ranks, values);
     else if (values)
-        hd_k_update_bins(ranks, cells, n, m->n_ranks, values);
+        return hd_k_update_bins(lane, set, measure, ranks, cells, n, err);
     else
         return hd_k_lane_pairs(lane, set, measure, cells, ranks, n, err);
     return HD_OK;

@@ -68,8 +68,10 @@ static hd_k_codes random_codes(made *t, hd_rng *r, uint64_t n, uint32_t n_codes)
         c.width = 2;
     void *data = own(t, n, c.width);
     bool all_null = hd_rng_below(r, 10) == 0;
+    c.lowest = !all_null && hd_rng_below(r, 3) == 0 ? hd_rng_below(r, n_codes) : 0;
     for (uint64_t i = 0; i < n; i++) {
         uint32_t code = all_null || hd_rng_below(r, 5) == 0 ? 0 : hd_rng_below(r, n_codes);
+        code = code < c.lowest ? c.lowest : code;
         if (c.width == 1)
             ((uint8_t *)data)[i] = (uint8_t)code;
         else if (c.width == 2)
@@ -682,6 +684,7 @@ static void wrong_questions_are_found(void **state)
     repair
     WRONG(q.persons = backwards, q.persons = persons);
     WRONG(atom.codes.n_codes = 1, atom.codes.n_codes = 2);
+    WRONG(atom.codes.lowest = 1, atom.codes.lowest = 0);
     WRONG(atom.codes.width = 3, atom.codes.width = 1);
     WRONG(atom.lut = wrong_lut, atom.lut = lut);
     WRONG(nodes[1].a = 1, nodes[1].a = 0);
