@@ -9,18 +9,30 @@
 
 enum { HUGE_FROM = 4 << 20 };
 
+/* Large memory comes straight from the system: a fault for every 2 MiB instead of 4 KiB, and far fewer
+ * misses of the address cache when it is used at random. */
+static void *with_huge_pages(void *p, size_t size)
+{
+    enum { PAGE = 4096 };
+    if (p && size >= HUGE_FROM) {
+        uintptr_t first = ((uintptr_t)p + PAGE - 1) / PAGE * PAGE;
+        madvise((void *)first, ((uintptr_t)p + size - first) / PAGE * PAGE, MADV_HUGEPAGE);
+    }
+    return p;
+}
+
 void *hd_malloc(size_t size)
 {
     if (hd_fault(HD_FAULT_ALLOC))
         return NULL;
-    return malloc(size ? size : 1);
+    return with_huge_pages(malloc(size ? size : 1), size);
 }
 
 void *hd_calloc(size_t n, size_t size)
 {
     if (hd_fault(HD_FAULT_ALLOC))
         return NULL;
-    return calloc(n ? n : 1, size ? size : 1);
+    return with_huge_pages(calloc(n ? n : 1, size ? size : 1), n * size);
 }
 
 void *hd_realloc(void *p, size_t size)

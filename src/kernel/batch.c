@@ -20,17 +20,19 @@ enum {
     SPARSE = 16 /* below one selected row in so many, rows are picked one by one */
 };
 
-/* Counting by signature: somebody seen before in a cell was the last one seen there, and `seen`
- * says in which classes. */
-typedef struct stamp {
+/* Counting by signature. Somebody seen before in a cell was the last one seen there, and `seen` says
+ * in which classes. A cell's record takes one line of the cache where it can: a count that passes 255
+ * goes to the classes at once. */
+typedef struct record {
     uint64_t seen;
     uint32_t last;
-} stamp;
+    uint8_t rows[]; /* n_live */
+} record;
 
 typedef struct by_signature {
     bool is_used;
-    uint32_t *rows;    /* cells x n_live */
-    stamp *stamps;     /* cells */
+    size_t size;       /* of a record */
+    char *records;     /* cells */
     uint32_t *repeats; /* cells x n_classes: rows whose person had counted there before */
 } by_signature;
 
@@ -254,48 +256,55 @@ static void count_runs(batch *b, const uint32_t *cells, const uint32_t *persons,
     }
 }
 
-/* Person 0 is nobody: stamps begin as if somebody of number 0 had been seen in every class. */
+static hd_k_count *count_of(const batch *b, size_t set, size_t class, size_t cell)
+{
+    return (hd_k_count *)b->lane->tables[set].arrays[hd_k_array_counts(class)] + cell;
+}
+
+static void add_rows(const batch *b, size_t set, size_t cell, uint64_t members, uint32_t rows)
+{
+    for (; members; members &= members - 1)
+        count_of(b, set, (size_t)__builtin_ctzll(members), cell)->rows += rows;
+}
+
+/* Person 0 is nobody: records begin as if somebody of number 0 had been seen in every class. */
 static void count_signatures(const batch *b, size_t set)
 {
+    enum { AHEAD = 16 };
     const by_signature *t = &b->by_signature[set];
     const uint32_t *restrict cells = b->cells + set * ROOM, *restrict persons = b->person;
     const uint8_t *restrict live_of = b->s->live_of, *restrict signatures = b->signatures;
     const uint64_t *restrict live = b->s->live;
-    uint32_t *restrict rows = t->rows;
-    stamp *restrict stamps = t->stamps;
-    size_t n_live = b->s->n_live, n_classes = b->p->n_classes;
+    size_t n_classes = b->p->n_classes;
     for (size_t i = 0; i < b->n; i++) {
-        uint32_t cell = cells[i], person = persons[i];
+        size_t cell = cells[i], ahead = i + AHEAD < b->n ? i + AHEAD : i;
+        __builtin_prefetch(t->records + cells[ahead] * t->size, 1);
         unsigned number = live_of[signatures[i]];
         uint64_t members = live[number];
-        stamp *s = &stamps[cell];
-        rows[cell * n_live + number]++;
-        if (s->last != person) {
-            *s = (stamp){members, person};
-            continue;
-        }
-        for (uint64_t again = members & s->seen; again; again &= again - 1)
+        record *r = (record *)(void *)(t->records + cell * t->size);
+        if (++r->rows[number] == 0)
+            add_rows(b, set, cell, members, 256);
+        uint64_t seen = r->last == persons[i] ? r->seen : 0;
+        for (uint64_t again = members & seen; again; again &= again - 1)
             t->repeats[cell * n_classes + (size_t)__builtin_ctzll(again)]++;
-        s->seen |= members;
+        r->seen = seen | members;
+        r->last = persons[i];
     }
 }
 
 static void spread_signatures(const batch *b, size_t set)
 {
     const by_signature *t = &b->by_signature[set];
-    void **arrays = b->lane->tables[set].arrays;
-    size_t n_live = b->s->n_live, n_classes = b->p->n_classes;
+    size_t n_classes = b->p->n_classes;
     uint64_t n_cells = b->p->sets[set].product;
     for (uint64_t cell = 0; cell < n_cells; cell++) {
-        uint32_t sums[HD_K_MAX_CLASSES] = {0};
-        const uint32_t *rows = t->rows + cell * n_live;
-        for (size_t l = 0; l < n_live; l++)
-            for (uint64_t m = rows[l] ? b->s->live[l] : 0; m; m &= m - 1)
-                sums[__builtin_ctzll(m)] += rows[l];
+        const record *r = (const record *)(const void *)(t->records + cell * t->size);
+        for (size_t l = 0; l < b->s->n_live; l++)
+            if (r->rows[l])
+                add_rows(b, set, cell, b->s->live[l], r->rows[l]);
         for (size_t c = 0; c < n_classes; c++) {
-            hd_k_count *count = (hd_k_count *)arrays[hd_k_array_counts(c)] + cell;
-            count->rows = sums[c];
-            count->persons = sums[c] - t->repeats[cell * n_classes + c];
+            hd_k_count *count = count_of(b, set, c, cell);
+            count->persons = count->rows - t->repeats[cell * n_classes + c];
         }
     }
 }
@@ -433,22 +442,22 @@ static hd_code open_batch(batch *b, hd_k_lane *lane, char **memory, hd_err *err)
 /* Counting by signature pays when several classes share the rows and the table stays small. */
 static hd_code open_signatures(batch *b, size_t set, char **memory, hd_err *err)
 {
-    enum { MOST = 1 << 24 };
+    enum { MOST = 1 << 24, LINE = 64 };
     by_signature *t = &b->by_signature[set];
     uint64_t cells = b->p->sets[set].product;
-    size_t a_cell = b->s->n_live * sizeof *t->rows + sizeof *t->stamps +
-                    b->p->n_classes * sizeof *t->repeats;
+    t->size = offsetof(record, rows) + b->s->n_live;
+    t->size = t->size <= LINE ? LINE : (t->size + 7) / 8 * 8;
+    size_t a_cell = t->size + b->p->n_classes * sizeof *t->repeats;
     if (b->p->n_classes == 1 || !b->p->sets[set].dense || cells > MOST / a_cell ||
-        cells * a_cell > b->lane->max_bytes - b->lane->bytes)
+        cells * a_cell > (b->lane->max_bytes - b->lane->bytes) / 2)
         return HD_OK;
     const part parts[] = {
-        {&t->rows, cells * b->s->n_live, sizeof *t->rows},
-        {&t->stamps, cells, sizeof *t->stamps},
+        {&t->records, cells, t->size},
         {&t->repeats, cells * b->p->n_classes, sizeof *t->repeats},
     };
     HD_TRY(take_parts(b->lane, parts, sizeof parts / sizeof *parts, memory, err));
     for (uint64_t cell = 0; cell < cells; cell++)
-        t->stamps[cell].seen = UINT64_MAX;
+        ((record *)(void *)(t->records + cell * t->size))->seen = UINT64_MAX;
     t->is_used = true;
     return HD_OK;
 }
