@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -313,6 +314,22 @@ hd_code hd_stat_next(hd_stat *s, bool *more, hd_err *err)
     }
     HD_TRY(hd_stat_read_more(s, s->batch.n_rows, more, err));
     show(s, 0, s->batch.n_rows);
+    return HD_OK;
+}
+
+bool hd_stat_is_file(const hd_stat *s)
+{
+    struct stat st;
+    return !s->view && fstat(s->reader.fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+hd_code hd_stat_rewind(hd_stat *s, hd_err *err)
+{
+    if (lseek(s->reader.fd, s->reader.first, SEEK_SET) < 0)
+        return hd_fail_os(err, "cannot read %s again", s->reader.name);
+    hd_stat_batch_free(&s->batch);
+    s->reader.ended = false;
+    s->batch.first_row = 1;
     return HD_OK;
 }
 

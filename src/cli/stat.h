@@ -60,6 +60,9 @@ extern const hd_stat_method hd_stat_basic[], hd_stat_standard[], hd_stat_funnel[
 HD_MUST hd_code hd_stat_next(hd_stat *s, bool *more, hd_err *err);
 /* HD_STAT_STREAM: instead, read everything. */
 HD_MUST hd_code hd_stat_all(hd_stat *s, hd_err *err);
+/* HD_STAT_STREAM: whether the table can be read twice; if so, go back to its first row. */
+bool hd_stat_is_file(const hd_stat *s);
+HD_MUST hd_code hd_stat_rewind(hd_stat *s, hd_err *err);
 size_t hd_stat_n_rows(const hd_stat *s);
 size_t hd_stat_n_columns(const hd_stat *s);
 /* Position of a column by its role (a name in the method's table), or -1. */
@@ -129,6 +132,7 @@ HD_MUST hd_code hd_stat_end_row(hd_stat *s, hd_err *err);
 
 /* Shortest decimal text that reads back as v. */
 void hd_stat_print(double v, char out[32]);
+void hd_stat_print_count(uint64_t n, char out[24]);
 /* Read a decimal number (no nan, no inf, no hex, no blanks around it). */
 bool hd_stat_parse(const char *text, double *out);
 /* A whole column of numbers separated by sep in one text; false when one is not a number. */

@@ -235,8 +235,10 @@ void hd_stat_put(hd_stat *s, double v)
 
 void hd_stat_put_count(hd_stat *s, uint64_t n)
 {
+    char text[24];
     put_separator(s);
-    hd_buf_printf(&s->out, "%llu", (unsigned long long)n);
+    hd_stat_print_count(n, text);
+    hd_buf_str(&s->out, text);
 }
 
 void hd_stat_keep_row(hd_stat *s, size_t row)

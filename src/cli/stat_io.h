@@ -2,6 +2,8 @@
 #ifndef HD_CLI_STAT_IO_H
 #define HD_CLI_STAT_IO_H
 
+#include <sys/types.h>
+
 #include "base/csv.h"
 #include "base/intern.h"
 #include "cli/stat.h"
@@ -23,6 +25,7 @@ typedef struct hd_stat_reader {
     int fd;
     const char *name;
     bool ended;
+    off_t first;      /* where the first row starts, if it is a file */
     size_t n_columns; /* 0 until the header was read */
 } hd_stat_reader;
 

@@ -1,7 +1,9 @@
 /* stat_mortality.c - `hdis stat mortality-model`: spells in HES names to risks, observed and
- * expected deaths and a funnel of providers. */
-#include <limits.h>
+ * expected deaths and a funnel of providers. The table is read twice, once to count and once to
+ * score, so that no spell is kept; what is not a file, such as a pipe, is kept and gone through
+ * twice. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,37 +11,72 @@
 #include "base/csv.h"
 #include "base/date.h"
 #include "base/intern.h"
+#include "base/par.h"
 #include "cli/stat.h"
 #include "statistics/funnel.h"
 #include "statistics/mortality.h"
 
-typedef struct work {
-    int provider, group, diagnosis, died, age, sex, method, admitted, year, charlson, weight;
-    hd_csv map;       /* --grouping: code, group */
-    hd_intern *codes; /* of the map */
-    uint32_t *code_group;
+enum { TASK_ROWS = 1 << 12, LAST_YEAR = 9999 };
+
+/* A spell as read: numbers of its group and provider within its task. */
+typedef struct spell {
+    uint32_t group, provider;
+    int year;
+    uint8_t level[HD_COVARIATES];
+    bool died;
+} spell;
+
+/* Some thousand rows, read at once with names of their own. */
+typedef struct task {
+    const struct work *w;
+    size_t from, to;
     hd_intern *groups, *providers;
-    uint16_t *group_of;
-    uint32_t *provider_of;
-    uint8_t *levels[HD_COVARIATES], *dead;
-    int *years;
+    uint32_t *group_of, *provider_of; /* number in the task -> number in the table */
+} task;
+
+typedef struct work {
+    hd_stat *s;
+    int provider, group, diagnosis, died, age, sex, method, admitted, year, charlson, weight;
+    hd_csv map;         /* --grouping: code, group */
+    hd_intern *codes;   /* of the map */
+    uint32_t *code_row; /* code -> row of the map */
+    int map_group;      /* its column */
+    hd_intern *groups, *providers;
+    bool *weighs; /* group -> birth weight counts */
+    size_t weighs_cap, n_weighs;
     hd_mortality *model;
-    hd_spells spells;
+    spell *spells; /* of the rows in memory */
+    size_t spells_cap;
+    task *tasks;
+    size_t n_tasks;
+    uint64_t first[LAST_YEAR + 1]; /* first row of every year */
+    uint64_t rows;
+    int latest;
 } work;
+
+static void free_tasks(work *w)
+{
+    for (size_t i = 0; i < w->n_tasks; i++) {
+        hd_intern_free(w->tasks[i].groups);
+        hd_intern_free(w->tasks[i].providers);
+        hd_free(w->tasks[i].group_of);
+        hd_free(w->tasks[i].provider_of);
+    }
+    hd_free(w->tasks);
+    w->tasks = NULL;
+    w->n_tasks = 0;
+}
 
 static void work_free(work *w)
 {
+    free_tasks(w);
     hd_csv_free(&w->map);
     hd_intern_free(w->codes);
-    hd_free(w->code_group);
+    hd_free(w->code_row);
     hd_intern_free(w->groups);
     hd_intern_free(w->providers);
-    hd_free(w->group_of);
-    hd_free(w->provider_of);
-    for (int c = 0; c < HD_COVARIATES; c++)
-        hd_free(w->levels[c]);
-    hd_free(w->dead);
-    hd_free(w->years);
+    hd_free(w->weighs);
+    hd_free(w->spells);
     hd_mortality_free(w->model);
 }
 
@@ -62,81 +99,72 @@ static hd_code find_columns(hd_stat *s, work *w, hd_err *err)
     return HD_OK;
 }
 
-static hd_code allocate(work *w, size_t n, hd_err *err)
-{
-    w->codes = hd_intern_new();
-    w->groups = hd_intern_new();
-    w->providers = hd_intern_new();
-    w->group_of = hd_calloc(n + 1, sizeof *w->group_of);
-    w->provider_of = hd_calloc(n + 1, sizeof *w->provider_of);
-    w->dead = hd_calloc(n + 1, 1);
-    w->years = hd_calloc(n + 1, sizeof *w->years);
-    for (int c = 0; c < HD_COVARIATES; c++) {
-        w->levels[c] = hd_calloc(n + 1, 1);
-        if (!w->levels[c])
-            return hd_fail_nomem(err);
-    }
-    return w->codes && w->groups && w->providers && w->group_of && w->provider_of && w->dead &&
-                   w->years
-               ? HD_OK
-               : hd_fail_nomem(err);
-}
-
 static hd_code read_grouping(hd_stat *s, work *w, hd_err *err)
 {
     const char *path = hd_stat_text(s, "grouping");
+    w->codes = hd_intern_new();
+    w->groups = hd_intern_new();
+    w->providers = hd_intern_new();
+    w->model = hd_mortality_new();
+    if (!w->codes || !w->groups || !w->providers || !w->model)
+        return hd_fail_nomem(err);
     if (!path || w->group >= 0)
         return HD_OK;
     HD_TRY(hd_csv_read_file(&w->map, path, 1 << 28, err));
-    int code = hd_csv_column(&w->map, "code"), group = hd_csv_column(&w->map, "group");
-    if (code < 0 || group < 0)
+    int code = hd_csv_column(&w->map, "code");
+    w->map_group = hd_csv_column(&w->map, "group");
+    if (code < 0 || w->map_group < 0)
         return hd_fail(err, HD_INVALID, "the grouping needs the columns code and group");
-    w->code_group = hd_calloc(w->map.n_rows + 1, sizeof *w->code_group);
-    if (!w->code_group)
+    w->code_row = hd_calloc(w->map.n_rows + 1, sizeof *w->code_row);
+    if (!w->code_row)
         return hd_fail_nomem(err);
     for (size_t i = 0; i < w->map.n_rows; i++) {
-        const char *text = hd_csv_cell(&w->map, i, code), *name = hd_csv_cell(&w->map, i, group);
+        const char *text = hd_csv_cell(&w->map, i, code);
         uint32_t before = hd_intern_count(w->codes), id;
         HD_TRY(hd_intern_add(w->codes, text, strlen(text), &id, err));
         if (hd_intern_count(w->codes) == before)
             return hd_fail(err, HD_INVALID, "row %zu of the grouping repeats a code", i + 1);
-        HD_TRY(hd_intern_add(w->groups, name, strlen(name), &w->code_group[id], err));
+        w->code_row[id] = (uint32_t)i;
     }
     return HD_OK;
 }
 
-/* By the first four characters of the code, else three; what the grouping does not know is
- * "residual". */
-static hd_code group_of_row(hd_stat *s, work *w, size_t row, uint32_t *out, hd_err *err)
+/* --- Reading ---------------------------------------------------------------------------------- */
+
+/* The name of the group of a row: by the first four characters of the code, else three; what the
+ * grouping does not know is "residual". */
+static hd_code group_of_row(const work *w, size_t row, const char **out, hd_err *err)
 {
     if (w->group >= 0) {
-        const char *text = hd_stat_cell(s, row, w->group);
-        if (!*text)
-            return hd_stat_refuse(s, row, w->group, err, "a diagnosis group is needed");
-        return hd_intern_add(w->groups, text, strlen(text), out, err);
+        *out = hd_stat_cell(w->s, row, w->group);
+        if (!**out)
+            return hd_stat_refuse(w->s, row, w->group, err, "a diagnosis group is needed");
+        return HD_OK;
     }
-    const char *code = hd_stat_cell(s, row, w->diagnosis);
+    const char *code = hd_stat_cell(w->s, row, w->diagnosis);
     size_t len = strlen(code);
+    *out = "residual";
     for (size_t n = len < 4 ? len : 4; n >= 3; n--) {
         uint32_t id = hd_intern_find(w->codes, code, n);
         if (id != HD_INTERN_NONE) {
-            *out = w->code_group[id];
-            return HD_OK;
+            *out = hd_csv_cell(&w->map, w->code_row[id], w->map_group);
+            break;
         }
     }
-    return hd_intern_add(w->groups, "residual", 8, out, err);
+    return HD_OK;
 }
 
-static hd_code read_row(hd_stat *s, work *w, size_t i, hd_err *err)
+static hd_code read_row(task *k, size_t i, hd_err *err)
 {
-    uint32_t group;
+    const work *w = k->w;
+    hd_stat *s = w->s;
+    spell *p = &w->spells[i];
     double died, age, charlson, weight, year;
     int32_t date;
-    HD_TRY(group_of_row(s, w, i, &group, err));
-    if (group >= 2000)
-        return hd_stat_refuse(s, i, w->group, err, "there are more than 2000 diagnosis groups");
-    const char *provider = hd_stat_cell(s, i, w->provider);
-    HD_TRY(hd_intern_add(w->providers, provider, strlen(provider), &w->provider_of[i], err));
+    const char *group, *provider = hd_stat_cell(s, i, w->provider);
+    HD_TRY(group_of_row(w, i, &group, err));
+    HD_TRY(hd_intern_add(k->groups, group, strlen(group), &p->group, err));
+    HD_TRY(hd_intern_add(k->providers, provider, strlen(provider), &p->provider, err));
     HD_TRY(hd_stat_number(s, i, w->died, &died, err));
     if (died != 0 && died != 1)
         return hd_stat_refuse(s, i, w->died, err, "must be 1 or 0");
@@ -145,84 +173,226 @@ static hd_code read_row(hd_stat *s, work *w, size_t i, hd_err *err)
     HD_TRY(hd_stat_number(s, i, w->weight, &weight, err));
     HD_TRY(hd_stat_number(s, i, w->year, &year, err));
     HD_TRY(hd_stat_date(s, i, w->admitted, &date, err));
-    if (w->year >= 0 && !(year >= 1000 && year <= 9999))
+    if (w->year >= 0 && !(year >= 1000 && year <= LAST_YEAR && year == floor(year)))
         return hd_stat_refuse(s, i, w->year, err, "a year such as 2014 is needed");
     if (w->admitted >= 0 && date == HD_DATE_NONE)
         return hd_stat_refuse(s, i, w->admitted, err, "a date of admission is needed");
-    w->group_of[i] = (uint16_t)group;
-    w->dead[i] = died > 0;
-    w->years[i] = w->year >= 0 ? (int)year : 0;
-    w->levels[HD_COVARIATE_AGE][i] = (uint8_t)hd_age_level(age);
-    w->levels[HD_COVARIATE_SEX][i] =
+    p->died = died > 0;
+    p->year = w->year >= 0 ? (int)year : 0;
+    p->level[HD_COVARIATE_AGE] = (uint8_t)hd_age_level(age);
+    p->level[HD_COVARIATE_SEX] =
         (uint8_t)(w->sex < 0 ? 2 : hd_sex_level(hd_stat_cell(s, i, w->sex)));
-    w->levels[HD_COVARIATE_METHOD][i] =
+    p->level[HD_COVARIATE_METHOD] =
         (uint8_t)(w->method < 0 ? 1 : hd_method_level(hd_stat_cell(s, i, w->method)));
-    w->levels[HD_COVARIATE_MONTH][i] =
-        (uint8_t)(w->admitted < 0 ? 0 : hd_date_month_index(date) % 12);
-    w->levels[HD_COVARIATE_CHARLSON][i] = (uint8_t)hd_charlson_level(charlson);
-    w->levels[HD_COVARIATE_WEIGHT][i] = (uint8_t)hd_weight_level(weight);
+    p->level[HD_COVARIATE_MONTH] = (uint8_t)(w->admitted < 0 ? 0 : hd_date_month_index(date) % 12);
+    p->level[HD_COVARIATE_CHARLSON] = (uint8_t)hd_charlson_level(charlson);
+    p->level[HD_COVARIATE_WEIGHT] = (uint8_t)hd_weight_level(weight);
+    p->level[HD_COVARIATE_YEAR] = (uint8_t)(p->year % 3);
     return HD_OK;
 }
 
-/* Birth weight counts in the groups of --birth-weight-groups only; years count back from the
- * latest. */
-static hd_code finish_levels(hd_stat *s, work *w, size_t n, int *latest, hd_err *err)
+static hd_code read_task(void *context, size_t which, hd_err *err)
 {
-    const char *list = hd_stat_text(s, "birth-weight-groups");
-    uint8_t *weighs = hd_calloc((size_t)hd_intern_count(w->groups) + 1, 1);
-    if (!weighs)
-        return hd_fail_nomem(err);
-    for (const char *p = list ? list : "117,118,119"; *p;) {
-        size_t len = strcspn(p, ",");
-        uint32_t id = hd_intern_find(w->groups, p, len);
-        if (id != HD_INTERN_NONE)
-            weighs[id] = 1;
-        p += len + (p[len] == ',');
-    }
-    *latest = INT_MIN;
-    for (size_t i = 0; i < n; i++)
-        *latest = w->years[i] > *latest ? w->years[i] : *latest;
-    hd_code rc = HD_OK;
-    for (size_t i = 0; i < n && rc == HD_OK; i++) {
-        if (!weighs[w->group_of[i]])
-            w->levels[HD_COVARIATE_WEIGHT][i] = 0;
-        if (*latest - w->years[i] > 2)
-            rc = hd_stat_refuse(s, i, w->year, err, "is more than two years before the latest");
-        else
-            w->levels[HD_COVARIATE_YEAR][i] = (uint8_t)(*latest - w->years[i]);
-    }
-    hd_free(weighs);
-    return rc;
+    task *k = (task *)context + which;
+    for (size_t i = k->from; i < k->to; i++)
+        HD_TRY(read_row(k, i, err));
+    return HD_OK;
 }
 
-static hd_code fit(hd_stat *s, work *w, int *latest, hd_err *err)
+static bool counts_weight(hd_stat *s, const char *group, size_t len)
 {
-    size_t n = hd_stat_n_rows(s);
-    HD_TRY(find_columns(s, w, err));
-    HD_TRY(allocate(w, n, err));
-    HD_TRY(read_grouping(s, w, err));
+    const char *list = hd_stat_text(s, "birth-weight-groups");
+    for (const char *p = list ? list : "117,118,119"; *p;) {
+        size_t n = strcspn(p, ",");
+        if (n == len && memcmp(p, group, n) == 0)
+            return true;
+        p += n + (p[n] == ',');
+    }
+    return false;
+}
+
+static hd_code add_group(work *w, const char *name, size_t len, hd_err *err)
+{
+    bool weighs = counts_weight(w->s, name, len);
+    if (!HD_GROW(w->weighs, w->n_weighs, w->weighs_cap))
+        return hd_fail_nomem(err);
+    w->weighs[w->n_weighs++] = weighs;
+    return hd_mortality_add_group(w->model, weighs, err);
+}
+
+/* The numbers that the names of a task have in the table; new groups are added while counting. */
+static hd_code number_names(work *w, task *k, bool counting, hd_err *err)
+{
+    k->group_of = hd_calloc((size_t)hd_intern_count(k->groups) + 1, sizeof *k->group_of);
+    k->provider_of = hd_calloc((size_t)hd_intern_count(k->providers) + 1, sizeof *k->provider_of);
+    if (!k->group_of || !k->provider_of)
+        return hd_fail_nomem(err);
+    size_t len;
+    for (uint32_t i = 0; i < hd_intern_count(k->groups); i++) {
+        const char *name = hd_intern_get(k->groups, i, &len);
+        HD_TRY(hd_intern_add(w->groups, name, len, &k->group_of[i], err));
+        if (hd_intern_count(w->groups) == w->n_weighs)
+            continue;
+        if (!counting)
+            return hd_fail(err, HD_INVALID, "the table changed while it was read");
+        HD_TRY(add_group(w, name, len, err));
+    }
+    for (uint32_t i = 0; i < hd_intern_count(k->providers); i++) {
+        const char *name = hd_intern_get(k->providers, i, &len);
+        HD_TRY(hd_intern_add(w->providers, name, len, &k->provider_of[i], err));
+    }
+    return HD_OK;
+}
+
+/* Read the rows that are shown into w->spells. */
+static hd_code read_rows(work *w, bool counting, hd_err *err)
+{
+    size_t n = hd_stat_n_rows(w->s);
+    free_tasks(w);
+    if (n > w->spells_cap) {
+        hd_free(w->spells);
+        w->spells = hd_calloc(n, sizeof *w->spells);
+        w->spells_cap = w->spells ? n : 0;
+    }
+    w->tasks = hd_calloc(n / TASK_ROWS + 1, sizeof *w->tasks);
+    if (!w->tasks || (n && !w->spells))
+        return hd_fail_nomem(err);
+    for (size_t from = 0; from < n; from += TASK_ROWS) {
+        task *k = &w->tasks[w->n_tasks++];
+        *k = (task){.w = w, .from = from, .to = from + TASK_ROWS < n ? from + TASK_ROWS : n};
+        k->groups = hd_intern_new();
+        k->providers = hd_intern_new();
+        if (!k->groups || !k->providers)
+            return hd_fail_nomem(err);
+    }
+    HD_TRY(hd_par_run(w->n_tasks, read_task, w->tasks, err));
+    for (size_t i = 0; i < w->n_tasks; i++)
+        HD_TRY(number_names(w, &w->tasks[i], counting, err));
+    return HD_OK;
+}
+
+static uint32_t cell_of(const work *w, const task *k, const spell *p, unsigned *group)
+{
+    *group = k->group_of[p->group];
+    return hd_mortality_cell(p->level, w->weighs[*group]);
+}
+
+static hd_code count_task(void *context, size_t which, hd_err *err)
+{
+    (void)err;
+    const work *w = context;
+    const task *k = &w->tasks[which];
+    for (size_t i = k->from; i < k->to; i++) {
+        unsigned group;
+        uint32_t at = cell_of(w, k, &w->spells[i], &group);
+        hd_mortality_count(w->model, group, at, w->spells[i].died);
+    }
+    return HD_OK;
+}
+
+/* Years: at most three; the row that is refused is the first that is too old. */
+static hd_code check_years(work *w, hd_err *err)
+{
+    uint64_t row = 0;
+    for (int y = 0; y <= LAST_YEAR; y++)
+        if (w->first[y])
+            w->latest = y;
+    for (int y = 0; y < w->latest - 2; y++)
+        if (w->first[y] && (!row || w->first[y] < row))
+            row = w->first[y];
+    if (row && !hd_stat_is_file(w->s))
+        return hd_stat_refuse(w->s, (size_t)row - 1, w->year, err,
+                              "is more than two years before the latest");
+    if (row)
+        return hd_fail(err, HD_INVALID,
+                       "row %llu, column %.60s: is more than two years before the latest",
+                       (unsigned long long)row, hd_stat_name(w->s, w->year));
+    return HD_OK;
+}
+
+static hd_code count_rows(work *w, hd_err *err)
+{
+    size_t n = hd_stat_n_rows(w->s);
+    HD_TRY(read_rows(w, true, err));
+    HD_TRY(hd_par_run(w->n_tasks, count_task, w, err));
     for (size_t i = 0; i < n; i++)
-        HD_TRY(read_row(s, w, i, err));
-    if (n == 0)
+        if (!w->first[w->spells[i].year])
+            w->first[w->spells[i].year] = w->rows + i + 1;
+    w->rows += n;
+    return HD_OK;
+}
+
+static hd_code fit(hd_stat *s, work *w, hd_err *err)
+{
+    w->s = s;
+    HD_TRY(find_columns(s, w, err));
+    HD_TRY(read_grouping(s, w, err));
+    if (hd_stat_is_file(s)) {
+        for (bool more = true;;) {
+            HD_TRY(hd_stat_next(s, &more, err));
+            if (!more)
+                break;
+            HD_TRY(count_rows(w, err));
+        }
+    } else {
+        HD_TRY(hd_stat_all(s, err));
+        HD_TRY(count_rows(w, err));
+    }
+    if (w->rows == 0)
         return hd_fail(err, HD_INVALID, "there are no spells");
-    HD_TRY(finish_levels(s, w, n, latest, err));
-    w->spells = (hd_spells){.n = n, .group = w->group_of, .died = w->dead};
-    for (int c = 0; c < HD_COVARIATES; c++)
-        w->spells.covariate[c] = w->levels[c];
-    return hd_mortality_fit(&w->spells, hd_intern_count(w->groups), &w->model, err);
+    HD_TRY(check_years(w, err));
+    return hd_mortality_fit(w->model, w->latest, err);
+}
+
+/* --- Scoring ---------------------------------------------------------------------------------- */
+
+/* What is done with a spell and its risk. */
+typedef hd_code scorer(work *w, void *context, size_t row, uint32_t provider, double risk,
+                       hd_err *err);
+
+static hd_code score_rows(work *w, scorer *fn, void *context, hd_err *err)
+{
+    for (size_t i = 0; i < w->n_tasks; i++) {
+        const task *k = &w->tasks[i];
+        for (size_t r = k->from; r < k->to; r++) {
+            const spell *p = &w->spells[r];
+            unsigned group;
+            uint32_t at = cell_of(w, k, p, &group);
+            double risk = hd_mortality_risk(w->model, group, at);
+            if (isnan(risk))
+                return hd_fail(err, HD_INVALID, "the table changed while it was read");
+            HD_TRY(fn(w, context, r, k->provider_of[p->provider], risk, err));
+        }
+    }
+    return HD_OK;
+}
+
+/* Every spell once more, in the order of the input. */
+static hd_code score(work *w, scorer *fn, void *context, hd_err *err)
+{
+    if (!hd_stat_is_file(w->s))
+        return score_rows(w, fn, context, err);
+    HD_TRY(hd_stat_rewind(w->s, err));
+    for (bool more = true;;) {
+        HD_TRY(hd_stat_next(w->s, &more, err));
+        if (!more)
+            return HD_OK;
+        HD_TRY(read_rows(w, false, err));
+        HD_TRY(score_rows(w, fn, context, err));
+    }
+}
+
+static hd_code put_risk(work *w, void *context, size_t row, uint32_t provider, double risk,
+                        hd_err *err)
+{
+    (void)context;
+    (void)provider;
+    hd_stat_keep_row(w->s, row);
+    hd_stat_put(w->s, risk);
+    return hd_stat_end_row(w->s, err);
 }
 
 /* --- Results ---------------------------------------------------------------------------------- */
-
-static hd_code put_risks(hd_stat *s, const work *w, hd_err *err)
-{
-    for (size_t i = 0; i < w->spells.n; i++) {
-        hd_stat_keep_row(s, i);
-        hd_stat_put(s, hd_mortality_risk(w->model, &w->spells, i));
-        HD_TRY(hd_stat_end_row(s, err));
-    }
-    return HD_OK;
-}
 
 static hd_code put_name(hd_stat *s, const hd_intern *names, uint32_t id, hd_err *err)
 {
@@ -255,6 +425,61 @@ static hd_code put_groups(hd_stat *s, const work *w, hd_err *err)
     return HD_OK;
 }
 
+static void put_level(hd_stat *s, const char *covariate, const char *level, const char *merged,
+                      const hd_mortality_level *l)
+{
+    hd_stat_put_text(s, covariate);
+    hd_stat_put_text(s, level);
+    hd_stat_put_text(s, merged);
+    hd_stat_put(s, l->spells);
+    hd_stat_put(s, l->deaths);
+    hd_stat_put(s, l->estimate);
+    hd_stat_put(s, l->se);
+}
+
+/* Names of levels: of the bands that mortality.h lists. */
+static const char *level_name(hd_covariate c, unsigned level, char text[16])
+{
+    static const char *const age[] = {"0",     "1-4",   "5-9",   "10-14", "15-19", "20-24", "25-29",
+                                      "30-34", "35-39", "40-44", "45-49", "50-54", "55-59", "60-64",
+                                      "65-69", "70-74", "75-79", "80-84", "85-89", "90+",   ""};
+    static const char *const sex[] = {"1", "2", ""};
+    static const char *const method[] = {"elective", "", "non-elective"};
+    static const char *const charlson[] = {"0", "1-5", "6+"};
+    static const char *const weight[] = {"", "0-999", "1000-2499", "2500-4499", "4500+"};
+    static const char *const *const names[HD_COVARIATES] = {[HD_COVARIATE_AGE] = age,
+                                                            [HD_COVARIATE_SEX] = sex,
+                                                            [HD_COVARIATE_METHOD] = method,
+                                                            [HD_COVARIATE_CHARLSON] = charlson,
+                                                            [HD_COVARIATE_WEIGHT] = weight};
+    if (names[c])
+        return names[c][level];
+    snprintf(text, 16, "%s%u", c == HD_COVARIATE_YEAR && level ? "-" : "",
+             c == HD_COVARIATE_YEAR ? level : level + 1);
+    return text;
+}
+
+static hd_code put_coefficients(hd_stat *s, const work *w, hd_err *err)
+{
+    for (uint32_t i = 0; i < hd_intern_count(w->groups); i++) {
+        hd_mortality_level l = hd_mortality_intercept(w->model, i), levels[21];
+        HD_TRY(put_name(s, w->groups, i, err));
+        put_level(s, "(intercept)", "", "", &l);
+        HD_TRY(hd_stat_end_row(s, err));
+        for (int c = 0; c < HD_COVARIATES; c++) {
+            unsigned n = hd_mortality_levels(w->model, i, (hd_covariate)c, levels);
+            for (unsigned k = 0; k < n; k++) {
+                char a[16], b[16];
+                HD_TRY(put_name(s, w->groups, i, err));
+                put_level(s, hd_covariate_names[c], level_name((hd_covariate)c, levels[k].level, a),
+                          level_name((hd_covariate)c, levels[k].merged, b), &levels[k]);
+                HD_TRY(hd_stat_end_row(s, err));
+            }
+        }
+    }
+    return HD_OK;
+}
+
 static hd_code put_provider(hd_stat *s, const work *w, uint32_t i, double spells,
                             const hd_funnel_unit *u, const hd_funnel_row *r,
                             const hd_funnel_summary *sum, unsigned n_levels, hd_err *err)
@@ -277,7 +502,28 @@ static hd_code put_provider(hd_stat *s, const work *w, uint32_t i, double spells
     return hd_stat_end_row(s, err);
 }
 
-static hd_code put_providers(hd_stat *s, const work *w, bool all_years, hd_err *err)
+typedef struct totals {
+    hd_funnel_unit *units; /* of the providers */
+    double *spells;
+    bool all_years;
+} totals;
+
+static hd_code add_spell(work *w, void *context, size_t row, uint32_t provider, double risk,
+                         hd_err *err)
+{
+    totals *t = context;
+    const spell *p = &w->spells[row];
+    if (!t->all_years && p->year != w->latest)
+        return HD_OK;
+    if (provider >= hd_intern_count(w->providers))
+        return hd_fail(err, HD_INVALID, "the table changed while it was read");
+    t->spells[provider]++;
+    t->units[provider].numerator += p->died;
+    t->units[provider].denominator += risk;
+    return HD_OK;
+}
+
+static hd_code put_providers(hd_stat *s, work *w, bool all_years, hd_err *err)
 {
     hd_code rc = HD_OK;
     const double *levels;
@@ -289,14 +535,10 @@ static hd_code put_providers(hd_stat *s, const work *w, bool all_years, hd_err *
     double *spells = hd_calloc(n + 1, sizeof *spells);
     if (!units || !rows || !spells)
         HD_GO(hd_fail_nomem(err));
-    for (size_t i = 0; i < w->spells.n; i++) {
-        if (!all_years && w->levels[HD_COVARIATE_YEAR][i] > 0)
-            continue;
-        uint32_t p = w->provider_of[i];
-        spells[p]++;
-        units[p].numerator += w->dead[i];
-        units[p].denominator += hd_mortality_risk(w->model, &w->spells, i);
-    }
+    totals t = {units, spells, all_years};
+    HD_GO(score(w, add_spell, &t, err));
+    if (hd_intern_count(w->providers) != n)
+        HD_GO(hd_fail(err, HD_INVALID, "the table changed while it was read"));
     o.adjust = HD_FUNNEL_TRUNCATE;
     o.round_expected = true;
     o.n_levels = hd_stat_levels(s, &levels);
@@ -313,24 +555,28 @@ out:
 
 static hd_code run_mortality(hd_stat *s, hd_err *err)
 {
-    static const char *const outputs[] = {"providers", "risk", "groups", NULL};
+    static const char *const outputs[] = {"providers", "risk", "groups", "coefficients", NULL};
     static const char *const results[] = {
         "provider spells observed expected value lower@,upper@,poisson_lower@,poisson_upper@ phi "
         "tau2 label reason",
-        "risk",
-        "group spells deaths expected c_statistic patterns coefficients iterations warning"};
+        "risk", "group spells deaths expected c_statistic patterns coefficients iterations warning",
+        "group covariate level merged spells deaths estimate se"};
     hd_code rc = HD_OK;
-    work w = {0};
-    int output, latest;
+    int output;
+    work *w = hd_calloc(1, sizeof *w);
+    if (!w)
+        return hd_fail_nomem(err);
     HD_GO(hd_stat_choice(s, "output", outputs, 0, &output, err));
     HD_GO(hd_stat_header(s, output == 1 ? HD_STAT_KEEP_ALL : HD_STAT_KEEP_NONE, results[output],
                          err));
-    HD_GO(fit(s, &w, &latest, err));
-    HD_GO(output == 1   ? put_risks(s, &w, err)
-          : output == 2 ? put_groups(s, &w, err)
-                        : put_providers(s, &w, hd_stat_switch(s, "all-years"), err));
+    HD_GO(fit(s, w, err));
+    HD_GO(output == 1   ? score(w, put_risk, NULL, err)
+          : output == 2 ? put_groups(s, w, err)
+          : output == 3 ? put_coefficients(s, w, err)
+                        : put_providers(s, w, hd_stat_switch(s, "all-years"), err));
 out:
-    work_free(&w);
+    work_free(w);
+    hd_free(w);
     return rc;
 }
 
@@ -351,18 +597,21 @@ static const hd_stat_option options[] = {
     {"grouping", "FILE", "columns code, group: diagnosis to group by 4, else 3 characters"},
     {"birth-weight-groups", "LIST", "groups in which birth weight counts; default 117,118,119"},
     {"all-years", NULL, "providers over all years instead of the latest"},
-    {"output", "NAME", "providers (default), risk (of every spell), groups (the models)"},
+    {"output", "NAME",
+     "providers (default), risk (of every spell), groups (the models), coefficients"},
     {0}};
 
 const hd_stat_method hd_stat_mortality[] = {
     {.name = "mortality-model",
      .summary = "expected deaths from case mix, one logistic model a diagnosis group",
-     .output = "provider, spells, observed, expected, value, lower, upper (over-dispersed), "
-               "poisson_lower,\n"
-               "  poisson_upper per level, phi, tau2, label, reason; or risk; or a row per group",
+     .output =
+         "provider, spells, observed, expected, value, lower, upper (over-dispersed), "
+         "poisson_lower,\n"
+         "  poisson_upper per level, phi, tau2, label, reason; or risk; or a row per group; or\n"
+         "  group, covariate, level, merged, spells, deaths, estimate, se",
      .example =
          "hdis stat mortality-model --in spells.csv --grouping groups.csv --level 0.95,0.998",
-     .input = HD_STAT_WHOLE,
+     .input = HD_STAT_STREAM,
      .columns = columns,
      .options = options,
      .run = run_mortality},

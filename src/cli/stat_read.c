@@ -411,6 +411,7 @@ hd_code hd_stat_read_header(hd_stat *s, hd_err *err)
     hd_stat_reader *r = &s->reader;
     hd_stat_batch *h = &s->header, *b = &s->batch;
     size_t from = 0, end = 0;
+    r->first = lseek(r->fd, 0, SEEK_CUR);
     HD_TRY(fill(r, b, PIECE, err));
     if (b->raw_len >= 3 && memcmp(b->text, "\xEF\xBB\xBF", 3) == 0)
         from = 3;
@@ -430,6 +431,7 @@ hd_code hd_stat_read_header(hd_stat *s, hd_err *err)
     h->raw_len = end - from;
     HD_TRY(cut(r, h, h->raw_len, err));
     r->n_columns = h->n_offsets + 1;
+    r->first += (off_t)end;
     memmove(b->text, b->text + end, b->raw_len - end);
     b->raw_len -= end;
     b->first_row = 1;

@@ -1,6 +1,6 @@
 /* mortality.c - see mortality.h. Every group has a dense table of cells, one a combination of
- * categories: 102060 cells of two counts. The counts are taken in one pass; the fit of a group sees
- * its non-empty cells only, and puts the fitted probability back into the cells. */
+ * categories: 20412 cells of two counts, five times as many where birth weight counts. The fit of a
+ * group sees its non-empty cells only, and puts the fitted probability beside them. */
 #include "statistics/mortality.h"
 
 #include <math.h>
@@ -13,7 +13,7 @@
 const unsigned hd_covariate_levels[HD_COVARIATES] = {21, 3, 3, 12, 3, 5, 3};
 const char *const hd_covariate_names[HD_COVARIATES] = {
     "age", "sex", "method", "month", "charlson", "birth_weight", "year"};
-enum { CELLS = 21 * 3 * 3 * 12 * 3 * 5 * 3, MAX_LEVELS = 21 };
+enum { CELLS = 21 * 3 * 3 * 12 * 3 * 3, MAX_LEVELS = 21, MAX_GROUPS = 2000 };
 
 unsigned hd_age_level(double age)
 {
@@ -58,32 +58,52 @@ typedef struct cell {
     uint32_t spells, deaths;
 } cell;
 
-struct hd_mortality {
-    unsigned n_groups;
-    cell *cells;   /* n_groups * CELLS */
-    double *risks; /* the same */
-    hd_mortality_group *groups;
-};
-
-static size_t cell_of(const hd_spells *s, size_t i)
-{
-    size_t at = 0;
-    for (unsigned c = 0; c < HD_COVARIATES; c++)
-        at = at * hd_covariate_levels[c] + s->covariate[c][i];
-    return at;
-}
-
-static void levels_of(size_t at, unsigned level[HD_COVARIATES])
-{
-    for (unsigned c = HD_COVARIATES; c-- > 0; at /= hd_covariate_levels[c])
-        level[c] = (unsigned)(at % hd_covariate_levels[c]);
-}
-
 /* How the levels of a covariate become columns within a group. */
 typedef struct coding {
     unsigned merged[MAX_LEVELS]; /* level -> level that stands for it */
     int column[MAX_LEVELS];      /* of the design; -1: the reference, or not there */
+    double spells[MAX_LEVELS], deaths[MAX_LEVELS]; /* before merging */
 } coding;
+
+typedef struct group {
+    bool birth_weight;
+    cell *cells;
+    double *risks; /* after the fit; NAN where there are no spells */
+    coding codings[HD_COVARIATES];
+    double *beta, *se; /* of the columns; NULL when there was nothing to fit */
+} group;
+
+struct hd_mortality {
+    unsigned n_groups, latest;
+    group *groups;
+    hd_mortality_group *results;
+};
+
+static size_t n_cells(const group *g)
+{
+    return (size_t)CELLS * (g->birth_weight ? hd_covariate_levels[HD_COVARIATE_WEIGHT] : 1);
+}
+
+/* Birth weight is the slowest of the digits, so that without it only the first fifth is left. */
+static const hd_covariate digits[HD_COVARIATES] = {
+    HD_COVARIATE_WEIGHT, HD_COVARIATE_AGE,      HD_COVARIATE_SEX, HD_COVARIATE_METHOD,
+    HD_COVARIATE_MONTH,  HD_COVARIATE_CHARLSON, HD_COVARIATE_YEAR};
+
+uint32_t hd_mortality_cell(const uint8_t level[HD_COVARIATES], bool birth_weight)
+{
+    uint32_t at = birth_weight ? level[HD_COVARIATE_WEIGHT] : 0;
+    for (unsigned c = 1; c < HD_COVARIATES; c++)
+        at = at * hd_covariate_levels[digits[c]] + level[digits[c]];
+    return at;
+}
+
+/* The year as years before the latest. */
+static void levels_of(const hd_mortality *m, size_t at, unsigned level[HD_COVARIATES])
+{
+    for (unsigned c = HD_COVARIATES; c-- > 0; at /= hd_covariate_levels[digits[c]])
+        level[digits[c]] = (unsigned)(at % hd_covariate_levels[digits[c]]);
+    level[HD_COVARIATE_YEAR] = (m->latest + 3 - level[HD_COVARIATE_YEAR]) % 3;
+}
 
 static bool is_degenerate(double spells, double deaths)
 {
@@ -146,37 +166,39 @@ typedef struct patterns {
     uint32_t *at;     /* cell of each */
     uint32_t *levels; /* n * HD_COVARIATES columns */
     double *ones, *events, *trials, *risk;
-    coding codings[HD_COVARIATES];
 } patterns;
 
-static void code_levels(patterns *t, const cell *cells)
+static void code_levels(const hd_mortality *m, patterns *t, group *g)
 {
+    const cell *cells = g->cells;
     t->p = 1;
     for (unsigned c = 0; c < HD_COVARIATES; c++) {
         double spells[MAX_LEVELS] = {0}, deaths[MAX_LEVELS] = {0};
         for (size_t i = 0; i < t->n; i++) {
             unsigned level[HD_COVARIATES];
-            levels_of(t->at[i], level);
+            levels_of(m, t->at[i], level);
             spells[level[c]] += cells[t->at[i]].spells;
             deaths[level[c]] += cells[t->at[i]].deaths;
         }
-        merge_levels(&t->codings[c], (hd_covariate)c, spells, deaths);
-        number_columns(&t->codings[c], hd_covariate_levels[c], spells, &t->p);
+        memcpy(g->codings[c].spells, spells, sizeof spells);
+        memcpy(g->codings[c].deaths, deaths, sizeof deaths);
+        merge_levels(&g->codings[c], (hd_covariate)c, spells, deaths);
+        number_columns(&g->codings[c], hd_covariate_levels[c], spells, &t->p);
     }
 }
 
-static void fill_design(patterns *t, const cell *cells)
+static void fill_design(const hd_mortality *m, patterns *t, const group *g)
 {
     for (size_t i = 0; i < t->n; i++) {
         unsigned level[HD_COVARIATES];
-        levels_of(t->at[i], level);
+        levels_of(m, t->at[i], level);
         for (unsigned c = 0; c < HD_COVARIATES; c++) {
-            const coding *k = &t->codings[c];
+            const coding *k = &g->codings[c];
             int column = k->column[k->merged[level[c]]];
             t->levels[i * HD_COVARIATES + c] = column < 0 ? HD_GLM_REFERENCE : (uint32_t)column;
         }
-        t->events[i] = cells[t->at[i]].deaths;
-        t->trials[i] = cells[t->at[i]].spells;
+        t->events[i] = g->cells[t->at[i]].deaths;
+        t->trials[i] = g->cells[t->at[i]].spells;
     }
 }
 
@@ -190,13 +212,14 @@ static void patterns_free(patterns *t)
     hd_free(t->risk);
 }
 
-static hd_code find_patterns(patterns *t, const cell *cells, hd_mortality_group *g, hd_err *err)
+static hd_code find_patterns(const hd_mortality *m, patterns *t, group *g, hd_mortality_group *r,
+                             hd_err *err)
 {
-    for (size_t i = 0; i < CELLS; i++)
-        if (cells[i].spells) {
+    for (size_t i = 0; i < n_cells(g); i++)
+        if (g->cells[i].spells) {
             t->n++;
-            g->spells += cells[i].spells;
-            g->deaths += cells[i].deaths;
+            r->spells += g->cells[i].spells;
+            r->deaths += g->cells[i].deaths;
         }
     t->at = hd_calloc(t->n + 1, sizeof *t->at);
     t->events = hd_calloc(t->n + 1, sizeof *t->events);
@@ -208,32 +231,36 @@ static hd_code find_patterns(patterns *t, const cell *cells, hd_mortality_group 
         return hd_fail_nomem(err);
     for (size_t i = 0; i < hd_glm_room(t->n, 1); i++)
         t->ones[i] = 1;
-    for (size_t i = 0, n = 0; i < CELLS; i++)
-        if (cells[i].spells)
+    for (size_t i = 0, n = 0; i < n_cells(g); i++)
+        if (g->cells[i].spells)
             t->at[n++] = (uint32_t)i;
-    code_levels(t, cells);
-    fill_design(t, cells);
+    code_levels(m, t, g);
+    fill_design(m, t, g);
     return HD_OK;
 }
 
-static hd_code fit_group(void *context, size_t group, hd_err *err)
+static hd_code fit_group(void *context, size_t which, hd_err *err)
 {
     hd_mortality *m = context;
-    hd_mortality_group *g = &m->groups[group];
-    const cell *cells = m->cells + group * CELLS;
-    double *risks = m->risks + group * CELLS;
+    hd_mortality_group *r = &m->results[which];
+    group *g = &m->groups[which];
     hd_glm_fit fit = {0};
     patterns t = {0};
     hd_code rc = HD_OK;
-    g->c_statistic = NAN;
-    HD_GO(find_patterns(&t, cells, g, err));
-    g->patterns = t.n;
-    if (is_degenerate(g->spells, g->deaths) || t.n == 0) {
+    *r = (hd_mortality_group){.c_statistic = NAN};
+    g->risks = hd_calloc(n_cells(g), sizeof *g->risks);
+    if (!g->risks)
+        return hd_fail_nomem(err);
+    for (size_t i = 0; i < n_cells(g); i++)
+        g->risks[i] = NAN;
+    HD_GO(find_patterns(m, &t, g, r, err));
+    r->patterns = t.n;
+    if (is_degenerate(r->spells, r->deaths) || t.n == 0) {
         /* Nobody or everybody died: there is nothing to explain. */
         for (size_t i = 0; i < t.n; i++)
-            risks[t.at[i]] = g->deaths > 0;
-        g->expected = g->deaths;
-        g->converged = true;
+            g->risks[t.at[i]] = r->deaths > 0;
+        r->expected = r->deaths;
+        r->converged = true;
         goto out;
     }
     const hd_glm_data data = {.n = t.n,
@@ -247,65 +274,116 @@ static hd_code fit_group(void *context, size_t group, hd_err *err)
     HD_GO(hd_glm(&data, HD_BINOMIAL, &fit, err));
     HD_GO(hd_glm_fitted(&data, HD_BINOMIAL, &fit, t.risk, err));
     for (size_t i = 0; i < t.n; i++) {
-        risks[t.at[i]] = t.risk[i];
-        g->expected += t.risk[i] * t.trials[i];
+        g->risks[t.at[i]] = t.risk[i];
+        r->expected += t.risk[i] * t.trials[i];
     }
-    g->c_statistic = fit.c_statistic;
-    g->coefficients = t.p - fit.aliased;
-    g->iterations = fit.iterations;
-    g->converged = fit.converged;
+    r->c_statistic = fit.c_statistic;
+    r->coefficients = t.p - fit.aliased;
+    r->iterations = fit.iterations;
+    r->converged = fit.converged;
+    g->beta = fit.beta;
+    g->se = fit.se;
+    fit.beta = fit.se = NULL;
 out:
     hd_glm_free(&fit);
     patterns_free(&t);
     return rc;
 }
 
-hd_code hd_mortality_fit(const hd_spells *s, unsigned n_groups, hd_mortality **out, hd_err *err)
+hd_mortality *hd_mortality_new(void)
 {
-    hd_code rc = HD_OK;
-    if (n_groups == 0 || n_groups > 2000)
-        return hd_fail(err, HD_LIMIT, "a mortality model takes 1 to 2000 diagnosis groups");
     hd_mortality *m = hd_calloc(1, sizeof *m);
     if (!m)
+        return NULL;
+    m->groups = hd_calloc(MAX_GROUPS, sizeof *m->groups);
+    m->results = hd_calloc(MAX_GROUPS, sizeof *m->results);
+    if (m->groups && m->results)
+        return m;
+    hd_mortality_free(m);
+    return NULL;
+}
+
+hd_code hd_mortality_add_group(hd_mortality *m, bool birth_weight, hd_err *err)
+{
+    if (m->n_groups == MAX_GROUPS)
+        return hd_fail(err, HD_LIMIT, "there are more than %d diagnosis groups", MAX_GROUPS);
+    group *g = &m->groups[m->n_groups];
+    g->birth_weight = birth_weight;
+    g->cells = hd_calloc(n_cells(g), sizeof *g->cells);
+    if (!g->cells)
         return hd_fail_nomem(err);
-    m->n_groups = n_groups;
-    m->cells = hd_calloc((size_t)n_groups * CELLS, sizeof *m->cells);
-    m->risks = hd_calloc((size_t)n_groups * CELLS, sizeof *m->risks);
-    m->groups = hd_calloc(n_groups, sizeof *m->groups);
-    if (!m->cells || !m->risks || !m->groups)
-        HD_GO(hd_fail_nomem(err));
-    for (size_t i = 0; i < s->n; i++) {
-        HD_ALWAYS(s->group[i] < n_groups);
-        cell *c = &m->cells[(size_t)s->group[i] * CELLS + cell_of(s, i)];
-        c->spells++;
-        c->deaths += s->died[i];
-    }
-    HD_GO(hd_par_run(n_groups, fit_group, m, err));
-out:
-    if (rc != HD_OK) {
-        hd_mortality_free(m);
-        return rc;
-    }
-    *out = m;
+    m->n_groups++;
     return HD_OK;
+}
+
+void hd_mortality_count(hd_mortality *m, unsigned which, uint32_t at, bool died)
+{
+    cell *c = &m->groups[which].cells[at];
+    __atomic_fetch_add(&c->spells, 1, __ATOMIC_RELAXED);
+    if (died)
+        __atomic_fetch_add(&c->deaths, 1, __ATOMIC_RELAXED);
+}
+
+hd_code hd_mortality_fit(hd_mortality *m, int latest, hd_err *err)
+{
+    m->latest = (unsigned)(latest % 3);
+    return hd_par_run(m->n_groups, fit_group, m, err);
 }
 
 void hd_mortality_free(hd_mortality *m)
 {
+    for (unsigned i = 0; m && i < m->n_groups; i++) {
+        hd_free(m->groups[i].cells);
+        hd_free(m->groups[i].risks);
+        hd_free(m->groups[i].beta);
+        hd_free(m->groups[i].se);
+    }
     if (m) {
-        hd_free(m->cells);
-        hd_free(m->risks);
         hd_free(m->groups);
+        hd_free(m->results);
     }
     hd_free(m);
 }
 
 const hd_mortality_group *hd_mortality_groups(const hd_mortality *m)
 {
-    return m->groups;
+    return m->results;
 }
 
-double hd_mortality_risk(const hd_mortality *m, const hd_spells *s, size_t i)
+double hd_mortality_risk(const hd_mortality *m, unsigned which, uint32_t at)
 {
-    return m->risks[(size_t)s->group[i] * CELLS + cell_of(s, i)];
+    return m->groups[which].risks[at];
+}
+
+hd_mortality_level hd_mortality_intercept(const hd_mortality *m, unsigned which)
+{
+    const group *g = &m->groups[which];
+    const hd_mortality_group *r = &m->results[which];
+    return (hd_mortality_level){.spells = r->spells,
+                                .deaths = r->deaths,
+                                .estimate = g->beta ? g->beta[0] : (double)NAN,
+                                .se = g->se ? g->se[0] : (double)NAN};
+}
+
+unsigned hd_mortality_levels(const hd_mortality *m, unsigned which, hd_covariate covariate,
+                             hd_mortality_level out[21])
+{
+    const group *g = &m->groups[which];
+    const coding *k = &g->codings[covariate];
+    unsigned n = 0;
+    for (unsigned l = 0; l < hd_covariate_levels[covariate] && g->beta; l++) {
+        if (k->spells[l] <= 0)
+            continue;
+        int column = k->column[k->merged[l]];
+        bool known = column >= 0 && !isnan(g->se[column]);
+        out[n++] = (hd_mortality_level){.level = l,
+                                        .merged = k->merged[l],
+                                        .spells = k->spells[l],
+                                        .deaths = k->deaths[l],
+                                        .estimate = known        ? g->beta[column]
+                                                    : column < 0 ? 0
+                                                                 : (double)NAN,
+                                        .se = known ? g->se[column] : (double)NAN};
+    }
+    return n;
 }

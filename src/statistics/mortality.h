@@ -2,8 +2,8 @@
  * counts by covariate pattern, as the summary hospital-level mortality indicator does it
  * (doc/methods.md).
  *
- * Spells come as small category numbers, so that 25 million of them take one pass to count and the
- * fits see some thousand patterns each.
+ * A spell is counted in the cell of its combination of categories and then forgotten: memory grows
+ * with the groups (0.3 MB each, 1.6 where birth weight counts), not with the spells.
  */
 #ifndef HD_STATISTICS_MORTALITY_H
 #define HD_STATISTICS_MORTALITY_H
@@ -17,7 +17,7 @@ typedef enum hd_covariate {
     HD_COVARIATE_MONTH,    /* 0 January .. 11 December, of admission */
     HD_COVARIATE_CHARLSON, /* 0: score 0, 1: 1-5, 2: over 5 */
     HD_COVARIATE_WEIGHT, /* of birth: 0 none, 1 <1000, 2 1000-2499, 3 2500-4499, 4 4500 and over */
-    HD_COVARIATE_YEAR,   /* 0 the latest */
+    HD_COVARIATE_YEAR,   /* the year modulo 3 */
     HD_COVARIATES
 } hd_covariate;
 
@@ -31,13 +31,6 @@ unsigned hd_method_level(const char *admimeth);
 unsigned hd_charlson_level(double score);
 unsigned hd_weight_level(double grams); /* NAN: 0 */
 
-typedef struct hd_spells {
-    size_t n;
-    const uint16_t *group;                   /* below n_groups */
-    const uint8_t *covariate[HD_COVARIATES]; /* each below its number of levels */
-    const uint8_t *died;                     /* 0 or 1 */
-} hd_spells;
-
 typedef struct hd_mortality_group {
     double spells, deaths, expected;
     double c_statistic;
@@ -46,16 +39,34 @@ typedef struct hd_mortality_group {
     bool converged;
 } hd_mortality_group;
 
+/* How a level of a covariate entered the model of a group. */
+typedef struct hd_mortality_level {
+    unsigned level;  /* HD_COVARIATE_YEAR: years before the latest */
+    unsigned merged; /* the level that stands for it, itself when it was not merged */
+    double spells, deaths;
+    double estimate, se; /* 0 and NAN: the reference; both NAN: determined by other terms */
+} hd_mortality_level;
+
 typedef struct hd_mortality hd_mortality;
 
-/* Fit all groups. A level of a covariate in which nobody or everybody died within a group is merged
- * with its neighbour (months with their quarter); a covariate that is left with one level leaves
- * the model. */
-HD_MUST hd_code hd_mortality_fit(const hd_spells *spells, unsigned n_groups, hd_mortality **out,
-                                 hd_err *err);
+HD_MUST hd_mortality *hd_mortality_new(void); /* NULL when memory is out */
 void hd_mortality_free(hd_mortality *m);
+/* Add the next diagnosis group, at most 2000. */
+HD_MUST hd_code hd_mortality_add_group(hd_mortality *m, bool birth_weight, hd_err *err);
+/* The cell of a spell in such a group; each level is below its number of levels. */
+uint32_t hd_mortality_cell(const uint8_t level[HD_COVARIATES], bool birth_weight);
+/* Count a spell; several threads may. */
+void hd_mortality_count(hd_mortality *m, unsigned group, uint32_t cell, bool died);
+/* Fit all groups; latest: the latest year. A level of a covariate in which nobody or everybody died
+ * within a group is merged with its neighbour (months with their quarter); a covariate that is left
+ * with one level leaves the model. */
+HD_MUST hd_code hd_mortality_fit(hd_mortality *m, int latest, hd_err *err);
 const hd_mortality_group *hd_mortality_groups(const hd_mortality *m);
-/* Probability of death of spell i. */
-double hd_mortality_risk(const hd_mortality *m, const hd_spells *spells, size_t i);
+/* Probability of death in a cell; NAN where no spell was counted. */
+double hd_mortality_risk(const hd_mortality *m, unsigned group, uint32_t cell);
+/* The intercept of a group, and the levels of a covariate that have spells; returns how many. */
+hd_mortality_level hd_mortality_intercept(const hd_mortality *m, unsigned group);
+unsigned hd_mortality_levels(const hd_mortality *m, unsigned group, hd_covariate covariate,
+                             hd_mortality_level out[21]);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/alloc.h"
 
@@ -190,7 +191,7 @@ void hd_special_cause_label(hd_special_cause cause, const hd_xmr_options *o, cha
     if (text[0] == '%')
         snprintf(out, 40, "%u%s", length, text + 2);
     else
-        snprintf(out, 40, "%s", text);
+        memcpy(out, text, strlen(text) + 1); /* every point of a series has one: no snprintf */
 }
 
 const char *hd_point_type_label(hd_variation variation, int towards)

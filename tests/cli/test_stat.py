@@ -95,6 +95,19 @@ def test_numbers_read_back_exactly():
     assert [float(g["value"]) for g in got] == values
 
 
+def test_numbers_are_as_short_as_they_can_be():
+    rng = random.Random(2)
+    values = [math.ldexp(rng.random(), rng.randint(-1060, 1020)) for _ in range(3000)]
+    values += [round(rng.random() * 1000, rng.randint(0, 6)) for _ in range(1000)]
+    values += [2.0 ** k for k in range(-1074, 1024, 7)] + [9007199254740993.0, 1e23, -0.0001]
+    got = stat("spc", "value\n" + "".join("%r\n" % v for v in values), "--chart", "run")
+
+    def digits(text):
+        return text.lower().lstrip("-").split("e")[0].replace(".", "").strip("0")
+    for v, g in zip(values, got):
+        assert float(g["value"]) == v and digits(g["value"]) == digits(repr(v))
+
+
 def test_blank_in_blank_out_and_never_nan():
     got = stat("rate", "numerator,denominator\n,10\n5,\n0,10\n", "--level", "0.5,0.95,0.998")
     assert got[0]["value"] == got[1]["value"] == "" and got[2]["value"] == "0"
@@ -111,6 +124,20 @@ def test_extremes_of_proportions():
                    "--method", method)
         for g in got:
             assert float(g["lower"]) <= float(g["value"]) <= float(g["upper"])
+
+
+def test_mortality_model_of_a_file_is_that_of_a_pipe(tmp_path):
+    f = tmp_path / "spells.csv"
+    f.write_text(mortality_rows())
+    for output in ("providers", "risk", "groups", "coefficients"):
+        a = subprocess.run([HDIS, "stat", "mortality-model", "--in", f, "--output", output],
+                           capture_output=True)
+        b = run("mortality-model", f.read_text(), "--output", output)
+        assert a.returncode == 0 and a.stdout == b.stdout
+    rows = list(csv.DictReader(io.StringIO(a.stdout.decode())))
+    ages = [r for r in rows if r["covariate"] == "age" and r["group"] == rows[0]["group"]]
+    assert sum(int(r["spells"]) for r in ages) == int(rows[0]["spells"])
+    assert [r["se"] for r in ages].count("") >= 1  # the reference
 
 
 def test_sorted_groups_stream_and_equal_the_rest():
