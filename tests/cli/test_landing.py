@@ -654,3 +654,47 @@ def test_a_file_given_twice_is_refused(vault, tmp_path):
     few = rows(40) + rows(4)
     vault.run("load", "apc", write(tmp_path / "e_201499.txt", few))
     assert vault.ask("SELECT count(*) FROM apc") == [["44"]]
+
+
+# ---- threads ------------------------------------------------------------------------------------
+
+def test_any_number_of_threads_gives_the_same(tmp_path):
+    """Several chunks of a file with errors: the report and answers. (Row keys are hashed under each
+    vault's own key, so the sealed bytes differ a little.)"""
+    subprocess.run([HDIS, "synth", "--people", "20000", "--years", "2014-2014", "--seed", "3", "--dirty",
+                    "5%", "--out", str(tmp_path / "files")], check=True, capture_output=True)
+    file = tmp_path / "files" / "NIC000000_HES_APC_201499.txt"
+    assert file.stat().st_size > 3 << 20
+    seen = []
+    for threads in ("1", "3"):
+        folder = tmp_path / threads
+        folder.mkdir()
+        v = Vault(folder)
+        v.env["HDIS_THREADS"] = threads
+        out = v.run("load", "apc", file, "--report", folder / "q.csv").stdout
+        answers = [v.ask("SELECT procode3, admimeth, count(*), count(DISTINCT person), sum(epidur) "
+                         "FROM apc GROUP BY 1, 2 ORDER BY 1, 2"),
+                   v.ask("SELECT provider, count(*), avg(length_of_stay) FROM spells GROUP BY 1 "
+                         "ORDER BY 1")]
+        seen.append((out, (folder / "q.csv").read_text(), answers))
+    assert seen[0] == seen[1]
+
+
+def write_wrong(folder, wrong):
+    """9,000 rows; those in `wrong` have another year, or too few fields."""
+    text = ["|".join(COLUMNS)]
+    for i in range(9000):
+        r = row(i, PARTYEAR="201599" if wrong.get(i) == "year" else "201499")
+        line = "|".join(r[c] for c in COLUMNS)
+        text.append(line.rsplit("|", 2)[0] if wrong.get(i) == "fields" else line)
+    (folder / "a_201499.txt").write_text("\n".join(text) + "\n")
+    return folder / "a_201499.txt"
+
+
+def test_the_first_thing_wrong_is_told(vault, tmp_path):
+    """Whatever is wrong further on, and however far apart: the order of the file decides."""
+    for at, other in ((20, 40), (100, 8000), (4000, 8999)):
+        text = refused(vault, "load", "apc", write_wrong(tmp_path, {at: "fields", other: "year"}))
+        assert "line %d," % (at + 2) in text and "extract" not in text
+        text = refused(vault, "load", "apc", write_wrong(tmp_path, {at: "year", other: "fields"}))
+        assert "line %d," % (at + 2) in text and "extract" in text

@@ -1,0 +1,196 @@
+/* test_landing_dialects.c - random delimited files give the rows that DuckDB's reader gives, at any
+ * buffer size; chunks keep what they promise while others are read. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <duckdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/rng.h"
+#include "landing/delivery.h"
+
+static hd_err err;
+
+enum { MAX_COLUMNS = 70, N_FILES = 120 };
+
+typedef struct dialect {
+    char delimiter;
+    bool crlf, quotes, last_end, is_ascii;
+    unsigned n_columns, n_rows;
+} dialect;
+
+/* Text of a cell: short codes mostly, as in the real files; sometimes long, odd or quoted. */
+static void put_cell(hd_buf *b, hd_rng *g, const dialect *d)
+{
+    static const char *const odd[] = {"\xC3\xA9t\xC3\xA9", "\xE2\x82\xAC", "a b", "-", "\xF0\x9F\x98\x80"};
+    unsigned kind = hd_rng_below(g, 20);
+    if (kind < 6)
+        return;
+    if (d->quotes && kind == 6) {
+        static const char *const parts[] = {"x", "\"\"", ",", "\t", "|", "\n", "\r\n", "\"\"\"\""};
+        hd_buf_char(b, '"');
+        for (unsigned i = hd_rng_below(g, 6) + 1; i > 0; i--)
+            hd_buf_str(b, parts[hd_rng_below(g, sizeof parts / sizeof *parts)]);
+        hd_buf_char(b, '"');
+    } else if (!d->is_ascii && kind == 7) {
+        hd_buf_str(b, odd[hd_rng_below(g, sizeof odd / sizeof *odd)]);
+    } else {
+        unsigned len = kind == 8 ? hd_rng_below(g, 200) : hd_rng_below(g, 12) + 1;
+        for (unsigned i = 0; i < len; i++)
+            hd_buf_char(b, (char)('0' + hd_rng_below(g, 43)));
+    }
+}
+
+static void write_table(hd_buf *b, hd_rng *g, const dialect *d)
+{
+    const char *end = d->crlf ? "\r\n" : "\n";
+    for (unsigned c = 0; c < d->n_columns; c++)
+        hd_buf_printf(b, "%sc%u", c ? (char[2]){d->delimiter, 0} : "", c);
+    hd_buf_str(b, end);
+    for (unsigned r = 0; r < d->n_rows; r++) {
+        /* The first cell is never empty: DuckDB reads a line of one empty cell in its own way. */
+        hd_buf_printf(b, "r%u", r);
+        for (unsigned c = 1; c < d->n_columns; c++) {
+            hd_buf_char(b, d->delimiter);
+            put_cell(b, g, d);
+        }
+        if (r + 1 < d->n_rows || d->last_end)
+            hd_buf_str(b, end);
+    }
+    assert_true(hd_buf_ok(b));
+}
+
+/* Rows as DuckDB reads them, each cell between bytes that no cell has. */
+static void read_duckdb(duckdb_connection con, const char *path, const dialect *d, hd_buf *out)
+{
+    char sql[600];
+    duckdb_result result;
+    snprintf(sql, sizeof sql,
+             "SELECT * FROM read_csv('%s', delim='%s', header=true, all_varchar=true, quote='%s', "
+             "escape='%s', nullstr='\x02', auto_detect=false, strict_mode=true, "
+             "parallel=false, columns={",
+             path, d->delimiter == '\t' ? "\\t" : (char[2]){d->delimiter, 0}, d->quotes ? "\"" : "",
+             d->quotes ? "\"" : "");
+    hd_buf query;
+    hd_buf_init(&query, 1 << 16);
+    hd_buf_str(&query, sql);
+    for (unsigned c = 0; c < d->n_columns; c++)
+        hd_buf_printf(&query, "%s'c%u': 'VARCHAR'", c ? ", " : "", c);
+    hd_buf_str(&query, "})");
+    if (duckdb_query(con, query.data, &result) != DuckDBSuccess)
+        fail_msg("DuckDB: %s", duckdb_result_error(&result));
+    for (idx_t r = 0; r < duckdb_row_count(&result); r++)
+        for (idx_t c = 0; c < d->n_columns; c++) {
+            char *text = duckdb_value_varchar(&result, c, r);
+            hd_buf_printf(out, "%s\x1f", text ? text : "");
+            duckdb_free(text);
+        }
+    duckdb_destroy_result(&result);
+    hd_buf_free(&query);
+}
+
+static void put_batch(hd_buf *out, const hd_batch *b, size_t n_columns)
+{
+    for (size_t r = 0; r < b->n_rows; r++)
+        for (size_t c = 0; c < n_columns; c++) {
+            const hd_slice *f = hd_batch_field(b, r, c);
+            hd_buf_add(out, f->bytes, f->len);
+            hd_buf_char(out, '\x1f');
+        }
+}
+
+/* Batches are looked at as late as they may be: when the fourth after them is about to be read. */
+static void read_hdis(const char *path, size_t buffer, const dialect *d, hd_buf *out)
+{
+    hd_delivery *reader;
+    hd_batch kept[HD_DELIVERY_KEPT];
+    size_t n = 0, put = 0;
+    assert_int_equal(hd_delivery_open_sized(&reader, path, buffer, &err), HD_OK);
+    assert_int_equal(hd_delivery_delimiter(reader), d->delimiter);
+    for (bool more = true; more;) {
+        if (n - put == HD_DELIVERY_KEPT)
+            put_batch(out, &kept[put++ % HD_DELIVERY_KEPT], d->n_columns);
+        hd_batch *b = &kept[n % HD_DELIVERY_KEPT];
+        assert_int_equal(hd_delivery_next(reader, b, &err), HD_OK);
+        assert_int_equal(b->n_defects, 0);
+        more = b->n_rows > 0;
+        n += more;
+    }
+    while (put < n)
+        put_batch(out, &kept[put++ % HD_DELIVERY_KEPT], d->n_columns);
+    hd_delivery_close(reader);
+}
+
+static dialect any_dialect(hd_rng *g)
+{
+    static const char delimiters[] = {'|', ',', '\t'};
+    dialect d = {.delimiter = delimiters[hd_rng_below(g, 3)],
+                 .crlf = hd_rng_below(g, 3) == 0,
+                 .last_end = hd_rng_below(g, 4) != 0,
+                 .is_ascii = hd_rng_below(g, 2) == 0,
+                 .n_columns = hd_rng_below(g, 8) ? hd_rng_below(g, MAX_COLUMNS - 2) + 2 : 2,
+                 .n_rows = hd_rng_below(g, 8) ? hd_rng_below(g, 60) + 1 : hd_rng_below(g, 3000) + 1};
+    d.quotes = d.delimiter != '|' && hd_rng_below(g, 2);
+    return d;
+}
+
+static void random_dialects_agree(void **state)
+{
+    (void)state;
+    duckdb_database db;
+    duckdb_connection con;
+    char path[] = "/tmp/hdis_dialect_XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(duckdb_open(NULL, &db), DuckDBSuccess);
+    assert_int_equal(duckdb_connect(db, &con), DuckDBSuccess);
+    for (unsigned i = 0; i < N_FILES; i++) {
+        hd_rng g = hd_rng_stream(11, i);
+        dialect d = any_dialect(&g);
+        hd_buf text, want, got;
+        hd_buf_init(&text, 1 << 26);
+        hd_buf_init(&want, 1 << 26);
+        hd_buf_init(&got, 1 << 26);
+        write_table(&text, &g, &d);
+        FILE *f = fopen(path, "wb");
+        assert_non_null(f);
+        assert_int_equal(fwrite(text.data, 1, text.len, f), text.len);
+        assert_int_equal(fclose(f), 0);
+        read_duckdb(con, path, &d, &want);
+        for (unsigned k = 0; k < 3; k++) {
+            size_t buffer = k == 0 ? 1 << 20 : 8 + hd_rng_below(&g, k == 1 ? 60 : 5000);
+            hd_buf_clear(&got);
+            read_hdis(path, buffer, &d, &got);
+            size_t same = 0;
+            while (same < got.len && same < want.len && got.data[same] == want.data[same])
+                same++;
+            if (got.len != want.len || same < got.len)
+                fail_msg("file %u (delimiter %d, quotes %d, crlf %d), buffer %zu: at byte %zu '%.30s', "
+                         "DuckDB has '%.30s'",
+                         i, d.delimiter, d.quotes, d.crlf, buffer, same, got.data + same,
+                         want.data + same);
+        }
+        hd_buf_free(&text);
+        hd_buf_free(&want);
+        hd_buf_free(&got);
+    }
+    duckdb_disconnect(&con);
+    duckdb_close(&db);
+    unlink(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(random_dialects_agree),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
