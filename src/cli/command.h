@@ -15,11 +15,18 @@ extern const hd_command *const hd_commands[]; /* ends with NULL */
 
 enum { HD_EXIT_OK = 0, HD_EXIT_FAILED = 1, HD_EXIT_USAGE = 2 };
 
+/* An option that may be given several times. */
+typedef struct hd_option_list {
+    const char *items[64];
+    size_t n;
+} hd_option_list;
+
 /* Options of a command: a table, parsed by hd_options. */
 typedef struct hd_option {
-    const char *name;   /* without the dashes */
-    const char **value; /* takes a value, stored here; */
-    bool *flag;         /* or is a switch, set here */
+    const char *name;     /* without the dashes */
+    const char **value;   /* takes a value, stored here; */
+    bool *flag;           /* or is a switch, set here; */
+    hd_option_list *list; /* or takes a value each time */
 } hd_option;
 
 /* Parse argv; operands (not options) are moved to the front and counted. Options may stand anywhere;

@@ -15,6 +15,8 @@ const hd_command *const hd_commands[] = {
     &hd_command_indicators,
     &hd_command_indicator,
     &hd_command_report,
+    &hd_command_protect,
+    &hd_command_audit,
     &hd_command_vault,
     &hd_command_stat,
     NULL,

@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 
+extern const hd_command hd_command_audit;
 extern const hd_command hd_command_datasets;
 extern const hd_command hd_command_fields;
 extern const hd_command hd_command_check;
@@ -12,6 +13,7 @@ extern const hd_command hd_command_indicator;
 extern const hd_command hd_command_indicators;
 extern const hd_command hd_command_load;
 extern const hd_command hd_command_organisations;
+extern const hd_command hd_command_protect;
 extern const hd_command hd_command_query;
 extern const hd_command hd_command_report;
 extern const hd_command hd_command_synth;

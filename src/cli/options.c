@@ -49,9 +49,10 @@ int hd_options(const hd_command *c, int argc, char **argv, const hd_option *opti
             fputs(c->help, stdout);
             return -1;
         }
-        if (arg[1] != '-')
+        bool is_short = strcmp(arg, "-o") == 0; /* the one short option besides -h */
+        if (arg[1] != '-' && !is_short)
             return hd_usage_error(c, "unknown option %s", arg);
-        const char *name = arg + 2;
+        const char *name = is_short ? "out" : arg + 2;
         const char *equals = strchr(name, '=');
         size_t len = equals ? (size_t)(equals - name) : strlen(name);
         const hd_option *o = find(options, name, len);
@@ -61,13 +62,17 @@ int hd_options(const hd_command *c, int argc, char **argv, const hd_option *opti
             if (equals)
                 return hd_usage_error(c, "--%s takes no value", o->name);
             *o->flag = true;
-        } else if (equals) {
-            *o->value = equals + 1;
-        } else if (i + 1 < argc) {
-            *o->value = argv[++i];
-        } else {
-            return hd_usage_error(c, "--%s needs a value", o->name);
+            continue;
         }
+        if (!equals && i + 1 == argc)
+            return hd_usage_error(c, "--%s needs a value", o->name);
+        const char *value = equals ? equals + 1 : argv[++i];
+        if (!o->list)
+            *o->value = value;
+        else if (o->list->n < sizeof o->list->items / sizeof *o->list->items)
+            o->list->items[o->list->n++] = value;
+        else
+            return hd_usage_error(c, "--%s is given too often", o->name);
     }
     *operands = argv + 1;
     *n_operands = n;

@@ -34,7 +34,7 @@ typedef struct hd_release {
     const char *policy, *policy_version;
     const char *legend;   /* one line that must go with the figures: marks and rounding */
     bool has_true_counts; /* small numbers inside: mark it wherever it is shown */
-    uint64_t data_version;
+    uint64_t data_version; /* 0: it does not come from a vault */
     const char *question;
     uint64_t n_withheld; /* marked figures among those shown: stars that everybody sees */
     bool has_left_out; /* some rows are not shown; how many would say what is behind a star */

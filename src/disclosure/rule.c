@@ -82,6 +82,25 @@ hd_rule_range hd_rule_range_withheld(const hd_policy_file *p, bool has_persons)
                            has_persons && p->minimum_persons > 0 ? HD_RULE_ENDLESS : most};
 }
 
+hd_rule_range hd_rule_read_number(const hd_policy_file *p, hd_rule_place place, int64_t shown)
+{
+    return place.is_exact ? (hd_rule_range){shown, shown < 0 ? -1 : shown}
+                          : hd_rule_range_shown(p, shown);
+}
+
+hd_rule_range hd_rule_read_mark(const hd_policy_file *p, hd_rule_place place, char mark)
+{
+    hd_rule_range behind = hd_rule_range_withheld(p, false);
+    if (mark == p->secondary_mark)
+        return (hd_rule_range){place.is_exact ? 1 : behind.high + 1, HD_RULE_ENDLESS};
+    if (p->group_disclosure_is_withheld)
+        return (hd_rule_range){0, HD_RULE_ENDLESS};
+    behind = hd_rule_range_withheld(p, place.has_persons);
+    if (place.is_below)
+        behind.low = 0;
+    return behind;
+}
+
 hd_code hd_rule_check(const hd_policy_file *p, hd_err *err)
 {
     if (p->shows_true_counts || p->minimum_candidates == 0)

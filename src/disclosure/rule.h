@@ -28,6 +28,17 @@ hd_rule_range hd_rule_range_shown(const hd_policy_file *p, int64_t shown);
  * about how many records there are: one person may have many. */
 hd_rule_range hd_rule_range_withheld(const hd_policy_file *p, bool has_persons);
 
+/* What a reader of a table knows of a cell from what is printed in it and where it stands. */
+typedef struct hd_rule_place {
+    bool is_exact;    /* shown as it is, such as a national figure */
+    bool is_below;    /* a part of a figure with the mark */
+    bool has_persons; /* the mark may stand for many records of few people */
+} hd_rule_place;
+hd_rule_range hd_rule_read_number(const hd_policy_file *p, hd_rule_place place, int64_t shown);
+/* mark: that of the policy, or its secondary mark. A zero that is shown is never withheld to protect
+ * another figure, so the secondary mark stands for what is neither zero nor small. */
+hd_rule_range hd_rule_read_mark(const hd_policy_file *p, hd_rule_place place, char mark);
+
 /* HD_FORMAT: a count that the candidates rule protects has too few possible values by its very
  * print, so that the policy could never keep its own rule. */
 HD_MUST hd_code hd_rule_check(const hd_policy_file *p, hd_err *err);

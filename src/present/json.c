@@ -104,7 +104,8 @@ void hd_present_provenance(hd_buf *out, const hd_release *r, const char *purpose
     put_member(out, "policy", r->policy);
     put_member(out, "policy_version", r->policy_version);
     put_member(out, "legend", r->legend);
-    hd_buf_printf(out, "  \"data_version\": %" PRIu64 ",\n", r->data_version);
+    if (r->data_version)
+        hd_buf_printf(out, "  \"data_version\": %" PRIu64 ",\n", r->data_version);
     hd_buf_printf(out, "  \"rows\": %zu,\n  \"columns\": %zu,\n", r->n_rows, r->n_columns);
     hd_buf_printf(out, "  \"figures_withheld\": %" PRIu64 ",\n", r->n_withheld);
     hd_buf_printf(out, "  \"rows_left_out\": %s,\n", r->has_left_out ? "true" : "false");
@@ -115,8 +116,9 @@ void hd_present_provenance(hd_buf *out, const hd_release *r, const char *purpose
 
 void hd_present_footer(hd_buf *out, const hd_release *r)
 {
-    hd_buf_printf(out, "policy %s version %s, data version %" PRIu64, r->policy, r->policy_version,
-                  r->data_version);
+    hd_buf_printf(out, "policy %s version %s", r->policy, r->policy_version);
+    if (r->data_version)
+        hd_buf_printf(out, ", data version %" PRIu64, r->data_version);
     if (r->n_withheld)
         hd_buf_printf(out, ", %" PRIu64 " figure%s withheld", r->n_withheld,
                       r->n_withheld == 1 ? "" : "s");

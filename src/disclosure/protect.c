@@ -1,0 +1,625 @@
+/* protect.c - see protect.h: primary pass, secondary pass, certificate, print.
+ *
+ * What is known of a cell is always worked out from what is printed in it (hd_rule_read_*), by the
+ * functions that `hdis audit` uses on the printed table.
+ */
+#include "disclosure/protect.h"
+
+#include "base/alloc.h"
+#include "disclosure/build.h"
+#include "disclosure/certificate.h"
+#include "disclosure/primary.h"
+#include "disclosure/rule.h"
+#include "disclosure/secondary.h"
+#include "disclosure/sheet.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    WANTED = 1000000,       /* preference of what the user wants, above any depth */
+    MOST_ROUNDS = 8,        /* of starting again with more withheld */
+    SUM_WIDTH_PERCENT = 10, /* a withheld sum stays uncertain by at least so much of itself */
+};
+
+typedef struct work {
+    const hd_policy_file *p;
+    const hd_protect_options *o;
+    hd_sheet t;
+    int64_t unit;     /* 10^decimals */
+    char *mark;       /* of each cell; 0: a number */
+    bool *is_star;    /* small, and so is whatever is below */
+    bool *is_below;   /* a part of a figure with the mark */
+    bool *is_summed;  /* a total that is worked out from the figures shown */
+    bool *is_extra;   /* withheld because the secondary pass found no way around it */
+    int64_t *printed; /* where mark is 0; sums in units */
+    hd_secondary_cell *cells;
+    hd_secondary_result result;
+} work;
+
+/* ---- the primary pass ------------------------------------------------------------------------ */
+
+static int64_t persons_of(const work *w, size_t c)
+{
+    return w->t.people ? w->t.people[c] : -1;
+}
+
+/* Sums only: the n largest hold more than so much of it. */
+static bool is_dominated(const work *w, size_t c)
+{
+    const hd_contributor *top = w->t.top ? &w->t.top[c * HD_SHEET_TOP] : NULL;
+    __int128 total = w->t.sum[c], held = 0;
+    int64_t left = w->p->dominance_n;
+    if (!top || total == 0)
+        return false;
+    for (size_t i = 0; i < HD_SHEET_TOP && left > 0 && top[i].value > 0; i++) {
+        int64_t n = top[i].weight < left ? top[i].weight : left;
+        held += (__int128)n * top[i].value;
+        left -= n;
+    }
+    return w->p->dominance_n > 0 && held * 100 > total * w->p->dominance_percent;
+}
+
+/* The second largest contributor knows its own part: what is left tells the largest that closely. */
+static bool is_p_percent(const work *w, size_t c)
+{
+    const hd_contributor *top = w->t.top ? &w->t.top[c * HD_SHEET_TOP] : NULL;
+    if (!top || w->p->p_percent == 0 || w->t.count[c] == 0)
+        return false;
+    if (w->t.sum[c] == 0)
+        return true; /* each of them has 0 */
+    __int128 first = top[0].value;
+    __int128 second = top[0].weight > 1 ? top[0].value : top[1].value > 0 ? top[1].value : 0;
+    return ((__int128)w->t.sum[c] - first - second) * 100 < first * w->p->p_percent;
+}
+
+static bool is_small_sum(const work *w, size_t c)
+{
+    return w->p->small_sums_are_withheld && w->t.sum[c] > 0 &&
+           w->t.sum[c] < (w->p->withheld_to + 1) * w->unit;
+}
+
+static bool is_withheld_sum(const work *w, size_t c)
+{
+    return (w->t.count[c] > 0 && w->t.count[c] < w->p->minimum_mean_records) || is_small_sum(w, c) ||
+           is_dominated(w, c) || is_p_percent(w, c);
+}
+
+static void mark_cells(work *w)
+{
+    for (size_t c = 0; c < w->t.n_cells; c++) {
+        if (w->t.is_exact[c] || w->is_summed[c])
+            continue;
+        w->is_star[c] = hd_rule_withholds(w->p, w->t.count[c], persons_of(w, c));
+        if (w->is_star[c] || (w->t.sum && is_withheld_sum(w, c)))
+            w->mark[c] = w->p->mark;
+    }
+}
+
+/* Everybody of the total is in one part: the part and the zeros beside it tell it. */
+static void mark_group(work *w, size_t base, size_t stride, const hd_code_rule *rule)
+{
+    size_t n_full = 0;
+    int64_t total = w->t.count[base + rule->parent * stride];
+    for (size_t i = 0; i < rule->n_children; i++)
+        n_full += w->t.count[base + rule->children[i] * stride] == total;
+    if (total == 0 || n_full == 0 || rule->n_children < 2)
+        return;
+    for (size_t i = 0; i < rule->n_children; i++) {
+        size_t c = base + rule->children[i] * stride;
+        if (!w->t.is_exact[c] && !w->is_summed[c])
+            w->mark[c] = w->p->mark;
+    }
+}
+
+static void mark_groups(work *w)
+{
+    for (size_t d = 0; d < w->t.n_dims; d++) {
+        const hd_dimension *dim = hd_lattice_dimension(w->t.lattice, d);
+        size_t stride = hd_lattice_stride(w->t.lattice, d), span = stride * dim->n_codes;
+        for (size_t r = 0; r < dim->n_rules; r++)
+            for (size_t x = 0; x < w->t.n_cells / dim->n_codes; x++)
+                mark_group(w, x / stride * span + x % stride, stride, &dim->rules[r]);
+    }
+}
+
+static hd_code mark_sensitive(work *w, hd_err *err)
+{
+    for (size_t c = 0; c < w->t.n_cells; c++) {
+        if (w->t.width[c] < 0 || w->mark[c])
+            continue;
+        if (w->is_summed[c] || (w->t.count[c] == 0 && w->p->zero_is_shown))
+            return hd_fail(err, HD_INVALID,
+                           "%s: a cell among them is one that policy %s never withholds (an empty "
+                           "cell, or a total that is the sum of what is shown)",
+                           w->o->sensitive, w->p->name);
+        w->mark[c] = w->p->secondary_mark;
+    }
+    return HD_OK;
+}
+
+/* Nothing is broken down below a small figure, zeros included; but a part of a zero that is shown is
+ * 0 for everybody. */
+static hd_code mark_below(work *w, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    size_t n = w->t.n_cells;
+    bool *is_zero = hd_calloc(n, sizeof *is_zero), *is_plain = hd_calloc(n, sizeof *is_plain);
+    if (!is_zero || !is_plain)
+        HD_GO(hd_fail_nomem(err));
+    hd_lattice_below(w->t.lattice, w->is_star, w->is_below);
+    for (size_t c = 0; c < n; c++)
+        is_zero[c] = w->t.count[c] == 0 && !w->is_below[c] && w->p->zero_is_shown;
+    hd_lattice_below(w->t.lattice, is_zero, is_plain);
+    for (size_t c = 0; c < n; c++) {
+        w->is_below[c] &= !is_plain[c];
+        if (w->is_below[c] && !w->t.is_exact[c] && !w->is_summed[c])
+            w->mark[c] = w->p->mark;
+    }
+out:
+    hd_free(is_zero);
+    hd_free(is_plain);
+    return rc;
+}
+
+static void mark_extra(work *w)
+{
+    for (size_t c = 0; c < w->t.n_cells; c++)
+        if (w->is_extra[c] && !w->mark[c] && !w->is_summed[c] && w->t.count[c] > 0)
+            w->mark[c] = w->p->secondary_mark;
+}
+
+static hd_code primary(work *w, hd_err *err)
+{
+    for (size_t c = 0; c < w->t.n_cells && w->p->totals_are_summed; c++)
+        w->is_summed[c] = !w->t.is_exact[c] && !hd_lattice_is_leaf(w->t.lattice, c);
+    mark_cells(w);
+    if (w->p->group_disclosure_is_withheld)
+        mark_groups(w);
+    if (w->p->below_star_is_withheld)
+        HD_TRY(mark_below(w, err));
+    mark_extra(w);
+    return mark_sensitive(w, err);
+}
+
+/* ---- what is printed ------------------------------------------------------------------------- */
+
+static int64_t round_sum(const work *w, int64_t x)
+{
+    if (w->p->rounded_to == 1)
+        return x;
+    int64_t base = w->p->rounded_to * w->unit, rest = x % base;
+    return x - rest + (2 * rest >= base ? base : 0);
+}
+
+static int64_t print_cell(const work *w, size_t c, bool is_exact)
+{
+    int64_t x = w->t.sum ? w->t.sum[c] : w->t.count[c];
+    if (is_exact)
+        return x;
+    return w->t.sum ? round_sum(w, x) : hd_rule_round(w->p, x);
+}
+
+/* Totals that are sums of the figures shown; one over figures that are all withheld is withheld. */
+static hd_code print_sums(work *w, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    int64_t *sums = hd_calloc(w->t.n_cells, sizeof *sums);
+    int64_t *hidden = hd_calloc(w->t.n_cells, sizeof *hidden);
+    if (!sums || !hidden)
+        HD_GO(hd_fail_nomem(err));
+    for (size_t c = 0; c < w->t.n_cells; c++)
+        if (hd_lattice_is_leaf(w->t.lattice, c)) {
+            sums[c] = w->mark[c] ? 0 : w->printed[c];
+            hidden[c] = w->mark[c] != 0;
+        }
+    HD_GO(hd_lattice_sum(w->t.lattice, sums, err));
+    HD_GO(hd_lattice_sum(w->t.lattice, hidden, err));
+    for (size_t c = 0; c < w->t.n_cells; c++)
+        if (w->is_summed[c]) {
+            w->printed[c] = sums[c];
+            w->mark[c] = sums[c] == 0 && hidden[c] ? w->p->mark : 0;
+        }
+out:
+    hd_free(sums);
+    hd_free(hidden);
+    return rc;
+}
+
+/* ---- the secondary pass ---------------------------------------------------------------------- */
+
+static int64_t bound(int64_t high)
+{
+    return high >= HD_NO_BOUND ? HD_NO_BOUND : high;
+}
+
+static hd_rule_range sum_range(const work *w, int64_t shown, bool is_exact)
+{
+    int64_t half = w->p->rounded_to * w->unit;
+    if (is_exact || w->p->rounded_to == 1)
+        return (hd_rule_range){shown, shown};
+    hd_rule_range r = {shown - half / 2, shown + (half + 1) / 2 - 1};
+    r.low = r.low < 0 ? 0 : r.low;
+    int64_t least = w->p->small_sums_are_withheld ? (w->p->withheld_to + 1) * w->unit : 0;
+    if (shown == 0 && least > 0)
+        r.high = 0;
+    else if (r.low < least)
+        r.low = least;
+    return r;
+}
+
+/* What a reader knows of a cell that is printed with a mark (0: as a number). */
+static hd_rule_range known(const work *w, size_t c, char mark, bool is_exact)
+{
+    const hd_rule_place place = {.is_exact = is_exact,
+                                 .is_below = w->is_below[c],
+                                 .has_persons = w->t.people != NULL};
+    if (w->is_summed[c] || (mark && w->t.sum))
+        return (hd_rule_range){0, HD_RULE_ENDLESS};
+    if (mark)
+        return hd_rule_read_mark(w->p, place, mark);
+    int64_t shown = print_cell(w, c, is_exact);
+    return w->t.sum ? sum_range(w, shown, is_exact) : hd_rule_read_number(w->p, place, shown);
+}
+
+/* What policy and user ask of a cell, from what is printed in it. */
+static void ask(const work *w, size_t c, hd_secondary_cell *s)
+{
+    int64_t width = w->t.width[c] > 0 ? w->t.width[c] : 0;
+    bool is_small = s->low <= w->p->candidates_for_counts_to && s->high > 0;
+    if (w->is_summed[c] || (w->t.is_exact[c] && w->t.width[c] < 0))
+        return;
+    if (w->t.sum) {
+        int64_t least = (int64_t)((__int128)w->t.sum[c] * SUM_WIDTH_PERCENT / 100);
+        s->is_protected = w->mark[c] != 0;
+        s->need.width = width ? width : least > 0 ? least : 1;
+    } else if (w->p->minimum_candidates) {
+        s->is_protected = w->mark[c] || is_small;
+        s->need.values = (uint32_t)w->p->minimum_candidates;
+        s->need.width = width;
+    } else {
+        s->is_protected = w->mark[c] != 0;
+        s->need.values = 2; /* nobody can work it out */
+        s->need.width = width;
+    }
+    if (!s->is_protected)
+        s->need = (hd_need){0};
+}
+
+static void fill_cell(const work *w, size_t c, hd_secondary_cell *s)
+{
+    hd_rule_range now = known(w, c, w->mark[c], w->t.is_exact[c]);
+    hd_rule_range hidden = known(w, c, w->p->secondary_mark, w->t.is_exact[c]);
+    char coarse_mark = 0;
+    *s = (hd_secondary_cell){.low = now.low,
+                             .high = bound(now.high),
+                             .coarse_low = 1,
+                             .hidden_low = 1,
+                             .is_withheld = w->mark[c] != 0,
+                             .size = now.low,
+                             .preference = -(int32_t)hd_lattice_depth(w->t.lattice, c)};
+    if (w->t.is_wanted[c])
+        s->preference += WANTED;
+    ask(w, c, s);
+    int64_t x = w->t.sum ? w->t.sum[c] : w->t.count[c];
+    if (w->mark[c] || w->is_summed[c])
+        return;
+    if (x > 0) {
+        s->hidden_low = hidden.low;
+        s->hidden_high = bound(hidden.high);
+    }
+    if (w->t.is_exact[c] && (x > 0 || !w->p->zero_is_shown)) {
+        if (hd_rule_withholds(w->p, w->t.count[c], persons_of(w, c)))
+            coarse_mark = w->p->mark;
+        hd_rule_range coarse = known(w, c, coarse_mark, false);
+        s->coarse_low = coarse.low;
+        s->coarse_high = bound(coarse.high);
+    }
+}
+
+/* The code of each dimension, for people. */
+static void put_cell_name(const work *w, size_t c, hd_buf *b)
+{
+    for (size_t d = 0; d < w->t.n_dims; d++)
+        hd_buf_printf(b, "%s%s=%s", d ? " " : "", w->t.axes[d].name, hd_sheet_code(&w->t, c, d));
+}
+
+static hd_code refuse(const work *w, hd_err *err)
+{
+    hd_code rc;
+    hd_buf name;
+    hd_buf_init(&name, (size_t)1 << 16);
+    uint32_t first = w->result.unprotected[0];
+    if (first < w->t.n_cells)
+        put_cell_name(w, first, &name);
+    else
+        hd_buf_str(&name, "a difference between two of them");
+    rc = hd_buf_check(&name, err);
+    if (rc == HD_OK)
+        rc = hd_fail(err, HD_DENIED,
+                     "%s: %zu figures cannot be protected as policy %s asks, whatever else is "
+                     "withheld; the first is %.200s: use coarser codes",
+                     w->t.name, w->result.n_unprotected, w->p->name, name.data);
+    hd_buf_free(&name);
+    return rc;
+}
+
+static hd_code run_secondary(work *w, hd_err *err)
+{
+    hd_secondary_options options;
+    hd_secondary_options_init(&options);
+    options.difference_need = (hd_need){.values = (uint32_t)w->p->minimum_candidates};
+    options.sensitive_low = 1;
+    options.sensitive_high = w->p->candidates_for_counts_to;
+    if (w->t.sum)
+        options.difference_need.values = 0;
+    options.start = w->t.sum ? w->t.sum : w->t.count;
+    for (size_t c = 0; c < w->t.n_cells; c++)
+        fill_cell(w, c, &w->cells[c]);
+    return hd_secondary_lattice(w->t.lattice, w->cells, &options, &w->result, err);
+}
+
+/* An exact figure that had to be rounded becomes one like any other; if its print is one that the
+ * policy protects, everything is worked out anew. With `all`, none stays exact. */
+static bool give_up_exact(work *w, bool all)
+{
+    bool is_news = false;
+    for (size_t c = 0; c < w->t.n_cells; c++) {
+        if (!w->t.is_exact[c] || !(all || w->result.shown[c] == HD_COARSER))
+            continue;
+        w->t.is_exact[c] = false;
+        is_news |= all || w->cells[c].coarse_low <= w->p->candidates_for_counts_to;
+    }
+    return is_news;
+}
+
+static hd_code start_again(work *w, hd_err *err)
+{
+    memset(w->mark, 0, w->t.n_cells);
+    memset(w->is_star, 0, w->t.n_cells * sizeof *w->is_star);
+    memset(w->is_below, 0, w->t.n_cells * sizeof *w->is_below);
+    memset(w->is_summed, 0, w->t.n_cells * sizeof *w->is_summed);
+    hd_secondary_result_free(&w->result);
+    return primary(w, err);
+}
+
+/* Withhold the sums that a cell is part of, and in later rounds those that these are part of. */
+static void withhold_above(work *w, size_t cell, int rounds)
+{
+    uint32_t codes[HD_LATTICE_DIMENSIONS];
+    hd_lattice_codes(w->t.lattice, cell, codes);
+    for (size_t d = 0; d < w->t.n_dims && rounds > 0; d++) {
+        const hd_dimension *dim = hd_lattice_dimension(w->t.lattice, d);
+        size_t stride = hd_lattice_stride(w->t.lattice, d);
+        for (size_t r = 0; r < dim->n_rules; r++)
+            for (size_t i = 0; i < dim->rules[r].n_children; i++)
+                if (dim->rules[r].children[i] == codes[d]) {
+                    size_t above = cell - codes[d] * stride + dim->rules[r].parent * stride;
+                    w->is_extra[above] = true;
+                    withhold_above(w, above, rounds - 1);
+                }
+    }
+}
+
+/* The secondary pass looks only so far for helpers. For what it leaves, the sums around are withheld
+ * outright: too much at times, and rare. */
+static void widen(work *w, int rounds)
+{
+    for (size_t i = 0; i < w->result.n_unprotected; i++) {
+        uint32_t c = w->result.unprotected[i];
+        const hd_system *s = &w->result.system;
+        if (c < w->t.n_cells)
+            withhold_above(w, c, rounds);
+        for (size_t r = 0; r < s->n_rules && c >= w->t.n_cells; r++)
+            for (size_t k = s->start[r]; k < s->start[r + 1]; k++)
+                if (s->child[k] == c) /* a difference: without the whole there is none */
+                    w->is_extra[s->parent[r]] = true;
+    }
+}
+
+static hd_code secondary(work *w, hd_err *err)
+{
+    HD_TRY(run_secondary(w, err));
+    for (int rounds = 0; w->result.n_unprotected || give_up_exact(w, false); rounds++) {
+        if (rounds == MOST_ROUNDS)
+            return refuse(w, err);
+        if (w->result.n_unprotected && !give_up_exact(w, true))
+            widen(w, rounds + 1);
+        HD_TRY(start_again(w, err));
+        HD_TRY(run_secondary(w, err));
+    }
+    return HD_OK;
+}
+
+static void apply_pattern(work *w, hd_protect_report *report)
+{
+    report->n_cells = w->t.n_cells;
+    for (size_t c = 0; c < w->t.n_cells; c++) {
+        report->n_primary += w->mark[c] != 0;
+        if (w->result.shown[c] == HD_HELPER && !w->mark[c]) {
+            w->mark[c] = w->p->secondary_mark;
+            report->n_helpers++;
+        }
+        w->printed[c] = print_cell(w, c, w->t.is_exact[c]);
+        report->n_exact += w->t.is_exact[c] && !w->mark[c];
+    }
+}
+
+/* ---- the release ----------------------------------------------------------------------------- */
+
+static hd_figure withheld(char mark, hd_type type)
+{
+    return (hd_figure){.value = {.type = type, .is_null = true}, .mark = mark};
+}
+
+static hd_figure figure(const work *w, size_t c)
+{
+    hd_type type = w->t.sum && w->t.decimals ? HD_DECIMAL : HD_INTEGER;
+    if (w->mark[c])
+        return withheld(w->mark[c], type);
+    if (type == HD_DECIMAL)
+        return (hd_figure){.value = {.type = type,
+                                     .decimal = (double)w->printed[c] / (double)w->unit}};
+    return (hd_figure){.value = {.type = type, .integer = w->printed[c]}};
+}
+
+/* The figure as a share of the one that has the total in the dimension: from what is shown. */
+static hd_figure percent(const work *w, size_t c, size_t axis)
+{
+    uint32_t codes[HD_LATTICE_DIMENSIONS];
+    const hd_axis *a = &w->t.axes[axis];
+    hd_lattice_codes(w->t.lattice, c, codes);
+    codes[w->t.lattice_dim[axis]] = a->place[a->total];
+    size_t whole = hd_lattice_cell(w->t.lattice, codes);
+    if (w->mark[c] || w->mark[whole])
+        return withheld(w->mark[c] ? w->mark[c] : w->mark[whole], HD_DECIMAL);
+    double base = (double)w->printed[whole] / (double)w->unit;
+    if (base < (double)w->p->minimum_rate_population)
+        return withheld(w->p->mark, HD_DECIMAL);
+    if (base <= 0)
+        return (hd_figure){.value = {.type = HD_DECIMAL, .is_null = true}};
+    bool is_fine = base >= (double)w->p->percent_decimals_from;
+    double scale = pow(10, is_fine ? (double)w->p->percent_decimals : 0);
+    double x = 100.0 * (double)w->printed[c] / (double)w->printed[whole];
+    return (hd_figure){.value = {.type = HD_DECIMAL, .decimal = round(x * scale) / scale}};
+}
+
+static hd_code percent_axis(const work *w, int *axis, hd_err *err)
+{
+    *axis = -1;
+    for (size_t d = 0; w->o->percent && d < w->t.n_dims; d++)
+        if (strcmp(w->t.axes[d].name, w->o->percent) == 0)
+            *axis = (int)d;
+    if (w->o->percent && *axis < 0)
+        return hd_fail(err, HD_INVALID, "--percent names a dimension that is not in --dims: \"%s\"",
+                       w->o->percent);
+    return HD_OK;
+}
+
+static hd_code put_rows(const work *w, hd_release_builder *b, int axis, hd_err *err)
+{
+    hd_code rc;
+    uint32_t *order = NULL;
+    HD_TRY(hd_sheet_order(&w->t, &order, err));
+    for (size_t d = 0; d < w->t.n_dims; d++)
+        HD_GO(hd_release_builder_column(b, w->t.axes[d].name, HD_TEXT, true, err));
+    HD_GO(hd_release_builder_column(b, "shown", figure(w, 0).value.type, false, err));
+    if (w->o->n_exact)
+        HD_GO(hd_release_builder_column(b, "exact", HD_BOOLEAN, false, err));
+    if (axis >= 0)
+        HD_GO(hd_release_builder_column(b, "percent", HD_DECIMAL, false, err));
+    for (size_t i = 0; i < w->t.n_cells; i++) {
+        size_t c = order[i];
+        for (size_t d = 0; d < w->t.n_dims; d++) {
+            const char *code = hd_sheet_code(&w->t, c, d);
+            hd_figure f = {.value = {.type = HD_TEXT, .text = {code, strlen(code)}}};
+            HD_GO(hd_release_builder_put(b, &f, err));
+        }
+        hd_figure f = figure(w, c);
+        HD_GO(hd_release_builder_put(b, &f, err));
+        f = (hd_figure){.value = {.type = HD_BOOLEAN, .integer = w->t.is_exact[c]}};
+        if (w->o->n_exact)
+            HD_GO(hd_release_builder_put(b, &f, err));
+        f = axis >= 0 ? percent(w, c, (size_t)axis) : f;
+        if (axis >= 0)
+            HD_GO(hd_release_builder_put(b, &f, err));
+    }
+out:
+    hd_free(order);
+    return rc;
+}
+
+static hd_code make_release(const work *w, hd_release **out, hd_err *err)
+{
+    hd_code rc;
+    int axis;
+    char question[512];
+    snprintf(question, sizeof question, "protect %.300s by %.180s", w->o->file, w->o->dims);
+    const hd_release_origin origin = {.policy = w->p->name,
+                                      .policy_version = w->p->version,
+                                      .legend = w->p->legend,
+                                      .question = question};
+    HD_TRY(percent_axis(w, &axis, err));
+    hd_release_builder *b = hd_release_builder_start(&origin);
+    if (!b)
+        return hd_fail_nomem(err);
+    HD_GO(put_rows(w, b, axis, err));
+    HD_GO(hd_release_builder_finish(b, out, err));
+out:
+    hd_release_builder_free(b);
+    return rc;
+}
+
+static hd_code certify(const work *w, hd_protect_report *report, hd_err *err)
+{
+    uint8_t digest[HD_DIGEST];
+    HD_TRY(hd_certificate_write(&w->result, &report->certificate, digest, err));
+    for (size_t i = 0; i < HD_DIGEST; i++)
+        snprintf(report->digest + 2 * i, 3, "%02x", digest[i]);
+    return hd_buf_check(&report->certificate, err);
+}
+
+static hd_code start_work(work *w, hd_err *err)
+{
+    HD_TRY(hd_sheet_read(&w->t, w->o, err));
+    size_t n = w->t.n_cells;
+    w->mark = hd_calloc(n, 1);
+    w->is_star = hd_calloc(n, sizeof *w->is_star);
+    w->is_below = hd_calloc(n, sizeof *w->is_below);
+    w->is_summed = hd_calloc(n, sizeof *w->is_summed);
+    w->is_extra = hd_calloc(n, sizeof *w->is_extra);
+    w->printed = hd_calloc(n, sizeof *w->printed);
+    w->cells = hd_calloc(n, sizeof *w->cells);
+    if (!w->mark || !w->is_star || !w->is_below || !w->is_summed || !w->is_extra ||
+        !w->printed || !w->cells)
+        return hd_fail_nomem(err);
+    w->unit = 1;
+    for (unsigned i = 0; i < w->t.decimals; i++)
+        w->unit *= 10;
+    return HD_OK;
+}
+
+static void end_work(work *w)
+{
+    size_t n = w->t.n_cells;
+    hd_free(w->mark);
+    hd_free(w->is_star);
+    hd_free(w->is_below);
+    hd_free(w->is_summed);
+    hd_free(w->is_extra);
+    hd_wipe_free(w->printed, n * sizeof *w->printed);
+    hd_wipe_free(w->cells, n * sizeof *w->cells);
+    hd_secondary_result_free(&w->result);
+    hd_sheet_free(&w->t);
+}
+
+hd_code hd_protect(hd_release **out, const hd_protect_options *o, const hd_policy *p,
+                   hd_protect_report *report, hd_err *err)
+{
+    hd_code rc;
+    work w = {.p = p->file, .o = o};
+    *out = NULL;
+    *report = (hd_protect_report){0};
+    hd_buf_init(&report->certificate, (size_t)1 << 34);
+    if (p->file->shows_true_counts)
+        return hd_fail(err, HD_DENIED, "policy %s protects nothing", p->file->name);
+    HD_GO(start_work(&w, err));
+    HD_GO(primary(&w, err));
+    HD_GO(secondary(&w, err));
+    apply_pattern(&w, report);
+    if (w.p->totals_are_summed)
+        HD_GO(print_sums(&w, err));
+    HD_GO(certify(&w, report, err));
+    HD_GO(make_release(&w, out, err));
+out:
+    end_work(&w);
+    return rc;
+}
+
+void hd_protect_report_free(hd_protect_report *r)
+{
+    hd_buf_free(&r->certificate);
+    *r = (hd_protect_report){0};
+}
