@@ -146,7 +146,7 @@ static double score(const hd_task *t, const hd_funnel_row *f, const hd_funnel_un
     return (f->value - target) / sqrt(target * (1 - target) / u->denominator);
 }
 
-static hd_code funnel_slice(const hd_task *t, slice *s, hd_err *err)
+bool hd_indicator_funnel(hd_method method, hd_funnel_options *out)
 {
     static const hd_funnel_kind kinds[] = {
         [HD_METHOD_PROPORTION] = HD_FUNNEL_PROPORTION,
@@ -154,12 +154,20 @@ static hd_code funnel_slice(const hd_task *t, slice *s, hd_err *err)
         [HD_METHOD_DAILY_RATIO] = HD_FUNNEL_RATIO_OF_COUNTS,
         [HD_METHOD_MEAN] = HD_FUNNEL_MEAN,
     };
-    if (t->def->method == HD_METHOD_QUANTILE)
+    if (method == HD_METHOD_QUANTILE)
+        return false;
+    *out = hd_funnel_defaults(kinds[method]);
+    out->n_levels = 2;
+    out->levels[0] = 0.95;
+    out->levels[1] = 0.998;
+    return true;
+}
+
+static hd_code funnel_slice(const hd_task *t, slice *s, hd_err *err)
+{
+    hd_funnel_options o;
+    if (!hd_indicator_funnel(t->def->method, &o))
         return HD_OK;
-    hd_funnel_options o = hd_funnel_defaults(kinds[t->def->method]);
-    o.n_levels = 2;
-    o.levels[0] = 0.95;
-    o.levels[1] = 0.998;
     size_t n = 0;
     for (size_t i = 0; i < s->n; i++)
         n += fill_unit(t, s->rows[i], &s->units[i]);

@@ -49,8 +49,8 @@ static void find_history(job *j)
     else if (n == 0)
         snprintf(j->note, sizeof j->note, "%s", texts[states[j->to - 1]]);
     else if (n < HD_FORECAST_LEAST)
-        snprintf(j->note, sizeof j->note, "none: %zu months %s, %d are needed", n,
-                 j->from ? "since the last gap" : "of data", HD_FORECAST_LEAST);
+        snprintf(j->note, sizeof j->note, "none: %d unbroken months are needed, found %zu",
+                 HD_FORECAST_LEAST, n);
 }
 
 /* The same month of the year before; errors grow with the number of whole years ahead. */

@@ -11,6 +11,7 @@
 #include "catalogue/indicator_file.h"
 #include "disclosure/release.h"
 #include "engine/question.h"
+#include "statistics/funnel.h"
 #include "statistics/xmr.h"
 
 enum { HD_INDICATOR_MAX_BY = 8 };
@@ -63,6 +64,10 @@ HD_MUST hd_code hd_indicator_evaluate(hd_indicator_result *out, hd_engine *e, co
                                       const hd_indicator_file *def, const hd_indicator_request *r,
                                       hd_err *err);
 void hd_indicator_result_free(hd_indicator_result *r);
+
+/* The funnel that units are judged by: limits of 95% and 99.8% around the pooled value. false: the
+ * method has none. */
+bool hd_indicator_funnel(hd_method method, hd_funnel_options *out);
 
 /* ---- over time (doc/methods.md, "Signals over time" and "Forecasts of an indicator") --------- */
 

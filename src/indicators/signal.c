@@ -81,8 +81,8 @@ static void put_note(const unsigned char *states, size_t n, hd_signal *out)
                                             [HD_MONTH_INCOMPLETE] = "this month is incomplete"};
         snprintf(out->note, sizeof out->note, "%s", texts[states[n - 1]]);
     } else if (known < HD_SIGNAL_LEAST) {
-        snprintf(out->note, sizeof out->note, "%zu months are known, %d are needed", known,
-                 HD_SIGNAL_LEAST);
+        snprintf(out->note, sizeof out->note, "%d known months are needed, found %zu",
+                 HD_SIGNAL_LEAST, known);
     } else if (gaps) {
         const char *what = count[HD_MONTH_WITHHELD] == gaps  ? "withheld"
                            : count[HD_MONTH_MISSING] == gaps ? "without a figure"

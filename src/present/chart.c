@@ -35,8 +35,7 @@ static void widen(double *low, double *high, const double *values, size_t n)
         }
 }
 
-/* 1, 2 or 5 times a power of ten, so that there are four to eight steps. */
-static double nice_step(double range)
+double hd_chart_step(double range)
 {
     double power = pow(10, floor(log10(range / 4)));
     double rest = range / 4 / power;
@@ -61,7 +60,7 @@ static scale make_scale(const hd_chart *c)
     if (high - low < 1e-9)
         low -= fabs(low) * 0.1 + 0.01, high += fabs(high) * 0.1 + 0.01;
     low = fmax(low, 0); /* none of the indicators can be negative */
-    double step = nice_step(high - low);
+    double step = hd_chart_step(high - low);
     return (scale){floor(low / step) * step, ceil(high / step) * step, step, c->n_months};
 }
 
@@ -77,7 +76,7 @@ void hd_chart_value(hd_buf *out, hd_unit unit, double x)
         hd_buf_printf(out, unit == HD_UNIT_RATIO ? "%.2f" : "%.1f", x);
 }
 
-static void put_tick(hd_buf *out, hd_unit unit, double x, double step)
+void hd_chart_tick(hd_buf *out, hd_unit unit, double x, double step)
 {
     double shown = unit == HD_UNIT_SHARE ? x * 100 : x,
            s = unit == HD_UNIT_SHARE ? step * 100 : step;
@@ -123,7 +122,7 @@ static void put_axes(hd_buf *out, const hd_chart *c, const scale *s)
         hd_buf_printf(out, "<text class=\"tick\" text-anchor=\"end\" x=\"%d\" y=\"", LEFT - 6);
         hd_html_coordinate(out, y_of(s, v) + 4);
         HD_HTML(out, "\">");
-        put_tick(out, c->unit, v, s->step);
+        hd_chart_tick(out, c->unit, v, s->step);
         HD_HTML(out, "</text>");
     }
     size_t every = c->n_months > 36 ? 12 : c->n_months > 13 ? 3 : c->n_months > 7 ? 2 : 1;

@@ -53,6 +53,9 @@ void hd_icon_put(hd_buf *out, const char *id, const char *words);
 void hd_icon_put_small(hd_buf *out, const char *words, bool is_alone);
 bool hd_icon_exists(const char *words);
 
+/* 1, 2 or 5 times a power of ten, so that a range has four to eight steps; and a value at a step. */
+double hd_chart_step(double range);
+void hd_chart_tick(hd_buf *out, hd_unit unit, double x, double step);
 /* A value as people read it: 12.4%, 147 (minutes), 3.2 (days), 1.25 (ratio). */
 void hd_chart_value(hd_buf *out, hd_unit unit, double x);
 /* "October 2015", or "Oct 15". */

@@ -250,7 +250,10 @@ void hd_report_put_indicator(hd_buf *out, const hd_report_view *v, const hd_repo
                       "they do not yet.</p>\n",
                       (long long)i->def->follow_up_days);
     }
+    HD_HTML(out, "<div class=\"charts\">\n");
     put_definition(out, i->def);
+    hd_report_put_funnel(out, v, i);
+    HD_HTML(out, "</div>\n");
     hd_report_put_charts(out, v, i);
     put_providers(out, v, i);
     HD_HTML(out, "</section>\n");

@@ -29,6 +29,8 @@ typedef struct hd_report_unit {
 size_t hd_report_units(const hd_report_view *v, hd_report_unit units[HD_REPORT_MAX_UNITS]);
 
 void hd_report_put_indicator(hd_buf *out, const hd_report_view *v, const hd_report_item *i);
+/* The peers of the month against the limits of their funnel; nothing where there is none. */
+void hd_report_put_funnel(hd_buf *out, const hd_report_view *v, const hd_report_item *i);
 void hd_report_put_charts(hd_buf *out, const hd_report_view *v, const hd_report_item *i);
 /* A text figure as a string: "" for NULL, withheld, not there, or longer than the room. */
 void hd_report_words(const hd_release *r, int64_t row, const char *column, char out[64]);

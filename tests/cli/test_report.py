@@ -91,8 +91,11 @@ def test_the_page_can_be_read_without_seeing_it(page_text):
         if svg.get("class") != "icon" or "aria-label" not in svg:
             title, description = svg["aria-labelledby"].split()
             assert title in page.ids and description in page.ids
-    charts = [svg for svg in drawn if svg.get("class") != "icon"]
-    assert len(charts) == 2 * 19 and len(page.all("details")) == 19
+    charts = [svg["aria-labelledby"].split("-")[1] for svg in drawn if svg.get("class") != "icon"
+              and "aria-labelledby" in svg]
+    kinds = [x.split(" ")[0] for x in charts]
+    assert kinds.count("ribbon") == kinds.count("series") == len(page.all("details")) == 19
+    assert set(kinds) == {"ribbon", "series", "funnel"} and kinds.count("funnel") >= 2
     symbols = {a["id"] for a in page.all("symbol")}
     assert len(symbols) == 10
     assert {a["href"][1:] for a in page.all("use")} <= symbols
@@ -128,6 +131,26 @@ def test_icons_say_what_the_table_says(page_text, people):
             if row["value"] in ("", "*"):
                 assert not said and row["signal_note"]
     assert {"common cause", "hit or miss"} <= seen
+
+
+def test_the_funnel_draws_what_the_table_says(page_text, people):
+    """As many discs, rings and diamonds as the table has words; names of those outside."""
+    shapes = {"as expected": "within", "lower 95%": "off", "higher 95%": "off",
+              "lower 99.8%": "far", "higher 99.8%": "far"}
+    drawn = 0
+    for name in sorted(people.truth()):
+        svg = re.search(r'<svg[^>]*-funnel-title.*?</svg>', section_of(page_text, name), re.S)
+        rows = [r for r in rows_of(people, name) if r["funnel"] and r["numerator"]]
+        if not svg:
+            assert len(rows) < 3
+            continue
+        for shape in set(shapes.values()):
+            assert svg[0].count('class="unit ' + shape) == sum(shapes[r["funnel"]] == shape
+                                                              for r in rows), (name, shape)
+        for r in rows:
+            assert (">%s</text>" % r["provider"] in svg[0]) == (r["funnel"] != "as expected")
+        drawn += 1
+    assert drawn >= 2
 
 
 def test_signals_are_those_of_the_released_months(people):

@@ -562,7 +562,7 @@ static void a_signal_rests_on_released_months_alone(void **state)
     marks[12] = '*';
     a = signal_of(HD_BAD_HIGH, values, marks, 24, 22);
     assert_false(a.is_known);
-    assert_string_equal(a.note, "9 months are known, 12 are needed");
+    assert_string_equal(a.note, "12 known months are needed, found 9");
 }
 
 /* The forecast of one hand-made national series, in the frame of a real result. */
@@ -642,8 +642,8 @@ static void what_cannot_be_forecast_says_why(void **state)
         const char *note;
     } cases[] = {{39, '*', 40, "none: the last month is withheld"},
                  {39, '-', 40, "none: no figure in the last month"},
-                 {30, '*', 40, "none: 9 months since the last gap, 24 are needed"},
-                 {30, '*', 20, "none: 20 months of data, 24 are needed"},
+                 {30, '*', 40, "none: 24 unbroken months are needed, found 9"},
+                 {30, '*', 20, "none: 24 unbroken months are needed, found 20"},
                  {0, 'i', 1, "none: no month is complete"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         memset(marks, ' ', SERIES_MONTHS);
