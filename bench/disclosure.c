@@ -90,6 +90,7 @@ static hd_secondary_cell shown(int64_t n, bool is_national, bool is_below, uint3
     hd_secondary_cell c = {.coarse_low = 1, .hidden_low = 1, .preference = 100 - (int32_t)depth};
     if (is_national) {
         c.low = c.high = c.size = n;
+        c.is_public = true;
         c.preference += 1000;
         if (n > 0) {
             c.hidden_high = HD_NO_BOUND;

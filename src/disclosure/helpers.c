@@ -33,8 +33,8 @@ bool hd_plan_is_required(const hd_plan *p, uint32_t cell)
     if (c->whole == HD_NO_CELL)
         return false;
     const hd_plan_cell *whole = &p->cells[c->whole], *part = &p->cells[c->part];
-    return whole->shown != HD_HELPER && part->shown != HD_HELPER &&
-           p->outer_low[cell] <= p->sensitive_high && p->outer_high[cell] >= p->sensitive_low;
+    return whole->shown != HD_HELPER && part->shown != HD_HELPER && !whole->is_mark &&
+           !part->is_mark && p->outer_low[cell] <= p->sensitive_high && p->outer_high[cell] >= p->sensitive_low;
 }
 
 hd_code hd_plan_prove(hd_plan *p, uint32_t cell, bool *is_proven, hd_err *err)
@@ -283,6 +283,19 @@ hd_code hd_plan_help(hd_plan *p, uint32_t cell, bool *is_found, hd_err *err)
         HD_GO(hd_plan_prove(p, cell, is_found, err));
 out:
     hd_free(list);
+    return rc;
+}
+
+hd_code hd_plan_help_all(hd_plan *p, uint32_t cell, bool *has_helped, hd_err *err)
+{
+    surroundings around;
+    hd_code rc = look_further(p, &around, cell, SUMS, err);
+    for (size_t i = 0; rc == HD_OK && i < around.n; i++)
+        if (around.cells[i] != cell && may_become(&p->cells[around.cells[i]], HD_HELPER)) {
+            rc = commit(p, around.cells[i], HD_HELPER, cell, err);
+            *has_helped = true;
+        }
+    surroundings_free(&around);
     return rc;
 }
 

@@ -39,6 +39,8 @@ bool hd_plan_is_required(const hd_plan *p, uint32_t cell);
 HD_MUST hd_code hd_plan_prove(hd_plan *p, uint32_t cell, bool *is_proven, hd_err *err);
 /* Choose helpers for a cell whose need is not met; found: it is met now. */
 HD_MUST hd_code hd_plan_help(hd_plan *p, uint32_t cell, bool *is_found, hd_err *err);
+/* The last resort: withhold every figure around the cell; the clean-up gives back what it can. */
+HD_MUST hd_code hd_plan_help_all(hd_plan *p, uint32_t cell, bool *has_helped, hd_err *err);
 /* Give back what turned out not to be needed. */
 HD_MUST hd_code hd_plan_clean_up(hd_plan *p, hd_err *err);
 /* Exact figures near a cell that may be withheld are opened; true when there was a new one. The

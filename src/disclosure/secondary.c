@@ -7,12 +7,13 @@
 #include "disclosure/secondary.h"
 
 #include "base/alloc.h"
+#include "disclosure/differences.h"
 #include "disclosure/plan.h"
 #include "disclosure/propagate.h"
 
 #include <string.h>
 
-enum { SWEEPS = 24, ROUNDS = 8 };
+enum { SWEEPS = 24, ROUNDS = 200 };
 
 void hd_secondary_options_init(hd_secondary_options *o)
 {
@@ -37,6 +38,7 @@ typedef struct job {
     hd_system system; /* with the differences as cells */
     size_t n_input;
     hd_plan_cell *cells; /* system.n_cells */
+    size_t cells_cap;
     hd_plan plan;
 } job;
 
@@ -57,56 +59,62 @@ static void cell_from_input(hd_plan_cell *out, const hd_secondary_cell *in)
     };
 }
 
-/* A difference becomes a cell of its own: whole = part + difference. */
-static hd_code add_difference(job *j, const hd_difference *d, hd_err *err)
+/* A difference becomes a cell of its own: whole = part + difference = part + rest. */
+static hd_code add_difference(void *ctx, const hd_found_difference *d, hd_err *err)
 {
+    job *j = ctx;
     hd_system *s = &j->system;
     if (d->whole >= j->n_input || d->part >= j->n_input || d->whole == d->part)
         return hd_fail(err, HD_INVALID, "a difference names no two cells");
     if (j->cells[d->whole].is_mark || j->cells[d->part].is_mark)
         return HD_OK;
-    int64_t low = 0, high = HD_NO_BOUND;
-    if (s->low[d->whole] > -HD_NO_BOUND && s->high[d->part] < HD_NO_BOUND)
-        low = s->low[d->whole] - s->high[d->part];
-    if (s->high[d->whole] < HD_NO_BOUND && s->low[d->part] > -HD_NO_BOUND)
-        high = s->high[d->whole] - s->low[d->part];
-    if (low > j->options->sensitive_high || high < j->options->sensitive_low)
+    if (s->low[d->whole] - s->high[d->part] > j->options->sensitive_high ||
+        s->high[d->whole] - s->low[d->part] < j->options->sensitive_low)
         return HD_OK;
-    uint32_t id, children[2] = {d->part};
-    HD_TRY(hd_system_cell(s, 0, HD_NO_BOUND, hd_mix(s->name[d->whole], s->name[d->part]), &id,
-                          err));
-    children[1] = id;
+    uint32_t children[2] = {d->part, 0};
+    HD_TRY(hd_system_cell(s, 0, HD_NO_BOUND, hd_mix(s->name[d->whole], s->name[d->part]),
+                          &children[1], err));
     HD_TRY(hd_system_rule(s, d->whole, children, 2, err));
-    j->cells[id] = (hd_plan_cell){.low = {0, 1, 1},
-                                  .high = {HD_NO_BOUND, 0, 0},
-                                  .has = {true},
-                                  .is_mark = true,
-                                  .whole = d->whole,
-                                  .part = d->part,
-                                  .added_for = HD_NO_CELL,
-                                  .need = j->options->difference_need};
+    if (d->n_rest)
+        HD_TRY(hd_system_rule(s, children[1], d->rest, d->n_rest, err));
+    if (!HD_GROW(j->cells, children[1], j->cells_cap))
+        return hd_fail_nomem(err);
+    j->cells[children[1]] = (hd_plan_cell){.low = {0, 1, 1},
+                                           .high = {HD_NO_BOUND, 0, 0},
+                                           .has = {true},
+                                           .is_mark = true,
+                                           .whole = d->whole,
+                                           .part = d->part,
+                                           .added_for = HD_NO_CELL,
+                                           .need = j->options->difference_need};
     return HD_OK;
 }
 
-static hd_code job_init(job *j, const hd_system *s, const hd_secondary_cell *cells,
-                        const hd_secondary_options *options, hd_err *err)
+/* lattice: NULL, or the table that s is, for the differences of its cells. */
+static hd_code job_init(job *j, const hd_system *s, const hd_lattice *lattice,
+                        const hd_secondary_cell *cells, const hd_secondary_options *options,
+                        hd_err *err)
 {
     memset(j, 0, sizeof *j);
     j->options = options;
     j->n_input = s->n_cells;
     HD_TRY(hd_system_copy(&j->system, s, err));
-    j->cells = hd_calloc(s->n_cells + options->n_differences + 1, sizeof *j->cells);
-    if (!j->cells)
-        return hd_fail_nomem(err);
     for (size_t c = 0; c < s->n_cells; c++) {
+        if (!HD_GROW(j->cells, c, j->cells_cap))
+            return hd_fail_nomem(err);
         if (cells[c].low > cells[c].high)
             return hd_fail(err, HD_INVALID, "cell %zu: its bounds leave no value", c);
         cell_from_input(&j->cells[c], &cells[c]);
         j->system.low[c] = cells[c].low;
         j->system.high[c] = cells[c].high;
     }
-    for (size_t i = 0; i < options->n_differences; i++)
-        HD_TRY(add_difference(j, &options->differences[i], err));
+    for (size_t i = 0; i < options->n_differences; i++) {
+        hd_found_difference d = {options->differences[i].whole, options->differences[i].part, NULL,
+                                 0};
+        HD_TRY(add_difference(j, &d, err));
+    }
+    if (lattice)
+        HD_TRY(hd_differences(lattice, cells, options->sensitive_high, add_difference, j, err));
     return HD_OK;
 }
 
@@ -319,6 +327,9 @@ static hd_code help_failing(job *j, uint32_t *list, size_t *n_failing, bool *is_
             HD_TRY(hd_plan_help(p, list[i], &is_found, err));
         has_helped |= is_found;
     }
+    for (size_t i = 0; i < *n_failing && !has_helped; i++)
+        if (hd_plan_is_required(p, list[i]))
+            HD_TRY(hd_plan_help_all(p, list[i], &has_helped, err));
     if (has_helped)
         return HD_OK;
     *is_done = true;
@@ -431,15 +442,15 @@ static hd_code take_result(job *j, hd_secondary_result *out, const uint32_t *fai
     return HD_OK;
 }
 
-hd_code hd_secondary(const hd_system *s, const hd_secondary_cell *cells,
-                     const hd_secondary_options *options, hd_secondary_result *out, hd_err *err)
+static hd_code run(const hd_system *s, const hd_lattice *lattice, const hd_secondary_cell *cells,
+                   const hd_secondary_options *options, hd_secondary_result *out, hd_err *err)
 {
     hd_code rc = HD_OK;
     job j;
     size_t n_failing = 0;
     uint32_t *failing = NULL;
     memset(out, 0, sizeof *out);
-    HD_GO(job_init(&j, s, cells, options, err));
+    HD_GO(job_init(&j, s, lattice, cells, options, err));
     out->n_cells = s->n_cells;
     out->shown = hd_calloc(s->n_cells + 1, sizeof *out->shown);
     failing = hd_calloc(j.system.n_cells + 1, sizeof *failing);
@@ -464,6 +475,12 @@ out:
     return rc;
 }
 
+hd_code hd_secondary(const hd_system *s, const hd_secondary_cell *cells,
+                     const hd_secondary_options *options, hd_secondary_result *out, hd_err *err)
+{
+    return run(s, NULL, cells, options, out, err);
+}
+
 hd_code hd_secondary_lattice(const hd_lattice *l, const hd_secondary_cell *cells,
                              const hd_secondary_options *options, hd_secondary_result *out,
                              hd_err *err)
@@ -477,7 +494,7 @@ hd_code hd_secondary_lattice(const hd_lattice *l, const hd_secondary_cell *cells
     if (!zero)
         return hd_fail_nomem(err);
     HD_GO(hd_system_from_lattice(&s, l, zero, zero, err));
-    HD_GO(hd_secondary(&s, cells, options, out, err));
+    HD_GO(run(&s, l, cells, options, out, err));
 out:
     hd_system_free(&s);
     hd_free(zero);

@@ -41,6 +41,8 @@ typedef struct hd_secondary_cell {
      * when it was released before or is known from outside. */
     int64_t hidden_low, hidden_high;
     bool is_protected;   /* `need` applies to it whatever happens */
+    bool is_public;      /* its exact value may be known, however small, as that of a national figure:
+                          * a difference that is a sum of such cells needs no protection */
     bool is_withheld;    /* it shows a mark already, and no number: a helper costs nothing more    */
     int32_t preference;  /* higher is kept longer: totals, what the user wants */
     int64_t size;        /* among equals the smaller goes first: the released figure */
