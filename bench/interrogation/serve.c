@@ -13,11 +13,21 @@
 #include <time.h>
 #include <unistd.h>
 
-double now_ms(void)
+static double clock_ms(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+double now_ms(void)
+{
+    return clock_ms(CLOCK_MONOTONIC);
+}
+
+double processor_ms(void)
+{
+    return clock_ms(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 void fail(const char *format, ...)

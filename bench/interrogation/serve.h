@@ -21,6 +21,7 @@ typedef struct request {
 } request;
 
 double now_ms(void);
+double processor_ms(void); /* of all threads: says more than the clock on a machine that does other things */
 void fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 bool next_request(request *r);
 

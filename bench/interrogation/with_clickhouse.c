@@ -127,7 +127,7 @@ static void put_text(chdb_result *r)
 
 static void answer_request(const char *folder, const char *threads, const request *q)
 {
-    double ms[MAX_REPEATS];
+    double ms[MAX_REPEATS], cpu_ms[MAX_REPEATS];
     char setting[64];
     if (q->is_cold) {
         close_data();
@@ -143,9 +143,10 @@ static void answer_request(const char *folder, const char *threads, const reques
         run(sql);
     }
     for (int i = 0; i < q->repeats; i++) {
-        double start = now_ms();
+        double start = now_ms(), cpu_start = processor_ms();
         chdb_result *r = ask(sql, "Native");
         ms[i] = now_ms() - start;
+        cpu_ms[i] = processor_ms() - cpu_start;
         if (!r)
             return;
         library.destroy_query_result(r);
@@ -154,6 +155,7 @@ static void answer_request(const char *folder, const char *threads, const reques
     if (!r)
         return;
     put_times("ms", ms, q->repeats);
+    put_times("cpu_ms", cpu_ms, q->repeats);
     put_text(r);
     library.destroy_query_result(r);
 }

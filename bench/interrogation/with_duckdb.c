@@ -160,7 +160,7 @@ static void put_result(duckdb_result *r)
 static void answer_request(const char *file, const char *threads, const request *q)
 {
     duckdb_result r;
-    double ms[MAX_REPEATS];
+    double ms[MAX_REPEATS], cpu_ms[MAX_REPEATS];
     char setting[64];
     if (q->is_cold) {
         close_database();
@@ -174,12 +174,14 @@ static void answer_request(const char *file, const char *threads, const request 
     for (int i = 0; i < q->repeats; i++) {
         if (i)
             duckdb_destroy_result(&r);
-        double start = now_ms();
+        double start = now_ms(), cpu_start = processor_ms();
         if (!ask(sql, &r))
             return;
         ms[i] = now_ms() - start;
+        cpu_ms[i] = processor_ms() - cpu_start;
     }
     put_times("ms", ms, q->repeats);
+    put_times("cpu_ms", cpu_ms, q->repeats);
     put_result(&r);
     duckdb_destroy_result(&r);
 }

@@ -161,7 +161,7 @@ static void answer_request(server *s, const request *q)
 {
     hd_err err;
     hd_release *r = NULL;
-    double ms[MAX_REPEATS], cells_ms[MAX_REPEATS];
+    double ms[MAX_REPEATS], cpu_ms[MAX_REPEATS], cells_ms[MAX_REPEATS];
     if (q->is_cold) {
         close_data(s);
         forget_pages(s->folder);
@@ -169,16 +169,18 @@ static void answer_request(server *s, const request *q)
     }
     for (int i = 0; i < q->repeats; i++) {
         hd_release_free(r);
-        double start = now_ms();
+        double start = now_ms(), cpu_start = processor_ms();
         if (hd_release_ask(&r, s->engine, s->policy, q->sql, &err) != HD_OK) {
             put_error(err.text);
             return;
         }
         ms[i] = now_ms() - start;
+        cpu_ms[i] = processor_ms() - cpu_start;
     }
     for (int i = 0; i < q->repeats && !q->is_cold; i++)
         cells_ms[i] = to_cells(s, q->sql);
     put_times("ms", ms, q->repeats);
+    put_times("cpu_ms", cpu_ms, q->repeats);
     put_times("cells_ms", cells_ms, q->is_cold ? 0 : q->repeats);
     put_release(r);
     hd_release_free(r);

@@ -468,12 +468,23 @@ hd_code hd_scan_plan_make(hd_engine *e, hd_table *t, asked *const *questions, si
 
 /* ---- columns ------------------------------------------------------------------------------------- */
 
+/* The lowest code of a column, from what its blocks state. */
+static uint32_t lowest_code(const hd_table *t, hd_operand s)
+{
+    uint32_t lowest = s.element ? 0 : UINT32_MAX;
+    for (uint32_t b = 0; b < hd_table_n_blocks(t) && lowest > 0; b++) {
+        hd_block_stats block = hd_table_block(t, s.column, b);
+        lowest = block.lowest < lowest ? block.lowest : lowest;
+    }
+    return lowest == UINT32_MAX ? 0 : lowest;
+}
+
 static hd_code bind(scan_plan *p, hd_table *t, hd_operand s, hd_k_codes *codes,
                     const uint32_t **starts, hd_err *err)
 {
     loaded_column c;
     HD_TRY(hd_operand_load(p->e, t, s, &c, err));
-    *codes = (hd_k_codes){c.data, c.width, c.dictionary->n_codes};
+    *codes = (hd_k_codes){c.data, c.width, c.dictionary->n_codes, c.starts ? 0 : lowest_code(t, s)};
     *starts = c.starts;
     return HD_OK;
 }

@@ -21,7 +21,8 @@ typedef struct hd_k_codes {
     const void *data;
     unsigned width;   /* 1, 2 or 4 bytes */
     uint32_t n_codes; /* codes are below this; lookup tables have this length */
-    uint32_t lowest;  /* no code is below this: 1 for a column without NULL; 0 when not known */
+    uint32_t lowest;  /* no code is below this: 1 for a column without NULL; 0 when not known. A code
+                       * that is there all the same may be taken for any other               */
 } hd_k_codes;
 
 /* One lookup-table predicate. With starts (lists), row r is true when any element in
