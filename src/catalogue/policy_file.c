@@ -30,6 +30,8 @@ enum { MOST = 1000000 };
     X(p_percent, 0, 100)                                                                           \
     X(minimum_candidates, 0, MOST)                                                                 \
     X(candidates_for_counts_to, 0, MOST)                                                           \
+    X(audited_cells_at_most, 1, 100000000)                                                         \
+    X(near_releases_at_most, 0, MOST)                                                              \
     X(listing_fields, 1, MOST)                                                                     \
     X(small_rows_left_out_from_fields, 1, MOST)
 #define BOOLEAN_RULES(X)                                                                           \
@@ -38,7 +40,9 @@ enum { MOST = 1000000 };
     X(small_sums_are_withheld)                                                                     \
     X(extremes_are_shown)                                                                          \
     X(group_disclosure_is_withheld)                                                                \
-    X(below_star_is_withheld)
+    X(below_star_is_withheld)                                                                      \
+    X(compares_releases)                                                                           \
+    X(compares_national_figures)
 #define TEXT_RULES(X)                                                                              \
     X(mark)                                                                                        \
     X(secondary_mark)                                                                              \

@@ -43,6 +43,11 @@ typedef struct hd_policy_file {
     /* The candidates rule: each count from 1 to candidates_for_counts_to keeps so many possible
      * values, given all that is shown; 0: not tested. */
     int64_t minimum_candidates, candidates_for_counts_to;
+    int64_t audited_cells_at_most; /* counts that one audit may hold; more: refused */
+    /* The ledger of releases: */
+    bool compares_releases;         /* an answer is compared with every earlier release */
+    bool compares_national_figures; /* also two figures that are both national */
+    int64_t near_releases_at_most;  /* of one asker under one agreement; more: refused; 0: any */
     /* At every level, by how many fields the rows are told apart: */
     int64_t listing_fields; /* from so many a table mostly of single people is refused */
     int64_t small_rows_left_out_from_fields; /* from so many a small row does not appear */

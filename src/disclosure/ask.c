@@ -1,36 +1,238 @@
 /* ask.c - ask, run, disclose: the one way from SQL to figures. True cells live here for the length
- * of one call and are wiped before it returns. */
+ * of one call and are wiped before it returns.
+ *
+ * Order: the primary pass looks at true counts, figure by figure. Then the answer is compared with
+ * what left before and audited (audit.h), on printed figures and on which records they are made of.
+ * Then what stands above the aggregates is worked out. The ledger has the release, durably, before
+ * the caller has it.
+ */
+#include "base/alloc.h"
+#include "crypto/digest.h"
+#include "crypto/secret.h"
+#include "disclosure/audit.h"
 #include "disclosure/explain.h"
 #include "disclosure/outer.h"
 #include "disclosure/primary.h"
 
-hd_code hd_release_ask(hd_release **out, struct hd_engine *e, const hd_policy *p, const char *sql,
-                       hd_err *err)
+#include <string.h>
+
+enum { MOST_CELLS = 1000000 };
+
+/* Everything of one asking. */
+typedef struct asking {
+    const hd_policy_file *p;
+    hd_engine *e;
+    hd_vault *vault;
+    hd_question *q;
+    hd_cells *cells;
+    hd_safe safe;
+    hd_sets sets;
+    hd_account now;
+    hd_audit *audit;
+    uint8_t digest[32]; /* of the question */
+    bool is_repeat, has_near, is_defined;
+} asking;
+
+/* What makes two askings the same: the text, the data, the policy. */
+static hd_code name_question(asking *s, hd_err *err)
+{
+    hd_buf b;
+    uint64_t version = hd_vault_data_version(s->vault);
+    hd_buf_init(&b, (size_t)1 << 26);
+    hd_buf_add(&b, s->q->sql, strlen(s->q->sql) + 1);
+    hd_buf_add(&b, s->p->name, strlen(s->p->name) + 1);
+    hd_buf_add(&b, s->p->version, strlen(s->p->version) + 1);
+    hd_buf_add(&b, &version, sizeof version);
+    hd_code rc = hd_buf_check(&b, err);
+    if (rc == HD_OK)
+        hd_vault_digest(s->vault, b.data, b.len, s->digest);
+    hd_buf_free(&b);
+    return rc;
+}
+
+/* The same question of the same data: what was shown then is shown again, and nothing else. */
+static void repeat(asking *s, hd_account *before)
+{
+    hd_account_free(&s->now);
+    s->now = *before;
+    *before = (hd_account){0};
+    s->is_repeat = true;
+}
+
+static hd_code take_earlier(void *ctx, const hd_vault_release *r, hd_err *err)
+{
+    asking *s = ctx;
+    hd_account earlier;
+    if (s->is_repeat)
+        return HD_OK;
+    HD_TRY(hd_account_read(&earlier, r->body, r->body_len, err));
+    earlier.number = r->number;
+    hd_code rc = HD_OK;
+    if (memcmp(r->question, s->digest, sizeof s->digest) == 0 &&
+        earlier.n_cells == s->now.n_cells && earlier.n_aggregates == s->now.n_aggregates) {
+        s->has_near = r->near > 0;
+        repeat(s, &earlier);
+    } else {
+        rc = hd_audit_earlier(s->audit, &earlier, err);
+    }
+    hd_account_free(&earlier);
+    return rc;
+}
+
+/* What the audit decided, into the figures. */
+static void take_marks(asking *s)
+{
+    for (size_t c = 0; c < s->safe.n_cells; c++)
+        if (s->now.is_left_out[c] && !s->safe.left_out[c]) {
+            s->safe.left_out[c] = true;
+            s->safe.n_left_out++;
+        }
+    for (size_t i = 0; i < s->safe.n_cells * s->safe.n_aggregates; i++) {
+        hd_figure *f = &s->safe.figures[i];
+        const hd_aggregate *a = &s->q->aggregates[i % s->safe.n_aggregates];
+        bool is_count = a->kind == HD_AGG_COUNT || a->kind == HD_AGG_COUNT_PERSONS;
+        if (s->now.marks[i])
+            *f = (hd_figure){.value = {.type = a->type, .is_null = true}, .mark = s->now.marks[i]};
+        else if (is_count && !f->mark)
+            f->value.integer = s->now.values[i];
+    }
+}
+
+/* Few people behind a difference, again and again, is somebody at work. The refusal is logged and
+ * the log survives it. */
+static hd_code refuse_too_near(asking *s, hd_err *err)
+{
+    int64_t n;
+    if (hd_audit_n_near(s->audit) == 0 || s->p->near_releases_at_most == 0)
+        return HD_OK;
+    HD_TRY(hd_vault_near_releases(s->vault, &n, err));
+    if (n < s->p->near_releases_at_most)
+        return HD_OK;
+    HD_TRY(hd_vault_log_refusal(s->vault, "too many questions that differ by few people", err));
+    HD_TRY(hd_vault_releases_commit(s->vault, err));
+    return hd_fail(err, HD_DENIED,
+                   "this question differs by few people from what was released before, and so did "
+                   "%lld of yours: policy %s allows no more; the owner of the data can say why",
+                   (long long)n, s->p->name);
+}
+
+static hd_code enter(asking *s, hd_err *err)
+{
+    hd_buf body;
+    hd_buf_init(&body, (size_t)1 << 30);
+    hd_code rc = hd_account_write(&s->now, &body, err);
+    if (rc == HD_OK) {
+        hd_vault_release r = {.data_version = hd_vault_data_version(s->vault),
+                              .table = s->q->table,
+                              .policy = s->p->name,
+                              .near = (int64_t)hd_audit_n_near(s->audit),
+                              .body = body.data,
+                              .body_len = body.len};
+        memcpy(r.question, s->digest, sizeof r.question);
+        rc = hd_vault_add_release(s->vault, &r, err);
+    }
+    if (body.cap)
+        hd_wipe(body.data, body.cap);
+    hd_buf_free(&body);
+    return rc;
+}
+
+/* Which records stand behind each figure. */
+static hd_code prepare(asking *s, hd_err *err)
+{
+    bool is_controlled = hd_primary_is_controlled(s->p, s->q);
+    HD_TRY(hd_sets_make(&s->sets, s->e, s->q, s->cells, MOST_CELLS, err));
+    HD_TRY(hd_account_make(&s->now, s->p, s->q, s->cells, &s->safe, &s->sets, is_controlled, err));
+    s->now.is_defined = s->is_defined;
+    HD_TRY(name_question(s, err));
+    return hd_audit_new(&s->audit, s->p, &s->now, err);
+}
+
+/* Compare and audit: from here on decisions rest on what is printed. */
+static hd_code compare(asking *s, hd_err *err)
+{
+    if (s->p->compares_releases)
+        HD_TRY(hd_vault_releases(s->vault, s->q->table, take_earlier, s, err));
+    if (!s->is_repeat) {
+        HD_TRY(hd_audit_judge(s->audit, err));
+        s->has_near = hd_audit_n_near(s->audit) > 0;
+        HD_TRY(refuse_too_near(s, err));
+    }
+    take_marks(s);
+    return HD_OK;
+}
+
+static hd_code evaluate(asking *s, hd_release **out, hd_err *err)
+{
+    char certificate[2 * HD_DIGEST + 1] = "";
+    uint8_t digest[HD_DIGEST];
+    const char *text = s->now.certificate;
+    if (text && *text) {
+        hd_digest_of(text, strlen(text), digest);
+        hd_hex(certificate, digest, sizeof digest);
+    }
+    const hd_release_origin origin = {
+        .policy = s->p->name,
+        .policy_version = s->p->version,
+        .legend = s->p->legend,
+        .question = s->q->sql,
+        .certificate = certificate,
+        .has_true_counts = s->p->shows_true_counts,
+        .data_version = hd_vault_data_version(s->vault),
+        .has_left_out = s->safe.n_left_out > 0,
+        .has_near = s->has_near,
+    };
+    return hd_outer_evaluate(out, hd_engine_duck(s->e), s->q, s->cells, &s->safe, &origin, err);
+}
+
+static hd_code ask(hd_release **out, hd_engine *e, const hd_policy *p, const char *sql,
+                   bool is_defined, hd_err *err)
 {
     hd_code rc;
-    hd_question *q = NULL;
-    hd_cells *cells = NULL;
-    hd_safe safe = {0};
+    asking s = {.p = p->file, .e = e, .vault = hd_engine_vault(e), .is_defined = is_defined};
+    bool is_open = false;
     *out = NULL;
     if (hd_explained(sql))
         return hd_release_explain(out, e, p, hd_explained(sql), err);
-    HD_GO(hd_engine_ask(e, sql, &q, err));
-    HD_GO(hd_primary_admit(p, q, err));
-    HD_GO(hd_engine_run(e, q, HD_ROUTE_BEST, &cells, err));
-    HD_GO(hd_primary_apply(p, q, cells, &safe, err));
-    const hd_release_origin origin = {
-        .policy = p->file->name,
-        .policy_version = p->file->version,
-        .legend = p->file->legend,
-        .question = q->sql,
-        .has_true_counts = p->file->shows_true_counts,
-        .data_version = hd_vault_data_version(hd_engine_vault(e)),
-        .has_left_out = safe.n_left_out > 0,
-    };
-    HD_GO(hd_outer_evaluate(out, hd_engine_duck(e), q, cells, &safe, &origin, err));
+    HD_GO(hd_engine_ask(e, sql, &s.q, err));
+    HD_GO(hd_primary_admit(p, s.q, err));
+    HD_GO(hd_engine_run(e, s.q, HD_ROUTE_BEST, &s.cells, err));
+    HD_GO(hd_primary_apply(p, s.q, s.cells, &s.safe, err));
+    if (!p->file->shows_true_counts) {
+        HD_GO(prepare(&s, err));
+        HD_GO(hd_vault_releases_begin(s.vault, err));
+        is_open = true;
+        HD_GO(compare(&s, err));
+    }
+    HD_GO(evaluate(&s, out, err));
+    if (is_open && !s.is_repeat && p->file->compares_releases)
+        HD_GO(enter(&s, err));
+    if (is_open)
+        HD_GO(hd_vault_releases_commit(s.vault, err));
 out:
-    hd_safe_free(&safe);
-    hd_cells_free(cells);
-    hd_question_free(q);
+    if (is_open)
+        hd_vault_releases_rollback(s.vault);
+    if (rc != HD_OK) {
+        hd_release_free(*out);
+        *out = NULL;
+    }
+    hd_audit_free(s.audit);
+    hd_account_free(&s.now);
+    hd_sets_free(&s.sets);
+    hd_safe_free(&s.safe);
+    hd_cells_free(s.cells);
+    hd_question_free(s.q);
     return rc;
+}
+
+hd_code hd_release_ask(hd_release **out, struct hd_engine *e, const hd_policy *p, const char *sql,
+                       hd_err *err)
+{
+    return ask(out, e, p, sql, false, err);
+}
+
+hd_code hd_release_ask_defined(hd_release **out, struct hd_engine *e, const hd_policy *p,
+                               const char *sql, hd_err *err)
+{
+    return ask(out, e, p, sql, true, err);
 }

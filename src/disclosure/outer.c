@@ -204,15 +204,17 @@ static hd_code compute(outer *o, hd_duck *duck, hd_err *err)
 
 /* ---- rows in order -------------------------------------------------------------------------- */
 
-/* The mark of an output in a cell: that of the first withheld aggregate it reads. */
+/* The mark of an output in a cell: that of the first withheld aggregate it reads; one withheld for
+ * others gives way to one withheld for itself. */
 static char mark_of(const hd_safe *safe, size_t cell, uint64_t aggregates)
 {
+    char found = 0;
     for (size_t a = 0; a < safe->n_aggregates; a++) {
         char mark = safe->figures[cell * safe->n_aggregates + a].mark;
-        if (aggregates >> a & 1 && mark)
-            return mark;
+        if (aggregates >> a & 1 && mark && (!found || found == ':'))
+            found = mark;
     }
-    return 0;
+    return found;
 }
 
 static hd_figure figure_of(const outer *o, size_t cell, const operand *x)

@@ -133,7 +133,7 @@ static const figure_rule rules[] = {
     [HD_AGG_EXTREME] = extreme_figure,
 };
 
-static bool is_controlled(const hd_policy_file *p, const hd_question *q)
+bool hd_primary_is_controlled(const hd_policy_file *p, const hd_question *q)
 {
     return !p->shows_true_counts && (q->is_subnational || !p->national_is_exact);
 }
@@ -148,7 +148,7 @@ static bool takes_fields_only(hd_aggregate_kind kind)
 
 hd_code hd_primary_admit(const hd_policy *p, const hd_question *q, hd_err *err)
 {
-    if (!is_controlled(p->file, q))
+    if (!hd_primary_is_controlled(p->file, q))
         return HD_OK;
     for (size_t a = 0; a < q->n_aggregates; a++)
         if (q->aggregates[a].is_own_expression && takes_fields_only(q->aggregates[a].kind))
@@ -507,7 +507,7 @@ hd_code hd_primary_apply(const hd_policy *policy, const hd_question *q, const hd
     }
     HD_GO(refuse_lists(p, q, cells, err));
     leave_out_small_rows(p, q, cells, out);
-    if (!is_controlled(p, q)) {
+    if (!hd_primary_is_controlled(p, q)) {
         show_national(p, q, cells, out);
         return HD_OK;
     }

@@ -29,6 +29,8 @@ HD_MUST hd_code hd_primary_admit(const hd_policy *p, const hd_question *q, hd_er
 /* HD_DENIED: the table is a list of records (policy key listing_fields). */
 HD_MUST hd_code hd_primary_apply(const hd_policy *p, const hd_question *q, const hd_cells *cells,
                                  hd_safe *out, hd_err *err);
+/* Whether the rules for figures below national level apply to the question. */
+bool hd_primary_is_controlled(const hd_policy_file *p, const hd_question *q);
 void hd_safe_free(hd_safe *s); /* wipes */
 
 #endif

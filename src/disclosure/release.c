@@ -22,7 +22,7 @@ typedef struct release {
 
 struct hd_release_builder {
     release *r;
-    size_t policy, version, legend, question; /* positions in names */
+    size_t policy, version, legend, question, certificate; /* positions in names */
     bool has_rows;
 };
 
@@ -78,9 +78,11 @@ hd_release_builder *hd_release_builder_start(const hd_release_origin *o)
     b->version = keep(r, o->policy_version);
     b->legend = keep(r, o->legend);
     b->question = keep(r, o->question);
+    b->certificate = keep(r, o->certificate ? o->certificate : "");
     r->open.has_true_counts = o->has_true_counts;
     r->open.data_version = o->data_version;
     r->open.has_left_out = o->has_left_out;
+    r->open.has_near = o->has_near;
     return b;
 }
 
@@ -91,9 +93,11 @@ hd_release_builder *hd_release_builder_new(const hd_release *like)
         .policy_version = like->policy_version,
         .legend = like->legend,
         .question = like->question,
+        .certificate = like->certificate,
         .has_true_counts = like->has_true_counts,
         .data_version = like->data_version,
         .has_left_out = like->has_left_out,
+        .has_near = like->has_near,
     });
 }
 
@@ -110,17 +114,28 @@ hd_code hd_release_builder_column(hd_release_builder *b, const char *name, hd_ty
     return hd_buf_check(&r->names, err);
 }
 
-hd_code hd_release_builder_question(hd_release_builder *b, const char *question, hd_err *err)
+/* The text at *at, a separator, another text: as a new text at *at. */
+static hd_code lengthen(hd_buf *names, size_t *at, const char *separator, const char *more,
+                        hd_err *err)
 {
-    hd_buf *names = &b->r->names;
-    char *before = hd_strdup(names->data + b->question);
+    char *before = hd_strdup(names->data + *at);
     if (!before)
         return hd_fail_nomem(err);
-    b->question = names->len;
-    hd_buf_printf(names, "%s;\n%s", before, question);
+    *at = names->len;
+    hd_buf_printf(names, "%s%s%s", before, *before ? separator : "", more);
     hd_buf_char(names, '\0');
     hd_free(before);
     return hd_buf_check(names, err);
+}
+
+hd_code hd_release_builder_also(hd_release_builder *b, const hd_release *other, hd_err *err)
+{
+    hd_buf *names = &b->r->names;
+    b->r->open.has_near = b->r->open.has_near || other->has_near;
+    b->r->open.has_left_out = b->r->open.has_left_out || other->has_left_out;
+    HD_TRY(lengthen(names, &b->question, ";\n", other->question, err));
+    return *other->certificate ? lengthen(names, &b->certificate, " ", other->certificate, err)
+                               : HD_OK;
 }
 
 hd_code hd_release_builder_put(hd_release_builder *b, const hd_figure *f, hd_err *err)
@@ -167,6 +182,7 @@ hd_code hd_release_builder_finish(hd_release_builder *b, hd_release **out, hd_er
     r->open.policy_version = r->names.data + b->version;
     r->open.legend = r->names.data + b->legend;
     r->open.question = r->names.data + b->question;
+    r->open.certificate = r->names.data + b->certificate;
     *out = &r->open;
     b->r = NULL;
     return HD_OK;

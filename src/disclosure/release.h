@@ -38,6 +38,8 @@ typedef struct hd_release {
     const char *question;
     uint64_t n_withheld; /* marked figures among those shown: stars that everybody sees */
     bool has_left_out; /* some rows are not shown; how many would say what is behind a star */
+    bool has_near; /* figures are withheld because an earlier release stands in the way */
+    const char *certificate; /* digest of the proof that is kept inside; "" when there is none */
 } hd_release;
 
 void hd_release_free(hd_release *r);
@@ -53,15 +55,22 @@ struct hd_engine;
 HD_MUST hd_code hd_release_ask(hd_release **out, struct hd_engine *e, const hd_policy *p,
                                const char *sql, hd_err *err);
 
+/* The same for a question that the catalogue defines (an indicator). Figures of two such questions
+ * that differ by few people are audited like figures of one answer; those of a question that
+ * somebody made up are withheld beside any other. */
+HD_MUST hd_code hd_release_ask_defined(hd_release **out, struct hd_engine *e, const hd_policy *p,
+                                       const char *sql, hd_err *err);
+
 /* A new release whose columns are computed from releases (indicators: values, limits, flags). The
  * builder copies names and text. Figures must be computed from released figures only. */
 typedef struct hd_release_builder hd_release_builder;
 HD_MUST hd_release_builder *hd_release_builder_new(const hd_release *like); /* policy, versions */
 HD_MUST hd_code hd_release_builder_column(hd_release_builder *b, const char *name, hd_type type,
                                           bool is_key, hd_err *err);
-/* Another question that the figures rest on; it goes behind the one of `like`. */
-HD_MUST hd_code hd_release_builder_question(hd_release_builder *b, const char *question,
-                                            hd_err *err);
+/* Another release that the figures rest on: its question and certificate go behind those of
+ * `like`. */
+HD_MUST hd_code hd_release_builder_also(hd_release_builder *b, const hd_release *other,
+                                        hd_err *err);
 /* Figures row by row, left to right. */
 HD_MUST hd_code hd_release_builder_put(hd_release_builder *b, const hd_figure *f, hd_err *err);
 HD_MUST hd_code hd_release_builder_finish(hd_release_builder *b, hd_release **out, hd_err *err);

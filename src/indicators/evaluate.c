@@ -211,7 +211,7 @@ static hd_code ask(evaluation *v, bool national, hd_release **out, hd_err *err)
     hd_buf_init(&sql, (size_t)1 << 20);
     hd_code rc = hd_compose(&v->task, national, &sql, err);
     if (rc == HD_OK)
-        rc = hd_release_ask(out, v->task.engine, v->task.policy, sql.data, err);
+        rc = hd_release_ask_defined(out, v->task.engine, v->task.policy, sql.data, err);
     if (rc != HD_OK && rc != HD_NOMEM)
         rc = hd_context(err, "indicator %s", v->task.def->id);
     hd_buf_free(&sql);
@@ -339,7 +339,7 @@ static hd_code make_rows(evaluation *v, hd_release **out, hd_err *err)
     if (!b)
         return hd_fail_nomem(err);
     if (v->nation)
-        HD_GO(hd_release_builder_question(b, v->nation->question, err));
+        HD_GO(hd_release_builder_also(b, v->nation, err));
     HD_GO(add_columns(&v->task, b, v->units, err));
     for (size_t i = 0; i < v->n_rows; i++)
         if (v->rows[i].month == INT32_MIN || v->rows[i].month >= v->task.request->shown_from)
@@ -480,7 +480,7 @@ hd_code hd_release_join(hd_release **out, const hd_release *const *parts, size_t
                                         parts[0]->columns[c].is_key, err));
     for (size_t i = 0; i < n; i++) {
         if (i > 0)
-            HD_GO(hd_release_builder_question(b, parts[i]->question, err));
+            HD_GO(hd_release_builder_also(b, parts[i], err));
         for (size_t f = 0; f < parts[i]->n_rows * parts[i]->n_columns; f++)
             HD_GO(hd_release_builder_put(b, &parts[i]->figures[f], err));
     }

@@ -59,6 +59,12 @@ def report(people, tmp_path, *args, month="2016-10"):
 
 
 @pytest.fixture(scope="module")
+def people(people, tmp_path_factory):
+    """The page and the tables are compared: the ledger remembers, so that one question has one answer."""
+    return people.copy(tmp_path_factory.mktemp("remembering"))
+
+
+@pytest.fixture(scope="module")
 def page_text(people, tmp_path_factory):
     return report(people, tmp_path_factory.mktemp("report"))
 

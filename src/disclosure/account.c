@@ -1,0 +1,289 @@
+/* account.c - see account.h. */
+#include "disclosure/account.h"
+
+#include "base/alloc.h"
+#include "disclosure/rule.h"
+#include "disclosure/system.h"
+
+#include <string.h>
+
+static const char magic[8] = "hdacc 1";
+
+/* ---- memory --------------------------------------------------------------------------------- */
+
+static hd_code make_arrays(hd_account *a, hd_err *err)
+{
+    size_t n = a->n_cells + 1;
+    a->told = hd_calloc(n, sizeof *a->told);
+    a->keys = hd_calloc(n * (a->n_keys + 1), sizeof *a->keys);
+    a->is_left_out = hd_calloc(n, sizeof *a->is_left_out);
+    a->printed = hd_calloc(n * (a->n_columns + 1), sizeof *a->printed);
+    a->marks = hd_calloc(n * (a->n_aggregates + 1), sizeof *a->marks);
+    a->values = hd_calloc(n * (a->n_aggregates + 1), sizeof *a->values);
+    if (!a->told || !a->keys || !a->is_left_out || !a->printed || !a->marks || !a->values)
+        return hd_fail_nomem(err);
+    return HD_OK;
+}
+
+void hd_account_free(hd_account *a)
+{
+    size_t n = a->n_cells + 1;
+    hd_free(a->told);
+    hd_free(a->keys);
+    hd_free(a->is_left_out);
+    hd_wipe_free(a->items, (a->n_cells * a->n_columns + 1) * sizeof *a->items);
+    hd_wipe_free(a->printed, n * (a->n_columns + 1) * sizeof *a->printed);
+    hd_free(a->marks);
+    hd_wipe_free(a->values, n * (a->n_aggregates + 1) * sizeof *a->values);
+    hd_free(a->question);
+    hd_free(a->certificate);
+    *a = (hd_account){0};
+}
+
+/* ---- making --------------------------------------------------------------------------------- */
+
+static uint64_t hash_value(const hd_value *v)
+{
+    uint64_t h = UINT64_C(0xCBF29CE484222325) ^ (v->is_null ? 1 : 2);
+    const unsigned char *p = (const unsigned char *)&v->integer;
+    size_t n = v->is_null ? 0 : sizeof v->integer;
+    if (!v->is_null && v->type == HD_TEXT) {
+        p = (const unsigned char *)v->text.bytes;
+        n = v->text.len;
+    }
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ p[i]) * UINT64_C(0x100000001B3);
+    h ^= h >> 29;
+    h *= UINT64_C(0xBF58476D1CE4E5B9);
+    return h ^ h >> 32;
+}
+
+static bool is_count_kind(hd_aggregate_kind k)
+{
+    return k == HD_AGG_COUNT || k == HD_AGG_COUNT_PERSONS;
+}
+
+/* How many there are of what a column is about: records, or people. */
+static int64_t size_of(const hd_account *a, size_t column, const hd_cell *c)
+{
+    return a->kinds[column] == HD_SET_PEOPLE ? c->persons : c->records;
+}
+
+static void print_count(hd_printed *out, const hd_policy_file *p, const hd_figure *f, int64_t truth,
+                        bool is_exact)
+{
+    out->mark = f->mark;
+    out->is_count = true;
+    if (f->mark) {
+        bool by_people = truth > p->withheld_to; /* few people with many records */
+        out->low = p->zero_is_shown && truth > 0;
+        out->high = by_people ? HD_NO_BOUND : p->withheld_to;
+    } else if (is_exact) {
+        out->low = out->high = f->value.integer;
+        out->is_exact = true;
+    } else {
+        hd_rule_range r = hd_rule_range_shown(p, f->value.integer);
+        out->low = r.low;
+        out->high = r.high == HD_RULE_ENDLESS ? HD_NO_BOUND : r.high;
+    }
+}
+
+/* Where totals are the sums of what is shown, a total says nothing by itself. */
+static bool is_summed(const hd_account *a, const hd_policy_file *p, size_t cell)
+{
+    uint32_t told = a->told[cell];
+    bool found = false;
+    for (size_t s = 0; s < a->n_sets && p->totals_are_summed && a->is_controlled; s++)
+        found = found || (a->sets[s] != told && (a->sets[s] & told) == told);
+    return found;
+}
+
+static void print_cell(hd_account *a, const hd_policy_file *p, const hd_cells *cells,
+                       const hd_safe *safe, size_t cell)
+{
+    for (size_t c = 0; c < a->n_columns; c++)
+        a->printed[hd_account_at(a, cell, c)] = (hd_printed){.high = HD_NO_BOUND};
+    for (size_t g = 0; g < a->n_aggregates; g++) {
+        size_t i = cell * a->n_aggregates + g, column = a->column_of[g];
+        const hd_figure *f = &safe->figures[i];
+        hd_printed *out = &a->printed[hd_account_at(a, cell, column)];
+        int64_t truth = size_of(a, column, &cells->figures[i]);
+        a->marks[i] = f->mark;
+        if (!f->mark && !f->value.is_null && f->value.type != HD_TEXT)
+            a->values[i] = f->value.integer;
+        out->is_shown = out->is_shown || (!f->mark && !safe->left_out[cell]);
+        out->is_small = truth > 0 && hd_rule_is_small(p, cells->figures[i].records,
+                                                      cells->figures[i].persons);
+        if (!out->is_count && f->mark)
+            out->mark = f->mark;
+        if (is_count_kind(a->kind_of[g]) && !is_summed(a, p, cell))
+            print_count(out, p, f, truth, !a->is_controlled);
+    }
+}
+
+hd_code hd_account_make(hd_account *out, const hd_policy_file *p, const hd_question *q,
+                        const hd_cells *cells, const hd_safe *safe, hd_sets *sets,
+                        bool is_controlled, hd_err *err)
+{
+    hd_code rc;
+    size_t n_sets;
+    const uint32_t *asked = hd_question_sets(q, &n_sets);
+    *out = (hd_account){.is_controlled = is_controlled,
+                        .n_keys = q->n_keys,
+                        .n_cells = cells->n_cells,
+                        .n_columns = sets->n_columns,
+                        .n_aggregates = q->n_aggregates,
+                        .n_sets = n_sets};
+    HD_ALWAYS(n_sets <= HD_ACCOUNT_SETS && sets->n_cells == cells->n_cells);
+    out->has_unknown_rows = q->n_key_fields >= (size_t)p->small_rows_left_out_from_fields;
+    memcpy(out->sets, asked, n_sets * sizeof *asked);
+    memcpy(out->kinds, sets->kinds, sizeof out->kinds);
+    memcpy(out->column_of, sets->column_of, sizeof out->column_of);
+    for (size_t a = 0; a < q->n_aggregates; a++) {
+        out->kind_of[a] = q->aggregates[a].kind;
+        out->is_all[out->column_of[a]] = !q->aggregates[a].has_filter;
+    }
+    out->items = sets->items;
+    *sets = (hd_sets){0};
+    HD_GO(make_arrays(out, err));
+    out->question = hd_strdup(q->sql);
+    out->certificate = hd_strdup("");
+    if (!out->question || !out->certificate) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    uint32_t all = (uint32_t)((UINT64_C(1) << q->n_keys) - 1);
+    for (size_t c = 0; c < cells->n_cells; c++) {
+        out->told[c] = all & ~cells->grouping[c];
+        out->is_left_out[c] = safe->left_out[c];
+        for (size_t k = 0; k < q->n_keys; k++)
+            if (out->told[c] >> k & 1)
+                out->keys[c * q->n_keys + k] = hash_value(&cells->keys[c * q->n_keys + k]);
+        print_cell(out, p, cells, safe, c);
+    }
+out:
+    if (rc != HD_OK)
+        hd_account_free(out);
+    return rc;
+}
+
+/* ---- as bytes ------------------------------------------------------------------------------- */
+
+/* The parts, in order. The first is the fixed head; the others follow from it. */
+typedef struct part {
+    void *bytes;
+    size_t len;
+} part;
+
+enum { N_HEAD = 8, N_PARTS = 12 };
+
+static void list_parts(hd_account *a, part out[N_PARTS])
+{
+    size_t n = a->n_cells, columns = n * a->n_columns, aggregates = n * a->n_aggregates;
+    const part parts[N_PARTS] = {
+        {a->sets, sizeof a->sets},
+        {a->kinds, sizeof a->kinds},
+        {a->is_all, sizeof a->is_all},
+        {a->column_of, sizeof a->column_of},
+        {a->kind_of, sizeof a->kind_of},
+        {a->told, n * sizeof *a->told},
+        {a->keys, n * a->n_keys * sizeof *a->keys},
+        {a->is_left_out, n},
+        {a->items, columns * sizeof *a->items},
+        {a->printed, columns * sizeof *a->printed},
+        {a->marks, aggregates},
+        {a->values, aggregates * sizeof *a->values},
+    };
+    memcpy(out, parts, sizeof parts);
+}
+
+hd_code hd_account_write(const hd_account *a, hd_buf *out, hd_err *err)
+{
+    static const char zeros[8];
+    part parts[N_PARTS];
+    hd_account copy = *a; /* lists its own fixed arrays, and a's others */
+    uint64_t head[N_HEAD] = {(uint64_t)a->is_controlled | (uint64_t)a->has_unknown_rows << 1 |
+                                 (uint64_t)a->is_defined << 2,
+                             a->n_keys,
+                             a->n_cells,
+                             a->n_columns,
+                             a->n_aggregates,
+                             a->n_sets,
+                             strlen(a->question),
+                             strlen(a->certificate)};
+    list_parts(&copy, parts);
+    hd_buf_add(out, magic, sizeof magic);
+    hd_buf_add(out, head, sizeof head);
+    for (size_t i = 0; i < N_PARTS; i++) {
+        if (parts[i].len)
+            hd_buf_add(out, parts[i].bytes, parts[i].len);
+        hd_buf_add(out, zeros, -out->len % 8);
+    }
+    hd_buf_add(out, a->question, strlen(a->question));
+    hd_buf_add(out, a->certificate, strlen(a->certificate));
+    return hd_buf_check(out, err);
+}
+
+static char *text_of(const unsigned char *bytes, size_t len)
+{
+    return hd_strndup((const char *)bytes, len);
+}
+
+hd_code hd_account_read(hd_account *out, const void *bytes, size_t len, hd_err *err)
+{
+    const unsigned char *p = bytes;
+    uint64_t head[N_HEAD];
+    hd_code rc;
+    size_t at = sizeof magic + sizeof head;
+    *out = (hd_account){0};
+    if (len < at || memcmp(p, magic, sizeof magic) != 0)
+        return hd_fail(err, HD_FORMAT, "a release in the ledger is of a newer form, or damaged");
+    memcpy(head, p + sizeof magic, sizeof head);
+    bool fits = head[1] <= 32 && head[2] <= UINT32_MAX && head[3] <= HD_ACCOUNT_AGGREGATES &&
+                head[4] <= HD_ACCOUNT_AGGREGATES && head[5] <= HD_ACCOUNT_SETS && head[6] <= len &&
+                head[7] <= len && head[2] <= len;
+    if (!fits)
+        return hd_fail(err, HD_FORMAT, "a release in the ledger is damaged");
+    *out = (hd_account){.is_controlled = head[0] & 1,
+                        .has_unknown_rows = head[0] >> 1 & 1,
+                        .is_defined = head[0] >> 2 & 1,
+                        .n_keys = head[1],
+                        .n_cells = head[2],
+                        .n_columns = head[3],
+                        .n_aggregates = head[4],
+                        .n_sets = head[5]};
+    part parts[N_PARTS];
+    list_parts(out, parts);
+    size_t need = at;
+    for (size_t i = 0; i < N_PARTS; i++)
+        need += parts[i].len + (-(need + parts[i].len) % 8);
+    if (need + head[6] + head[7] != len) {
+        rc = hd_fail(err, HD_FORMAT, "a release in the ledger is damaged");
+        goto out;
+    }
+    out->items = hd_calloc(out->n_cells * out->n_columns + 1, sizeof *out->items);
+    if (!out->items) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    HD_GO(make_arrays(out, err));
+    list_parts(out, parts);
+    for (size_t i = 0; i < N_PARTS; i++) {
+        if (parts[i].len)
+            memcpy(parts[i].bytes, p + at, parts[i].len);
+        at += parts[i].len;
+        at += -at % 8;
+    }
+    for (size_t i = 0; i < out->n_aggregates; i++)
+        if (out->column_of[i] >= out->n_columns) {
+            rc = hd_fail(err, HD_FORMAT, "a release in the ledger is damaged");
+            goto out;
+        }
+    out->question = text_of(p + at, head[6]);
+    out->certificate = text_of(p + at + head[6], head[7]);
+    rc = out->question && out->certificate ? HD_OK : hd_fail_nomem(err);
+out:
+    if (rc != HD_OK)
+        hd_account_free(out);
+    return rc;
+}

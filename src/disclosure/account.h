@@ -1,0 +1,64 @@
+/* account.h - one release as the ledger remembers it: what was printed, of which sets of records.
+ *
+ * Made from an answer after the primary pass, changed by the live audit (audit.h), sealed into the
+ * ledger, and read back to be compared with the next answer. Keys are kept as hashes: they are only
+ * ever compared. True counts are not in it.
+ */
+#ifndef HD_DISCLOSURE_ACCOUNT_H
+#define HD_DISCLOSURE_ACCOUNT_H
+
+#include "base/buf.h"
+#include "disclosure/primary.h"
+#include "disclosure/sets.h"
+
+enum { HD_ACCOUNT_AGGREGATES = 64, HD_ACCOUNT_SETS = 256 };
+
+/* What was printed of a set: the figures of a cell that are made of the same records. */
+typedef struct hd_printed {
+    int64_t low, high;      /* how many records (people) a reader knows there to be; high may be
+                               HD_NO_BOUND */
+    char mark;              /* of the count; of any other figure where there is no count */
+    bool is_count;          /* a count of them was asked */
+    bool is_shown;          /* some figure of them is shown */
+    bool is_small;          /* truly 1 .. candidates_for_counts_to records or few people */
+    bool is_exact;          /* shown as it is */
+} hd_printed;
+
+typedef struct hd_account {
+    int64_t number;     /* in the ledger; 0: not entered */
+    bool is_controlled; /* below national level */
+    bool is_defined;    /* by the catalogue: see hd_release_ask_defined */
+    bool has_unknown_rows; /* small rows were left out: a row that is not there may hold records */
+    size_t n_keys, n_cells, n_columns, n_aggregates, n_sets;
+    uint32_t sets[HD_ACCOUNT_SETS]; /* grouping sets asked: bit k, key k is told apart */
+    hd_set_kind kinds[HD_ACCOUNT_AGGREGATES];
+    bool is_all[HD_ACCOUNT_AGGREGATES];        /* column of every record of the cell, no filter */
+    unsigned column_of[HD_ACCOUNT_AGGREGATES]; /* by aggregate */
+    hd_aggregate_kind kind_of[HD_ACCOUNT_AGGREGATES];
+    uint32_t *told;      /* n_cells: keys told apart */
+    uint64_t *keys;      /* n_cells * n_keys: hashes of key values; 0 where summed over */
+    uint8_t *is_left_out;   /* n_cells: the row does not appear */
+    hd_set *items;       /* n_cells * n_columns */
+    hd_printed *printed; /* n_cells * n_columns */
+    char *marks;         /* n_cells * n_aggregates */
+    int64_t *values;     /* n_cells * n_aggregates: what was shown, decimals by their bits */
+    char *question;      /* normalised text */
+    char *certificate;   /* "" when none */
+} hd_account;
+
+/* Takes over the sets. */
+HD_MUST hd_code hd_account_make(hd_account *out, const hd_policy_file *p, const hd_question *q,
+                                const hd_cells *cells, const hd_safe *safe, hd_sets *sets,
+                                bool is_controlled, hd_err *err);
+void hd_account_free(hd_account *a); /* wipes */
+
+HD_MUST hd_code hd_account_write(const hd_account *a, hd_buf *out, hd_err *err);
+/* HD_FORMAT: not what hd_account_write makes. */
+HD_MUST hd_code hd_account_read(hd_account *out, const void *bytes, size_t len, hd_err *err);
+
+static inline size_t hd_account_at(const hd_account *a, size_t cell, size_t column)
+{
+    return cell * a->n_columns + column;
+}
+
+#endif

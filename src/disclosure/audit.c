@@ -1,0 +1,860 @@
+/* audit.c - see audit.h. Sets are found by their sums (sets.h): the sum of a union is the sum of the
+ * sums, so a row and the rows below it meet without anybody comparing conditions or code lists. */
+#include "disclosure/audit.h"
+
+#include "base/alloc.h"
+#include "base/intern.h"
+#include "disclosure/certificate.h"
+#include "disclosure/near.h"
+#include "disclosure/rule.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALL_SUBSETS = 5 /* of so many keys: every margin is looked at */, MAX_LEVELS = 512 };
+
+/* What is known of a set beside its bounds. */
+typedef struct node {
+    bool now, shown_now, shown_before, is_small, is_exact;
+    bool is_lost; /* earlier releases alone leave it too few values: nothing here changes that */
+    int32_t preference;
+    int64_t low_before, high_before; /* what earlier releases say */
+} node;
+
+struct hd_audit {
+    const hd_policy_file *p;
+    hd_account *now;
+    hd_near *near;
+    hd_intern *own;     /* sets of the answer's cells  */
+    hd_intern *derived; /* and of its margins          */
+    hd_account *earlier;
+    size_t n_earlier, earlier_cap;
+    uint64_t n_near;
+    /* while judging */
+    hd_intern *nodes;
+    hd_intern *rules;
+    hd_system system;
+    node *about;
+    int64_t *low, *high;
+    size_t n_nodes, about_cap, low_cap, high_cap;
+    bool create; /* an unprinted margin becomes a cell, because several grouping sets meet in it */
+};
+
+/* ---- names of sets -------------------------------------------------------------------------- */
+
+enum { NAME = 17 };
+
+static void name_set(char out[NAME], hd_set_kind kind, const uint64_t sum[2])
+{
+    out[0] = (char)kind;
+    memcpy(out + 1, sum, 16);
+}
+
+static bool is_empty(const uint64_t sum[2])
+{
+    return sum[0] == 0 && sum[1] == 0;
+}
+
+static bool is_printed(const hd_printed *p)
+{
+    return p->is_count || p->is_shown;
+}
+
+/* ---- margins -------------------------------------------------------------------------------- */
+
+/* One margin of an account: the rows of grouping set `fine` by the keys of `coarse`. Calls take for
+ * every set of the margin with the cells of which it is made. */
+typedef hd_code (*take_margin)(void *ctx, const hd_account *a, size_t column, const uint64_t sum[2],
+                               const uint32_t *cells, size_t n_cells, hd_err *err);
+
+static hd_code group_cells(const hd_account *a, uint32_t coarse, uint32_t fine, hd_intern *names,
+                           uint32_t *group, hd_err *err)
+{
+    uint64_t key[32];
+    for (size_t c = 0; c < a->n_cells; c++) {
+        size_t n = 0;
+        group[c] = HD_INTERN_NONE;
+        if (a->told[c] != fine)
+            continue;
+        for (size_t k = 0; k < a->n_keys; k++)
+            if (coarse >> k & 1)
+                key[n++] = a->keys[c * a->n_keys + k];
+        HD_TRY(hd_intern_add(names, key, n * sizeof *key, &group[c], err));
+    }
+    return HD_OK;
+}
+
+static hd_code each_margin(const hd_account *a, size_t column, uint32_t coarse, uint32_t fine,
+                           take_margin take, void *ctx, hd_err *err)
+{
+    hd_code rc;
+    hd_intern *names = hd_intern_new();
+    uint32_t *group = hd_calloc(a->n_cells + 1, sizeof *group), *order = NULL;
+    size_t *start = NULL;
+    if (!names || !group) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    HD_GO(group_cells(a, coarse, fine, names, group, err));
+    size_t n = hd_intern_count(names);
+    start = hd_calloc(n + 2, sizeof *start);
+    order = hd_calloc(a->n_cells + 1, sizeof *order);
+    if (!start || !order) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    for (size_t c = 0; c < a->n_cells; c++)
+        if (group[c] != HD_INTERN_NONE)
+            start[group[c] + 2]++;
+    for (size_t g = 2; g < n + 2; g++)
+        start[g] += start[g - 1];
+    for (uint32_t c = 0; c < a->n_cells; c++)
+        if (group[c] != HD_INTERN_NONE)
+            order[start[group[c] + 1]++] = c;
+    for (size_t g = 0; g < n; g++) {
+        uint64_t sum[2] = {0, 0};
+        for (size_t i = start[g]; i < start[g + 1]; i++) {
+            const hd_set *s = &a->items[hd_account_at(a, order[i], column)];
+            sum[0] += s->sum[0];
+            sum[1] += s->sum[1];
+        }
+        if (!is_empty(sum))
+            HD_GO(take(ctx, a, column, sum, order + start[g], start[g + 1] - start[g], err));
+    }
+out:
+    hd_intern_free(names);
+    hd_free(group);
+    hd_free(order);
+    hd_free(start);
+    return rc;
+}
+
+static bool is_asked(const hd_account *a, uint32_t mask)
+{
+    for (size_t s = 0; s < a->n_sets; s++)
+        if (a->sets[s] == mask)
+            return true;
+    return false;
+}
+
+/* Asked sets above `mask` with no other asked set between. */
+static size_t finer_sets(const hd_account *a, uint32_t mask, uint32_t out[HD_ACCOUNT_SETS])
+{
+    size_t n = 0;
+    for (size_t s = 0; s < a->n_sets; s++) {
+        uint32_t fine = a->sets[s];
+        bool is_next = fine != mask && (fine & mask) == mask;
+        for (size_t t = 0; t < a->n_sets && is_next; t++) {
+            uint32_t between = a->sets[t];
+            is_next = between == mask || between == fine || (between & mask) != mask ||
+                      (between & fine) != between;
+        }
+        if (is_next)
+            out[n++] = fine;
+    }
+    return n;
+}
+
+static size_t add_level(uint32_t *levels, size_t n, uint32_t mask)
+{
+    for (size_t i = 0; i < n; i++)
+        if (levels[i] == mask)
+            return n;
+    if (n < MAX_LEVELS)
+        levels[n++] = mask;
+    return n;
+}
+
+/* The margins that are looked at: all of them while the keys are few, else those asked, their
+ * intersections and the grand total. */
+static size_t list_levels(const hd_account *a, uint32_t levels[MAX_LEVELS])
+{
+    uint32_t used = 0;
+    size_t n = 0;
+    for (size_t s = 0; s < a->n_sets; s++)
+        used |= a->sets[s];
+    if (__builtin_popcount(used) <= ALL_SUBSETS) {
+        for (uint32_t sub = used;; sub = (sub - 1) & used) {
+            n = add_level(levels, n, sub);
+            if (!sub)
+                return n;
+        }
+    }
+    n = add_level(levels, n, 0);
+    for (size_t s = 0; s < a->n_sets; s++)
+        for (size_t t = 0; t <= s; t++)
+            n = add_level(levels, n, a->sets[s] & a->sets[t]);
+    return n;
+}
+
+/* Every margin of every column. */
+static hd_code walk_margins(const hd_account *a, take_margin take, void *ctx, hd_err *err)
+{
+    uint32_t levels[MAX_LEVELS], finer[HD_ACCOUNT_SETS];
+    size_t n = list_levels(a, levels);
+    for (size_t i = 0; i < n; i++) {
+        size_t n_finer = finer_sets(a, levels[i], finer);
+        for (size_t f = 0; f < n_finer; f++)
+            for (size_t column = 0; column < a->n_columns; column++)
+                HD_TRY(each_margin(a, column, levels[i], finer[f], take, ctx, err));
+    }
+    return HD_OK;
+}
+
+/* ---- does an earlier release share a set? --------------------------------------------------- */
+
+static hd_code note_margin(void *ctx, const hd_account *a, size_t column, const uint64_t sum[2],
+                           const uint32_t *cells, size_t n_cells, hd_err *err)
+{
+    hd_intern *derived = ctx;
+    char name[NAME];
+    uint32_t id;
+    (void)cells;
+    (void)n_cells;
+    name_set(name, a->kinds[column], sum);
+    return hd_intern_add(derived, name, NAME, &id, err);
+}
+
+typedef struct search {
+    const hd_audit *audit;
+    bool found;
+} search;
+
+static hd_code find_margin(void *ctx, const hd_account *a, size_t column, const uint64_t sum[2],
+                           const uint32_t *cells, size_t n_cells, hd_err *err)
+{
+    search *s = ctx;
+    char name[NAME];
+    (void)cells;
+    (void)n_cells;
+    (void)err;
+    name_set(name, a->kinds[column], sum);
+    s->found = s->found || hd_intern_find(s->audit->own, name, NAME) != HD_INTERN_NONE;
+    return HD_OK;
+}
+
+static hd_code shares_a_set(const hd_audit *a, const hd_account *earlier, bool *out, hd_err *err)
+{
+    search s = {.audit = a};
+    char name[NAME];
+    for (size_t i = 0; i < earlier->n_cells * earlier->n_columns && !s.found; i++) {
+        if (!is_printed(&earlier->printed[i]) || is_empty(earlier->items[i].sum))
+            continue;
+        name_set(name, earlier->kinds[i % earlier->n_columns], earlier->items[i].sum);
+        s.found = hd_intern_find(a->own, name, NAME) != HD_INTERN_NONE ||
+                  hd_intern_find(a->derived, name, NAME) != HD_INTERN_NONE;
+    }
+    if (!s.found)
+        HD_TRY(walk_margins(earlier, find_margin, &s, err));
+    *out = s.found;
+    return HD_OK;
+}
+
+hd_code hd_audit_new(hd_audit **out, const hd_policy_file *p, hd_account *now, hd_err *err)
+{
+    hd_code rc;
+    uint32_t id;
+    char name[NAME];
+    *out = NULL;
+    hd_audit *a = hd_calloc(1, sizeof *a);
+    if (!a)
+        return hd_fail_nomem(err);
+    a->p = p;
+    a->now = now;
+    hd_system_init(&a->system);
+    a->own = hd_intern_new();
+    a->derived = hd_intern_new();
+    if (!a->own || !a->derived) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    for (size_t i = 0; i < now->n_cells * now->n_columns; i++)
+        if (!is_empty(now->items[i].sum)) {
+            name_set(name, now->kinds[i % now->n_columns], now->items[i].sum);
+            HD_GO(hd_intern_add(a->own, name, NAME, &id, err));
+        }
+    HD_GO(walk_margins(now, note_margin, a->derived, err));
+    HD_GO(hd_near_new(&a->near, now, hd_near_limit(p), err));
+    *out = a;
+    a = NULL;
+out:
+    hd_audit_free(a);
+    return rc;
+}
+
+void hd_audit_free(hd_audit *a)
+{
+    if (!a)
+        return;
+    for (size_t i = 0; i < a->n_earlier; i++)
+        hd_account_free(&a->earlier[i]);
+    hd_free(a->earlier);
+    hd_near_free(a->near);
+    hd_intern_free(a->own);
+    hd_intern_free(a->derived);
+    hd_intern_free(a->nodes);
+    hd_intern_free(a->rules);
+    hd_system_free(&a->system);
+    hd_free(a->about);
+    hd_wipe_free(a->low, a->low_cap * sizeof *a->low);
+    hd_wipe_free(a->high, a->high_cap * sizeof *a->high);
+    hd_free(a);
+}
+
+hd_code hd_audit_earlier(hd_audit *a, hd_account *earlier, hd_err *err)
+{
+    bool shares = false;
+    size_t before = hd_near_n_pairs(a->near);
+    HD_TRY(hd_near_compare(a->near, earlier, a->n_earlier, err));
+    HD_TRY(shares_a_set(a, earlier, &shares, err));
+    if (!shares && hd_near_n_pairs(a->near) == before)
+        return HD_OK;
+    if (!HD_GROW(a->earlier, a->n_earlier, a->earlier_cap))
+        return hd_fail_nomem(err);
+    a->earlier[a->n_earlier++] = *earlier;
+    *earlier = (hd_account){0};
+    return HD_OK;
+}
+
+uint64_t hd_audit_n_near(const hd_audit *a)
+{
+    return a->n_near;
+}
+
+/* ---- the system: cells ---------------------------------------------------------------------- */
+
+static hd_code find_node(hd_audit *a, hd_set_kind kind, const uint64_t sum[2], uint32_t *out,
+                         hd_err *err)
+{
+    char name[NAME];
+    name_set(name, kind, sum);
+    HD_TRY(hd_intern_add(a->nodes, name, NAME, out, err));
+    if (*out < a->n_nodes)
+        return HD_OK;
+    size_t n = a->n_nodes;
+    if (!HD_GROW(a->about, n, a->about_cap) || !HD_GROW(a->low, n, a->low_cap) ||
+        !HD_GROW(a->high, n, a->high_cap))
+        return hd_fail_nomem(err);
+    a->about[n] = (node){.high_before = HD_NO_BOUND};
+    a->low[n] = 0;
+    a->high[n] = HD_NO_BOUND;
+    a->n_nodes++;
+    uint32_t cell;
+    return hd_system_cell(&a->system, 0, HD_NO_BOUND, sum[0], &cell, err);
+}
+
+static hd_code add_item(hd_audit *a, const hd_account *of, size_t item, hd_err *err)
+{
+    const hd_printed *p = &of->printed[item];
+    bool is_now = of == a->now;
+    uint32_t id;
+    if (is_empty(of->items[item].sum))
+        return HD_OK;
+    HD_TRY(find_node(a, of->kinds[item % of->n_columns], of->items[item].sum, &id, err));
+    node *n = &a->about[id];
+    if (p->is_count) {
+        a->low[id] = p->low > a->low[id] ? p->low : a->low[id];
+        a->high[id] = p->high < a->high[id] ? p->high : a->high[id];
+        n->is_exact = n->is_exact || p->is_exact;
+        bool is_number = p->mark == 0 && p->is_shown;
+        n->shown_now = n->shown_now || (is_now && is_number);
+        n->shown_before = n->shown_before || (!is_now && is_number);
+    }
+    if (!is_now) {
+        n->low_before = a->low[id];
+        n->high_before = a->high[id];
+    }
+    n->now = n->now || is_now;
+    n->is_small = n->is_small || (of->is_controlled && p->is_small);
+    if (is_now) {
+        uint32_t told = of->told[item / of->n_columns];
+        int32_t coarse = (int32_t)of->n_keys - __builtin_popcount(told);
+        n->preference = coarse > n->preference ? coarse : n->preference;
+    }
+    return HD_OK;
+}
+
+static hd_code add_items(hd_audit *a, const hd_account *of, hd_err *err)
+{
+    for (size_t i = 0; i < of->n_cells * of->n_columns; i++)
+        HD_TRY(add_item(a, of, i, err));
+    return HD_OK;
+}
+
+/* ---- withholding in the answer -------------------------------------------------------------- */
+
+static void withhold(hd_audit *a, size_t item)
+{
+    hd_account *now = a->now;
+    hd_printed *p = &now->printed[item];
+    size_t cell = item / now->n_columns;
+    for (size_t g = 0; g < now->n_aggregates; g++) {
+        char *mark = &now->marks[cell * now->n_aggregates + g];
+        if (now->column_of[g] == item % now->n_columns && !*mark) {
+            *mark = a->p->secondary_mark;
+            now->values[cell * now->n_aggregates + g] = 0;
+        }
+    }
+    if (p->is_count && !p->mark) {
+        p->low = now->is_controlled ? a->p->withheld_to + 1 : 0;
+        p->high = HD_NO_BOUND;
+        p->is_exact = false;
+    }
+    if (!p->mark)
+        p->mark = a->p->secondary_mark;
+    p->is_shown = false;
+}
+
+/* A set of records shows one value, or none, for ever: what was shown before is shown, what was
+ * withheld and never shown is withheld. */
+typedef struct past {
+    bool shown, withheld;
+} past;
+
+static hd_code collect_past(const hd_audit *a, past **out, hd_err *err)
+{
+    const hd_account *now = a->now;
+    char name[NAME];
+    hd_code rc = HD_OK;
+    past *past_of = NULL;
+    hd_intern *names = hd_intern_new();
+    past *list = hd_calloc(now->n_cells * now->n_columns + 1, sizeof *list);
+    past_of = hd_calloc(now->n_cells * now->n_columns + 1, sizeof *past_of);
+    if (!names || !list || !past_of) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    for (size_t i = 0; i < now->n_cells * now->n_columns; i++) {
+        uint32_t id;
+        name_set(name, now->kinds[i % now->n_columns], now->items[i].sum);
+        HD_GO(hd_intern_add(names, name, NAME, &id, err));
+    }
+    for (size_t e = 0; e < a->n_earlier; e++)
+        for (size_t i = 0; i < a->earlier[e].n_cells * a->earlier[e].n_columns; i++) {
+            const hd_account *x = &a->earlier[e];
+            name_set(name, x->kinds[i % x->n_columns], x->items[i].sum);
+            uint32_t id = hd_intern_find(names, name, NAME);
+            if (id == HD_INTERN_NONE)
+                continue;
+            list[id].shown |= x->printed[i].is_shown;
+            list[id].withheld |= !x->printed[i].is_shown &&
+                                 x->printed[i].mark == a->p->secondary_mark;
+        }
+    for (size_t i = 0; i < now->n_cells * now->n_columns; i++) {
+        name_set(name, now->kinds[i % now->n_columns], now->items[i].sum);
+        past_of[i] = list[hd_intern_find(names, name, NAME)];
+    }
+    *out = past_of;
+    past_of = NULL;
+out:
+    hd_intern_free(names);
+    hd_free(list);
+    hd_free(past_of);
+    return rc;
+}
+
+static hd_code withhold_for_earlier(hd_audit *a, hd_err *err)
+{
+    past *before = NULL;
+    HD_TRY(collect_past(a, &before, err));
+    hd_account *now = a->now;
+    for (size_t i = 0; i < now->n_cells * now->n_columns; i++)
+        if (now->printed[i].is_shown && before[i].withheld && !before[i].shown &&
+            !is_empty(now->items[i].sum)) {
+            withhold(a, i);
+            a->n_near++;
+        }
+    for (size_t i = 0; i < hd_near_n_pairs(a->near); i++) {
+        const hd_near_pair *p = hd_near_pair_at(a->near, i);
+        if (p->earlier == HD_NEAR_OWN || !now->printed[p->cell].is_shown || before[p->cell].shown)
+            continue;
+        const hd_account *earlier = &a->earlier[p->earlier];
+        bool is_national = !now->is_controlled && !earlier->is_controlled;
+        if ((now->is_defined && earlier->is_defined) ||
+            (is_national && !a->p->compares_national_figures))
+            continue;
+        withhold(a, p->cell);
+        a->n_near++;
+    }
+    hd_free(before);
+    return HD_OK;
+}
+
+/* ---- the system: sums ----------------------------------------------------------------------- */
+
+static hd_code add_rule(hd_audit *a, uint32_t parent, const uint32_t *children, size_t n,
+                        hd_err *err)
+{
+    uint32_t id, before = hd_intern_count(a->rules);
+    hd_code rc;
+    hd_buf b;
+    hd_buf_init(&b, (size_t)1 << 30);
+    hd_buf_add(&b, &parent, sizeof parent);
+    hd_buf_add(&b, children, n * sizeof *children);
+    HD_GO(hd_buf_check(&b, err));
+    HD_GO(hd_intern_add(a->rules, b.data, b.len, &id, err));
+    if (id == before) /* the same sum in several data versions is one */
+        HD_GO(hd_system_rule(&a->system, parent, children, n, err));
+out:
+    hd_buf_free(&b);
+    return rc;
+}
+
+static int compare_numbers(const void *x, const void *y)
+{
+    uint32_t a = *(const uint32_t *)x, b = *(const uint32_t *)y;
+    return (a > b) - (a < b);
+}
+
+static hd_code add_margin(void *ctx, const hd_account *of, size_t column, const uint64_t sum[2],
+                          const uint32_t *cells, size_t n_cells, hd_err *err)
+{
+    hd_audit *a = ctx;
+    char name[NAME];
+    hd_code rc = HD_OK;
+    size_t n = 0;
+    uint32_t parent;
+    name_set(name, of->kinds[column], sum);
+    parent = hd_intern_find(a->nodes, name, NAME);
+    if (parent == HD_INTERN_NONE && (!a->create || of->kinds[column] == HD_SET_PEOPLE))
+        return HD_OK;
+    uint32_t *children = hd_calloc(n_cells + 1, sizeof *children);
+    if (!children)
+        return hd_fail_nomem(err);
+    if (parent == HD_INTERN_NONE)
+        HD_GO(find_node(a, of->kinds[column], sum, &parent, err));
+    for (size_t i = 0; i < n_cells; i++) {
+        const hd_set *s = &of->items[hd_account_at(of, cells[i], column)];
+        if (!is_empty(s->sum))
+            HD_GO(find_node(a, of->kinds[column], s->sum, &children[n++], err));
+    }
+    qsort(children, n, sizeof *children, compare_numbers);
+    if (n > 1)
+        HD_GO(add_rule(a, parent, children, n, err));
+out:
+    hd_free(children);
+    return rc;
+}
+
+static hd_code add_margins(hd_audit *a, const hd_account *of, bool create, hd_err *err)
+{
+    uint32_t levels[MAX_LEVELS], finer[HD_ACCOUNT_SETS];
+    size_t n = list_levels(of, levels);
+    for (size_t i = 0; i < n; i++) {
+        size_t n_finer = finer_sets(of, levels[i], finer);
+        if (create && (n_finer < 2 || is_asked(of, levels[i])))
+            continue;
+        a->create = create;
+        for (size_t f = 0; f < n_finer; f++)
+            for (size_t column = 0; column < of->n_columns; column++)
+                HD_TRY(each_margin(of, column, levels[i], finer[f], add_margin, a, err));
+    }
+    return HD_OK;
+}
+
+/* The difference of two sets that differ by few people, as a count of its own. Many pairs with the
+ * same difference (padding) are one count with many bounds. */
+static hd_code add_difference(hd_audit *a, const hd_near_pair *p, hd_err *err)
+{
+    const hd_account *now = a->now;
+    const hd_account *other = p->earlier == HD_NEAR_OWN ? now : &a->earlier[p->earlier];
+    const hd_set *x = &now->items[p->cell], *y = &other->items[p->other];
+    hd_set_kind kind = now->kinds[p->cell % now->n_columns];
+    if ((!now->is_controlled && !other->is_controlled) ||
+        !now->printed[p->cell].is_count || !other->printed[p->other].is_count)
+        return HD_OK;
+    if (y->persons > x->persons) {
+        const hd_set *swap = x;
+        x = y;
+        y = swap;
+    }
+    uint32_t whole, parts[2];
+    const uint64_t sum[2] = {x->sum[0] - y->sum[0], x->sum[1] - y->sum[1]};
+    HD_TRY(find_node(a, kind, x->sum, &whole, err));
+    HD_TRY(find_node(a, kind, y->sum, &parts[0], err));
+    HD_TRY(find_node(a, kind, sum, &parts[1], err));
+    a->about[parts[1]].is_small = true;
+    if (x->persons == y->persons) /* nobody knows which holds the other */
+        a->low[parts[1]] = -HD_NO_BOUND;
+    if (parts[0] == parts[1])
+        return HD_OK;
+    qsort(parts, 2, sizeof *parts, compare_numbers);
+    return add_rule(a, whole, parts, 2, err);
+}
+
+/* ---- judging -------------------------------------------------------------------------------- */
+
+static hd_secondary_cell cell_of(const hd_audit *a, uint32_t id, bool only_earlier)
+{
+    const node *n = &a->about[id];
+    const hd_policy_file *p = a->p;
+    hd_secondary_cell c = {.low = a->low[id],
+                           .high = a->high[id],
+                           .coarse_low = 1,
+                           .hidden_low = a->low[id],
+                           .hidden_high = a->high[id],
+                           .is_protected = n->is_small && !n->is_lost && p->minimum_candidates > 0,
+                           .preference = n->preference,
+                           .size = a->low[id] > 0 ? a->low[id] : 0};
+    /* Prints under several policies can leave a count less than one alone; nothing undoes that. */
+    int64_t width = c.high - c.low + 1;
+    int64_t need = width < p->minimum_candidates ? width : p->minimum_candidates;
+    c.need.values = c.is_protected ? (uint32_t)need : 0;
+    c.is_withheld = !n->shown_now && !n->shown_before;
+    if (n->shown_before) { /* nothing takes it back */
+        c.hidden_low = 1;
+        c.hidden_high = 0;
+    } else if (n->now && only_earlier) {
+        c.low = c.hidden_low = n->low_before;
+        c.high = c.hidden_high = n->high_before;
+        c.is_withheld = true;
+    } else if (n->shown_now) {
+        c.hidden_low = a->now->is_controlled ? p->withheld_to + 1 : 0;
+        c.hidden_high = HD_NO_BOUND;
+        if (n->is_exact && !hd_rule_withholds(p, c.low, -1)) {
+            hd_rule_range r = hd_rule_range_shown(p, hd_rule_round(p, c.low));
+            c.coarse_low = r.low;
+            c.coarse_high = r.high == HD_RULE_ENDLESS ? HD_NO_BOUND : r.high;
+        }
+    }
+    return c;
+}
+
+static hd_code solve(hd_audit *a, bool only_earlier, hd_secondary_result *out, hd_err *err)
+{
+    hd_secondary_options options;
+    hd_secondary_options_init(&options);
+    hd_secondary_cell *cells = hd_calloc(a->n_nodes + 1, sizeof *cells);
+    if (!cells)
+        return hd_fail_nomem(err);
+    for (uint32_t i = 0; i < a->n_nodes; i++)
+        cells[i] = cell_of(a, i, only_earlier);
+    hd_code rc = hd_secondary(&a->system, cells, &options, out, err);
+    hd_wipe_free(cells, (a->n_nodes + 1) * sizeof *cells);
+    return rc;
+}
+
+/* Each item of the answer as the system decided. */
+static hd_code apply(hd_audit *a, const hd_secondary_result *r, hd_err *err)
+{
+    hd_account *now = a->now;
+    for (size_t i = 0; i < now->n_cells * now->n_columns; i++) {
+        uint32_t id;
+        hd_printed *p = &now->printed[i];
+        if (is_empty(now->items[i].sum) || !p->is_count || p->mark || !p->is_shown)
+            continue;
+        HD_TRY(find_node(a, now->kinds[i % now->n_columns], now->items[i].sum, &id, err));
+        if (r->shown[id] == HD_HELPER)
+            withhold(a, i);
+        if (r->shown[id] != HD_COARSER)
+            continue;
+        size_t cell = i / now->n_columns;
+        int64_t shown = hd_rule_round(a->p, p->low);
+        for (size_t g = 0; g < now->n_aggregates; g++)
+            if (now->column_of[g] == i % now->n_columns &&
+                (now->kind_of[g] == HD_AGG_COUNT || now->kind_of[g] == HD_AGG_COUNT_PERSONS))
+                now->values[cell * now->n_aggregates + g] = shown;
+        hd_rule_range range = hd_rule_range_shown(a->p, shown);
+        p->low = range.low;
+        p->high = range.high;
+        p->is_exact = false;
+    }
+    return HD_OK;
+}
+
+/* Where totals are the sums of what is shown, a total that was summed with a helper is withheld. */
+static void withhold_sums(hd_audit *a)
+{
+    hd_account *now = a->now;
+    for (size_t c = 0; c < now->n_cells && a->p->totals_are_summed; c++) {
+        bool has_helper = false;
+        for (size_t i = 0; i < now->n_columns; i++)
+            has_helper = has_helper ||
+                         now->printed[hd_account_at(now, c, i)].mark == a->p->secondary_mark;
+        for (size_t t = 0; t < now->n_cells && has_helper; t++) {
+            uint32_t told = now->told[t];
+            bool above = told != now->told[c] && (told & now->told[c]) == told;
+            for (size_t k = 0; k < now->n_keys && above; k++)
+                above = !(told >> k & 1) ||
+                        now->keys[t * now->n_keys + k] == now->keys[c * now->n_keys + k];
+            for (size_t i = 0; i < now->n_columns && above; i++)
+                if (now->printed[hd_account_at(now, c, i)].mark == a->p->secondary_mark)
+                    withhold(a, hd_account_at(now, t, i));
+        }
+    }
+}
+
+/* One mark for everything that is withheld, so that it no longer says what it is not; and where a row
+ * that exists would say that there is somebody, no row. */
+static void level(hd_audit *a, size_t item, uint32_t id)
+{
+    hd_account *now = a->now;
+    hd_printed *p = &now->printed[item];
+    node *n = &a->about[id];
+    size_t cell = item / now->n_columns;
+    withhold(a, item);
+    for (size_t g = 0; g < now->n_aggregates; g++)
+        if (now->column_of[g] == item % now->n_columns)
+            now->marks[cell * now->n_aggregates + g] = a->p->secondary_mark;
+    p->mark = a->p->secondary_mark;
+    p->low = 0;
+    p->high = HD_NO_BOUND;
+    if (now->is_all[item % now->n_columns])
+        now->is_left_out[cell] = true;
+    n->shown_now = false;
+    a->low[id] = p->low > n->low_before ? p->low : n->low_before;
+    a->high[id] = n->high_before;
+}
+
+/* When no helper is enough: every count of the answer that hangs together with an unprotected cell
+ * is withheld, stars too. parts: union-find over the rules. */
+static uint32_t root_of(uint32_t *parts, uint32_t i)
+{
+    while (parts[i] != i)
+        i = parts[i] = parts[parts[i]];
+    return i;
+}
+
+static hd_code withhold_component(hd_audit *a, const hd_secondary_result *r, size_t *n_withheld,
+                                  hd_err *err)
+{
+    const hd_system *s = &r->system;
+    hd_account *now = a->now;
+    hd_code rc = HD_OK;
+    *n_withheld = 0;
+    uint32_t *parts = hd_calloc(s->n_cells + 1, sizeof *parts);
+    bool *is_bad = hd_calloc(s->n_cells + 1, sizeof *is_bad);
+    if (!parts || !is_bad) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    for (uint32_t i = 0; i < s->n_cells; i++)
+        parts[i] = i;
+    for (size_t k = 0; k < s->n_rules; k++)
+        for (size_t c = s->start[k]; c < s->start[k + 1]; c++)
+            parts[root_of(parts, s->child[c])] = root_of(parts, s->parent[k]);
+    for (size_t i = 0; i < r->n_unprotected; i++)
+        is_bad[root_of(parts, r->unprotected[i])] = true;
+    for (size_t i = 0; i < now->n_cells * now->n_columns; i++) {
+        uint32_t id;
+        const hd_printed *p = &now->printed[i];
+        bool is_done = p->mark == a->p->secondary_mark && p->low == 0 && p->high == HD_NO_BOUND;
+        if (is_empty(now->items[i].sum) || !(p->is_shown || p->is_count) || is_done)
+            continue;
+        HD_GO(find_node(a, now->kinds[i % now->n_columns], now->items[i].sum, &id, err));
+        if (!is_bad[root_of(parts, id)] || a->about[id].shown_before)
+            continue;
+        level(a, i, id);
+        ++*n_withheld;
+    }
+out:
+    hd_free(parts);
+    hd_free(is_bad);
+    return rc;
+}
+
+/* Solve; if something stays unprotected, set aside what earlier releases alone have given away, and
+ * then withhold more, until everything else is protected. */
+static hd_code find_protection(hd_audit *a, hd_secondary_result *result, hd_err *err)
+{
+    HD_TRY(solve(a, false, result, err));
+    if (result->n_unprotected == 0)
+        return HD_OK;
+    hd_secondary_result_free(result);
+    HD_TRY(solve(a, true, result, err));
+    for (size_t i = 0; i < result->n_unprotected; i++)
+        if (result->unprotected[i] < a->n_nodes)
+            a->about[result->unprotected[i]].is_lost = true;
+    for (size_t n = 1; n > 0;) {
+        hd_secondary_result_free(result);
+        HD_TRY(solve(a, false, result, err));
+        if (result->n_unprotected == 0)
+            return HD_OK;
+        HD_TRY(withhold_component(a, result, &n, err));
+    }
+    return hd_fail(err, HD_DENIED,
+                   "this answer cannot be protected beside what was released before: ask for fewer "
+                   "rows, or for coarser ones");
+}
+
+/* Three grouping sets that close a circle ((a,b), (b,c), (a,c)) bind each other through a table that
+ * nobody asked for; with it asked too, the sums are all there. */
+static hd_code refuse_circles(const hd_audit *a, hd_err *err)
+{
+    size_t n_open = 0;
+    uint32_t finer[HD_ACCOUNT_SETS];
+    for (size_t s = 0; s < a->now->n_sets; s++)
+        n_open += __builtin_popcount(a->now->sets[s]) >= 2 &&
+                  finer_sets(a->now, a->now->sets[s], finer) == 0;
+    if (a->now->is_controlled && n_open > 2)
+        return hd_fail(err, HD_DENIED,
+                       "%zu grouping sets of several fields with none that holds them all cannot be "
+                       "audited together: add the set of all their fields, or ask them one by one",
+                       n_open);
+    return HD_OK;
+}
+
+static hd_code build(hd_audit *a, hd_err *err)
+{
+    for (size_t e = 0; e < a->n_earlier; e++)
+        HD_TRY(add_items(a, &a->earlier[e], err));
+    HD_TRY(add_items(a, a->now, err));
+    /* First the margins where grouping sets meet: they make cells that others may find. */
+    for (int create = 1; create >= 0; create--) {
+        HD_TRY(add_margins(a, a->now, create, err));
+        for (size_t e = 0; e < a->n_earlier; e++)
+            HD_TRY(add_margins(a, &a->earlier[e], create, err));
+    }
+    for (size_t i = 0; i < hd_near_n_pairs(a->near); i++)
+        HD_TRY(add_difference(a, hd_near_pair_at(a->near, i), err));
+    return HD_OK;
+}
+
+/* Nothing to audit: no sum binds the counts, or none of them is small. */
+static bool is_free(const hd_audit *a)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < a->n_nodes && !any; i++)
+        any = a->about[i].is_small;
+    return !any || a->system.n_rules == 0 || a->p->minimum_candidates == 0;
+}
+
+hd_code hd_audit_judge(hd_audit *a, hd_err *err)
+{
+    hd_code rc;
+    hd_secondary_result result = {0};
+    hd_buf text;
+    hd_buf_init(&text, (size_t)1 << 30);
+    a->nodes = hd_intern_new();
+    a->rules = hd_intern_new();
+    if (!a->nodes || !a->rules) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    HD_GO(refuse_circles(a, err));
+    HD_GO(hd_near_compare_own(a->near, err));
+    HD_GO(withhold_for_earlier(a, err));
+    HD_GO(build(a, err));
+    if (is_free(a) && a->n_nodes > (size_t)a->p->audited_cells_at_most)
+        goto out;
+    if (a->n_nodes > (size_t)a->p->audited_cells_at_most) {
+        rc = hd_fail(err, HD_DENIED,
+                     "the audit would hold %zu counts, and policy %s allows %lld: ask for fewer rows, or "
+                     "leave out totals",
+                     a->n_nodes, a->p->name, (long long)a->p->audited_cells_at_most);
+        goto out;
+    }
+    HD_GO(find_protection(a, &result, err));
+    HD_GO(apply(a, &result, err));
+    withhold_sums(a);
+    HD_GO(hd_certificate_write(&result, &text, NULL, err));
+    HD_GO(hd_buf_check(&text, err));
+    hd_free(a->now->certificate);
+    a->now->certificate = hd_buf_take(&text);
+    if (!a->now->certificate)
+        rc = hd_fail_nomem(err);
+out:
+    hd_secondary_result_free(&result);
+    hd_buf_free(&text);
+    return rc;
+}
