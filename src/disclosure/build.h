@@ -6,10 +6,11 @@
 
 typedef struct hd_release_origin {
     const char *policy, *policy_version, *legend, *question;
-    const char *certificate; /* NULL: none */
     bool has_true_counts;
     uint64_t data_version;
-    bool has_left_out, has_near;
+    bool has_left_out;
+    bool has_near;
+    const char *certificate; /* NULL: none */
 } hd_release_origin;
 
 HD_MUST hd_release_builder *hd_release_builder_start(const hd_release_origin *o);
