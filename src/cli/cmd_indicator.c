@@ -220,6 +220,7 @@ static hd_code evaluate_all(asked *a, hd_session *s, const hd_indicator_files *f
                             size_t n, hd_err *err)
 {
     hd_code rc;
+    size_t n_rows = 0;
     hd_release *joined = NULL;
     hd_indicator_result *results = hd_calloc(n, sizeof *results);
     const hd_release **parts = hd_calloc(n, sizeof *parts);
@@ -232,17 +233,16 @@ static hd_code evaluate_all(asked *a, hd_session *s, const hd_indicator_files *f
         const hd_indicator_file *d = hd_indicator_files_find(files, names[i]);
         HD_GO(hd_indicator_evaluate(&results[i], s->engine, s->policy, d, &a->request, err));
         parts[i] = results[i].rows;
+        n_rows += parts[i]->n_rows;
     }
+    if (n_rows == 0 && a->period)
+        HD_GO(hd_fail(err, HD_NOTFOUND, "the data have nothing in %s", a->period));
     if (a->ahead.horizon) {
         HD_GO(hd_indicator_forecast(ahead, results, n, &a->ahead, err));
         for (size_t i = 0; i < n; i++)
             parts[i] = ahead[i];
     }
     HD_GO(hd_release_join(&joined, parts, n, err));
-    if (joined->n_rows == 0 && a->period) {
-        rc = hd_fail(err, HD_NOTFOUND, "the data have nothing in %s", a->period);
-        goto out;
-    }
     HD_GO(hd_output_release(&a->output, s->vault, joined, err));
 out:
     hd_release_free(joined);

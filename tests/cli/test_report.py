@@ -224,6 +224,8 @@ def test_a_forecast_of_a_withheld_series_says_why(people):
         assert (r["value"] == "") == bool(r["note"]) and (r["model"] == "") == bool(r["note"])
     refused = people.run("indicator", "ae_within_4_hours", "--by", "year", "--forecast", "3", ok=False)
     assert refused.returncode == 2 and "month" in refused.stderr
+    later = people.run("indicator", "ae_within_4_hours", "--period", "2030-01", "--forecast", "3", ok=False)
+    assert later.returncode == 1 and "2030-01" in later.stderr
     assert people.run("indicator", "ae_within_4_hours", "--forecast", "0", ok=False).returncode == 2
     assert people.run("indicator", "ae_within_4_hours", "--forecast", "99", ok=False).returncode == 2
 
