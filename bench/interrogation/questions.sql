@@ -81,6 +81,8 @@ SELECT provider, month, q[1], q[2] FROM (SELECT provider, month, quantilesExactI
 SELECT provider, month, a + (b - a) * (0.5 * (total - 1) - floor(0.5 * (total - 1))), c + (d - c) * (0.9 * (total - 1) - floor(0.9 * (total - 1))) FROM (SELECT provider, month, any(total) AS total, toFloat64(minIf(stay, upto > floor(0.5 * (total_ - 1)))) AS a, toFloat64(minIf(stay, upto > ceil(0.5 * (total_ - 1)))) AS b, toFloat64(minIf(stay, upto > floor(0.9 * (total_ - 1)))) AS c, toFloat64(minIf(stay, upto > ceil(0.9 * (total_ - 1)))) AS d FROM (SELECT provider, month, stay, sum(n) OVER (PARTITION BY provider, month ORDER BY stay) AS upto, sum(n) OVER (PARTITION BY provider, month) AS total_, total_ AS total FROM (SELECT provider, month, stay, count() AS n FROM admissions GROUP BY provider, month, stay)) GROUP BY provider, month)
 
 == Q6 | emergency readmission within 30 days of discharge by provider and month | admissions: provider month admission_method admitted discharged
+-- hdis
+SELECT provider, month, count(*) FILTER (WHERE within_days(next(admission_method BETWEEN 21 AND 28, discharged), 1, 30)) FROM admissions GROUP BY 1, 2
 -- duckdb window
 SELECT provider, month, count(*) FILTER (later > 0) FROM (SELECT provider, month, count(*) FILTER (admission_method BETWEEN 21 AND 28) OVER (PARTITION BY person ORDER BY admitted - DATE '1970-01-01' RANGE BETWEEN stay + 1 FOLLOWING AND stay + 30 FOLLOWING) AS later FROM admissions) GROUP BY 1, 2
 -- duckdb asof
@@ -129,6 +131,8 @@ SELECT commissioner, month, max(n) / sum(n) FROM (SELECT commissioner, month, pr
 SELECT intDiv(k, 18000) AS c, intDiv(k, 150) % 120 AS m, max(n) / sum(n) FROM (SELECT (toUInt32(commissioner) * 120 + month) * 150 + provider AS k, count() AS n FROM admissions GROUP BY k) GROUP BY c, m
 
 == Q9 | attendances followed by an admission within a day, by provider and month | attendances: provider month arrived
+-- hdis
+SELECT provider, month, count(*) FILTER (WHERE within_days(next(admissions), 1)) FROM attendances GROUP BY 1, 2
 -- duckdb asof
 SELECT t.provider, t.month, count(*) FILTER (a.admitted - t.arrived <= 1) FROM attendances t ASOF LEFT JOIN (SELECT person, admitted FROM admissions) a ON t.person = a.person AND a.admitted >= t.arrived GROUP BY 1, 2
 -- duckdb semi joins

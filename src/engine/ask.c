@@ -6,6 +6,7 @@
  */
 #include "engine/asking.h"
 #include "base/alloc.h"
+#include "engine/order.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -250,6 +251,9 @@ void hd_question_free(hd_question *q)
     }
     for (size_t i = 0; i < a->n_any; i++)
         json_decref(a->any[i].test);
+    for (size_t i = 0; i < a->n_orders; i++)
+        hd_order_free(&a->orders[i]);
+    hd_free(a->orders);
     for (size_t i = 0; i < a->n_strings; i++)
         hd_free(a->strings[i]);
     hd_free(a->strings);

@@ -1,5 +1,6 @@
 /* check.c - what no question may hold, its types, and what disclosure asks about it (asking.h). */
 #include "engine/asking.h"
+#include "engine/order.h"
 #include "base/alloc.h"
 #include "base/intern.h"
 
@@ -27,7 +28,7 @@ static json_t *guard_column(void *ctx, json_t *node, hd_code *rc, hd_err *err)
     }
     column_ref ref = hd_column_parse(g->a, name);
     size_t n = strlen(name);
-    if (ref.any >= 0)
+    if (ref.any >= 0 || ref.order)
         return NULL;
     if (!ref.field)
         *rc = hd_fail(err, HD_NOTFOUND, "table %s has no field '%s'; hdis fields %s lists them",
@@ -42,7 +43,7 @@ static json_t *guard_column(void *ctx, json_t *node, hd_code *rc, hd_err *err)
     return NULL;
 }
 
-static hd_code guard(const asked *a, json_t *tree, const char *where, hd_err *err)
+hd_code hd_guard_tree(const asked *a, json_t *tree, const char *where, hd_err *err)
 {
     struct guard g = {a, where};
     hd_code rc = HD_OK;
@@ -53,17 +54,17 @@ static hd_code guard(const asked *a, json_t *tree, const char *where, hd_err *er
 
 hd_code hd_guard_all(const asked *a, hd_err *err)
 {
-    HD_TRY(guard(a, a->where, "WHERE", err));
+    HD_TRY(hd_guard_tree(a, a->where, "WHERE", err));
     for (size_t i = 0; i < a->q.n_keys; i++)
-        HD_TRY(guard(a, a->keys[i], "GROUP BY", err));
+        HD_TRY(hd_guard_tree(a, a->keys[i], "GROUP BY", err));
     for (size_t i = 0; i < a->q.n_aggregates; i++) {
         const asked_aggregate *g = &a->aggregates[i];
-        HD_TRY(guard(a, g->filter, "FILTER", err));
+        HD_TRY(hd_guard_tree(a, g->filter, "FILTER", err));
         const char *column = g->argument ? hd_tree_column(g->argument) : NULL;
         column_ref ref = column ? hd_column_parse(a, column) : (column_ref){.any = -1};
         bool key = g->is_distinct && ref.field && ref.field->kind == HD_FIELD_KEY;
         if (!key && !g->is_person)
-            HD_TRY(guard(a, g->argument, g->def->name, err));
+            HD_TRY(hd_guard_tree(a, g->argument, g->def->name, err));
     }
     return HD_OK;
 }
@@ -85,6 +86,8 @@ static const char *column_type(const asked *a, const char *name)
     column_ref ref = hd_column_parse(a, name);
     if (ref.any >= 0)
         return "BOOLEAN";
+    if (ref.order)
+        return name[2] == 'b' ? "BOOLEAN" : "BIGINT";
     return ref.field->kind == HD_FIELD_KEY ? "BIGINT" : hd_sql_type(ref.field->type);
 }
 
@@ -220,6 +223,12 @@ static hd_type result_type(const asked_aggregate *g)
     }
 }
 
+hd_code hd_check_event(hd_engine *e, asked *event, hd_err *err)
+{
+    HD_TRY(hd_guard_tree(event, event->where, "an event", err));
+    return learn_types(e, event, err);
+}
+
 hd_code hd_check_types(struct asking *s, hd_err *err)
 {
     asked *a = s->a;
@@ -267,6 +276,16 @@ static json_t *see_field(void *ctx, json_t *node, hd_code *rc, hd_err *err)
         return NULL;
     }
     column_ref ref = hd_column_parse(s->a, name);
+    if (ref.order) { /* what its event reads, and the day */
+        const asked *outer = s->a;
+        if (ref.order->from)
+            (void)see_field(s, ref.order->from, rc, err);
+        s->a = ref.order->event;
+        if (*rc == HD_OK && s->a->where)
+            (void)see_field(s, s->a->where, rc, err);
+        s->a = outer;
+        return NULL;
+    }
     const hd_field *f = ref.any >= 0 ? s->a->any[ref.any].list : ref.field;
     size_t i = 0;
     while (i < s->n && s->seen[i] != f)

@@ -4,11 +4,12 @@
 #include "engine/chosen.h"
 #include "base/alloc.h"
 #include "base/intern.h"
+#include "engine/order.h"
 #include "engine/scan_plan.h"
 
 #include <string.h>
 
-enum { BATCH = 4096, MAX_LANES = 16, LANE_ROWS = 1 << 16, FALSE = 0, TRUE = 1, UNKNOWN = 2 };
+enum { BATCH = 4096, MAX_LANES = 16, LANE_ROWS = 1 << 16, TRUE = 1 };
 
 /* A set of contributing records: its filter, and the argument that must have a value. */
 typedef struct class {
@@ -257,43 +258,6 @@ static uint32_t code_at(const hd_k_codes *c, uint64_t i)
     return hd_code_at(&codes, i);
 }
 
-static void eval_atom(const scan *s, const hd_k_atom *a, uint8_t *out)
-{
-    for (size_t i = 0; i < s->n; i++) {
-        uint64_t row = s->base + i;
-        if (!a->starts) {
-            out[i] = a->lut[code_at(&a->codes, row)];
-            continue;
-        }
-        out[i] = FALSE;
-        for (uint64_t e = a->starts[row]; e < a->starts[row + 1] && out[i] != TRUE; e++)
-            out[i] = a->lut[code_at(&a->codes, e)] == TRUE;
-    }
-}
-
-static void eval_node(const scan *s, const hd_k_node *node, uint8_t *out)
-{
-    const uint8_t *x = s->truth + (size_t)node->a * BATCH, *y = s->truth + (size_t)node->b * BATCH;
-    for (size_t i = 0; i < s->n; i++)
-        switch (node->op) {
-        case HD_K_AND:
-            out[i] = x[i] == FALSE || y[i] == FALSE ? FALSE
-                     : x[i] == TRUE && y[i] == TRUE ? TRUE
-                                                    : UNKNOWN;
-            break;
-        case HD_K_OR:
-            out[i] = x[i] == TRUE || y[i] == TRUE       ? TRUE
-                     : x[i] == FALSE && y[i] == FALSE ? FALSE
-                                                        : UNKNOWN;
-            break;
-        case HD_K_NOT:
-            out[i] = x[i] == UNKNOWN ? UNKNOWN : x[i] == FALSE;
-            break;
-        default:
-            out[i] = x[i] == TRUE;
-        }
-}
-
 static uint64_t classes_of(const scan *s, size_t i)
 {
     uint64_t bits = 0;
@@ -317,11 +281,7 @@ static hd_code scan_lane(scan *s, size_t lane, hd_chosen_block *b, uint32_t *per
     b->slots = slots_of;
     for (s->base = c->starts[lane]; s->base < c->starts[lane + 1]; s->base += s->n) {
         s->n = c->starts[lane + 1] - s->base < BATCH ? c->starts[lane + 1] - s->base : BATCH;
-        for (size_t i = 0; i < s->q->n_nodes; i++)
-            if (s->q->nodes[i].op == HD_K_ATOM)
-                eval_atom(s, &s->q->atoms[s->q->nodes[i].a], s->truth + i * BATCH);
-            else
-                eval_node(s, &s->q->nodes[i], s->truth + i * BATCH);
+        hd_scan_truth(s->q, s->base, s->n, BATCH, s->truth);
         b->n = 0;
         for (size_t i = 0; i < s->n; i++) {
             uint64_t record = identity(c, &w, s->base + i);
@@ -357,6 +317,7 @@ hd_code hd_chosen_open(hd_chosen **out, hd_engine *e, const hd_question *q, hd_e
         return hd_fail_nomem(err);
     c->a = (const asked *)q;
     HD_GO(hd_vault_table(e->vault, q->table, &t, err));
+    HD_GO(hd_orders_ready(e, (asked *)(uintptr_t)c->a, t, err));
     c->seed = hd_vault_key_hash(e->vault, purpose, sizeof purpose - 1);
     c->n_rows = hd_table_rows(t);
     HD_GO(hd_table_persons(t, &c->persons, err));

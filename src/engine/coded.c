@@ -74,7 +74,7 @@ hd_code hd_coded_get(hd_engine *e, const asked *a, hd_table *t, json_t *expressi
     *out = hd_recall_find(e->recall, key.data, key.len);
     if (*out)
         goto out;
-    const hd_dictionary *d = hd_table_dictionary(t, source->column);
+    const hd_dictionary *d = hd_operand_dictionary(t, *source);
     hd_coded *c = hd_calloc(1, sizeof *c);
     if (!c) {
         rc = hd_fail_nomem(err);
@@ -84,7 +84,8 @@ hd_code hd_coded_get(hd_engine *e, const asked *a, hd_table *t, json_t *expressi
     if (rc != HD_OK) {
         release(c);
         if (rc != HD_NOMEM)
-            hd_context(err, "%s", hd_table_column_spec(t, source->column)->name);
+            hd_context(err, "%s", source->order ? "a value over other records"
+                                                 : hd_table_column_spec(t, source->column)->name);
         goto out;
     }
     size_t bytes = (size_t)c->n_codes * BYTES_A_CODE + (c->result_ ? 2 * text_bytes(c) : 0);

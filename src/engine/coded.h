@@ -29,16 +29,19 @@ typedef struct hd_coded {
     double *decimals_;
 } hd_coded;
 
-/* The one column that an expression reads, as the table has it. */
+/* The one column that an expression reads. */
 typedef struct hd_operand {
-    size_t column;    /* of the table */
+    size_t column;    /* of the table; unused with `order` */
     unsigned element; /* 0: the column itself */
+    const struct order_column *order; /* made by hd_orders_ready; NULL: a stored column */
 } hd_operand;
 
 /* HD_NOTFOUND: no loaded file had the field. */
 HD_MUST hd_code hd_operand_find(const asked *a, hd_table *t, const char *canonical, hd_operand *out,
                                hd_err *err);
-/* The data of a source, loaded if need be. */
+const hd_dictionary *hd_operand_dictionary(hd_table *t, hd_operand s);
+bool hd_operand_is_same(hd_operand a, hd_operand b);
+/* Its data, loaded if need be. */
 HD_MUST hd_code hd_operand_load(hd_engine *e, hd_table *t, hd_operand s, loaded_column *out,
                                hd_err *err);
 

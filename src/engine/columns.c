@@ -4,6 +4,7 @@
  * is its answer for NULL.
  */
 #include "engine/coded.h"
+#include "engine/order.h"
 #include "base/alloc.h"
 
 #include <stdio.h>
@@ -64,13 +65,27 @@ hd_code hd_operand_find(const asked *a, hd_table *t, const char *canonical, hd_o
                        hd_err *err)
 {
     column_ref ref = hd_column_parse(a, canonical);
+    *out = (hd_operand){.order = ref.order};
+    if (ref.order)
+        return HD_OK;
     const hd_field *field = ref.any >= 0 ? a->any[ref.any].list : ref.field;
     int at = hd_table_find(t, field->name);
     if (at < 0)
         return hd_fail(err, HD_NOTFOUND, "%s is in the catalogue, but no loaded file of %s had it",
                        field->name, hd_table_name(t));
-    *out = (hd_operand){(size_t)at, ref.element};
+    *out = (hd_operand){.column = (size_t)at, .element = ref.element};
     return HD_OK;
+}
+
+const hd_dictionary *hd_operand_dictionary(hd_table *t, hd_operand s)
+{
+    return s.order ? &((const order_data *)s.order->data->thing)->dictionary
+                   : hd_table_dictionary(t, s.column);
+}
+
+bool hd_operand_is_same(hd_operand a, hd_operand b)
+{
+    return a.column == b.column && a.element == b.element && a.order == b.order;
 }
 
 static hd_code make_element(hd_engine *e, const hd_table *t, const hd_column *list, hd_operand s,
@@ -101,6 +116,11 @@ static hd_code make_element(hd_engine *e, const hd_table *t, const hd_column *li
 hd_code hd_operand_load(hd_engine *e, hd_table *t, hd_operand s, loaded_column *out, hd_err *err)
 {
     const hd_column *c;
+    if (s.order) {
+        const order_data *d = s.order->data->thing;
+        *out = (loaded_column){d->data, d->width, &d->dictionary, NULL};
+        return HD_OK;
+    }
     HD_TRY(hd_table_load(t, s.column, &c, err));
     *out = (loaded_column){c->data, c->width, hd_table_dictionary(t, s.column), c->starts};
     if (s.element == 0)

@@ -1,5 +1,5 @@
 /* engine.c - what an asking needs, and the choice of route. See question.h. */
-#include "engine/private.h"
+#include "engine/order.h"
 #include "base/alloc.h"
 
 #include <stdio.h>
@@ -102,6 +102,7 @@ hd_code hd_engine_run(hd_engine *e, const hd_question *q, hd_route route, hd_cel
     *out = NULL;
     hd_engine_refresh(e);
     HD_TRY(hd_vault_table(e->vault, q->table, &t, err));
+    HD_TRY(hd_orders_ready(e, a, t, err));
     if (route == HD_ROUTE_KERNEL && q->fallback_reason)
         return hd_fail(err, HD_INVALID, "%s", q->fallback_reason);
     if (route == HD_ROUTE_DUCKDB || q->fallback_reason)

@@ -6,6 +6,7 @@
  */
 #include "engine/scan_plan.h"
 #include "base/alloc.h"
+#include "engine/order.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -93,10 +94,20 @@ static void count_bytes(lines *l, size_t column)
 
 /* ---- the kernel's plan --------------------------------------------------------------------------- */
 
+static hd_code add_order(lines *l, const char *part, const order_column *o, const char *use,
+                         hd_err *err)
+{
+    const order_data *d = o->data->thing;
+    l->bytes += (uint64_t)hd_table_n_blocks(l->t) * HD_BLOCK_ROWS * d->width;
+    return add(l, err, part, "", "in person order: %s, %s", o->text, use);
+}
+
 static hd_code add_input(lines *l, const char *part, const scan_input *x, const char *use, hd_err *err)
 {
     char size[64], element[24] = "";
     size_t column = x->operand.column;
+    if (x->operand.order)
+        return add_order(l, part, x->operand.order, use, err);
     count_bytes(l, column);
     put_size(l, column, hd_table_dictionary(l->t, column)->n_codes, "codes", size);
     if (x->operand.element)
@@ -123,10 +134,13 @@ static hd_code add_keys(lines *l, const scan_plan *p, hd_err *err)
     for (size_t k = 0; k < l->a->q.n_keys; k++) {
         char size[64], use[96];
         const scan_input *x = &p->group_inputs[k];
-        put_size(l, x->operand.column, p->groups[k].n_slots, "groups", size);
+        if (x->operand.order)
+            snprintf(size, sizeof size, "groups not told");
+        else
+            put_size(l, x->operand.column, p->groups[k].n_slots, "groups", size);
         snprintf(use, sizeof use, "%s", size);
         HD_TRY(add_input(l, "key", x, use, err));
-        open = open && is_open(l, x->operand.column);
+        open = open && !x->operand.order && is_open(l, x->operand.column);
         if (__builtin_mul_overflow(cells, p->groups[k].n_slots, &cells))
             cells = UINT64_C(1) << 62;
     }
@@ -188,6 +202,10 @@ static json_t *see_column(void *ctx, json_t *node, hd_code *rc, hd_err *err)
     if (strcmp(name, "#person") == 0)
         return NULL;
     *rc = hd_operand_find(l->a, l->t, name, &x, err);
+    if (*rc == HD_OK && x.order) {
+        *rc = add_order(l, "column", x.order, "read row by row", err);
+        return NULL;
+    }
     if (*rc != HD_OK || (x.column < COLUMNS && l->seen[x.column / 64] >> x.column % 64 & 1))
         return NULL;
     count_bytes(l, x.column);
@@ -229,6 +247,7 @@ hd_code hd_engine_explain(hd_engine *e, const hd_question *q, hd_plan_line **out
     hd_engine_refresh(e);
     HD_GO(hd_vault_table(e->vault, q->table, &l.t, err));
     HD_GO(add(&l, err, "table", q->table, "%s", l.a->table->title));
+    HD_GO(hd_orders_ready(e, (asked *)(uintptr_t)l.a, l.t, err));
     HD_GO(q->fallback_reason ? explain_duckdb(&l, err) : explain_kernel(&l, e, err));
     l.bytes += (uint64_t)hd_table_n_blocks(l.t) * HD_BLOCK_ROWS * sizeof(uint32_t); /* persons */
     HD_GO(add(&l, err, "scan", "", "%.1f MB of columns, in whole blocks of %d rows",

@@ -9,6 +9,8 @@
 #include "engine/recall.h"
 #include "engine/tree.h"
 
+#include <stdatomic.h>
+
 enum {
     HD_MAX_KEYS = 16,
     HD_MAX_AGGREGATES = 64,
@@ -26,6 +28,7 @@ struct hd_engine {
     struct dictionary_table *dictionaries; /* dictionaries that DuckDB knows as tables */
     hd_recall *recall;     /* questions, texts, types, values of expressions */
     uint64_t data_version; /* what all of the above was made from */
+    const atomic_bool *stop; /* NULL, or: becomes true when the asker gives up */
 };
 
 struct scan_plan;
@@ -36,6 +39,10 @@ typedef struct any_test {
     const hd_field *list;
     json_t *test; /* over one column named as the list's elements are: see hd_any_column */
 } any_test;
+
+/* A value that a row has from the other records of its person (order.h). In expressions it stands as a
+ * column named #tb... (true or false) or #tn... (a whole number). */
+struct order_column;
 
 typedef struct asked_aggregate {
     const hd_aggregate_def *def;
@@ -58,6 +65,8 @@ typedef struct asked {
     asked_aggregate aggregates[HD_MAX_AGGREGATES];
     size_t n_any;
     any_test any[HD_MAX_ANY];
+    size_t n_orders, orders_cap;
+    struct order_column *orders;
     size_t n_sets;
     uint32_t sets[HD_MAX_SETS]; /* bit k: key k is in the set */
     hd_key key_views[HD_MAX_KEYS];
@@ -65,6 +74,7 @@ typedef struct asked {
     char **strings; /* every string of the question, freed together */
     size_t n_strings, strings_cap;
     bool sees_subnational; /* while resolving: a field below national level was read */
+    unsigned nested;       /* an event of a question, or of an event: how deep */
     unsigned uses;         /* whoever asked for it, and the engine that remembers it */
     struct scan_plan *plan; /* once the kernel has run it */
 } asked;
@@ -79,9 +89,10 @@ HD_MUST hd_code hd_resolve(hd_engine *e, asked *a, const char *alias, json_t **n
 #define HD_OWN_EXPRESSION "#own"
 /* What a canonical column is made of. element: 0 the column itself, n the n-th element. */
 typedef struct column_ref {
-    const hd_field *field; /* NULL for #anyN */
+    const hd_field *field; /* NULL for #anyN, #t... */
     unsigned element;
     int any; /* number of the any_test, or -1 */
+    const struct order_column *order; /* #t..., or NULL */
 } column_ref;
 column_ref hd_column_parse(const asked *a, const char *canonical);
 /* The one column an expression reads; "" when it reads none, NULL when several. */

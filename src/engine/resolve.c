@@ -4,7 +4,7 @@
  * position, #anyN, #person, or (in HAVING, ORDER BY) an alias that ask.c looks up; every function is
  * on the list of functions.c or an aggregate; no subquery, window or star is left.
  */
-#include "engine/private.h"
+#include "engine/order.h"
 #include "base/alloc.h"
 
 #include <ctype.h>
@@ -38,6 +38,9 @@ column_ref hd_column_parse(const asked *a, const char *canonical)
         ref.any = atoi(canonical + 4);
         return ref;
     }
+    for (size_t i = 0; canonical[0] == '#' && i < a->n_orders; i++)
+        if (strcmp(a->orders[i].name, canonical) == 0)
+            ref.order = &a->orders[i];
     char name[64];
     const char *hash = strchr(canonical, '#');
     size_t n = hash ? (size_t)(hash - canonical) : strlen(canonical);
@@ -417,6 +420,9 @@ static hd_code rewrite(struct resolver *r, json_t *node, json_t **out, hd_err *e
     if (hd_tree_is(node, "GROUPING_FUNCTION"))
         return hd_fail(err, HD_INVALID, "GROUPING() is not available: a key that is summed over is "
                                         "NULL in its row");
+    HD_TRY(hd_take_order(r->e, r->a, r->alias, node, out, err));
+    if (*out)
+        return HD_OK;
     HD_TRY(mark_own_expression(node, err));
     HD_TRY(take_codelist(r, node, out, err));
     if (*out)

@@ -44,7 +44,7 @@ static const char *aggregate_obstacle(const asked *a, const asked_aggregate *g)
     if (why)
         return why;
     column_ref ref = hd_column_parse(a, hd_single_column(g->argument));
-    return ref.field->kind == HD_FIELD_KEY ? "row keys have no dictionary" : NULL;
+    return ref.field && ref.field->kind == HD_FIELD_KEY ? "row keys have no dictionary" : NULL;
 }
 
 const char *hd_kernel_obstacle(const asked *a)
@@ -146,8 +146,7 @@ static hd_code add_atom(struct planner *s, const uint8_t *lut, scan_input input,
     scan_plan *p = s->p;
     size_t i = 0;
     while (i < p->n_atoms && (p->atoms[i].lut != lut ||
-                              p->atom_inputs[i].operand.column != input.operand.column ||
-                              p->atom_inputs[i].operand.element != input.operand.element))
+                              !hd_operand_is_same(p->atom_inputs[i].operand, input.operand)))
         i++;
     if (i == p->n_atoms) {
         if (!HD_GROW(p->atoms, p->n_atoms, p->atoms_cap) ||

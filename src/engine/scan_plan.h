@@ -52,6 +52,10 @@ HD_MUST hd_code hd_scan_plan_make(hd_engine *e, hd_table *t, asked *const *quest
                                   scan_plan **out, hd_err *err);
 HD_MUST hd_code hd_scan_plan_bind(scan_plan *p, hd_table *t, hd_err *err);
 
+/* scan_truth.c: the truth (0 false, 1 true, 2 unknown) of each node for n rows from base on, a row of
+ * `stride` bytes for each node. The question must be bound. */
+void hd_scan_truth(const hd_k_question *q, uint64_t base, size_t n, size_t stride, uint8_t *truth);
+
 /* scan_cells.c: the cells of one part. */
 HD_MUST hd_code hd_scan_cells(const scan_plan *p, size_t part, const hd_k_answer *answer,
                               hd_cells **out, hd_err *err);

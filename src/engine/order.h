@@ -1,0 +1,52 @@
+/* order.h - values that a record has from the other records of its person: next, previous, events,
+ * nth (doc/questions.md says what they mean).
+ *
+ * Each is a column of codes like a stored one, made in one walk over the records in person order and
+ * remembered by data version and definition, so to the rest of the engine it is a field. An event is a
+ * condition on one table, this one or another: a small question of its own, without keys.
+ */
+#ifndef HD_ENGINE_ORDER_H
+#define HD_ENGINE_ORDER_H
+
+#include "engine/private.h"
+
+typedef enum order_kind {
+    ORDER_NEXT,            /* days to the next event                    */
+    ORDER_PREVIOUS,        /* days since the one before                 */
+    ORDER_NEXT_WITHIN,     /* is there one low..high days later?        */
+    ORDER_PREVIOUS_WITHIN, /* or earlier?                               */
+    ORDER_EVENTS,          /* how many the person has                   */
+    ORDER_EVENTS_WITHIN,   /* how many begin low..high days from here   */
+    ORDER_NTH              /* how many came up to this record           */
+} order_kind;
+
+enum { ORDER_MAX_NESTED = 4 };
+
+typedef struct order_column {
+    char name[40]; /* #tb or #tn and a digest of the definition */
+    char *text;    /* as asked */
+    order_kind kind;
+    int64_t low, high; /* days, both included */
+    asked *event;      /* table and condition */
+    json_t *from;      /* the day to count from, over one column of the record; NULL: none needed */
+    hd_recalled *data; /* an order_data; NULL until hd_orders_ready */
+    uint64_t data_version;
+} order_column;
+
+typedef struct order_data {
+    hd_dictionary dictionary;
+    int64_t *integers; /* of the dictionary */
+    unsigned width;
+    void *data;
+    size_t bytes;
+} order_data;
+
+/* order_words.c: *out is a new column when the node is one of the functions above, else NULL. */
+HD_MUST hd_code hd_take_order(hd_engine *e, asked *a, const char *alias, json_t *node, json_t **out,
+                              hd_err *err);
+void hd_order_free(order_column *o);
+
+/* order.c: make the columns of a question, or find them made. */
+HD_MUST hd_code hd_orders_ready(hd_engine *e, asked *a, hd_table *t, hd_err *err);
+
+#endif
