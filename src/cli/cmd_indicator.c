@@ -39,7 +39,7 @@ const hd_command hd_command_indicator = {
     "  --forecast MONTHS         instead: the months after the last complete one, 1 to 36, with 80% "
     "and 95%\n"
     "                            prediction intervals, from the released months alone\n"
-    "\n" HD_VAULT_OPTION_HELP HD_OUTPUT_HELP "\n"
+    "\n" HD_VAULT_OPTION_HELP HD_OUTPUT_HELP HD_LIMIT_OPTION_HELP "\n"
     "Shares are fractions of 1. Months whose follow-up the data do not cover yet say so in the "
     "note.\n"
     "Consecutive months are counted back over all loaded months. doc/methods.md has the "
@@ -132,6 +132,7 @@ static int run_list(int argc, char **argv)
 typedef struct asked {
     hd_output_options output;
     hd_vault_option where;
+    hd_limit_option limits;
     const char *by, *period, *peers, *level, *forecast;
     char *by_text; /* by, cut at its commas */
     hd_indicator_request request;
@@ -274,7 +275,7 @@ static int answer(asked *a, char **names, int n)
             status = hd_report(c, &err);
             goto out;
         }
-    status = hd_session_open(&s, c, &a->where, &a->output);
+    status = hd_session_open(&s, c, &a->where, &a->limits, &a->output);
     if (status != HD_EXIT_OK)
         goto out;
     a->request.peers = hd_peers_parse(s.catalogue, a->peers ? a->peers : "all");
@@ -292,6 +293,7 @@ static int run(int argc, char **argv)
     asked a = {0};
     const hd_option options[] = {HD_VAULT_OPTION_ROWS(a.where),
                                  HD_OUTPUT_OPTIONS(a.output),
+                                 HD_LIMIT_OPTION_ROWS(a.limits),
                                  {"by", &a.by, NULL},
                                  {"period", &a.period, NULL},
                                  {"peers", &a.peers, NULL},

@@ -14,7 +14,7 @@ const hd_command hd_command_query = {
     "what may be released: below national level 1 to 7 becomes *, other counts are rounded to 5, and\n"
     "rates are computed from the rounded figures (doc/disclosure.md).\n"
     "\n"
-    HD_VAULT_OPTION_HELP HD_OUTPUT_HELP
+    HD_VAULT_OPTION_HELP HD_OUTPUT_HELP HD_LIMIT_OPTION_HELP
     "\n"
     "count, count(DISTINCT person), sum, avg, median, quantile_cont, min, max, stddev, each with\n"
     "FILTER (WHERE ...); WHERE, GROUP BY (also ALL, 1, ROLLUP, CUBE, GROUPING SETS), HAVING, ORDER\n"
@@ -36,7 +36,9 @@ static int run(int argc, char **argv)
     const hd_command *c = &hd_command_query;
     hd_output_options o = {0};
     hd_vault_option where = {0};
-    const hd_option options[] = {HD_VAULT_OPTION_ROWS(where), HD_OUTPUT_OPTIONS(o), {NULL, NULL, NULL}};
+    hd_limit_option limits = {0};
+    const hd_option options[] = {HD_VAULT_OPTION_ROWS(where), HD_OUTPUT_OPTIONS(o),
+                                 HD_LIMIT_OPTION_ROWS(limits), {NULL, NULL, NULL}};
     char **operands;
     int n;
     int status = hd_options(c, argc, argv, options, &operands, &n);
@@ -50,7 +52,7 @@ static int run(int argc, char **argv)
     hd_session session;
     hd_release *release = NULL;
     hd_err err = {0};
-    status = hd_session_open(&session, c, &where, &o);
+    status = hd_session_open(&session, c, &where, &limits, &o);
     if (status == HD_EXIT_OK) {
         hd_code rc = hd_release_ask(&release, session.engine, session.policy, operands[0], &err);
         if (rc == HD_OK)

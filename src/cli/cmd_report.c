@@ -26,7 +26,7 @@ const hd_command hd_command_report = {
     "  --peers WHO               all (default), region, a peer group such as acute, or codes: "
     "ZA1,ZA2\n"
     "  --provider CODE           let the charts follow this provider instead of the flagged ones\n"
-    "\n" HD_VAULT_OPTION_HELP
+    "\n" HD_VAULT_OPTION_HELP HD_LIMIT_OPTION_HELP
     "  --out FILE                write the page to a file, whole or not at all\n"
     "  --provenance FILE         write policy, data version and questions to a JSON file\n"
     "  --policy NAME             disclosure policy, a file of catalogue/policies (hes2018)\n"
@@ -41,6 +41,7 @@ const hd_command hd_command_report = {
 typedef struct asked {
     hd_output_options output;
     hd_vault_option where;
+    hd_limit_option limits;
     const char *period, *peers, *provider;
     int month;
 } asked;
@@ -175,7 +176,7 @@ static int make(const asked *a, const char *name)
         status = hd_report(c, &err);
         goto out;
     }
-    status = hd_session_open(&s, c, &a->where, &a->output);
+    status = hd_session_open(&s, c, &a->where, &a->limits, &a->output);
     if (status != HD_EXIT_OK)
         goto out;
     if (evaluate(&m, a, &s, &err) != HD_OK || write_page(&m, a, &s, &err) != HD_OK)
@@ -192,6 +193,7 @@ static int run(int argc, char **argv)
     asked a = {0};
     const hd_option options[] = {
         HD_VAULT_OPTION_ROWS(a.where),
+        HD_LIMIT_OPTION_ROWS(a.limits),
         {"out", &a.output.out, NULL},
         {"provenance", &a.output.provenance, NULL},
         {"policy", &a.output.policy, NULL},

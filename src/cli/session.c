@@ -2,20 +2,24 @@
 #include "cli/session.h"
 
 int hd_session_open(hd_session *s, const hd_command *c, const hd_vault_option *where,
-                    const hd_output_options *o)
+                    const hd_limit_option *limits, const hd_output_options *o)
 {
+    hd_engine_limits engine_limits;
     hd_err err = {0};
     hd_code rc;
     *s = (hd_session){0};
     /* True counts enter the list of assets: the ledger's own lock is enough for that, so questions
      * never wait for a load. */
-    int status = hd_vault_option_open(c, where, false, &s->vault);
+    int status = hd_limit_option_read(c, limits, &engine_limits);
+    if (status != HD_EXIT_OK)
+        return status;
+    status = hd_vault_option_open(c, where, false, &s->vault);
     if (status != HD_EXIT_OK)
         return status;
     HD_GO(hd_catalogue_open(&s->catalogue, hd_catalogue_default_folder(), hd_vault_folder(s->vault),
                             &err));
     HD_GO(hd_policy_open(&s->policy, hd_catalogue_folder(s->catalogue), hd_output_policy(o), &err));
-    HD_GO(hd_engine_open(&s->engine, s->vault, s->catalogue, &err));
+    HD_GO(hd_engine_open_limited(&s->engine, s->vault, s->catalogue, &engine_limits, &err));
 out:
     return rc == HD_OK ? HD_EXIT_OK : hd_report(c, &err);
 }

@@ -2,6 +2,7 @@
 #ifndef HD_CLI_SESSION_H
 #define HD_CLI_SESSION_H
 
+#include "cli/limit_option.h"
 #include "cli/output.h"
 #include "cli/vault_option.h"
 #include "engine/question.h"
@@ -15,7 +16,7 @@ typedef struct hd_session {
 
 /* Returns HD_EXIT_OK, or prints one line and returns the exit status; close it in either case. */
 int hd_session_open(hd_session *s, const hd_command *c, const hd_vault_option *where,
-                    const hd_output_options *o);
+                    const hd_limit_option *limits, const hd_output_options *o);
 void hd_session_close(hd_session *s);
 
 #endif

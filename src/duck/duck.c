@@ -11,12 +11,15 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 enum { MAX_MESSAGE = 300 };
 
 hd_code hd_duck_fail(hd_err *err, hd_code code, const char *what, const char *message)
 {
     char line[MAX_MESSAGE];
+    if (message && strstr(message, "expression depth"))
+        return hd_fail(err, HD_LIMIT, "%s: an expression is nested too deeply", what);
     size_t n = strcspn(message ? message : "", "\n");
     if (n >= sizeof line)
         n = sizeof line - 1;
@@ -28,17 +31,27 @@ hd_code hd_duck_fail(hd_err *err, hd_code code, const char *what, const char *me
 
 hd_code hd_duck_open(hd_duck **out, hd_err *err)
 {
+    return hd_duck_open_limited(out, 0, NULL, err);
+}
+
+hd_code hd_duck_open_limited(hd_duck **out, uint64_t memory_bytes, const atomic_bool *stop,
+                             hd_err *err)
+{
     *out = NULL;
     hd_duck *d = hd_calloc(1, sizeof *d);
     if (!d)
         return hd_fail_nomem(err);
     duckdb_config config = NULL;
-    char *message = NULL;
+    char *message = NULL, memory[32];
+    d->stop = stop;
+    d->memory_bytes = memory_bytes ? memory_bytes : UINT64_C(4) << 30;
+    snprintf(memory, sizeof memory, "%lluKiB", (unsigned long long)(d->memory_bytes >> 10));
     hd_code rc = HD_OK;
     bool ok = duckdb_create_config(&config) == DuckDBSuccess &&
               duckdb_set_config(config, "enable_external_access", "false") == DuckDBSuccess &&
               duckdb_set_config(config, "autoinstall_known_extensions", "false") == DuckDBSuccess &&
               duckdb_set_config(config, "autoload_known_extensions", "false") == DuckDBSuccess &&
+              duckdb_set_config(config, "memory_limit", memory) == DuckDBSuccess &&
               duckdb_set_config(config, "max_temp_directory_size", "0KiB") == DuckDBSuccess &&
               duckdb_open_ext(NULL, &d->db, config, &message) == DuckDBSuccess &&
               duckdb_connect(d->db, &d->con) == DuckDBSuccess;
@@ -361,6 +374,46 @@ static hd_code keep_columns(hd_duck_result *r, duckdb_result *result, hd_err *er
     return HD_OK;
 }
 
+/* Why a statement failed that did bind. Its message may quote a value and is not passed on. */
+static hd_code fail_running(const hd_duck *d, const char *message, hd_err *err)
+{
+    if (message && strstr(message, "Out of Memory"))
+        return hd_fail(err, HD_LIMIT, "an expression needs more than %.0f MB of memory: let it make "
+                                      "less text, or ask for fewer groups",
+                       (double)d->memory_bytes / 1e6);
+    return hd_fail(err, HD_INVALID, "the expression fails for some value in the data: use try_cast, "
+                                    "nullif or a CASE to catch it");
+}
+
+/* Run a prepared statement piece by piece, so that it can be stopped between two pieces. */
+static hd_code execute(hd_duck *d, duckdb_prepared_statement statement, duckdb_result *result,
+                       hd_err *err)
+{
+    static const struct timespec moment = {.tv_nsec = 50000};
+    duckdb_pending_result pending = NULL;
+    duckdb_pending_state state = DUCKDB_PENDING_RESULT_NOT_READY;
+    hd_code rc = HD_OK;
+    if (duckdb_pending_prepared(statement, &pending) != DuckDBSuccess)
+        state = DUCKDB_PENDING_ERROR;
+    while (state != DUCKDB_PENDING_ERROR && !duckdb_pending_execution_is_finished(state)) {
+        if (d->stop && atomic_load_explicit(d->stop, memory_order_relaxed)) {
+            duckdb_interrupt(d->con);
+            rc = hd_fail(err, HD_CANCELLED, "the question was stopped");
+            goto out;
+        }
+        state = duckdb_pending_execute_task(pending);
+        if (state == DUCKDB_PENDING_NO_TASKS_AVAILABLE)
+            nanosleep(&moment, NULL); /* other threads are at work */
+    }
+    if (state == DUCKDB_PENDING_ERROR)
+        rc = fail_running(d, duckdb_pending_error(pending), err);
+    else if (duckdb_execute_pending(pending, result) != DuckDBSuccess)
+        rc = fail_running(d, duckdb_result_error(result), err);
+out:
+    duckdb_destroy_pending(&pending);
+    return rc;
+}
+
 hd_code hd_duck_query(hd_duck *d, const char *sql, hd_duck_result **out, hd_err *err)
 {
     *out = NULL;
@@ -374,15 +427,7 @@ hd_code hd_duck_query(hd_duck *d, const char *sql, hd_duck_result **out, hd_err 
         rc = hd_duck_fail(err, HD_INVALID, "SQL", duckdb_prepare_error(statement));
         goto out;
     }
-    if (duckdb_execute_prepared(statement, &result) != DuckDBSuccess) {
-        const char *message = duckdb_result_error(&result);
-        bool memory = message && strstr(message, "Out of Memory");
-        rc = memory ? hd_fail_nomem(err)
-                    : hd_fail(err, HD_INVALID,
-                              "the expression fails for some value in the data: use try_cast, "
-                              "nullif or a CASE to catch it");
-        goto out;
-    }
+    HD_GO(execute(d, statement, &result, err));
     r = hd_calloc(1, sizeof *r);
     if (!r) {
         rc = hd_fail_nomem(err);

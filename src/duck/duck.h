@@ -11,10 +11,16 @@
 #include "base/err.h"
 #include "base/value.h"
 
+#include <stdatomic.h>
+
 typedef struct hd_duck hd_duck;
 typedef struct hd_duck_result hd_duck_result;
 
 HD_MUST hd_code hd_duck_open(hd_duck **out, hd_err *err);
+/* memory_bytes: what statements may use (0: 4 GB). stop: NULL, or a statement ends with HD_CANCELLED
+ * soon after it becomes true (borrowed). */
+HD_MUST hd_code hd_duck_open_limited(hd_duck **out, uint64_t memory_bytes, const atomic_bool *stop,
+                                     hd_err *err);
 void hd_duck_close(hd_duck *d); /* NULL is allowed */
 
 /* Run one or more statements without looking at results. The SQL must come from the program, with

@@ -12,6 +12,8 @@ struct view_source;
 struct hd_duck {
     duckdb_database db;
     duckdb_connection con;
+    uint64_t memory_bytes;
+    const atomic_bool *stop;
     struct view_source *views; /* data behind hd_duck_make_view, by name */
     struct hd_duck_rows *rows; /* behind hd_rows(number) */
     size_t n_rows, rows_cap;

@@ -132,6 +132,8 @@ static hd_code note(hd_engine *e, struct types *t, json_t *tree, hd_err *err)
     if (!tree)
         return HD_OK;
     HD_TRY(hd_type_known(e, t->a, tree, &is_known, &type, err));
+    if (!is_known)
+        HD_TRY(hd_bound_growth(e, tree, err));
     if (!is_known && json_array_append(t->unknown, tree) != 0)
         return hd_fail_nomem(err);
     return HD_OK;

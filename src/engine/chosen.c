@@ -27,6 +27,7 @@ typedef struct slots {
 } slots;
 
 struct hd_chosen {
+    hd_hold *hold; /* columns stay until it is freed */
     const asked *a;
     const uint32_t *persons;
     uint64_t n_rows;
@@ -316,6 +317,7 @@ hd_code hd_chosen_open(hd_chosen **out, hd_engine *e, const hd_question *q, hd_e
     if (!c)
         return hd_fail_nomem(err);
     c->a = (const asked *)q;
+    HD_GO(hd_vault_hold(e->vault, &c->hold, err));
     HD_GO(hd_vault_table(e->vault, q->table, &t, err));
     HD_GO(hd_orders_ready(e, (asked *)(uintptr_t)c->a, t, err));
     c->seed = hd_vault_key_hash(e->vault, purpose, sizeof purpose - 1);
@@ -347,6 +349,7 @@ void hd_chosen_free(hd_chosen *c)
         hd_intern_free(c->keys[k].names);
         hd_free(c->keys[k].values);
     }
+    hd_hold_release(c->hold);
     hd_free(c->row_slots);
     hd_duck_result_free(c->rows);
     hd_scan_plan_free(c->plan);

@@ -50,15 +50,25 @@ static hd_code define_functions(hd_engine *e, hd_err *err)
 
 hd_code hd_engine_open(hd_engine **out, hd_vault *v, const hd_catalogue *c, hd_err *err)
 {
+    return hd_engine_open_limited(out, v, c, &(hd_engine_limits){0}, err);
+}
+
+hd_code hd_engine_open_limited(hd_engine **out, hd_vault *v, const hd_catalogue *c,
+                               const hd_engine_limits *limits, hd_err *err)
+{
     *out = NULL;
     hd_engine *e = hd_calloc(1, sizeof *e);
     if (!e)
         return hd_fail_nomem(err);
     e->vault = v;
     e->catalogue = c;
+    e->limits = *limits;
     e->data_version = hd_vault_data_version(v);
     e->recall = hd_recall_new(HD_RECALL_BYTES);
-    hd_code rc = e->recall ? hd_duck_open(&e->duck, err) : hd_fail_nomem(err);
+    if (limits->memory_bytes)
+        hd_vault_set_memory(v, limits->memory_bytes);
+    hd_code rc = e->recall ? hd_duck_open_limited(&e->duck, limits->memory_bytes, limits->stop, err)
+                           : hd_fail_nomem(err);
     if (rc == HD_OK)
         rc = define_functions(e, err);
     if (rc != HD_OK) {
@@ -95,17 +105,26 @@ const hd_catalogue *hd_engine_catalogue(hd_engine *e)
     return e->catalogue;
 }
 
+static hd_code run(hd_engine *e, asked *a, hd_route route, hd_cells **out, hd_err *err)
+{
+    hd_table *t;
+    const char *why = a->q.fallback_reason;
+    HD_TRY(hd_vault_table(e->vault, a->q.table, &t, err));
+    HD_TRY(hd_orders_ready(e, a, t, err));
+    if (route == HD_ROUTE_KERNEL && why)
+        return hd_fail(err, HD_INVALID, "%s", why);
+    return route == HD_ROUTE_DUCKDB || why ? hd_run_duckdb(e, a, t, out, err)
+                                           : hd_run_kernel(e, a, t, out, err);
+}
+
 hd_code hd_engine_run(hd_engine *e, const hd_question *q, hd_route route, hd_cells **out, hd_err *err)
 {
-    asked *a = (asked *)(uintptr_t)q; /* its plan is remembered with it */
-    hd_table *t;
+    hd_hold *hold;
     *out = NULL;
     hd_engine_refresh(e);
-    HD_TRY(hd_vault_table(e->vault, q->table, &t, err));
-    HD_TRY(hd_orders_ready(e, a, t, err));
-    if (route == HD_ROUTE_KERNEL && q->fallback_reason)
-        return hd_fail(err, HD_INVALID, "%s", q->fallback_reason);
-    if (route == HD_ROUTE_DUCKDB || q->fallback_reason)
-        return hd_run_duckdb(e, a, t, out, err);
-    return hd_run_kernel(e, a, t, out, err);
+    HD_TRY(hd_vault_hold(e->vault, &hold, err)); /* columns stay until the answer is there */
+    /* A question's plan is remembered with it. */
+    hd_code rc = run(e, (asked *)(uintptr_t)q, route, out, err);
+    hd_hold_release(hold);
+    return rc;
 }

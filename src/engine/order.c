@@ -359,7 +359,7 @@ static hd_code make_column(hd_engine *e, const asked *a, const order_column *o, 
     hd_table *events;
     uint8_t *is_event = NULL;
     hd_code rc;
-    walk w = {.o = o, .n_rows = hd_table_rows(t), .stop = e->stop,
+    walk w = {.o = o, .n_rows = hd_table_rows(t), .stop = e->limits.stop,
               .is_same_table = a->table == o->event->table};
     *out = NULL;
     w.out = hd_secret_map(w.n_rows * sizeof *w.out);

@@ -28,7 +28,7 @@ struct hd_engine {
     struct dictionary_table *dictionaries; /* dictionaries that DuckDB knows as tables */
     hd_recall *recall;     /* questions, texts, types, values of expressions */
     uint64_t data_version; /* what all of the above was made from */
-    const atomic_bool *stop; /* NULL, or: becomes true when the asker gives up */
+    hd_engine_limits limits;
 };
 
 struct scan_plan;
@@ -124,6 +124,8 @@ HD_MUST hd_code hd_type_remember(hd_engine *e, const asked *a, const json_t *tre
 /* Key of something told from an expression; free with hd_buf_free, also after a failure. */
 HD_MUST hd_code hd_recall_key(hd_buf *key, char kind, const char *table, const char *column,
                               const json_t *tree, hd_err *err);
+/* growth.c: HD_LIMIT when a text of the expression could become very long. */
+HD_MUST hd_code hd_bound_growth(hd_engine *e, json_t *tree, hd_err *err);
 /* flags.c: a sum, mean or spread of a flag (0, 1, NULL) said with counts; *out is NULL when the node is
  * anything else, else a new reference. */
 HD_MUST hd_code hd_flag_as_counts(hd_engine *e, const asked *a, json_t *node, json_t **out,

@@ -16,6 +16,8 @@
 #include "duck/duck.h"
 #include "vault/vault.h"
 
+#include <stdatomic.h>
+
 struct hd_cells;
 
 typedef enum hd_aggregate_kind {
@@ -78,6 +80,16 @@ typedef struct hd_question {
 /* Everything an asking needs; one a thread. */
 typedef struct hd_engine hd_engine;
 HD_MUST hd_code hd_engine_open(hd_engine **out, hd_vault *v, const hd_catalogue *c, hd_err *err);
+
+typedef struct hd_engine_limits {
+    /* Of one question, for columns, cells and DuckDB's work; 0: columns without a limit, 4 GB for cells
+     * and for DuckDB. What cannot fit is refused with HD_LIMIT, the text saying what it would need. */
+    uint64_t memory_bytes;
+    /* NULL, or: when it becomes true the question ends with HD_CANCELLED. Borrowed. */
+    const atomic_bool *stop;
+} hd_engine_limits;
+HD_MUST hd_code hd_engine_open_limited(hd_engine **out, hd_vault *v, const hd_catalogue *c,
+                                       const hd_engine_limits *limits, hd_err *err);
 void hd_engine_close(hd_engine *e);
 hd_duck *hd_engine_duck(hd_engine *e); /* borrowed; for disclosure's outer evaluation */
 hd_vault *hd_engine_vault(hd_engine *e);

@@ -510,6 +510,11 @@ hd_code hd_scan_plan_bind(scan_plan *p, hd_table *t, hd_err *err)
     p->q.measures = p->measures;
     p->q.sets = a->sets;
     p->q.n_sets = a->n_sets;
+    p->q.stop = p->e->limits.stop;
     p->q.max_bytes = UINT64_C(4) << 30;
+    if (p->e->limits.memory_bytes) {
+        uint64_t used = hd_vault_memory_used(p->e->vault);
+        p->q.max_bytes = p->e->limits.memory_bytes > used ? p->e->limits.memory_bytes - used : 0;
+    }
     return HD_OK;
 }

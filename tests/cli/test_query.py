@@ -11,8 +11,10 @@ import glob
 import json
 import os
 import re
+import signal
 import sqlite3
 import subprocess
+import time
 
 import pytest
 
@@ -239,6 +241,35 @@ def test_a_plan_says_route_and_reason_and_no_counts(people):
     # What may not be asked has no plan.
     r = people.run("query", "EXPLAIN SELECT person, count(*) FROM spells GROUP BY 1", ok=False)
     assert r.returncode == 1 and "person" in r.stderr
+
+
+LONG = ("SELECT %s, count(*), median(epidur) FROM apc GROUP BY CUBE (1, 2, 3, 4, 5, 6, 7, 8)"
+        % ", ".join(["gpprac", "epistart", "epiend", "admidate", "diag_01", "sex", "procode3", "admimeth"]))
+
+
+def test_a_question_is_stopped(people, tmp_path):
+    out = tmp_path / "out.csv"
+    done = people.run("query", "--time-limit", "0.2", "--format", "csv", "--out", str(out), LONG, ok=False)
+    assert done.returncode == 1 and done.stderr == "hdis query: the question was stopped\n"
+    assert not out.exists() and os.listdir(tmp_path) == []
+    p = subprocess.Popen([truth.HDIS, "query", "--out", str(out), LONG], env=people.env,
+                         stderr=subprocess.PIPE, text=True)
+    time.sleep(0.5)
+    p.send_signal(signal.SIGINT)
+    assert p.communicate(timeout=20)[1] == "hdis query: the question was stopped\n"
+    assert p.returncode == 1 and os.listdir(tmp_path) == []
+
+
+def test_limits_are_refusals_in_one_line(people):
+    for args, words in ((["--memory-limit", "64MB", LONG], "of memory"),
+                        (["SELECT rpad(sex, 200000000, 'x'), count(*) FROM apc GROUP BY 1"], "100000 is the most"),
+                        (["SELECT count(*) FROM apc WHERE " + "NOT " * 2000 + "sex = '1'"], "nested"),
+                        (["SELECT count(*) FROM apc WHERE %sprocode3%s = 'x'" % ("successor_of(" * 9, ")" * 9)],
+                         "6 deep")):
+        done = people.run("query", *args, ok=False)
+        assert done.returncode == 1 and words in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert people.run("query", "--memory-limit", "much", "SELECT count(*) FROM apc", ok=False).returncode == 2
+    assert people.run("query", "--time-limit", "soon", "SELECT count(*) FROM apc", ok=False).returncode == 2
 
 
 def test_csv_and_json_hold_nothing_but_the_table(people, tmp_path):

@@ -213,9 +213,43 @@ static void a_held_question_sees_new_data(void **state)
     close_world(&w);
 }
 
+static void a_stopped_question_ends(void **state)
+{
+    (void)state;
+    hd_err err;
+    world w;
+    hd_engine *e;
+    hd_question *q;
+    hd_cells *c;
+    atomic_bool stop = false;
+    const hd_engine_limits limits = {.stop = &stop};
+    static const char *const sql[] = {
+        "SELECT place, count(*) FROM stays GROUP BY 1",
+        "SELECT place, count(*) FROM stays WHERE los > age GROUP BY 1",
+        "SELECT next(stays), count(*) FROM stays GROUP BY 1",
+    };
+    open_world(&w);
+    publish(&w, 1);
+    OK(hd_engine_open_limited(&e, w.vault, w.catalogue, &limits, &err));
+    for (size_t i = 0; i < 3; i++) {
+        atomic_store(&stop, false);
+        OK(hd_engine_ask(e, sql[i], &q, &err));
+        atomic_store(&stop, true);
+        assert_int_equal(hd_engine_run(e, q, HD_ROUTE_BEST, &c, &err), HD_CANCELLED);
+        assert_null(c);
+        atomic_store(&stop, false); /* and can be asked again */
+        OK(hd_engine_run(e, q, HD_ROUTE_BEST, &c, &err));
+        hd_cells_free(c);
+        hd_question_free(q);
+    }
+    hd_engine_close(e);
+    close_world(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_stopped_question_ends),
         cmocka_unit_test(the_least_used_goes_first),
         cmocka_unit_test(what_is_in_use_lives),
         cmocka_unit_test(answers_are_never_stale),
