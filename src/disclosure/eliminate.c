@@ -7,40 +7,11 @@
 #include "disclosure/eliminate.h"
 
 #include "base/alloc.h"
+#include "disclosure/field.h"
 #include "disclosure/frame.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define PRIME ((UINT64_C(1) << 61) - 1)
-
-static uint64_t mul(uint64_t a, uint64_t b)
-{
-    unsigned __int128 x = (unsigned __int128)a * b;
-    uint64_t r = (uint64_t)(x & PRIME) + (uint64_t)(x >> 61);
-    return r >= PRIME ? r - PRIME : r;
-}
-
-static uint64_t sub(uint64_t a, uint64_t b)
-{
-    return a >= b ? a - b : a + PRIME - b;
-}
-
-static uint64_t inverse(uint64_t a)
-{
-    uint64_t r = 1;
-    for (uint64_t e = PRIME - 2; e; e >>= 1) {
-        if (e & 1)
-            r = mul(r, a);
-        a = mul(a, a);
-    }
-    return r;
-}
-
-static uint64_t from_integer(int64_t x)
-{
-    return x >= 0 ? (uint64_t)x % PRIME : PRIME - (uint64_t)-x % PRIME;
-}
 
 /* Rows of a dense matrix over the field. */
 typedef struct matrix {
@@ -59,7 +30,7 @@ static void take_off(const matrix *m, size_t row, size_t other, uint64_t factor,
     uint64_t *x = row_of(m, row), *y = row_of(m, other);
     for (size_t k = from; k < m->n_columns; k++)
         if (y[k])
-            x[k] = sub(x[k], mul(factor, y[k]));
+            x[k] = hd_field_sub(x[k], hd_field_mul(factor, y[k]));
 }
 
 /* Echelon form over the columns before `until`; rank. pivot[k]: the column of row k. */
@@ -77,9 +48,9 @@ static size_t reduce_rows(const matrix *m, size_t until, size_t *pivot)
             row_of(m, found)[k] = row_of(m, rank)[k];
             row_of(m, rank)[k] = t;
         }
-        uint64_t scale = inverse(row_of(m, rank)[column]);
+        uint64_t scale = hd_field_inverse(row_of(m, rank)[column]);
         for (size_t k = 0; k < m->n_columns; k++)
-            row_of(m, rank)[k] = mul(row_of(m, rank)[k], scale);
+            row_of(m, rank)[k] = hd_field_mul(row_of(m, rank)[k], scale);
         for (size_t r = 0; r < m->n_rows; r++)
             if (r != rank && row_of(m, r)[column])
                 take_off(m, r, rank, row_of(m, r)[column], 0);
@@ -126,7 +97,7 @@ static hd_code remainder_new(remainder *x, const hd_frame *f, hd_err *err)
     for (size_t r = f->n_cell_rows; r < f->n_rows; r++)
         for (size_t i = f->row_start[r]; i < f->row_start[r + 1]; i++)
             row_of(&x->m, r - f->n_cell_rows)[x->column[f->row_term[i].index] - 1] =
-                from_integer(f->row_term[i].coefficient);
+                hd_field_of(f->row_term[i].coefficient);
     x->rank = reduce_rows(&x->m, n_columns, x->pivot);
     return HD_OK;
 }
@@ -141,11 +112,11 @@ static bool vanishes(remainder *x, const hd_term *terms, size_t n)
             return false;
     memset(x->work, 0, x->m.n_columns * sizeof *x->work);
     for (size_t i = 0; i < n; i++)
-        x->work[x->column[terms[i].index] - 1] = from_integer(terms[i].coefficient);
+        x->work[x->column[terms[i].index] - 1] = hd_field_of(terms[i].coefficient);
     for (size_t k = 0; k < x->rank; k++) {
         uint64_t factor = x->work[x->pivot[k]];
         for (size_t c = 0; factor && c < x->m.n_columns; c++)
-            x->work[c] = sub(x->work[c], mul(factor, row_of(&x->m, k)[c]));
+            x->work[c] = hd_field_sub(x->work[c], hd_field_mul(factor, row_of(&x->m, k)[c]));
     }
     for (size_t c = 0; c < x->m.n_columns; c++)
         if (x->work[c])
@@ -273,7 +244,7 @@ static hd_code solve_region(const region *g, uint64_t *y, bool *is_found, hd_err
         uint64_t *row = row_of(&m, k);
         row[g->n_cells + k] = 1;
         if (g->column[s->parent[r]])
-            row[g->column[s->parent[r]] == 1 ? last : g->column[s->parent[r]] - 2] = PRIME - 1;
+            row[g->column[s->parent[r]] == 1 ? last : g->column[s->parent[r]] - 2] = HD_PRIME - 1;
         for (size_t i = s->start[r]; i < s->start[r + 1]; i++)
             if (g->column[s->child[i]])
                 row[g->column[s->child[i]] == 1 ? last : g->column[s->child[i]] - 2] = 1;
@@ -283,9 +254,9 @@ static hd_code solve_region(const region *g, uint64_t *y, bool *is_found, hd_err
     for (size_t k = rank; k < n && !*is_found; k++) {
         if (row_of(&m, k)[last] == 0)
             continue;
-        uint64_t scale = inverse(row_of(&m, k)[last]);
+        uint64_t scale = hd_field_inverse(row_of(&m, k)[last]);
         for (size_t i = 0; i < n; i++)
-            y[i] = mul(scale, row_of(&m, k)[g->n_cells + i]);
+            y[i] = hd_field_mul(scale, row_of(&m, k)[g->n_cells + i]);
         *is_found = true;
     }
     hd_free(m.at);
@@ -296,7 +267,7 @@ static hd_code solve_region(const region *g, uint64_t *y, bool *is_found, hd_err
 /* x as numerator / denominator of at most 2^20 in size, by the Euclidean algorithm. */
 static bool as_fraction(uint64_t x, int64_t *numerator, int64_t *denominator)
 {
-    int64_t r0 = (int64_t)PRIME, r1 = (int64_t)x, t0 = 0, t1 = 1;
+    int64_t r0 = (int64_t)HD_PRIME, r1 = (int64_t)x, t0 = 0, t1 = 1;
     while (r1 >= INT64_C(1) << 20) {
         int64_t q = r0 / r1, t = r0 - q * r1;
         r0 = r1;
@@ -340,9 +311,9 @@ static hd_code write_down(const region *g, const uint64_t *y, hd_combination *ou
     for (size_t k = 0; k < g->n_rules; k++) {
         uint32_t r = g->rules[k];
         uint64_t *p = &sum[s->parent[r]];
-        *p = sub(*p, sub(0, y[k])); /* + y */
+        *p = hd_field_sub(*p, hd_field_sub(0, y[k])); /* + y */
         for (size_t i = s->start[r]; i < s->start[r + 1]; i++)
-            sum[s->child[i]] = sub(sum[s->child[i]], y[k]);
+            sum[s->child[i]] = hd_field_sub(sum[s->child[i]], y[k]);
     }
     out->denominator = 1;
     for (uint32_t c = 0; c < s->n_cells; c++) {

@@ -9,6 +9,7 @@
 #include "disclosure/plan.h"
 
 #include "base/alloc.h"
+#include "disclosure/exactness.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -361,5 +362,68 @@ hd_code hd_plan_clean_up(hd_plan *p, hd_err *err)
     }
 out:
     hd_free(helpers);
+    return rc;
+}
+
+typedef struct wish {
+    const hd_plan *plan;
+    candidate candidate;
+} wish;
+
+static int by_wish(const void *a, const void *b)
+{
+    return less_wanted(((const wish *)a)->plan, ((const wish *)a)->candidate,
+                       ((const wish *)b)->candidate);
+}
+
+/* What is unknown already, protected cells first, then what may be withheld, the least wanted
+ * first. */
+static void order_for_exactness(const hd_plan *p, uint32_t *order, wish *wishes, size_t *n_unknown,
+                                size_t *n)
+{
+    size_t n_wishes = 0;
+    *n = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (uint32_t c = 0; c < p->canonical.system.n_cells; c++)
+            if (p->canonical.system.low[c] < p->canonical.system.high[c] &&
+                p->is_tracked[c] == (pass == 0))
+                order[(*n)++] = c;
+    *n_unknown = *n;
+    for (uint32_t c = 0; c < p->canonical.system.n_cells; c++)
+        if (p->canonical.system.low[c] == p->canonical.system.high[c] &&
+            may_become(&p->cells[c], HD_HELPER))
+            wishes[n_wishes++] = (wish){p, {c, HD_HELPER}};
+    qsort(wishes, n_wishes, sizeof *wishes, by_wish);
+    for (size_t i = 0; i < n_wishes; i++)
+        order[(*n)++] = wishes[i].candidate.cell;
+}
+
+hd_code hd_plan_exactness(hd_plan *p, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    size_t n_cells = p->canonical.system.n_cells, n_unknown, n;
+    uint32_t *order = hd_malloc((n_cells + 1) * sizeof *order);
+    wish *wishes = hd_malloc((n_cells + 1) * sizeof *wishes);
+    bool *is_helper = hd_calloc(n_cells + 1, sizeof *is_helper);
+    bool *is_required = hd_calloc(n_cells + 1, sizeof *is_required);
+    if (!order || !wishes || !is_helper || !is_required) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    for (uint32_t c = 0; c < n_cells; c++)
+        is_required[c] = p->is_tracked[c] && hd_plan_is_required(p, c);
+    order_for_exactness(p, order, wishes, &n_unknown, &n);
+    HD_GO(hd_exactness(&p->canonical.system, order, n_unknown, n, is_required, is_helper, err));
+    for (size_t c = 0; c < n_cells; c++)
+        if (is_helper[c]) {
+            p->cells[c].shown = HD_HELPER;
+            p->canonical.system.low[c] = p->cells[c].low[HD_HELPER];
+            p->canonical.system.high[c] = p->cells[c].high[HD_HELPER];
+        }
+out:
+    hd_free(order);
+    hd_free(wishes);
+    hd_free(is_helper);
+    hd_free(is_required);
     return rc;
 }

@@ -27,6 +27,8 @@ typedef struct hd_plan {
     hd_canonical canonical;
     hd_plan_cell *cells;
     bool *is_tracked; /* protected, and every difference: witnesses are collected for these */
+    bool needs_witnesses; /* something asked is proven by witnesses */
+    bool needs_exactness; /* exact recomputation is looked at first */
     bool *is_open;    /* exact figures that may become helpers, as far as they were needed */
     int64_t *outer_low, *outer_high; /* propagated at the start of a pass */
     hd_prover *prover; /* NULL before there is one */
@@ -43,6 +45,8 @@ HD_MUST hd_code hd_plan_help(hd_plan *p, uint32_t cell, bool *is_found, hd_err *
 HD_MUST hd_code hd_plan_help_all(hd_plan *p, uint32_t cell, bool *has_helped, hd_err *err);
 /* Give back what turned out not to be needed. */
 HD_MUST hd_code hd_plan_clean_up(hd_plan *p, hd_err *err);
+/* Helpers against exact recomputation, before any witness is looked for. */
+HD_MUST hd_code hd_plan_exactness(hd_plan *p, hd_err *err);
 /* Exact figures near a cell that may be withheld are opened; true when there was a new one. The
  * prover must be made anew then. */
 HD_MUST hd_code hd_plan_open_near(hd_plan *p, uint32_t cell, bool *is_new, hd_err *err);

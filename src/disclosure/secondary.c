@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "disclosure/differences.h"
+#include "disclosure/eliminate.h"
 #include "disclosure/plan.h"
 #include "disclosure/propagate.h"
 
@@ -176,6 +177,26 @@ static hd_code plan_outer(hd_plan *p, hd_err *err)
     return rc;
 }
 
+/* What has to be looked at: witnesses unless only exact recomputation is to be prevented, and that
+ * first wherever most figures are shown exactly. Beside needs for witnesses, not_computable is two
+ * different values. */
+static void plan_needs(hd_plan *p)
+{
+    size_t n = p->canonical.system.n_cells, n_exact = 0;
+    for (size_t c = 0; c < n; c++) {
+        const hd_plan_cell *x = &p->cells[c];
+        n_exact += x->low[0] == x->high[0];
+        if (!p->is_tracked[c])
+            continue;
+        p->needs_exactness |= x->need.not_computable;
+        p->needs_witnesses |= x->need.values || x->need.has_span || x->need.width > 0;
+    }
+    p->needs_exactness |= n_exact > n / 4;
+    for (size_t c = 0; c < n && p->needs_witnesses; c++)
+        if (p->cells[c].need.not_computable && p->cells[c].need.values < 2)
+            p->cells[c].need.values = 2;
+}
+
 static hd_code plan_init(job *j, hd_err *err)
 {
     hd_plan *p = &j->plan;
@@ -208,6 +229,7 @@ static hd_code plan_init(job *j, hd_err *err)
         }
         p->is_tracked[c] = to->is_protected || to->whole != HD_NO_CELL;
     }
+    plan_needs(p);
     return plan_outer(p, err);
 }
 
@@ -336,9 +358,33 @@ static hd_code help_failing(job *j, uint32_t *list, size_t *n_failing, bool *is_
     return list_failing(p, list, n_failing, err);
 }
 
+/* Protected cells that the shown ones give by sums and differences. */
+static hd_code list_computable(const hd_plan *p, uint32_t *list, size_t *n, hd_err *err)
+{
+    const hd_system *s = &p->canonical.system;
+    bool *is_known = hd_calloc(s->n_cells + 1, sizeof *is_known);
+    bool *is_fixed = hd_calloc(s->n_cells + 1, sizeof *is_fixed);
+    hd_code rc = is_known && is_fixed ? HD_OK : hd_fail_nomem(err);
+    *n = 0;
+    for (size_t c = 0; rc == HD_OK && c < s->n_cells; c++)
+        is_known[c] = s->low[c] == s->high[c];
+    if (rc == HD_OK)
+        rc = hd_eliminate(s, is_known, is_fixed, err);
+    for (uint32_t c = 0; rc == HD_OK && c < s->n_cells; c++)
+        if (p->is_tracked[c] && p->cells[c].is_protected && (is_known[c] || is_fixed[c]))
+            list[(*n)++] = c;
+    hd_free(is_known);
+    hd_free(is_fixed);
+    return rc;
+}
+
 static hd_code run_pass(job *j, uint32_t *failing, size_t *n_failing, hd_err *err)
 {
     HD_TRY(plan_init(j, err));
+    if (j->plan.needs_exactness && !j->options->no_helpers)
+        HD_TRY(hd_plan_exactness(&j->plan, err));
+    if (!j->plan.needs_witnesses)
+        return list_computable(&j->plan, failing, n_failing, err);
     HD_TRY(plan_prover(j, err));
     bool is_done = false;
     for (int round = 0; !is_done && round < ROUNDS; round++)
@@ -388,6 +434,8 @@ static hd_code take_witnesses(const job *j, hd_secondary_result *out, hd_err *er
 {
     const hd_plan *p = &j->plan;
     size_t n = j->system.n_cells, n_tables = 0;
+    if (!p->prover)
+        return HD_OK;
     for (size_t t = 0; t < p->prover->n_tables; t++)
         n_tables += p->prover->tables[t].n_out == 0;
     out->witnesses.values = hd_calloc(n_tables * n + 1, sizeof *out->witnesses.values);
@@ -423,15 +471,12 @@ static hd_code take_result(job *j, hd_secondary_result *out, const uint32_t *fai
         out->intervals[c] = (hd_interval){.n_values = 1, .is_complete = true};
     for (size_t c = 0; c < p->canonical.system.n_cells; c++) {
         uint32_t at = p->canonical.from[c];
-        bool is_seen = p->prover->n_seen[c] > 0;
+        bool is_seen = p->prover && p->prover->n_seen[c] > 0;
         out->is_protected[at] = hd_plan_is_required(p, (uint32_t)c);
-        out->intervals[at] = (hd_interval){
-            .low = p->outer_low[c],
-            .high = p->outer_high[c],
-            .seen_low = is_seen ? p->prover->seen_low[c] : 1,
-            .seen_high = is_seen ? p->prover->seen_high[c] : 0,
-            .n_values = p->prover->n_seen[c],
-        };
+        out->intervals[at] = (hd_interval){.low = p->outer_low[c], .high = p->outer_high[c]};
+        out->intervals[at].seen_low = is_seen ? p->prover->seen_low[c] : 1;
+        out->intervals[at].seen_high = is_seen ? p->prover->seen_high[c] : 0;
+        out->intervals[at].n_values = is_seen ? p->prover->n_seen[c] : 0;
         out->intervals[at].is_complete = is_seen &&
                                          p->prover->seen_low[c] == p->outer_low[c] &&
                                          p->prover->seen_high[c] == p->outer_high[c];
