@@ -337,7 +337,11 @@ static hd_code judge(work *w, int64_t values, hd_err *err)
     options.no_helpers = true;
     options.sensitive_low = 1;
     options.sensitive_high = w->p->candidates_for_counts_to;
-    options.difference_need = (hd_need){.values = w->t.decimals ? 0 : (uint32_t)values};
+    /* Where every number is exact small ones may be shown, and so may differences. */
+    if (w->t.decimals || w->o->numbers_are_exact)
+        options.difference_need = (hd_need){0};
+    else
+        options.difference_need = (hd_need){.values = (uint32_t)values};
     for (size_t c = 0; c < n; c++) {
         cells[c] = (hd_secondary_cell){.low = w->low[c],
                                        .high = w->high[c],
