@@ -486,47 +486,78 @@ static hd_code check_settings(hd_stat *s, const hd_csv *t, hd_err *err)
     return HD_OK;
 }
 
+/* Which rows of the input each key of the settings is for: those of key k are order[start[k]] to
+ * order[start[k + 1]]. */
+typedef struct keyed {
+    hd_intern *keys;
+    size_t *start, *order;
+} keyed;
+
+static void keyed_free(keyed *k)
+{
+    hd_intern_free(k->keys);
+    hd_free(k->start);
+    hd_free(k->order);
+}
+
+static hd_code key_rows(hd_stat *s, const hd_csv *table, keyed *k, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    size_t n = s->batch.n_rows;
+    uint32_t id, *ids = hd_calloc(n + 1, sizeof *ids);
+    int column = hd_stat_find(s, table->header[0]);
+    k->keys = hd_intern_new();
+    k->start = hd_calloc(table->n_rows + 2, sizeof *k->start);
+    k->order = hd_calloc(n + 1, sizeof *k->order);
+    if (!ids || !k->keys || !k->start || !k->order)
+        HD_GO(hd_fail_nomem(err));
+    for (size_t r = 0; r < table->n_rows; r++) {
+        const char *key = hd_csv_cell(table, r, 0);
+        HD_GO(hd_intern_add(k->keys, key, strlen(key), &id, err));
+    }
+    for (size_t i = 0; i < n; i++) {
+        const char *key = hd_stat_cell(s, i, column);
+        ids[i] = hd_intern_find(k->keys, key, strlen(key));
+        if (ids[i] == HD_INTERN_NONE)
+            HD_GO(hd_stat_refuse(s, i, column, err, "has no row in the settings"));
+        k->start[ids[i] + 2]++;
+    }
+    for (size_t i = 2; i < table->n_rows + 2; i++)
+        k->start[i] += k->start[i - 1];
+    /* start[k + 1] is where key k goes on, until its last row made it the start of k + 1. */
+    for (size_t i = 0; i < n; i++)
+        k->order[k->start[ids[i] + 1]++] = i;
+out:
+    hd_free(ids);
+    return rc;
+}
+
 /* Every row of the settings in turn, over the rows of the input that it is for. */
 static hd_code run_settings(hd_stat *s, const char *path, hd_err *err)
 {
     hd_code rc = HD_OK;
     hd_csv table = {0};
-    size_t *view = NULL;
-    uint8_t *used = NULL;
+    keyed k = {0};
     HD_TRY(hd_csv_read_file(&table, path, 1 << 26, err));
     HD_GO(check_settings(s, &table, err));
     HD_GO(hd_stat_all(s, err));
-    view = hd_calloc(s->batch.n_rows + 1, sizeof *view);
-    used = hd_calloc(s->batch.n_rows + 1, 1);
-    if (!view || !used)
-        HD_GO(hd_fail_nomem(err));
-    int key = hd_stat_find(s, table.header[0]);
+    HD_GO(key_rows(s, &table, &k, err));
     for (size_t r = 0; r < table.n_rows; r++) {
-        size_t n = 0;
-        show(s, 0, s->batch.n_rows);
-        for (size_t i = 0; i < s->batch.n_rows; i++)
-            if (strcmp(hd_stat_cell(s, i, key), hd_csv_cell(&table, r, 0)) == 0) {
-                view[n++] = i;
-                used[i] = 1;
-            }
-        s->view = view;
-        s->n_shown = n;
+        const char *key = hd_csv_cell(&table, r, 0);
+        uint32_t id = hd_intern_find(k.keys, key, strlen(key));
+        s->view = k.order + k.start[id];
+        s->n_shown = k.start[id + 1] - k.start[id];
         s->seen = false;
         s->settings = &table;
         s->settings_row = r;
         if (run_once(s, err) != HD_OK)
             HD_GO(hd_context(err, "row %zu of the settings", r + 1));
     }
-    show(s, 0, s->batch.n_rows);
-    for (size_t i = 0; i < s->batch.n_rows; i++)
-        if (!used[i])
-            HD_GO(hd_stat_refuse(s, i, key, err, "has no row in the settings"));
 out:
     s->view = NULL;
     s->settings = NULL;
     hd_csv_free(&table);
-    hd_free(view);
-    hd_free(used);
+    keyed_free(&k);
     return rc;
 }
 

@@ -99,6 +99,10 @@ static hd_code trend_of_group(hd_stat *s, const size_t *rows, size_t n, double *
     for (int k = 0; k < 3; k++)
         for (size_t i = 0; i < n; i++) {
             int column = hd_stat_column_of(s, names[k]);
+            if (k == 0 && column < 0) {
+                v[i] = (double)i + 1;
+                continue;
+            }
             HD_TRY((k ? hd_stat_count : hd_stat_number)(s, rows[i], column, &v[k * n + i], err));
             if (isnan(v[k * n + i]))
                 return hd_stat_refuse(s, rows[i], column, err, "a trend needs every value");
@@ -220,10 +224,11 @@ static const hd_stat_option compare_options[] = {
      "(Welch)"},
     {"multiplier", "M", "of the difference; default 1"},
     {0}};
-static const hd_stat_column trend_columns[] = {{"score", true, "year, dose, quantile"},
-                                               {"numerator", true, "events"},
-                                               {"denominator", true, "cases"},
-                                               {0}};
+static const hd_stat_column trend_columns[] = {
+    {"score", false, "year, dose, quantile; default 1, 2, 3"},
+    {"numerator", true, "events"},
+    {"denominator", true, "cases"},
+    {0}};
 static const hd_stat_column pool_columns[] = {
     {"estimate", false, "one a row, on a scale where it is normal (a log ratio)"},
     {"se", false, "its standard error"},

@@ -230,6 +230,9 @@ static hd_code apply_rebase(hd_stat *s, const settings *d, series *e, hd_err *er
 static const char chart_columns[] =
     "value centre lower upper part outside useful longest_run longest_run_max crossings "
     "crossings_min runs_signal";
+enum {
+    RULE_COLUMNS = 11
+}; /* of the next, after runs_signal: blank for other charts of --settings */
 static const char xmr_columns[] =
     "value centre lower upper part outside useful longest_run longest_run_max crossings "
     "crossings_min runs_signal near_lower near_upper relative_to_mean close_to_limits "
@@ -326,6 +329,8 @@ static hd_code one_series(hd_stat *s, const settings *d, const size_t *rows, siz
             put_point(s, &plain, &w->rows[i], &runs);
             if (xmr)
                 put_rules(s, &plain, &w->points[i], &sum);
+            for (int c = 0; c < RULE_COLUMNS && !xmr && hd_stat_text(s, "settings"); c++)
+                hd_stat_put_text(s, "");
             HD_TRY(hd_stat_end_row(s, err));
         }
     }
@@ -366,8 +371,10 @@ static hd_code run_spc(hd_stat *s, hd_err *err)
     work w = {0};
     HD_GO(make_work(&w, hd_stat_n_rows(s), err));
     HD_GO(read_settings(s, &d, err));
-    HD_GO(hd_stat_header(s, HD_STAT_KEEP_ALL,
-                         d.chart.chart == HD_CHART_XMR ? xmr_columns : chart_columns, err));
+    HD_GO(hd_stat_header(
+        s, HD_STAT_KEEP_ALL,
+        d.chart.chart == HD_CHART_XMR || hd_stat_text(s, "settings") ? xmr_columns : chart_columns,
+        err));
     HD_GO(hd_stat_group(s, &g, err));
     for (size_t i = 0; i < g.n; i++)
         HD_GO(one_series(s, &d, &g.rows[g.start[i]], g.start[i + 1] - g.start[i], &w, err));

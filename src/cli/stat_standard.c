@@ -523,10 +523,9 @@ static int by_age(const void *a, const void *b)
 
 static size_t position_of_age(const hd_life_band *bands, size_t n, int age)
 {
-    size_t i = 0;
-    while (i < n && bands[i].age != age)
-        i++;
-    return i;
+    const hd_life_band key = {.age = age};
+    const hd_life_band *at = bsearch(&key, bands, n, sizeof *bands, by_age);
+    return (size_t)(at - bands);
 }
 
 static hd_code put_life(hd_stat *s, const life_settings *d, const hd_life_row *row,

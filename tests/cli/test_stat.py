@@ -161,6 +161,23 @@ def test_settings_give_every_indicator_its_own_options(tmp_path):
     assert run("proportion", "indicator,numerator,denominator\n", "--settings", f).returncode == 1
 
 
+def test_settings_may_mix_charts_and_repeat_a_key(tmp_path):
+    f = tmp_path / "s.csv"
+    f.write_text("k,chart,direction,multiplier\na,xmr,increase,\nb,p,,100\nb,u,,1000\n")
+    text = "k,value,numerator,denominator\na,1,,\nb,,2,10\na,3,,\nb,,4,10\n"
+    got = stat("spc", text, "--settings", f)
+    assert [g["k"] for g in got] == ["a", "a", "b", "b", "b", "b"]
+    assert [g["centre"] for g in got] == ["2", "2", "30", "30", "300", "300"]
+    assert got[0]["variation"] == "common_cause" and got[2]["variation"] == ""
+
+
+def test_trend_without_scores_counts_from_one():
+    text = "numerator,denominator,score\n83,86,1\n90,93,2\n129,136,3\n70,82,4\n"
+    want = stat("trend", text)[0]
+    assert math.isclose(float(want["p"]), 0.004131897, rel_tol=1e-6)  # R: prop.trend.test
+    assert stat("trend", "\n".join(x.rsplit(",", 1)[0] for x in text.split()) + "\n")[0] == want
+
+
 def test_out_is_whole_or_not_there(tmp_path):
     f = tmp_path / "out.csv"
     assert run("rate", "numerator,denominator\n1,10\n-1,5\n", "--out", f).returncode == 1
