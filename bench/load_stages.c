@@ -145,7 +145,7 @@ static double limit_ms(const char *vault, uint64_t bytes)
     return ms;
 }
 
-/* Load the columns that are not row keys, pages dropped. */
+/* Load the columns that questions ask for, pages dropped. */
 static void first_use(const char *vault, const char *key_file, const char *table, uint64_t *sealed,
                       uint64_t *memory, double *ms)
 {
@@ -160,7 +160,8 @@ static void first_use(const char *vault, const char *key_file, const char *table
     must(hd_table_persons(t, &persons, &err));
     *sealed = 0;
     for (size_t i = 0; i < hd_table_n_columns(t); i++) {
-        if (hd_table_column_spec(t, i)->kind == HD_COLUMN_KEY)
+        const hd_dictionary *d = hd_table_dictionary(t, i);
+        if (!d || d->n_codes == 1) /* row keys; what the file does not have */
             continue;
         must(hd_table_load(t, i, &c, &err));
         for (uint32_t b = 0; b < hd_table_n_blocks(t); b++)

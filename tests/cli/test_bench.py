@@ -18,3 +18,11 @@ def test_compare_refuses_an_unknown_option():
     p = subprocess.run([os.path.join(ROOT, "bench", "compare"), "--persons", "1"],
                        capture_output=True, text=True)
     assert p.returncode == 2
+
+
+def test_load_is_measured():
+    p = subprocess.run([os.path.join(ROOT, "bench", "load"), "--rows", "30000"], capture_output=True,
+                       text=True)
+    assert p.returncode == 0, p.stderr
+    assert "30000 rows of 60 columns" in p.stdout
+    assert "hdis: the sealed table" in p.stdout and "first use from cold files" in p.stdout
