@@ -43,24 +43,33 @@ out:
     return rc;
 }
 
-static hd_code open_dictionary(void *ctx, size_t column, hd_err *err)
+static hd_code open_dictionary(hd_table *t, hd_reader *r, uint32_t column, hd_err *err)
 {
-    hd_table *t = ctx;
     const hd_file_column *col = &t->directory.columns[column];
-    if (col->n_codes == 0)
-        return HD_OK;
     size_t len = (size_t)col->dictionary_len;
-    hd_reader r;
-    HD_TRY(hd_reader_init(&r, t, err));
     hd_code rc = HD_OK;
     uint8_t *plain = NULL;
-    HD_GO(hd_reader_dictionary(&r, (uint32_t)column, &plain, err));
     char name[160];
+    if (col->n_codes == 0)
+        return HD_OK;
+    HD_GO(hd_reader_dictionary(r, column, &plain, err));
     snprintf(name, sizeof name, "%s, column %s", t->label, col->spec.name);
     HD_GO(hd_dictionary_decode(&t->dictionaries[column], col->spec.type, col->n_codes, plain, len,
                                name, err));
 out:
     hd_secret_unmap(plain, len);
+    return rc;
+}
+
+/* Every n-th column: a reader costs more than most dictionaries do. */
+static hd_code open_dictionaries(void *ctx, size_t first, hd_err *err)
+{
+    hd_table *t = ctx;
+    hd_reader r;
+    HD_TRY(hd_reader_init(&r, t, err));
+    hd_code rc = HD_OK;
+    for (size_t c = first; c < t->directory.n_columns && rc == HD_OK; c += hd_par_threads())
+        rc = open_dictionary(t, &r, (uint32_t)c, err);
     hd_reader_fini(&r);
     return rc;
 }
@@ -89,7 +98,7 @@ hd_code hd_table_open(hd_table **out, int fd, const char *name, const uint8_t as
         rc = hd_fail_nomem(err);
         goto out;
     }
-    HD_GO(hd_par_run(t->directory.n_columns, open_dictionary, t, err));
+    HD_GO(hd_par_run(hd_par_threads(), open_dictionaries, t, err));
     *out = t;
     t = NULL;
 out:
