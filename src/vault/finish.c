@@ -250,9 +250,15 @@ static hd_code write_block(struct worker *w, uint32_t column, uint32_t block, co
 {
     const hd_file_column *col = &w->fin->d.columns[column];
     hd_block *b = &col->blocks[block];
-    return hd_packer_part(&w->packer, column, HD_PART_DATA, block,
-                          hd_rows_of_block(w->fin->d.rows, block), b->items, items,
-                          (size_t)b->items * col->width, &b->data, err);
+    uint32_t rows = hd_rows_of_block(w->fin->d.rows, block), base = b->lowest, highest = b->highest;
+    if (col->width == 8)
+        return hd_packer_part(&w->packer, column, HD_PART_DATA, block, rows, b->items, items,
+                              (size_t)b->items * 8, &b->data, err);
+    if (col->kind == HD_KIND_PERSON && b->items) /* differences; the first is 0 */
+        hd_extremes(items, col->width, b->items, &base, &highest);
+    return hd_packer_items(&w->packer, column, HD_PART_DATA, block, rows, b->items, items,
+                           col->width, b->items, col->kind == HD_KIND_PERSON ? 0 : base, highest,
+                           &b->data, err);
 }
 
 /* One item a row: persons, codes, keys. `items` by arrival. */
@@ -275,6 +281,7 @@ static hd_code write_plain_column(struct worker *w, uint32_t column, const void 
             uint32_t *persons = (uint32_t *)(void *)out;
             for (uint32_t i = b->items - 1; i > 0; i--)
                 persons[i] -= persons[i - 1];
+            persons[0] = 0; /* it is the block's lowest */
         }
         HD_GO(write_block(w, column, k, out, err));
     }
@@ -318,9 +325,11 @@ static hd_code write_list_block(struct worker *w, uint32_t column, uint32_t bloc
     hd_block *b = &col->blocks[block];
     uint32_t rows = hd_rows_of_block(fin->d.rows, block);
     uint64_t first = (uint64_t)block * HD_BLOCK_ROWS, total = 0;
+    uint32_t most = 0;
     for (uint32_t i = 0; i < rows; i++) {
         uint64_t row = fin->order.rows ? fin->order.rows[first + i] : first + i;
         uint32_t count = starts[row + 1] - starts[row];
+        most = count > most ? count : most;
         if (col->count_width == 1)
             ((uint8_t *)counts)[i] = (uint8_t)count;
         else
@@ -332,8 +341,8 @@ static hd_code write_list_block(struct worker *w, uint32_t column, uint32_t bloc
     gather_lists(items, col->width, starts, fin->order.rows, first, rows, *data);
     note_range(b, *data, col->width);
     HD_TRY(write_block(w, column, block, *data, err));
-    return hd_packer_part(&w->packer, column, HD_PART_COUNTS, block, rows, b->items, counts,
-                          (size_t)rows * col->count_width, &b->counts, err);
+    return hd_packer_items(&w->packer, column, HD_PART_COUNTS, block, rows, b->items, counts,
+                           col->count_width, rows, 0, most, &b->counts, err);
 }
 
 static hd_code write_list_column(struct worker *w, uint32_t column, const uint8_t *items,

@@ -56,10 +56,11 @@ hd_code hd_header_decode(hd_file_header *out, const uint8_t in[HD_HEADER_LEN], u
     if (memcmp(in, magic, sizeof magic) != 0)
         return hd_fail(err, HD_FORMAT, "%s is not a table file of hdis: restore it from a copy",
                        name);
-    if (get32(in + 8) != HD_FILE_VERSION)
+    out->version = get32(in + 8);
+    if (out->version < HD_OLDEST_FILE_VERSION || out->version > HD_FILE_VERSION)
         return hd_fail(err, HD_FORMAT,
-                       "%s has format version %u, this hdis reads version %u: use a newer hdis",
-                       name, get32(in + 8), HD_FILE_VERSION);
+                       "%s has format version %u, this hdis reads versions %d to %d: use a newer hdis",
+                       name, out->version, HD_OLDEST_FILE_VERSION, HD_FILE_VERSION);
     memcpy(out->asset_id, in + 16, 16);
     out->rows = get64(in + 32);
     out->n_columns = get32(in + 40);
@@ -196,11 +197,12 @@ static void take_part(struct cursor *c, const hd_file_header *h, hd_part *out)
     if (out->at == 0 && out->len == 0 && out->encoding == 0)
         return;
     if (out->at < HD_HEADER_LEN || out->at > h->directory_at ||
-        out->len > h->directory_at - out->at || out->len <= 16 || out->encoding > HD_ENCODING_ZSTD)
+        out->len > h->directory_at - out->at || out->len <= 16 ||
+        out->encoding > (h->version == 1 ? HD_ENCODING_ZSTD : HD_ENCODING_RUNS))
         c->ok = false;
 }
 
-/* Does the stored length fit the length of the plaintext? zstd shrinks at most 2^16-fold. */
+/* Does the stored length fit the length of the plaintext? Nothing shrinks more than 2^16-fold. */
 static bool length_fits(const hd_part *p, uint64_t plain_len)
 {
     if (plain_len == 0 || p->len == 0)
@@ -235,7 +237,8 @@ static bool shape_fits(const hd_file_column *col, uint32_t index)
 /* The dictionary's length, as far as the number of codes settles it. */
 static bool dictionary_fits(const hd_file_column *col)
 {
-    if (!length_fits(&col->dictionary, col->dictionary_len))
+    if (!length_fits(&col->dictionary, col->dictionary_len) ||
+        col->dictionary.encoding > HD_ENCODING_ZSTD)
         return false;
     if (col->n_codes <= 1)
         return col->dictionary_len == 0;
@@ -250,7 +253,8 @@ static bool block_fits(const hd_file_column *col, const hd_block *b, uint32_t ro
     if (b->lowest > b->highest || (!has_range && b->highest != 0) ||
         (col->n_codes && b->highest >= col->n_codes))
         return false;
-    if (!length_fits(&b->data, (uint64_t)b->items * col->width))
+    if (!length_fits(&b->data, (uint64_t)b->items * col->width) ||
+        (col->width == 8 && b->data.encoding > HD_ENCODING_ZSTD))
         return false;
     if (col->kind != HD_COLUMN_LIST)
         return b->items == rows;
@@ -318,6 +322,7 @@ hd_code hd_directory_decode(hd_directory *out, const hd_file_header *h, const ui
         return hd_fail(err, HD_FORMAT, "the directory of %s is damaged: restore it from a copy",
                        name);
     HD_TRY(hd_directory_new(out, h->rows, h->n_columns, err));
+    out->has_first_person = h->version > 1;
     struct cursor c = {in, in + len, true};
     for (uint32_t i = 0; i < out->n_columns && c.ok; i++)
         take_column(&c, h, out, i, &out->columns[i]);

@@ -1,4 +1,5 @@
-/* format.h - the bytes of a table file, version 1; doc/format.md says the same with the reasons.
+/* format.h - the bytes of a table file, versions 1 and 2; doc/format.md says the same with the
+ * reasons.
  *
  * All integers are little-endian. A file is a plain header, sealed parts in any order, and a sealed
  * directory at the end.
@@ -6,7 +7,7 @@
  *   HEADER, 64 bytes, plain; associated data of the directory's seal
  *   OFFSET SIZE FIELD
  *        0    8 magic 89 48 44 49 53 54 0D 0A
- *        8    4 version, 1
+ *        8    4 version, 2 (version 1: differences in brackets)
  *       12    4 rows of a block, 65536
  *       16   16 asset id
  *       32    8 rows (at most 2^32 - 2)
@@ -37,9 +38,10 @@
  *       17 data: position, sealed length, encoding
  *       17 lists only, counts: position, sealed length, encoding
  *
- *   ENCODING of a plaintext: 0 as it is; 1 one zstd frame that carries its content size (used when
- *   it saves at least an eighth).
- *   DATA: items of the width one after another; persons: first number, then differences.
+ *   ENCODING of a plaintext: 0 as it is; 1 one zstd frame that carries its content size; data and
+ *   counts, not keys: 2 packed in bits, 3 runs, both as in pack.c [version 1: 0 and 1 only].
+ *   DATA: items of the width one after another; persons: 0 [the block's lowest], then differences. Bits
+ *   hold codes less the block's lowest.
  *   COUNTS: elements of each row of the block; their sum is the block's items.
  *   DICTIONARY: values of codes 1, 2, ... strictly ascending. Integer, date, boolean: 8 bytes each;
  *   decimal: IEEE 754 double, no NaN; text: a 4-byte length for each, then all the bytes.
@@ -54,7 +56,8 @@
 #include "vault/vault.h"
 
 enum {
-    HD_FILE_VERSION = 1,
+    HD_FILE_VERSION = 2,
+    HD_OLDEST_FILE_VERSION = 1,
     HD_HEADER_LEN = 64,
     HD_PART_AAD = 36,
     HD_KIND_PERSON = 3,
@@ -71,9 +74,15 @@ typedef enum hd_part_kind {
     HD_PART_COUNTS
 } hd_part_kind;
 
-typedef enum hd_encoding { HD_ENCODING_RAW, HD_ENCODING_ZSTD } hd_encoding;
+typedef enum hd_encoding {
+    HD_ENCODING_RAW,
+    HD_ENCODING_ZSTD,
+    HD_ENCODING_PACKED,
+    HD_ENCODING_RUNS
+} hd_encoding;
 
 typedef struct hd_file_header {
+    uint32_t version;
     uint8_t asset_id[16];
     uint64_t rows;
     uint32_t n_columns;
@@ -102,6 +111,7 @@ typedef struct hd_file_column {
 } hd_file_column;
 
 typedef struct hd_directory {
+    bool has_first_person; /* version 2: the first of a block's persons is its lowest, stored as 0 */
     uint64_t rows;
     uint32_t n_blocks, n_columns;
     hd_file_column *columns;

@@ -94,7 +94,8 @@ typedef struct hd_reader {
     hd_sealer *sealer;
     ZSTD_DCtx *zstd;
     uint8_t *sealed, *packed; /* scratch: sealed bytes, opened but not yet unpacked */
-    size_t sealed_cap, packed_cap;
+    uint8_t *values;          /* scratch: values of runs */
+    size_t sealed_cap, packed_cap, values_cap;
 } hd_reader;
 
 HD_MUST hd_code hd_reader_init(hd_reader *r, const hd_table *t, hd_err *err);
@@ -126,8 +127,8 @@ typedef struct hd_packer {
     hd_file_writer *file;
     hd_sealer *sealer;
     ZSTD_CCtx *zstd;
-    uint8_t *packed, *sealed;
-    size_t packed_cap, sealed_cap;
+    uint8_t *packed, *sealed, *bits, *values; /* scratch */
+    size_t packed_cap, sealed_cap, bits_cap, values_cap;
 } hd_packer;
 
 HD_MUST hd_code hd_packer_init(hd_packer *p, hd_file_writer *f, hd_err *err);
@@ -135,12 +136,27 @@ void hd_packer_fini(hd_packer *p); /* wipes */
 HD_MUST hd_code hd_packer_part(hd_packer *p, uint32_t column, hd_part_kind part, uint32_t block,
                                uint32_t rows, uint32_t items, const void *plain, size_t len,
                                hd_part *out, hd_err *err);
+/* The same of n items of 1, 2 or 4 bytes between base and highest, in the form that takes least. */
+HD_MUST hd_code hd_packer_items(hd_packer *p, uint32_t column, hd_part_kind part, uint32_t block,
+                                uint32_t rows, uint32_t n_items, const void *items, unsigned width,
+                                uint32_t n, uint32_t base, uint32_t highest, hd_part *out,
+                                hd_err *err);
 /* Write directory and header; *file_len is then the length of the file. */
 HD_MUST hd_code hd_packer_finish(hd_packer *p, const hd_directory *d, uint64_t *file_len,
                                  hd_err *err);
 
 /* Make scratch at least `need` bytes; the old bytes are wiped, not kept. */
 HD_MUST hd_code hd_scratch(uint8_t **p, size_t *cap, size_t need, hd_err *err);
+
+/* pack.c. Items of 1, 2 or 4 bytes as PACKED or RUNS (doc/format.md). */
+size_t hd_pack_room(uint32_t n, unsigned width);
+/* n > 0 items between base and highest into out (hd_pack_room bytes); `values` is scratch for n items.
+ * The length, or 0 when it would not be shorter than the items. */
+size_t hd_pack_items(const void *items, unsigned width, uint32_t n, uint32_t base, uint32_t highest,
+                     void *values, uint8_t *out, hd_encoding *encoding);
+/* False when `in` is not what n items are packed to. Reads and writes stay inside whatever it holds. */
+bool hd_unpack_items(hd_encoding encoding, const uint8_t *in, size_t len, void *values, void *out,
+                     unsigned width, uint32_t n, uint32_t base);
 
 /* builder.c, finish.c. Sort, renumber, seal and write the builder's table; frees what it holds as
  * it goes, so the builder is of no further use. */

@@ -39,6 +39,7 @@ void hd_reader_fini(hd_reader *r)
     ZSTD_freeDCtx(r->zstd);
     hd_wipe_free(r->sealed, r->sealed_cap);
     hd_wipe_free(r->packed, r->packed_cap);
+    hd_wipe_free(r->values, r->values_cap);
     *r = (hd_reader){0};
 }
 
@@ -88,23 +89,30 @@ static hd_code open_part(hd_reader *r, uint32_t column, hd_part_kind kind, uint3
     return HD_OK;
 }
 
-/* Read, open and unpack one part into out, plain_len bytes; the directory saw to it that an
- * unpacked part has just that length. */
+/* Read, open and unpack one part into out: n items of that many bytes, of which base was taken away. The
+ * directory saw to it that an unpacked part has just that length. */
 static hd_code read_part(hd_reader *r, uint32_t column, hd_part_kind kind, uint32_t block,
-                         uint32_t rows, uint32_t items, const hd_part *part, void *out,
-                         size_t plain_len, hd_err *err)
+                         uint32_t rows, uint32_t items, const hd_part *part, void *out, uint32_t n,
+                         unsigned width, uint32_t base, hd_err *err)
 {
+    size_t plain_len = (size_t)n * width;
     if (part->len == 0)
-        return HD_OK; /* plain_len is 0 too */
+        return HD_OK; /* n is 0 too */
     size_t stored = (size_t)part->len - HD_SEAL_TAG;
     if (part->encoding == HD_ENCODING_RAW)
         return open_part(r, column, kind, block, rows, items, part, out, err);
     HD_TRY(hd_scratch(&r->packed, &r->packed_cap, stored, err));
     HD_TRY(open_part(r, column, kind, block, rows, items, part, r->packed, err));
-    if (ZSTD_getFrameContentSize(r->packed, stored) != plain_len ||
-        ZSTD_decompressDCtx(r->zstd, out, plain_len, r->packed, stored) != plain_len)
-        return damaged(r, column, block, err);
-    return HD_OK;
+    bool ok;
+    if (part->encoding == HD_ENCODING_ZSTD) {
+        ok = ZSTD_getFrameContentSize(r->packed, stored) == plain_len &&
+             ZSTD_decompressDCtx(r->zstd, out, plain_len, r->packed, stored) == plain_len;
+    } else {
+        HD_TRY(hd_scratch(&r->values, &r->values_cap, plain_len, err));
+        ok = hd_unpack_items((hd_encoding)part->encoding, r->packed, stored, r->values, out, width,
+                             n, base);
+    }
+    return ok ? HD_OK : damaged(r, column, block, err);
 }
 
 /* As read_part, but the memory is taken when the packed bytes have confirmed how much it is: a
@@ -177,12 +185,17 @@ hd_code hd_reader_data(hd_reader *r, uint32_t column, uint32_t block, void *out,
     const hd_directory *d = &r->table->directory;
     const hd_file_column *col = &d->columns[column];
     const hd_block *b = &col->blocks[block];
+    bool is_person = col->kind == HD_KIND_PERSON;
     HD_TRY(read_part(r, column, HD_PART_DATA, block, hd_rows_of_block(d->rows, block), b->items,
-                     &b->data, out, (size_t)b->items * col->width, err));
+                     &b->data, out, b->items, col->width, is_person ? 0 : b->lowest, err));
     if (col->kind == HD_COLUMN_KEY || b->items == 0)
         return HD_OK;
     uint32_t lowest, highest;
-    if (col->kind == HD_KIND_PERSON && !undo_differences(out, b->items))
+    if (is_person && d->has_first_person && *(const uint32_t *)out != 0)
+        return damaged(r, column, block, err);
+    if (is_person && d->has_first_person)
+        *(uint32_t *)out = b->lowest;
+    if (is_person && !undo_differences(out, b->items))
         return damaged(r, column, block, err);
     hd_extremes(out, col->width, b->items, &lowest, &highest);
     if (lowest != b->lowest || highest != b->highest)
@@ -200,8 +213,8 @@ hd_code hd_reader_starts(hd_reader *r, uint32_t column, uint32_t block, uint32_t
     /* The counts are read into the end of the place of the starts: they are narrower, so writing
      * start i never passes count i. */
     uint8_t *counts = (uint8_t *)(out + 1) + (size_t)rows * (4 - col->count_width);
-    HD_TRY(read_part(r, column, HD_PART_COUNTS, block, rows, b->items, &b->counts, counts,
-                     (size_t)rows * col->count_width, err));
+    HD_TRY(read_part(r, column, HD_PART_COUNTS, block, rows, b->items, &b->counts, counts, rows,
+                     col->count_width, 0, err));
     uint64_t sum = 0;
     out[0] = first;
     for (uint32_t i = 0; i < rows; i++) {

@@ -27,22 +27,41 @@ void hd_packer_fini(hd_packer *p)
     ZSTD_freeCCtx(p->zstd);
     hd_wipe_free(p->packed, p->packed_cap);
     hd_wipe_free(p->sealed, p->sealed_cap);
+    hd_wipe_free(p->bits, p->bits_cap);
+    hd_wipe_free(p->values, p->values_cap);
     *p = (hd_packer){0};
 }
 
-/* The shorter of the plaintext and its zstd frame, when the frame saves at least an eighth. */
-static hd_code pack(hd_packer *p, const void **plain, size_t *len, uint8_t *encoding, hd_err *err)
+/* A zstd frame of the plaintext instead of what there is, when the frame saves at least an eighth. */
+static hd_code try_zstd(hd_packer *p, const void *plain, size_t plain_len, const void **stored,
+                        size_t *len, hd_encoding *encoding, hd_err *err)
 {
     size_t most = *len - *len / 8;
-    *encoding = HD_ENCODING_RAW;
     HD_TRY(hd_scratch(&p->packed, &p->packed_cap, most + 1, err));
-    size_t got = ZSTD_compressCCtx(p->zstd, p->packed, most, *plain, *len, 1);
+    size_t got = ZSTD_compressCCtx(p->zstd, p->packed, most, plain, plain_len, 1);
     /* An error only says that it does not fit into `most`. */
     if (!ZSTD_isError(got) && got < *len) {
-        *plain = p->packed;
+        *stored = p->packed;
         *len = got;
         *encoding = HD_ENCODING_ZSTD;
     }
+    return HD_OK;
+}
+
+static hd_code write_part(hd_packer *p, uint32_t column, hd_part_kind part, uint32_t block,
+                          uint32_t rows, uint32_t items, const void *stored, size_t len,
+                          hd_encoding encoding, hd_part *out, hd_err *err)
+{
+    hd_file_writer *f = p->file;
+    uint8_t nonce[HD_SEAL_NONCE], aad[HD_PART_AAD];
+    HD_TRY(hd_scratch(&p->sealed, &p->sealed_cap, len + HD_SEAL_TAG, err));
+    hd_part_nonce(column, part, block, nonce);
+    hd_part_aad(f->asset_id, column, part, block, rows, items, aad);
+    HD_TRY(hd_seal(p->sealer, nonce, aad, sizeof aad, stored, len, p->sealed, err));
+    len += HD_SEAL_TAG;
+    uint64_t at = __atomic_fetch_add(&f->end, len, __ATOMIC_RELAXED);
+    HD_TRY(hd_io_write_at(f->fd, p->sealed, len, at, f->name, err));
+    *out = (hd_part){at, len, (uint8_t)encoding};
     return HD_OK;
 }
 
@@ -50,21 +69,34 @@ hd_code hd_packer_part(hd_packer *p, uint32_t column, hd_part_kind part, uint32_
                        uint32_t rows, uint32_t items, const void *plain, size_t len, hd_part *out,
                        hd_err *err)
 {
-    hd_file_writer *f = p->file;
+    const void *stored = plain;
+    hd_encoding encoding = HD_ENCODING_RAW;
     *out = (hd_part){0};
     if (len == 0)
         return HD_OK;
-    uint8_t nonce[HD_SEAL_NONCE], aad[HD_PART_AAD], encoding;
-    HD_TRY(pack(p, &plain, &len, &encoding, err));
-    HD_TRY(hd_scratch(&p->sealed, &p->sealed_cap, len + HD_SEAL_TAG, err));
-    hd_part_nonce(column, part, block, nonce);
-    hd_part_aad(f->asset_id, column, part, block, rows, items, aad);
-    HD_TRY(hd_seal(p->sealer, nonce, aad, sizeof aad, plain, len, p->sealed, err));
-    len += HD_SEAL_TAG;
-    uint64_t at = __atomic_fetch_add(&f->end, len, __ATOMIC_RELAXED);
-    HD_TRY(hd_io_write_at(f->fd, p->sealed, len, at, f->name, err));
-    *out = (hd_part){at, len, encoding};
-    return HD_OK;
+    HD_TRY(try_zstd(p, plain, len, &stored, &len, &encoding, err));
+    return write_part(p, column, part, block, rows, items, stored, len, encoding, out, err);
+}
+
+hd_code hd_packer_items(hd_packer *p, uint32_t column, hd_part_kind part, uint32_t block,
+                        uint32_t rows, uint32_t n_items, const void *items, unsigned width,
+                        uint32_t n, uint32_t base, uint32_t highest, hd_part *out, hd_err *err)
+{
+    size_t plain_len = (size_t)n * width, len = plain_len;
+    const void *stored = items;
+    hd_encoding encoding = HD_ENCODING_RAW;
+    *out = (hd_part){0};
+    if (n == 0)
+        return HD_OK;
+    HD_TRY(hd_scratch(&p->bits, &p->bits_cap, hd_pack_room(n, width), err));
+    HD_TRY(hd_scratch(&p->values, &p->values_cap, plain_len + width, err));
+    size_t packed = hd_pack_items(items, width, n, base, highest, p->values, p->bits, &encoding);
+    if (packed) {
+        stored = p->bits;
+        len = packed;
+    }
+    HD_TRY(try_zstd(p, items, plain_len, &stored, &len, &encoding, err));
+    return write_part(p, column, part, block, rows, n_items, stored, len, encoding, out, err);
 }
 
 hd_code hd_packer_finish(hd_packer *p, const hd_directory *d, uint64_t *file_len, hd_err *err)

@@ -1,0 +1,246 @@
+/* pack.c - the items of a block in as many bits as they need, or as runs of equal items.
+ *
+ * Packed: the number of bits, then groups. A group is 32 lanes side by side, of 16 bits (items of 1 and 2
+ * bytes) or 32 bits (4 bytes); item i of a group stands in lane i % 32 at bit (i / 32) * bits of that
+ * lane. So 32 items are shifted alike, which the compiler turns into vectors. The last group is
+ * filled up with zeros. Items are stored as the difference to a base that the directory knows.
+ *
+ * Runs: the number of bits, the number of runs (4 bytes), a bit an item that says whether a run begins
+ * there, then the runs' values, packed as above. Rows of one person stand together, so columns that
+ * do not change within a person shrink to a third or less.
+ */
+#include "vault/internal.h"
+
+#include <string.h>
+
+enum { LANES = 32, RUNS_HEAD = 5 };
+
+static unsigned lane_bits(unsigned width)
+{
+    return width == 4 ? 32 : 16;
+}
+
+static size_t groups_len(uint32_t n, unsigned bits, unsigned width)
+{
+    size_t group = (size_t)LANES * lane_bits(width);
+    return (n + group - 1) / group * group * bits / 8;
+}
+
+/* No part unpacks to more than 2^16 times its length (format.c), so that a damaged directory cannot
+ * ask for much memory. */
+static size_t at_least(size_t len, size_t plain_len)
+{
+    return len > plain_len / 65536 + 1 ? len : plain_len / 65536 + 1;
+}
+
+static inline uint32_t item_at(const void *items, unsigned width, size_t i)
+{
+    return width == 1   ? ((const uint8_t *)items)[i]
+           : width == 2 ? ((const uint16_t *)items)[i]
+                        : ((const uint32_t *)items)[i];
+}
+
+
+/* One group each way; `words` has bits * LANES lanes. */
+#define GROUP_FUNCTIONS(name, lane, BITS)                                                          \
+    static void pack_##name(const lane *items, unsigned bits, lane *words)                         \
+    {                                                                                              \
+        memset(words, 0, (size_t)bits * LANES * sizeof *words);                                    \
+        for (unsigned j = 0; j < BITS && bits; j++) {                                              \
+            unsigned at = j * bits, shift = at % BITS;                                             \
+            const lane *in = items + j * LANES;                                                    \
+            lane *to = words + at / BITS * LANES;                                                  \
+            for (unsigned l = 0; l < LANES; l++)                                                   \
+                to[l] = (lane)(to[l] | (lane)(in[l] << shift));                                    \
+            for (unsigned l = 0; shift + bits > BITS && l < LANES; l++)                            \
+                to[LANES + l] = (lane)(to[LANES + l] | in[l] >> (BITS - shift));                   \
+        }                                                                                          \
+    }                                                                                              \
+    static void unpack_##name(const lane *words, unsigned bits, lane base, lane *items)            \
+    {                                                                                              \
+        const lane mask = (lane)(bits == BITS ? ~(lane)0 : (lane)(((lane)1 << bits) - 1));         \
+        for (unsigned j = 0; j < BITS; j++) {                                                      \
+            unsigned at = j * bits, shift = at % BITS;                                             \
+            const lane *in = words + at / BITS * LANES;                                            \
+            lane *to = items + j * LANES;                                                          \
+            if (shift + bits > BITS)                                                               \
+                for (unsigned l = 0; l < LANES; l++)                                               \
+                    to[l] = (lane)(((lane)(in[l] >> shift | in[LANES + l] << (BITS - shift)) &     \
+                                    mask) + base);                                                 \
+            else                                                                                   \
+                for (unsigned l = 0; l < LANES; l++)                                               \
+                    to[l] = (lane)(((in[l] >> shift) & mask) + base);                              \
+        }                                                                                          \
+    }
+GROUP_FUNCTIONS(16, uint16_t, 16)
+GROUP_FUNCTIONS(32, uint32_t, 32)
+
+static void pack_all(const void *items, unsigned width, uint32_t n, uint32_t base, unsigned bits,
+                     uint8_t *out)
+{
+    uint16_t in16[16 * LANES], words16[16 * LANES];
+    uint32_t in32[32 * LANES], words32[32 * LANES];
+    uint32_t group = LANES * lane_bits(width);
+    for (uint32_t first = 0; first < n; first += group) {
+        uint32_t have = n - first < group ? n - first : group;
+        size_t len = (size_t)group * bits / 8;
+        if (width == 4) {
+            memset(in32, 0, sizeof in32);
+            for (uint32_t i = 0; i < have; i++)
+                in32[i] = item_at(items, 4, first + i) - base;
+            pack_32(in32, bits, words32);
+            memcpy(out, words32, len);
+        } else {
+            memset(in16, 0, sizeof in16);
+            for (uint32_t i = 0; i < have; i++)
+                in16[i] = (uint16_t)(item_at(items, width, first + i) - base);
+            pack_16(in16, bits, words16);
+            memcpy(out, words16, len);
+        }
+        out += len;
+    }
+}
+
+static void unpack_all(const uint8_t *in, unsigned bits, void *out, unsigned width, uint32_t n,
+                       uint32_t base)
+{
+    uint16_t items16[16 * LANES], words16[16 * LANES] = {0};
+    uint32_t items32[32 * LANES], words32[32 * LANES] = {0};
+    uint32_t group = LANES * lane_bits(width);
+    uint8_t *to = out;
+    for (uint32_t first = 0; first < n; first += group) {
+        uint32_t have = n - first < group ? n - first : group;
+        size_t len = (size_t)group * bits / 8;
+        if (width == 4) {
+            memcpy(words32, in, len);
+            unpack_32(words32, bits, base, items32);
+            memcpy(to, items32, (size_t)have * 4);
+        } else {
+            memcpy(words16, in, len);
+            unpack_16(words16, bits, (uint16_t)base, items16);
+            for (uint32_t i = 0; i < have && width == 1; i++)
+                to[i] = (uint8_t)items16[i];
+            if (width == 2)
+                memcpy(to, items16, (size_t)have * 2);
+        }
+        in += len;
+        to += (size_t)have * width;
+    }
+}
+
+/* ---- runs ----------------------------------------------------------------------------------- */
+
+/* Runs of equal items: their values in `values`, their beginnings in `bitmap`. */
+#define FIND_RUNS(type)                                                                            \
+    {                                                                                              \
+        const type *in = items;                                                                    \
+        type *to = values;                                                                         \
+        for (uint32_t i = 0; i < n; i++) {                                                         \
+            bool begins = i == 0 || in[i] != in[i - 1];                                            \
+            bitmap[i / 8] = (uint8_t)(bitmap[i / 8] | begins << (i % 8));                          \
+            n_runs += begins;                                                                      \
+            to[n_runs - 1] = in[i];                                                                \
+        }                                                                                          \
+    }
+
+static uint32_t find_runs(const void *items, unsigned width, uint32_t n, void *values,
+                          uint8_t *bitmap)
+{
+    uint32_t n_runs = 0;
+    memset(bitmap, 0, (n + 7) / 8);
+    if (width == 1)
+        FIND_RUNS(uint8_t)
+    else if (width == 2)
+        FIND_RUNS(uint16_t)
+    else
+        FIND_RUNS(uint32_t)
+    return n_runs;
+}
+
+#define SPREAD_RUNS(type)                                                                          \
+    {                                                                                              \
+        const type *from = values;                                                                 \
+        type *to = out;                                                                            \
+        for (uint32_t i = 0, begun = 0; i < n; i++) {                                              \
+            begun += bitmap[i / 8] >> (i % 8) & 1;                                                 \
+            to[i] = from[begun - 1];                                                               \
+        }                                                                                          \
+    }
+
+static void spread_runs(const uint8_t *bitmap, const void *values, unsigned width, uint32_t n,
+                        void *out)
+{
+    if (width == 1)
+        SPREAD_RUNS(uint8_t)
+    else if (width == 2)
+        SPREAD_RUNS(uint16_t)
+    else
+        SPREAD_RUNS(uint32_t)
+}
+
+/* ---- both ----------------------------------------------------------------------------------- */
+
+size_t hd_pack_room(uint32_t n, unsigned width)
+{
+    return RUNS_HEAD + (n + 7) / 8 + groups_len(n, lane_bits(width), width) + n / 8192 + 2;
+}
+
+size_t hd_pack_items(const void *items, unsigned width, uint32_t n, uint32_t base, uint32_t highest,
+                     void *values, uint8_t *out, hd_encoding *encoding)
+{
+    unsigned bits = highest == base ? 0 : 32 - (unsigned)__builtin_clz(highest - base);
+    size_t plain_len = (size_t)n * width, bitmap_len = (n + 7) / 8;
+    size_t packed = at_least(1 + groups_len(n, bits, width), plain_len);
+    uint32_t n_runs = find_runs(items, width, n, values, out + RUNS_HEAD);
+    size_t runs = at_least(RUNS_HEAD + bitmap_len + groups_len(n_runs, bits, width), plain_len);
+    size_t len = runs < packed - packed / 16 ? runs : packed;
+    if (len >= plain_len)
+        return 0;
+    if (len == runs && runs < packed) {
+        *encoding = HD_ENCODING_RUNS;
+        memcpy(out + 1, &n_runs, sizeof n_runs);
+        size_t at = RUNS_HEAD + bitmap_len;
+        memset(out + at, 0, len - at);
+        pack_all(values, width, n_runs, base, bits, out + at);
+    } else {
+        *encoding = HD_ENCODING_PACKED;
+        memset(out, 0, len);
+        pack_all(items, width, n, base, bits, out + 1);
+    }
+    out[0] = (uint8_t)bits;
+    return len;
+}
+
+static bool unpack_runs(const uint8_t *in, size_t len, void *values, void *out, unsigned width,
+                        uint32_t n, uint32_t base)
+{
+    uint32_t n_runs, count = 0;
+    size_t bitmap_len = ((size_t)n + 7) / 8;
+    if (len < RUNS_HEAD + bitmap_len)
+        return false;
+    memcpy(&n_runs, in + 1, sizeof n_runs);
+    const uint8_t *bitmap = in + RUNS_HEAD;
+    for (size_t i = 0; i < bitmap_len; i++)
+        count += (uint32_t)__builtin_popcount(bitmap[i]);
+    if (n_runs == 0 || n_runs > n || count != n_runs || !(bitmap[0] & 1) ||
+        (n % 8 && bitmap[bitmap_len - 1] >> (n % 8)) ||
+        len != at_least(RUNS_HEAD + bitmap_len + groups_len(n_runs, in[0], width),
+                        (size_t)n * width))
+        return false;
+    unpack_all(bitmap + bitmap_len, in[0], values, width, n_runs, base);
+    spread_runs(bitmap, values, width, n, out);
+    return true;
+}
+
+bool hd_unpack_items(hd_encoding encoding, const uint8_t *in, size_t len, void *values, void *out,
+                     unsigned width, uint32_t n, uint32_t base)
+{
+    if (len == 0 || n == 0 || width > 4 || in[0] > lane_bits(width))
+        return false;
+    if (encoding == HD_ENCODING_RUNS)
+        return unpack_runs(in, len, values, out, width, n, base);
+    if (len != at_least(1 + groups_len(n, in[0], width), (size_t)n * width))
+        return false;
+    unpack_all(in + 1, in[0], out, width, n, base);
+    return true;
+}

@@ -1,0 +1,108 @@
+/* test_vault_pack.c - items in bits and runs come back; what is not packed items is refused, whatever
+ * it holds. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "vault/internal.h"
+
+enum { MOST = 70000 };
+
+static uint32_t item(const void *items, unsigned width, size_t i)
+{
+    uint32_t x = 0;
+    memcpy(&x, (const uint8_t *)items + i * width, width);
+    return x;
+}
+
+/* n items of a width between base and base + range, in runs of about `run`. */
+static void make_items(hd_rng *g, uint8_t *items, unsigned width, uint32_t n, uint32_t base,
+                       uint32_t range, uint32_t run)
+{
+    uint32_t x = base;
+    for (uint32_t i = 0; i < n; i++) {
+        if (i == 0 || hd_rng_below(g, run) == 0)
+            x = base + (range == UINT32_MAX ? (uint32_t)hd_rng_next(g) : hd_rng_below(g, range + 1));
+        memcpy(items + (size_t)i * width, &x, width);
+    }
+}
+
+static void items_come_back(void **state)
+{
+    (void)state;
+    static const uint32_t sizes[] = {1, 2, 7, 8, 9, 31, 32, 33, 511, 512, 513, 1024, 1025, 65536, MOST};
+    static const unsigned widths[] = {1, 2, 4};
+    uint8_t *items = malloc(MOST * 4), *values = malloc(MOST * 4 + 4), *back = malloc(MOST * 4);
+    uint8_t *out = malloc(hd_pack_room(MOST, 4));
+    unsigned seen[4] = {0};
+    assert_true(items && values && back && out);
+    for (unsigned i = 0; i < 1200; i++) {
+        hd_rng g = hd_rng_stream(21, i);
+        unsigned width = widths[i % 3], bits = hd_rng_below(&g, width * 8 + 1);
+        uint32_t n = sizes[hd_rng_below(&g, sizeof sizes / sizeof *sizes)], low, high;
+        uint32_t range = bits == 32 ? UINT32_MAX : (UINT32_C(1) << bits) - 1;
+        uint32_t top = width == 4 ? UINT32_MAX : (UINT32_C(1) << (8 * width)) - 1;
+        uint32_t base = top == range ? 0 : hd_rng_below(&g, top - range);
+        make_items(&g, items, width, n, base, range, 1 + hd_rng_below(&g, 8));
+        hd_extremes(items, width, n, &low, &high);
+        hd_encoding encoding = HD_ENCODING_RAW;
+        size_t len = hd_pack_items(items, width, n, low, high, values, out, &encoding);
+        assert_true(len < (size_t)n * width && len <= hd_pack_room(n, width));
+        seen[len ? encoding : HD_ENCODING_RAW]++;
+        if (len == 0)
+            continue;
+        memset(back, 0xA5, (size_t)n * width);
+        assert_true(hd_unpack_items(encoding, out, len, values, back, width, n, low));
+        for (uint32_t k = 0; k < n; k++)
+            assert_int_equal(item(back, width, k), item(items, width, k));
+        assert_false(hd_unpack_items(encoding, out, len - 1, values, back, width, n, low));
+        assert_false(hd_unpack_items(encoding, out, 0, values, back, width, n, low));
+    }
+    for (int e = 0; e < 4; e++)
+        assert_true(e == HD_ENCODING_ZSTD || seen[e] > 20);
+    free(items);
+    free(values);
+    free(back);
+    free(out);
+}
+
+/* Any bytes: no read or write past what was given (the sanitizer build tells). */
+static void rubbish_is_harmless(void **state)
+{
+    (void)state;
+    unsigned accepted = 0;
+    for (unsigned i = 0; i < 20000; i++) {
+        hd_rng g = hd_rng_stream(22, i);
+        unsigned width = 1u << hd_rng_below(&g, 3);
+        uint32_t n = hd_rng_below(&g, 1500) + 1;
+        size_t len = hd_rng_below(&g, 3000) + 1;
+        uint8_t *in = malloc(len), *values = malloc((size_t)n * width), *out = malloc((size_t)n * width);
+        assert_true(in && values && out);
+        for (size_t k = 0; k < len; k++)
+            in[k] = (uint8_t)hd_rng_next(&g);
+        in[0] = (uint8_t)hd_rng_below(&g, 40);
+        uint32_t runs = hd_rng_below(&g, n + 2);
+        if (len > 5 && i % 2)
+            memcpy(in + 1, &runs, sizeof runs);
+        accepted += hd_unpack_items(i % 2 ? HD_ENCODING_RUNS : HD_ENCODING_PACKED, in, len, values, out,
+                                    width, n, 3);
+        free(in);
+        free(values);
+        free(out);
+    }
+    assert_true(accepted < 2000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(items_come_back),
+        cmocka_unit_test(rubbish_is_harmless),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
