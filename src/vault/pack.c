@@ -191,6 +191,11 @@ size_t hd_pack_items(const void *items, unsigned width, uint32_t n, uint32_t bas
     unsigned bits = highest == base ? 0 : 32 - (unsigned)__builtin_clz(highest - base);
     size_t plain_len = (size_t)n * width, bitmap_len = (n + 7) / 8;
     size_t packed = at_least(1 + groups_len(n, bits, width), plain_len);
+    if (bits == 0 && packed < plain_len) { /* one value everywhere */
+        *encoding = HD_ENCODING_PACKED;
+        memset(out, 0, packed);
+        return packed;
+    }
     uint32_t n_runs = find_runs(items, width, n, values, out + RUNS_HEAD);
     size_t runs = at_least(RUNS_HEAD + bitmap_len + groups_len(n_runs, bits, width), plain_len);
     size_t len = runs < packed - packed / 16 ? runs : packed;

@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+enum { HARDLY_ANYTHING = 64 }; /* bytes that are not worth another try */
+
 hd_code hd_packer_init(hd_packer *p, hd_file_writer *f, hd_err *err)
 {
     *p = (hd_packer){.file = f};
@@ -95,7 +97,8 @@ hd_code hd_packer_items(hd_packer *p, uint32_t column, hd_part_kind part, uint32
         stored = p->bits;
         len = packed;
     }
-    HD_TRY(try_zstd(p, items, plain_len, &stored, &len, &encoding, err));
+    if (len > HARDLY_ANYTHING)
+        HD_TRY(try_zstd(p, items, plain_len, &stored, &len, &encoding, err));
     return write_part(p, column, part, block, rows, n_items, stored, len, encoding, out, err);
 }
 
