@@ -5,13 +5,9 @@ import os
 import subprocess
 import sys
 
-import pytest
-
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
-@pytest.mark.skipif(not os.path.exists(os.path.join(ROOT, "build", "bench", "with_hdis")),
-                    reason="the programs of the bench are not built")
 def test_answers_are_equal(tmp_path):
     out = tmp_path / "out.json"
     done = subprocess.run(
