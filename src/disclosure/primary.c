@@ -310,6 +310,71 @@ out:
     return rc;
 }
 
+/* ---- group disclosure ------------------------------------------------------------------------ */
+
+static void withhold_counts(const hd_policy_file *p, const hd_question *q, const hd_cells *cells,
+                            hd_safe *safe, size_t cell, bool is_alone)
+{
+    for (size_t a = 0; a < safe->n_aggregates; a++) {
+        hd_figure *f = &safe->figures[cell * safe->n_aggregates + a];
+        hd_aggregate_kind kind = q->aggregates[a].kind;
+        int64_t n = cells->figures[cell * safe->n_aggregates + a].records;
+        /* Of a row's records all or none pass a filter. */
+        bool is_whole = q->aggregates[a].has_filter && (n == 0 || n == cells->all[cell].records);
+        if ((kind == HD_AGG_COUNT || kind == HD_AGG_COUNT_PERSONS) && !f->mark &&
+            cells->all[cell].records > 0 && (is_alone || is_whole))
+            *f = withheld(p, q->aggregates[a].type);
+    }
+}
+
+/* How many rows there are that differ in one key only, for every row: by the name of what is left
+ * when the key is summed over. */
+static hd_code count_rows(const hd_cells *cells, size_t key, hd_intern *names, uint32_t *ids,
+                          uint32_t *rows, hd_buf *name, hd_err *err)
+{
+    memset(rows, 0, (cells->n_cells + 1) * sizeof *rows);
+    for (size_t c = 0; c < cells->n_cells; c++) {
+        if (cells->grouping[c] >> key & 1)
+            continue;
+        put_name(name, cells, c, cells->grouping[c] | UINT32_C(1) << key);
+        HD_TRY(hd_buf_check(name, err));
+        HD_TRY(hd_intern_add(names, name->data, name->len, &ids[c], err));
+        rows[ids[c]] += cells->all[c].records > 0;
+    }
+    return HD_OK;
+}
+
+static hd_code withhold_groups(const hd_policy_file *p, const hd_question *q,
+                               const hd_cells *cells, hd_safe *safe, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    hd_intern *names = NULL;
+    uint32_t *ids = hd_calloc(cells->n_cells + 1, sizeof *ids);
+    uint32_t *rows = hd_calloc(cells->n_cells + 1, sizeof *rows);
+    hd_buf name;
+    hd_buf_init(&name, (size_t)1 << 20);
+    if (!ids || !rows)
+        HD_GO(hd_fail_nomem(err));
+    for (size_t c = 0; c < cells->n_cells; c++)
+        withhold_counts(p, q, cells, safe, c, false);
+    for (size_t k = 0; k < cells->n_keys; k++) {
+        hd_intern_free(names);
+        names = hd_intern_new();
+        if (!names)
+            HD_GO(hd_fail_nomem(err));
+        HD_GO(count_rows(cells, k, names, ids, rows, &name, err));
+        for (size_t c = 0; c < cells->n_cells; c++)
+            if (!(cells->grouping[c] >> k & 1) && rows[ids[c]] == 1)
+                withhold_counts(p, q, cells, safe, c, true);
+    }
+out:
+    hd_buf_free(&name);
+    hd_intern_free(names);
+    hd_free(ids);
+    hd_free(rows);
+    return rc;
+}
+
 /* ---- totals that are sums of what is shown ---------------------------------------------------- */
 
 /* The grouping whose cells are added up for the cells of `mask`: the finest one below it, the first
@@ -513,6 +578,8 @@ hd_code hd_primary_apply(const hd_policy *policy, const hd_question *q, const hd
     }
     HD_GO(hd_primary_admit(policy, q, err));
     apply_rules(p, q, cells, out);
+    if (p->group_disclosure_is_withheld)
+        HD_GO(withhold_groups(p, q, cells, out, err));
     if (p->below_star_is_withheld)
         HD_GO(withhold_below_stars(p, q, cells, out, err));
     if (p->totals_are_summed)

@@ -159,6 +159,51 @@ static void published_sweeps_agree(void **state)
     }
 }
 
+/* ---- group disclosure ------------------------------------------------------------------------ */
+
+static hd_value text(const char *s)
+{
+    return (hd_value){.type = HD_TEXT, .text = {s, strlen(s)}};
+}
+
+/* Two areas by outcome: area A has one outcome only, and nobody in B's second row passes the
+ * filter. */
+static void a_row_that_is_everybody_is_withheld(void **state)
+{
+    (void)state;
+    hd_policy *policy = open_policy("hes2018");
+    hd_value keys[6] = {text("A"), text("x"), text("B"), text("x"), text("B"), text("y")};
+    uint32_t grouping[3] = {0};
+    hd_cell all[3], figures[6];
+    static const int64_t n[3] = {50, 60, 70}, passed[3] = {20, 30, 0};
+    for (size_t i = 0; i < 3; i++) {
+        all[i] = figures[2 * i] = (hd_cell){{.type = HD_INTEGER, .integer = n[i]}, n[i], n[i]};
+        figures[2 * i + 1] =
+            (hd_cell){{.type = HD_INTEGER, .integer = passed[i]}, passed[i], passed[i]};
+    }
+    const hd_aggregate aggregates[2] = {{.kind = HD_AGG_COUNT, .type = HD_INTEGER},
+                                        {.kind = HD_AGG_COUNT, .type = HD_INTEGER,
+                                         .has_filter = true}};
+    const hd_key by[2] = {{"area", HD_TEXT, true}, {"outcome", HD_TEXT, false}};
+    const hd_question q = {.is_subnational = true, .n_keys = 2, .n_aggregates = 2, .keys = by,
+                           .aggregates = aggregates};
+    const hd_cells cells = {.n_keys = 2, .n_aggregates = 2, .n_cells = 3, .keys = keys,
+                            .grouping = grouping, .all = all, .figures = figures};
+    for (int is_on = 0; is_on < 2; is_on++) {
+        hd_safe safe;
+        hd_err err;
+        policy->file->group_disclosure_is_withheld = is_on;
+        assert_int_equal(hd_primary_apply(policy, &q, &cells, &safe, &err), HD_OK);
+        /* A is in one row; so is outcome y. */
+        const char want[6] = {is_on ? '*' : 0, is_on ? '*' : 0, 0, 0, is_on ? '*' : 0,
+                              is_on ? '*' : 0};
+        for (size_t i = 0; i < 6; i++)
+            assert_int_equal(safe.figures[i].mark, want[i]);
+        hd_safe_free(&safe);
+    }
+    hd_policy_free(policy);
+}
+
 /* ---- wrong policies ------------------------------------------------------------------------- */
 
 /* hes2018 under the name `own`, with the line of one key replaced (NULL: left out). */
@@ -246,6 +291,7 @@ int main(void)
         cmocka_unit_test(people_decide_too),
         cmocka_unit_test(rounding_survives_the_ends),
         cmocka_unit_test(published_sweeps_agree),
+        cmocka_unit_test(a_row_that_is_everybody_is_withheld),
         cmocka_unit_test(a_wrong_key_is_named),
     };
     snprintf(catalogue, sizeof catalogue, "%s/catalogue", getenv("HDIS_SOURCE"));
