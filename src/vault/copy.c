@@ -1,6 +1,7 @@
 /* copy.c - rows of an existing table into a builder, block by block, so that memory does not depend
- * on how large the old table is. */
+ * on how large the old table is; the columns of a block side by side. */
 #include "base/alloc.h"
+#include "base/par.h"
 #include "vault/internal.h"
 
 #include <string.h>
@@ -9,7 +10,7 @@
 
 /* How one column of the builder gets its values. */
 struct source {
-    uint32_t column; /* file column of the old table; 0: it has none, everything is NULL */
+    uint32_t column; /* file column of the old table; 0: everything is NULL */
     unsigned width;
     uint32_t *map; /* old code to builder's code, filled when first seen */
     uint8_t *data; /* the block as stored */
@@ -25,7 +26,10 @@ struct copy {
     hd_table *t;
     const uint8_t *keep;
     const int64_t *order;
-    hd_reader reader;
+    hd_reader *readers; /* n_readers: one a thread; the first reads the persons */
+    size_t n_readers;
+    uint32_t block; /* in hand, with n_kept rows */
+    size_t n_kept;
     size_t n_columns;
     const hd_column_spec *specs;
     struct source *sources;
@@ -40,6 +44,8 @@ static hd_code init_source(struct copy *c, size_t i, hd_err *err)
     const hd_column_spec *spec = &c->specs[i];
     struct source *s = &c->sources[i];
     int found = hd_table_find(c->t, spec->name);
+    if (found >= 0 && c->t->directory.columns[found + 1].n_codes == 1)
+        found = -1; /* it has the column, and nothing in it */
     if (spec->kind == HD_COLUMN_LIST) {
         s->starts = hd_calloc(HD_BLOCK_ROWS + 1, sizeof *s->starts);
         s->counts = hd_calloc(HD_BLOCK_ROWS, sizeof *s->counts);
@@ -68,7 +74,11 @@ static hd_code init_source(struct copy *c, size_t i, hd_err *err)
 
 static hd_code init(struct copy *c, hd_err *err)
 {
-    HD_TRY(hd_reader_init(&c->reader, c->t, err));
+    c->readers = hd_calloc(hd_par_threads(), sizeof *c->readers);
+    if (!c->readers)
+        return hd_fail_nomem(err);
+    for (; c->n_readers < hd_par_threads(); c->n_readers++)
+        HD_TRY(hd_reader_init(&c->readers[c->n_readers], c->t, err));
     c->sources = hd_calloc(c->n_columns, sizeof *c->sources);
     c->rows_columns = hd_calloc(c->n_columns, sizeof *c->rows_columns);
     c->all_persons = hd_calloc(HD_BLOCK_ROWS, sizeof *c->all_persons);
@@ -85,7 +95,9 @@ static hd_code init(struct copy *c, hd_err *err)
 
 static void fini(struct copy *c)
 {
-    hd_reader_fini(&c->reader);
+    for (size_t i = 0; i < c->n_readers; i++)
+        hd_reader_fini(&c->readers[i]);
+    hd_free(c->readers);
     for (size_t i = 0; c->sources && i < c->n_columns; i++) {
         struct source *s = &c->sources[i];
         hd_free(s->map);
@@ -123,14 +135,14 @@ static hd_code new_code(struct copy *c, size_t column, size_t item, uint32_t *ou
 }
 
 /* The kept rows of a list block: their counts and the codes of their elements. */
-static hd_code copy_list(struct copy *c, size_t column, uint32_t block, size_t n, hd_err *err)
+static hd_code copy_list(struct copy *c, hd_reader *r, size_t column, hd_err *err)
 {
     struct source *s = &c->sources[column];
-    const hd_block *b = &c->t->directory.columns[s->column].blocks[block];
-    HD_TRY(hd_reader_starts(&c->reader, s->column, block, 0, s->starts, err));
+    const hd_block *b = &c->t->directory.columns[s->column].blocks[c->block];
+    HD_TRY(hd_reader_starts(r, s->column, c->block, 0, s->starts, err));
     HD_TRY(hd_scratch(&s->items, &s->items_cap, ((size_t)b->items + 1) * sizeof(uint32_t), err));
     uint32_t *to = (uint32_t *)(void *)s->items;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < c->n_kept; i++) {
         uint32_t row = c->kept[i];
         s->counts[i] = s->starts[row + 1] - s->starts[row];
         for (uint32_t e = s->starts[row]; e < s->starts[row + 1]; e++)
@@ -139,34 +151,42 @@ static hd_code copy_list(struct copy *c, size_t column, uint32_t block, size_t n
     return HD_OK;
 }
 
-static hd_code copy_column(struct copy *c, size_t column, uint32_t block, size_t n, hd_err *err)
+static hd_code copy_column(struct copy *c, hd_reader *r, size_t column, hd_err *err)
 {
     struct source *s = &c->sources[column];
     hd_column_kind kind = c->specs[column].kind;
     unsigned item = kind == HD_COLUMN_KEY ? 8 : 4;
+    size_t n = c->n_kept;
+    c->rows_columns[column] = (hd_rows_column){0};
+    if (s->column == 0)
+        return HD_OK;
+    const hd_block *b = &c->t->directory.columns[s->column].blocks[c->block];
     HD_TRY(hd_scratch(&s->items, &s->items_cap, (size_t)HD_BLOCK_ROWS * item, err));
-    if (s->column == 0) {
-        memset(s->items, 0, n * item); /* counts stay 0 from the start */
+    HD_TRY(hd_scratch(&s->data, &s->data_cap, (size_t)b->items * s->width + 1, err));
+    HD_TRY(hd_reader_data(r, s->column, c->block, s->data, err));
+    if (kind == HD_COLUMN_LIST) {
+        HD_TRY(copy_list(c, r, column, err));
+    } else if (kind == HD_COLUMN_KEY) {
+        for (size_t i = 0; i < n; i++)
+            memcpy(s->items + i * 8, s->data + (size_t)c->kept[i] * 8, 8);
     } else {
-        const hd_file_column *col = &c->t->directory.columns[s->column];
-        HD_TRY(hd_scratch(&s->data, &s->data_cap, (size_t)col->blocks[block].items * s->width + 1,
-                          err));
-        HD_TRY(hd_reader_data(&c->reader, s->column, block, s->data, err));
-        if (kind == HD_COLUMN_LIST) {
-            HD_TRY(copy_list(c, column, block, n, err));
-        } else if (kind == HD_COLUMN_KEY) {
-            for (size_t i = 0; i < n; i++)
-                memcpy(s->items + i * 8, s->data + (size_t)c->kept[i] * 8, 8);
-        } else {
-            uint32_t *to = (uint32_t *)(void *)s->items;
-            for (size_t i = 0; i < n; i++)
-                HD_TRY(new_code(c, column, c->kept[i], &to[i], err));
-        }
+        uint32_t *to = (uint32_t *)(void *)s->items;
+        for (size_t i = 0; i < n; i++)
+            HD_TRY(new_code(c, column, c->kept[i], &to[i], err));
     }
     c->rows_columns[column] = (hd_rows_column){
         .codes = kind == HD_COLUMN_KEY ? NULL : (const uint32_t *)(const void *)s->items,
         .counts = s->counts,
         .keys = kind == HD_COLUMN_KEY ? (const uint64_t *)(const void *)s->items : NULL};
+    return HD_OK;
+}
+
+/* Every n-th column of the block. */
+static hd_code copy_columns(void *ctx, size_t first, hd_err *err)
+{
+    struct copy *c = ctx;
+    for (size_t i = first; i < c->n_columns; i += c->n_readers)
+        HD_TRY(copy_column(c, &c->readers[first], i, err));
     return HD_OK;
 }
 
@@ -180,13 +200,14 @@ static hd_code copy_block(struct copy *c, uint32_t block, hd_err *err)
             c->kept[n++] = r;
     if (n == 0)
         return HD_OK;
-    HD_TRY(hd_reader_data(&c->reader, 0, block, c->all_persons, err));
+    c->block = block;
+    c->n_kept = n;
+    HD_TRY(hd_reader_data(&c->readers[0], 0, block, c->all_persons, err));
     for (size_t i = 0; i < n; i++) {
         c->persons[i] = c->all_persons[c->kept[i]];
         c->order_keys[i] = c->order[first + c->kept[i]];
     }
-    for (size_t i = 0; i < c->n_columns; i++)
-        HD_TRY(copy_column(c, i, block, n, err));
+    HD_TRY(hd_par_run(c->n_readers, copy_columns, c, err));
     hd_rows out = {n, c->persons, c->order_keys, c->rows_columns};
     return hd_builder_append(c->b, &out, err);
 }
