@@ -83,6 +83,8 @@ SELECT provider, month, a + (b - a) * (0.5 * (total - 1) - floor(0.5 * (total - 
 == Q6 | emergency readmission within 30 days of discharge by provider and month | admissions: provider month admission_method admitted discharged
 -- hdis
 SELECT provider, month, count(*) FILTER (WHERE within_days(next(admission_method BETWEEN 21 AND 28, discharged), 1, 30)) FROM admissions GROUP BY 1, 2
+-- hdis
+SELECT provider, month, count(*) FILTER (WHERE within_days(next(admission_method BETWEEN 21 AND 28, discharged), 1, 30)) FROM admissions GROUP BY 1, 2
 -- duckdb window
 SELECT provider, month, count(*) FILTER (later > 0) FROM (SELECT provider, month, count(*) FILTER (admission_method BETWEEN 21 AND 28) OVER (PARTITION BY person ORDER BY admitted - DATE '1970-01-01' RANGE BETWEEN stay + 1 FOLLOWING AND stay + 30 FOLLOWING) AS later FROM admissions) GROUP BY 1, 2
 -- duckdb asof
@@ -131,6 +133,8 @@ SELECT commissioner, month, max(n) / sum(n) FROM (SELECT commissioner, month, pr
 SELECT intDiv(k, 18000) AS c, intDiv(k, 150) % 120 AS m, max(n) / sum(n) FROM (SELECT (toUInt32(commissioner) * 120 + month) * 150 + provider AS k, count() AS n FROM admissions GROUP BY k) GROUP BY c, m
 
 == Q9 | attendances followed by an admission within a day, by provider and month | attendances: provider month arrived
+-- hdis
+SELECT provider, month, count(*) FILTER (WHERE within_days(next(admissions), 1)) FROM attendances GROUP BY 1, 2
 -- hdis
 SELECT provider, month, count(*) FILTER (WHERE within_days(next(admissions), 1)) FROM attendances GROUP BY 1, 2
 -- duckdb asof
