@@ -322,7 +322,7 @@ static bool is_counted_by_signature(const batch *b)
 static bool has_values(const hd_k_plan *p, size_t class)
 {
     for (size_t m = 0; m < p->q->n_measures; m++)
-        if (p->class_of[m] == class && p->q->measures[m].kind != HD_K_COUNT)
+        if (p->class_of[m] == class && p->twin[m] == m && p->q->measures[m].kind != HD_K_COUNT)
             return true;
     return false;
 }
@@ -366,7 +366,8 @@ static hd_code update_class(batch *b, size_t class, hd_err *err)
                        b->lane->tables[set].arrays[hd_k_array_counts(class)]);
     }
     for (size_t m = 0; m < b->q->n_measures; m++)
-        if (b->p->class_of[m] == class && b->q->measures[m].kind != HD_K_COUNT)
+        if (b->p->class_of[m] == class && b->p->twin[m] == m &&
+            b->q->measures[m].kind != HD_K_COUNT)
             HD_TRY(update_measure(b, m, is_all, n, err));
     return HD_OK;
 }

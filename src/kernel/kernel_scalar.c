@@ -307,7 +307,7 @@ static hd_code update_measure(batch *b, size_t measure, hd_err *err)
     size_t class = b->plan->class_of[measure];
     const uint16_t *members = b->members + class * BATCH;
     size_t n = b->n_members[class];
-    if (m->kind == HD_K_COUNT || n == 0)
+    if (m->kind == HD_K_COUNT || n == 0 || b->plan->twin[measure] != measure)
         return HD_OK;
     uint16_t rows[BATCH];
     for (size_t i = 0; i < n; i++)

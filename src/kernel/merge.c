@@ -199,7 +199,7 @@ static void add_values(const hd_k_merge *m, size_t measure, const hd_k_table *t,
                        hd_k_tally *to)
 {
     const hd_k_measure *k = &m->p->q->measures[measure];
-    const void *values = t->arrays[hd_k_array_values(m->p, measure)];
+    const void *values = t->arrays[hd_k_array_values(m->p, m->p->twin[measure])];
     if (k->kind == HD_K_MOMENTS && m->p->is_narrow[measure]) {
         to->exact.sum += ((const int64_t *)values)[i];
     } else if (k->kind == HD_K_MOMENTS && k->integers) {

@@ -223,12 +223,28 @@ out:
     return rc;
 }
 
+static void copy_twin(hd_k_merge *m, size_t set, size_t measure)
+{
+    const hd_k_set_cells *s = &m->sets[set];
+    for (size_t cell = s->first; cell < s->first + s->n; cell++) {
+        hd_k_tally *to = tally(m, cell, measure), *from = tally(m, cell, m->p->twin[measure]);
+        if (m->p->q->measures[measure].kind == HD_K_DISTINCT)
+            to->distinct = from->distinct;
+        else
+            to->distribution = from->distribution;
+    }
+}
+
 hd_code hd_k_merge_bins(hd_k_merge *m, size_t set, size_t measure, hd_err *err)
 {
     hd_k_kind kind = m->p->q->measures[measure].kind;
     if (kind != HD_K_DISTRIBUTION && kind != HD_K_DISTINCT)
         return HD_OK;
     HD_TRY(hd_k_go_on(m->p->q, err));
+    if (m->p->twin[measure] != measure) {
+        copy_twin(m, set, measure);
+        return HD_OK;
+    }
     return m->p->sets[set].items[hd_k_array_values(m->p, measure)]
                ? merge_dense(m, set, measure, err)
                : merge_pairs(m, set, measure, err);

@@ -59,6 +59,25 @@ static void find_classes(hd_k_plan *p)
     }
 }
 
+static bool same_measure(const hd_k_measure *a, const hd_k_measure *b)
+{
+    return a->kind == b->kind && a->filter == b->filter && a->codes.data == b->codes.data &&
+           a->codes.width == b->codes.width && a->has_value == b->has_value &&
+           a->integers == b->integers && a->decimals == b->decimals &&
+           a->sum_only == b->sum_only && a->ranks == b->ranks && a->n_ranks == b->n_ranks;
+}
+
+static void find_twins(hd_k_plan *p)
+{
+    const hd_k_measure *measures = p->q->measures;
+    for (uint32_t m = 0; m < p->q->n_measures; m++) {
+        uint32_t first = 0;
+        while (!same_measure(&measures[first], &measures[m]))
+            first++;
+        p->twin[m] = first;
+    }
+}
+
 static void find_where_nodes(hd_k_plan *p)
 {
     const hd_k_question *q = p->q;
@@ -132,7 +151,7 @@ static uint64_t fill_items(hd_k_plan *p, size_t s, bool dense)
         hd_k_kind kind = q->measures[m].kind;
         bool has_bins = kind == HD_K_DISTRIBUTION || kind == HD_K_DISTINCT;
         items[hd_k_array_values(p, m)] =
-            has_bins && !dense ? 0 : value_bytes(p, &q->measures[m], p->sets[s].product);
+            p->twin[m] != m || (has_bins && !dense) ? 0 : value_bytes(p, &q->measures[m], p->sets[s].product);
     }
     for (size_t a = 0; a < p->n_arrays; a++)
         total += items[a];
@@ -262,19 +281,21 @@ hd_code hd_k_plan_make(hd_k_plan *p, const hd_k_question *q, const hd_k_tuning *
     p->n_unlinked = count_unlinked(q);
     p->classes = hd_calloc(q->n_measures + 1, sizeof *p->classes);
     p->class_of = hd_calloc(q->n_measures, sizeof *p->class_of);
+    p->twin = hd_calloc(q->n_measures, sizeof *p->twin);
     p->node_is_where = hd_calloc(q->n_nodes, 1);
     p->group_is_used = hd_calloc(q->n_groups, 1);
     p->is_narrow = hd_calloc(q->n_measures, 1);
     p->sets = hd_calloc(q->n_sets, sizeof *p->sets);
     p->strides = hd_calloc(q->n_sets * q->n_groups, sizeof *p->strides);
     p->piece_starts = hd_calloc((size_t)tuning->max_lanes + 1, sizeof *p->piece_starts);
-    if (!p->classes || !p->class_of || !p->node_is_where || !p->group_is_used ||
+    if (!p->classes || !p->class_of || !p->twin || !p->node_is_where || !p->group_is_used ||
         !p->is_narrow || !p->sets || !p->strides || !p->piece_starts) {
         rc = hd_fail_nomem(err);
         goto out;
     }
     HD_GO(check_moments(p, err));
     find_classes(p);
+    find_twins(p);
     find_where_nodes(p);
     p->n_arrays = p->n_classes + q->n_measures;
     p->items = hd_calloc(q->n_sets * p->n_arrays, sizeof *p->items);
@@ -295,6 +316,7 @@ void hd_k_plan_free(hd_k_plan *p)
 {
     hd_free(p->classes);
     hd_free(p->class_of);
+    hd_free(p->twin);
     hd_free(p->node_is_where);
     hd_free(p->group_is_used);
     hd_free(p->is_narrow);

@@ -48,6 +48,8 @@ typedef struct hd_k_plan {
     size_t n_classes;
     hd_k_class *classes;
     uint32_t *class_of;     /* n_measures */
+    uint32_t *twin; /* n_measures: the first measure that reads the same in the same way, often itself;
+                     * only that one is kept: median and 90th percentile, minimum and maximum */
     uint8_t *node_is_where; /* n_nodes: 1 when `where` depends on the node */
     uint8_t *group_is_used; /* n_groups */
     uint8_t *is_narrow; /* n_measures: sums alone, and no sum of all rows can pass 63 bits */
