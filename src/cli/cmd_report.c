@@ -30,6 +30,7 @@ const hd_command hd_command_report = {
     "  --out FILE                write the page to a file, whole or not at all\n"
     "  --provenance FILE         write policy, data version and questions to a JSON file\n"
     "  --policy NAME             disclosure policy, a file of catalogue/policies (hes2018)\n"
+    "  --agreement NAME          the agreement under which you ask; enters the ledger of releases\n"
     "  --with-small-numbers      true counts; needs --purpose, enters the list of assets\n"
     "  --purpose TEXT            what true counts are needed for\n"
     "\n"
@@ -197,6 +198,7 @@ static int run(int argc, char **argv)
         {"out", &a.output.out, NULL},
         {"provenance", &a.output.provenance, NULL},
         {"policy", &a.output.policy, NULL},
+        {"agreement", &a.output.agreement, NULL},
         {"purpose", &a.output.purpose, NULL},
         {"with-small-numbers", NULL, &a.output.with_small_numbers},
         {"period", &a.period, NULL},

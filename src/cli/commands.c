@@ -14,6 +14,7 @@ const hd_command *const hd_commands[] = {
     &hd_command_query,
     &hd_command_indicators,
     &hd_command_indicator,
+    &hd_command_release,
     &hd_command_report,
     &hd_command_protect,
     &hd_command_audit,

@@ -15,6 +15,7 @@ extern const hd_command hd_command_load;
 extern const hd_command hd_command_organisations;
 extern const hd_command hd_command_protect;
 extern const hd_command hd_command_query;
+extern const hd_command hd_command_release;
 extern const hd_command hd_command_report;
 extern const hd_command hd_command_synth;
 extern const hd_command hd_command_vault;

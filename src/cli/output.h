@@ -12,12 +12,14 @@ typedef struct hd_output_options {
     const char *provenance; /* file; NULL: none */
     const char *policy;     /* as given; NULL: not given */
     const char *purpose;
+    const char *agreement; /* under which is asked; NULL: none named */
     bool with_small_numbers;
 } hd_output_options;
 
 /* Rows for a command's option table: HD_OUTPUT_OPTIONS(o) with o an hd_output_options. */
 #define HD_OUTPUT_OPTIONS(o)                                                                       \
     {"format", &(o).format, NULL}, {"out", &(o).out, NULL}, {"provenance", &(o).provenance, NULL}, \
+        {"agreement", &(o).agreement, NULL},                                                       \
         {"policy", &(o).policy, NULL}, {"purpose", &(o).purpose, NULL},                            \
     {                                                                                              \
         "with-small-numbers", NULL, &(o).with_small_numbers                                        \
@@ -29,6 +31,7 @@ typedef struct hd_output_options {
     "  --out FILE                write them to a file, whole or not at all\n"                      \
     "  --provenance FILE         write policy, data version and question to a JSON file\n"         \
     "  --policy NAME             disclosure policy, a file of catalogue/policies (hes2018)\n"      \
+    "  --agreement NAME          the agreement under which you ask; enters the ledger of releases\n"  \
     "  --with-small-numbers      true counts; needs --purpose, enters the list of assets\n"        \
     "  --purpose TEXT            what true counts are needed for\n"
 

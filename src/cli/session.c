@@ -16,6 +16,7 @@ int hd_session_open(hd_session *s, const hd_command *c, const hd_vault_option *w
     status = hd_vault_option_open(c, where, false, &s->vault);
     if (status != HD_EXIT_OK)
         return status;
+    hd_vault_set_asker(s->vault, NULL, o->agreement);
     HD_GO(hd_catalogue_open(&s->catalogue, hd_catalogue_default_folder(), hd_vault_folder(s->vault),
                             &err));
     HD_GO(hd_policy_open(&s->policy, hd_catalogue_folder(s->catalogue), hd_output_policy(o), &err));

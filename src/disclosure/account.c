@@ -122,21 +122,19 @@ static void print_cell(hd_account *a, const hd_policy_file *p, const hd_cells *c
 }
 
 hd_code hd_account_make(hd_account *out, const hd_policy_file *p, const hd_question *q,
-                        const hd_cells *cells, const hd_safe *safe, hd_sets *sets,
-                        bool is_controlled, hd_err *err)
+                        const uint32_t *asked, size_t n_asked, const hd_cells *cells,
+                        const hd_safe *safe, hd_sets *sets, bool is_controlled, hd_err *err)
 {
     hd_code rc;
-    size_t n_sets;
-    const uint32_t *asked = hd_question_sets(q, &n_sets);
     *out = (hd_account){.is_controlled = is_controlled,
                         .n_keys = q->n_keys,
                         .n_cells = cells->n_cells,
                         .n_columns = sets->n_columns,
                         .n_aggregates = q->n_aggregates,
-                        .n_sets = n_sets};
-    HD_ALWAYS(n_sets <= HD_ACCOUNT_SETS && sets->n_cells == cells->n_cells);
+                        .n_sets = n_asked};
+    HD_ALWAYS(n_asked <= HD_ACCOUNT_SETS && sets->n_cells == cells->n_cells);
     out->has_unknown_rows = q->n_key_fields >= (size_t)p->small_rows_left_out_from_fields;
-    memcpy(out->sets, asked, n_sets * sizeof *asked);
+    memcpy(out->sets, asked, n_asked * sizeof *asked);
     memcpy(out->kinds, sets->kinds, sizeof out->kinds);
     memcpy(out->column_of, sets->column_of, sizeof out->column_of);
     for (size_t a = 0; a < q->n_aggregates; a++) {

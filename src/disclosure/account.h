@@ -46,8 +46,9 @@ typedef struct hd_account {
     char *certificate;   /* "" when none */
 } hd_account;
 
-/* Takes over the sets. */
+/* Takes over the sets. asked: the question's grouping sets. */
 HD_MUST hd_code hd_account_make(hd_account *out, const hd_policy_file *p, const hd_question *q,
+                                const uint32_t *asked, size_t n_asked,
                                 const hd_cells *cells, const hd_safe *safe, hd_sets *sets,
                                 bool is_controlled, hd_err *err);
 void hd_account_free(hd_account *a); /* wipes */

@@ -142,7 +142,10 @@ static hd_code prepare(asking *s, hd_err *err)
 {
     bool is_controlled = hd_primary_is_controlled(s->p, s->q);
     HD_TRY(hd_sets_make(&s->sets, s->e, s->q, s->cells, MOST_CELLS, err));
-    HD_TRY(hd_account_make(&s->now, s->p, s->q, s->cells, &s->safe, &s->sets, is_controlled, err));
+    size_t n_asked;
+    const uint32_t *asked = hd_question_sets(s->q, &n_asked);
+    HD_TRY(hd_account_make(&s->now, s->p, s->q, asked, n_asked, s->cells, &s->safe, &s->sets,
+                           is_controlled, err));
     s->now.is_defined = s->is_defined;
     HD_TRY(name_question(s, err));
     return hd_audit_new(&s->audit, s->p, &s->now, err);

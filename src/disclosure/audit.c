@@ -7,6 +7,7 @@
 #include "disclosure/certificate.h"
 #include "disclosure/near.h"
 #include "disclosure/rule.h"
+#include "disclosure/unions.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +15,15 @@
 enum { ALL_SUBSETS = 5 /* of so many keys: every margin is looked at */, MAX_LEVELS = 512 };
 
 /* What is known of a set beside its bounds. */
+#define NONE UINT32_MAX
+
 typedef struct node {
     bool now, shown_now, shown_before, is_small, is_exact;
     bool is_lost; /* earlier releases alone leave it too few values: nothing here changes that */
     int32_t preference;
     int64_t low_before, high_before; /* what earlier releases say */
+    uint64_t name;
+    uint32_t cell; /* of the system; NONE when left out of it */
 } node;
 
 struct hd_audit {
@@ -37,6 +42,7 @@ struct hd_audit {
     node *about;
     int64_t *low, *high;
     size_t n_nodes, about_cap, low_cap, high_cap;
+    uint32_t *node_of; /* by cell of the system */
     bool create; /* an unprinted margin becomes a cell, because several grouping sets meet in it */
 };
 
@@ -296,9 +302,23 @@ void hd_audit_free(hd_audit *a)
     hd_intern_free(a->rules);
     hd_system_free(&a->system);
     hd_free(a->about);
+    hd_free(a->node_of);
     hd_wipe_free(a->low, a->low_cap * sizeof *a->low);
     hd_wipe_free(a->high, a->high_cap * sizeof *a->high);
     hd_free(a);
+}
+
+static hd_code find_union(void *ctx, const hd_account *parts, const size_t *items, size_t n,
+                          const hd_account *wholes, size_t whole, hd_err *err)
+{
+    (void)parts;
+    (void)items;
+    (void)n;
+    (void)wholes;
+    (void)whole;
+    (void)err;
+    *(bool *)ctx = true;
+    return HD_OK;
 }
 
 hd_code hd_audit_earlier(hd_audit *a, hd_account *earlier, hd_err *err)
@@ -307,6 +327,11 @@ hd_code hd_audit_earlier(hd_audit *a, hd_account *earlier, hd_err *err)
     size_t before = hd_near_n_pairs(a->near);
     HD_TRY(hd_near_compare(a->near, earlier, a->n_earlier, err));
     HD_TRY(shares_a_set(a, earlier, &shares, err));
+    if (!shares && hd_near_touches(a->near)) {
+        HD_TRY(hd_unions_find(earlier, a->now, find_union, &shares, err));
+        if (!shares)
+            HD_TRY(hd_unions_find(a->now, earlier, find_union, &shares, err));
+    }
     if (!shares && hd_near_n_pairs(a->near) == before)
         return HD_OK;
     if (!HD_GROW(a->earlier, a->n_earlier, a->earlier_cap))
@@ -338,9 +363,9 @@ static hd_code find_node(hd_audit *a, hd_set_kind kind, const uint64_t sum[2], u
     a->about[n] = (node){.high_before = HD_NO_BOUND};
     a->low[n] = 0;
     a->high[n] = HD_NO_BOUND;
+    a->about[n].name = sum[0];
     a->n_nodes++;
-    uint32_t cell;
-    return hd_system_cell(&a->system, 0, HD_NO_BOUND, sum[0], &cell, err);
+    return HD_OK;
 }
 
 static hd_code add_item(hd_audit *a, const hd_account *of, size_t item, hd_err *err)
@@ -485,18 +510,32 @@ static hd_code withhold_for_earlier(hd_audit *a, hd_err *err)
 static hd_code add_rule(hd_audit *a, uint32_t parent, const uint32_t *children, size_t n,
                         hd_err *err)
 {
-    uint32_t id, before = hd_intern_count(a->rules);
+    uint32_t id;
     hd_code rc;
     hd_buf b;
     hd_buf_init(&b, (size_t)1 << 30);
     hd_buf_add(&b, &parent, sizeof parent);
     hd_buf_add(&b, children, n * sizeof *children);
     HD_GO(hd_buf_check(&b, err));
-    HD_GO(hd_intern_add(a->rules, b.data, b.len, &id, err));
-    if (id == before) /* the same sum in several data versions is one */
-        HD_GO(hd_system_rule(&a->system, parent, children, n, err));
+    HD_GO(hd_intern_add(a->rules, b.data, b.len, &id, err)); /* a sum that comes again is one */
 out:
     hd_buf_free(&b);
+    return rc;
+}
+
+/* Sum number r, in the numbers of the system. */
+static hd_code add_system_rule(hd_audit *a, uint32_t r, hd_err *err)
+{
+    size_t len;
+    const char *bytes = hd_intern_get(a->rules, r, &len);
+    uint32_t *ids = hd_malloc(len);
+    if (!ids)
+        return hd_fail_nomem(err);
+    memcpy(ids, bytes, len);
+    for (size_t i = 0; i < len / sizeof *ids; i++)
+        ids[i] = a->about[ids[i]].cell;
+    hd_code rc = hd_system_rule(&a->system, ids[0], ids + 1, len / sizeof *ids - 1, err);
+    hd_free(ids);
     return rc;
 }
 
@@ -624,13 +663,14 @@ static hd_code solve(hd_audit *a, bool only_earlier, hd_secondary_result *out, h
 {
     hd_secondary_options options;
     hd_secondary_options_init(&options);
-    hd_secondary_cell *cells = hd_calloc(a->n_nodes + 1, sizeof *cells);
+    size_t n = a->system.n_cells;
+    hd_secondary_cell *cells = hd_calloc(n + 1, sizeof *cells);
     if (!cells)
         return hd_fail_nomem(err);
-    for (uint32_t i = 0; i < a->n_nodes; i++)
-        cells[i] = cell_of(a, i, only_earlier);
+    for (uint32_t i = 0; i < n; i++)
+        cells[i] = cell_of(a, a->node_of[i], only_earlier);
     hd_code rc = hd_secondary(&a->system, cells, &options, out, err);
-    hd_wipe_free(cells, (a->n_nodes + 1) * sizeof *cells);
+    hd_wipe_free(cells, (n + 1) * sizeof *cells);
     return rc;
 }
 
@@ -644,9 +684,10 @@ static hd_code apply(hd_audit *a, const hd_secondary_result *r, hd_err *err)
         if (is_empty(now->items[i].sum) || !p->is_count || p->mark || !p->is_shown)
             continue;
         HD_TRY(find_node(a, now->kinds[i % now->n_columns], now->items[i].sum, &id, err));
-        if (r->shown[id] == HD_HELPER)
+        uint32_t in = a->about[id].cell;
+        if (in != NONE && r->shown[in] == HD_HELPER)
             withhold(a, i);
-        if (r->shown[id] != HD_COARSER)
+        if (in == NONE || r->shown[in] != HD_COARSER)
             continue;
         size_t cell = i / now->n_columns;
         int64_t shown = hd_rule_round(a->p, p->low);
@@ -742,7 +783,8 @@ static hd_code withhold_component(hd_audit *a, const hd_secondary_result *r, siz
         if (is_empty(now->items[i].sum) || !(p->is_shown || p->is_count) || is_done)
             continue;
         HD_GO(find_node(a, now->kinds[i % now->n_columns], now->items[i].sum, &id, err));
-        if (!is_bad[root_of(parts, id)] || a->about[id].shown_before)
+        uint32_t in = a->about[id].cell;
+        if (in == NONE || !is_bad[root_of(parts, in)] || a->about[id].shown_before)
             continue;
         level(a, i, id);
         ++*n_withheld;
@@ -763,8 +805,8 @@ static hd_code find_protection(hd_audit *a, hd_secondary_result *result, hd_err 
     hd_secondary_result_free(result);
     HD_TRY(solve(a, true, result, err));
     for (size_t i = 0; i < result->n_unprotected; i++)
-        if (result->unprotected[i] < a->n_nodes)
-            a->about[result->unprotected[i]].is_lost = true;
+        if (result->unprotected[i] < a->system.n_cells)
+            a->about[a->node_of[result->unprotected[i]]].is_lost = true;
     for (size_t n = 1; n > 0;) {
         hd_secondary_result_free(result);
         HD_TRY(solve(a, false, result, err));
@@ -794,6 +836,72 @@ static hd_code refuse_circles(const hd_audit *a, hd_err *err)
     return HD_OK;
 }
 
+static hd_code add_union(void *ctx, const hd_account *parts, const size_t *items, size_t n,
+                         const hd_account *wholes, size_t whole, hd_err *err)
+{
+    hd_audit *a = ctx;
+    hd_set_kind kind = wholes->kinds[whole % wholes->n_columns];
+    uint32_t parent, children[HD_UNION_PARTS];
+    HD_TRY(find_node(a, kind, wholes->items[whole].sum, &parent, err));
+    for (size_t i = 0; i < n; i++)
+        HD_TRY(find_node(a, kind, parts->items[items[i]].sum, &children[i], err));
+    qsort(children, n, sizeof *children, compare_numbers);
+    return add_rule(a, parent, children, n, err);
+}
+
+/* How many sums away from the answer the system goes. */
+enum { REACH = 2 };
+
+/* Nodes that some sum joins to the answer within REACH, with the sums among them. */
+static hd_code make_system(hd_audit *a, hd_err *err)
+{
+    size_t n_rules = hd_intern_count(a->rules);
+    hd_code rc = HD_OK;
+    uint8_t *near = hd_calloc(a->n_nodes + 1, 1), *in = hd_calloc(n_rules + 1, 1);
+    a->node_of = hd_calloc(a->n_nodes + 1, sizeof *a->node_of);
+    if (!near || !in || !a->node_of) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    for (size_t i = 0; i < a->n_nodes; i++)
+        near[i] = a->about[i].now;
+    for (int step = 0; step < REACH; step++) {
+        for (uint32_t r = 0; r < n_rules; r++) {
+            size_t len;
+            const uint32_t *ids = (const void *)hd_intern_get(a->rules, r, &len);
+            for (size_t i = 0; i < len / sizeof *ids; i++) {
+                uint32_t id;
+                memcpy(&id, (const char *)ids + i * sizeof id, sizeof id);
+                in[r] = in[r] || near[id];
+            }
+        }
+        for (uint32_t r = 0; r < n_rules; r++) {
+            size_t len;
+            const char *ids = hd_intern_get(a->rules, r, &len);
+            for (size_t i = 0; i < len && in[r]; i += sizeof(uint32_t)) {
+                uint32_t id;
+                memcpy(&id, ids + i, sizeof id);
+                near[id] = 1;
+            }
+        }
+    }
+    for (uint32_t i = 0; i < a->n_nodes; i++) {
+        a->about[i].cell = NONE;
+        if (!near[i])
+            continue;
+        HD_GO(hd_system_cell(&a->system, a->low[i], a->high[i], a->about[i].name,
+                             &a->about[i].cell, err));
+        a->node_of[a->about[i].cell] = i;
+    }
+    for (uint32_t r = 0; r < n_rules; r++)
+        if (in[r])
+            HD_GO(add_system_rule(a, r, err));
+out:
+    hd_free(near);
+    hd_free(in);
+    return rc;
+}
+
 static hd_code build(hd_audit *a, hd_err *err)
 {
     for (size_t e = 0; e < a->n_earlier; e++)
@@ -805,9 +913,14 @@ static hd_code build(hd_audit *a, hd_err *err)
         for (size_t e = 0; e < a->n_earlier; e++)
             HD_TRY(add_margins(a, &a->earlier[e], create, err));
     }
+    HD_TRY(hd_unions_find(a->now, a->now, add_union, a, err));
+    for (size_t e = 0; e < a->n_earlier; e++) {
+        HD_TRY(hd_unions_find(a->now, &a->earlier[e], add_union, a, err));
+        HD_TRY(hd_unions_find(&a->earlier[e], a->now, add_union, a, err));
+    }
     for (size_t i = 0; i < hd_near_n_pairs(a->near); i++)
         HD_TRY(add_difference(a, hd_near_pair_at(a->near, i), err));
-    return HD_OK;
+    return make_system(a, err);
 }
 
 /* Nothing to audit: no sum binds the counts, or none of them is small. */
@@ -816,7 +929,7 @@ static bool is_free(const hd_audit *a)
     bool any = false;
     for (uint32_t i = 0; i < a->n_nodes && !any; i++)
         any = a->about[i].is_small;
-    return !any || a->system.n_rules == 0 || a->p->minimum_candidates == 0;
+    return !any || hd_intern_count(a->rules) == 0 || a->p->minimum_candidates == 0;
 }
 
 hd_code hd_audit_judge(hd_audit *a, hd_err *err)
@@ -835,13 +948,13 @@ hd_code hd_audit_judge(hd_audit *a, hd_err *err)
     HD_GO(hd_near_compare_own(a->near, err));
     HD_GO(withhold_for_earlier(a, err));
     HD_GO(build(a, err));
-    if (is_free(a) && a->n_nodes > (size_t)a->p->audited_cells_at_most)
+    if (is_free(a) && a->system.n_cells > (size_t)a->p->audited_cells_at_most)
         goto out;
-    if (a->n_nodes > (size_t)a->p->audited_cells_at_most) {
+    if (a->system.n_cells > (size_t)a->p->audited_cells_at_most) {
         rc = hd_fail(err, HD_DENIED,
                      "the audit would hold %zu counts, and policy %s allows %lld: ask for fewer rows, or "
                      "leave out totals",
-                     a->n_nodes, a->p->name, (long long)a->p->audited_cells_at_most);
+                     a->system.n_cells, a->p->name, (long long)a->p->audited_cells_at_most);
         goto out;
     }
     HD_GO(find_protection(a, &result, err));

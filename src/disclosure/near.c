@@ -25,6 +25,7 @@ struct hd_near {
     uint32_t *seen; /* by item of the answer: the item it was compared with last, + 1 */
     hd_near_pair *pairs;
     size_t n_pairs, pairs_cap;
+    bool touches;
 };
 
 unsigned hd_near_limit(const hd_policy_file *p)
@@ -74,8 +75,7 @@ hd_code hd_near_new(hd_near **out, const hd_account *now, unsigned limit, hd_err
         goto out;
     }
     for (size_t i = 0; i < n_items; i++)
-        if (now->printed[i].is_shown)
-            HD_GO(add_entries(n, i, err));
+        HD_GO(add_entries(n, i, err));
     *out = n;
     n = NULL;
 out:
@@ -97,7 +97,7 @@ void hd_near_free(hd_near *n)
 
 /* All items of the answer that share one of the lowest elements of `other` and are near it. */
 static hd_code compare(hd_near *n, const hd_set *other, hd_set_kind kind, size_t number,
-                       size_t other_item, hd_err *err)
+                       size_t other_item, bool is_shown, hd_err *err)
 {
     for (size_t i = 0; i <= n->limit && other->lowest[i] != UINT32_MAX; i++) {
         uint32_t e = other->lowest[i];
@@ -105,7 +105,9 @@ static hd_code compare(hd_near *n, const hd_set *other, hd_set_kind kind, size_t
             continue;
         for (uint32_t at = n->heads[head_of(n, e)]; at; at = n->entries[at - 1].next) {
             const entry *x = &n->entries[at - 1];
-            bool is_done = n->seen[x->item] == (uint32_t)other_item + 1;
+            n->touches = n->touches || x->element == e;
+            bool is_done = n->seen[x->item] == (uint32_t)other_item + 1 ||
+                           !n->now->printed[x->item].is_shown || !is_shown;
             if (x->element != e || is_done || n->now->kinds[x->item % n->now->n_columns] != kind ||
                 (number == HD_NEAR_OWN && x->item >= other_item))
                 continue;
@@ -123,11 +125,11 @@ static hd_code compare(hd_near *n, const hd_set *other, hd_set_kind kind, size_t
 
 static hd_code compare_all(hd_near *n, const hd_account *other, size_t number, hd_err *err)
 {
+    n->touches = false;
     memset(n->seen, 0, (n->now->n_cells * n->now->n_columns + 1) * sizeof *n->seen);
     for (size_t i = 0; i < other->n_cells * other->n_columns; i++)
-        if (other->printed[i].is_shown)
-            HD_TRY(compare(n, &other->items[i], other->kinds[i % other->n_columns], number, i,
-                           err));
+        HD_TRY(compare(n, &other->items[i], other->kinds[i % other->n_columns], number, i,
+                       other->printed[i].is_shown, err));
     return HD_OK;
 }
 
@@ -139,6 +141,11 @@ hd_code hd_near_compare(hd_near *n, const hd_account *earlier, size_t number, hd
 hd_code hd_near_compare_own(hd_near *n, hd_err *err)
 {
     return compare_all(n, n->now, HD_NEAR_OWN, err);
+}
+
+bool hd_near_touches(const hd_near *n)
+{
+    return n->touches;
 }
 
 size_t hd_near_n_pairs(const hd_near *n)

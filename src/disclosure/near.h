@@ -29,6 +29,9 @@ void hd_near_free(hd_near *n); /* NULL is allowed */
 HD_MUST hd_code hd_near_compare(hd_near *n, const hd_account *earlier, size_t number, hd_err *err);
 /* Add the pairs within the answer. */
 HD_MUST hd_code hd_near_compare_own(hd_near *n, hd_err *err);
+/* Whether the last release compared holds a person's records just as the answer does somewhere: if
+ * not, no set of one is made of sets of the other. */
+bool hd_near_touches(const hd_near *n);
 size_t hd_near_n_pairs(const hd_near *n);
 const hd_near_pair *hd_near_pair_at(const hd_near *n, size_t i);
 

@@ -61,6 +61,23 @@ HD_MUST hd_code hd_release_ask(hd_release **out, struct hd_engine *e, const hd_p
 HD_MUST hd_code hd_release_ask_defined(hd_release **out, struct hd_engine *e, const hd_policy *p,
                                        const char *sql, hd_err *err);
 
+/* What the ledger holds of a release. */
+typedef struct hd_release_entry {
+    int64_t number;
+    const char *table, *policy, *question;
+    const char *certificate; /* digest in hexadecimal, "" when there is none */
+    uint64_t data_version;
+    int64_t near; /* figures withheld because of earlier releases */
+} hd_release_entry;
+struct hd_vault;
+/* Every release, oldest first; what e points to ends with the call. */
+HD_MUST hd_code hd_release_each(struct hd_vault *v,
+                                hd_code (*take)(void *ctx, const hd_release_entry *e, hd_err *err),
+                                void *ctx, hd_err *err);
+/* Append the certificate with this digest (a part of it that only one has will do) after adding it
+ * up. HD_NOTFOUND: no release has it. */
+HD_MUST hd_code hd_release_proof(struct hd_vault *v, const char *digest, hd_buf *out, hd_err *err);
+
 /* A new release whose columns are computed from releases (indicators: values, limits, flags). The
  * builder copies names and text. Figures must be computed from released figures only. */
 typedef struct hd_release_builder hd_release_builder;

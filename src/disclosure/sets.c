@@ -47,6 +47,15 @@ void hd_set_add(hd_set *s, uint32_t person, const uint64_t records[2])
     keep_lowest(s, (uint32_t)element >> 1); /* below UINT32_MAX */
 }
 
+void hd_set_line(hd_set *s, uint64_t identity)
+{
+    uint64_t x = mix(identity);
+    for (size_t i = 0; i < HD_SET_LINES; i++) {
+        x = (x ^ x >> 32) * UINT64_C(0xD6E8FEB86659FD93);
+        s->lines[i] ^= x ^ x >> 31;
+    }
+}
+
 void hd_set_join(hd_set *s, const hd_set *other)
 {
     s->sum[0] += other->sum[0];
@@ -54,6 +63,8 @@ void hd_set_join(hd_set *s, const hd_set *other)
     s->persons += other->persons;
     for (size_t i = 0; i < HD_SET_BUCKETS; i++)
         s->buckets[i] ^= other->buckets[i];
+    for (size_t i = 0; i < HD_SET_LINES; i++)
+        s->lines[i] ^= other->lines[i];
     for (size_t i = 0; i < HD_SET_LOWEST; i++)
         keep_lowest(s, other->lowest[i]);
 }
@@ -117,6 +128,7 @@ static void flush(growing *g, hd_set_kind kind)
     if (kind == HD_SET_PEOPLE) {
         g->records[0] = mix(g->person + UINT64_C(0x51ED270B));
         g->records[1] = mix(g->records[0] + 1);
+        hd_set_line(&g->set, g->records[0]);
     }
     hd_set_add(&g->set, g->person, g->records);
     g->began = false;
@@ -131,6 +143,8 @@ static void take_record(growing *g, hd_set_kind kind, uint32_t person, uint64_t 
         g->person = person;
         g->records[0] = g->records[1] = 0;
     }
+    if (kind == HD_SET_RECORDS)
+        hd_set_line(&g->set, record);
     g->records[0] += record;
     g->records[1] += mix(record ^ UINT64_C(0xD6E8FEB86659FD93));
 }

@@ -4,7 +4,8 @@
  *   - are two sets the same?
  *   - do two sets differ by the records of few people (at most HD_SET_NEAR_MAX)? Then it says yes,
  *     always; it also says yes for a part of the sets that differ by one to three people more.
- *   - is a set the union of other, disjoint ones? `sum` is then the sum of theirs.
+ *   - is a set the union of other, disjoint ones? `sum` is then the sum of theirs, and `lines` says
+ *     of which (unions.h).
  * It cannot be turned back into people without the vault's key: it is made of keyed hashes.
  *
  * How: every person of a set is one element, a hash of the person and of the person's records in
@@ -22,18 +23,21 @@
 #include "engine/cells.h"
 #include "engine/chosen.h"
 
-enum { HD_SET_BUCKETS = 64, HD_SET_LOWEST = 12, HD_SET_NEAR_MAX = HD_SET_LOWEST - 1 };
+enum { HD_SET_BUCKETS = 64, HD_SET_LINES = 8, HD_SET_LOWEST = 12, HD_SET_NEAR_MAX = HD_SET_LOWEST - 1 };
 
 typedef struct hd_set {
     uint64_t sum[2];  /* of the records' identities (of the people's, for sets of people) */
     uint32_t persons; /* elements; all records linked to nobody are one */
     uint32_t buckets[HD_SET_BUCKETS];
     uint32_t lowest[HD_SET_LOWEST]; /* ascending; UINT32_MAX: there are no more */
+    uint64_t lines[HD_SET_LINES]; /* xor over the records (people) of so many hashes of each */
 } hd_set;
 
 void hd_set_init(hd_set *s);
 /* Every person once. records: the sum of the identities of the person's records. */
 void hd_set_add(hd_set *s, uint32_t person, const uint64_t records[2]);
+/* Every record (in sets of people: every person) once, by its identity. */
+void hd_set_line(hd_set *s, uint64_t identity);
 void hd_set_join(hd_set *s, const hd_set *other); /* other people */
 bool hd_set_same(const hd_set *a, const hd_set *b);
 /* 0: the same; 1 .. limit: they differ by few people; limit + 1: by more. */

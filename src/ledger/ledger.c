@@ -564,10 +564,10 @@ hd_code hd_ledger_releases(hd_ledger *l, const char *table, const char *agreemen
     sqlite3_stmt *s = NULL;
     HD_TRY(prepare(l,
                    "SELECT number, table_name, agreement, asker, policy, data_version, near,"
-                   " question, salt, body FROM release WHERE table_name = ?1"
+                   " question, salt, body FROM release WHERE (?1 IS NULL OR table_name = ?1)"
                    " AND (?2 IS NULL OR agreement = ?2) ORDER BY number",
                    &s, err));
-    int rc = sqlite3_bind_text(s, 1, table, -1, SQLITE_STATIC);
+    int rc = table ? sqlite3_bind_text(s, 1, table, -1, SQLITE_STATIC) : SQLITE_OK;
     if (rc == SQLITE_OK && agreement)
         rc = sqlite3_bind_text(s, 2, agreement, -1, SQLITE_STATIC);
     hd_code code = rc == SQLITE_OK ? HD_OK : fail(l, rc, err);

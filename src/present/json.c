@@ -109,6 +109,8 @@ void hd_present_provenance(hd_buf *out, const hd_release *r, const char *purpose
     hd_buf_printf(out, "  \"rows\": %zu,\n  \"columns\": %zu,\n", r->n_rows, r->n_columns);
     hd_buf_printf(out, "  \"figures_withheld\": %" PRIu64 ",\n", r->n_withheld);
     hd_buf_printf(out, "  \"rows_left_out\": %s,\n", r->has_left_out ? "true" : "false");
+    hd_buf_printf(out, "  \"earlier_release_in_the_way\": %s,\n", r->has_near ? "true" : "false");
+    put_member(out, "certificate", *r->certificate ? r->certificate : NULL);
     put_member(out, "purpose", purpose);
     put_member(out, "asset_tag", tag);
     hd_buf_printf(out, "  \"small_numbers\": %s\n}\n", r->has_true_counts ? "true" : "false");
@@ -125,6 +127,11 @@ void hd_present_footer(hd_buf *out, const hd_release *r)
     if (r->has_left_out)
         hd_buf_str(out, ", small rows left out");
     hd_buf_printf(out, "\n%s\n", r->legend);
+    if (r->has_near)
+        hd_buf_str(out, "figures marked : are withheld because of an earlier release: one that "
+                        "differs by few people was shown\n");
+    if (*r->certificate && !strchr(r->certificate, ' '))
+        hd_buf_printf(out, "certificate %s\n", r->certificate);
     if (r->has_true_counts)
         hd_buf_str(out,
                    "SMALL NUMBERS: these are true counts and may identify people; keep them as "

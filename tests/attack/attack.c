@@ -1,0 +1,363 @@
+/* attack.c - programs that play the user: each asks harmless questions and puts the answers together
+ * to learn about 1 to 7 people. Each must succeed against the national rule alone, or it tests
+ * nothing, and must never succeed against the ledger and the audit.
+ *
+ *     attack [--populations N]
+ *
+ * A count is learnt when the printed figures leave fewer than five values for it. An average is
+ * learnt when twenty or more pairs of figures give it to the nearest whole number.
+ */
+#include "world.h"
+
+#include "base/rng.h"
+#include "disclosure/system.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CANDIDATES = 5, PADS = 60, PAIRS_NEEDED = 20 };
+
+typedef enum outcome { NO_TARGET, KEPT, LEARNT } outcome;
+
+/* ---- what the attacker works with ----------------------------------------------------------- */
+
+static answer one, two;
+
+static bool is_target(int64_t people)
+{
+    return people >= 1 && people <= 7;
+}
+
+/* Every printed range holds the truth, protected or not. */
+static void check_sound(const answer *a)
+{
+    for (size_t i = 0; i < a->n; i++)
+        if (a->rows[i].truth < a->rows[i].low || a->rows[i].truth > a->rows[i].high) {
+            fprintf(stderr, "a figure says what is not true\n");
+            exit(1);
+        }
+}
+
+static void ask(world *w, question q, answer *out)
+{
+    world_ask(w, &q, out);
+    check_sound(out);
+}
+
+/* whole - part, from what is printed. */
+static outcome subtract(const row *whole, const row *part, int64_t people)
+{
+    if (!whole || !part || !is_target(people))
+        return NO_TARGET;
+    int64_t low = whole->low - (part->high < HD_NO_BOUND ? part->high : whole->low);
+    if (whole->high >= HD_NO_BOUND)
+        return KEPT;
+    int64_t high = whole->high - part->low;
+    low = low < 0 ? 0 : low;
+    return high - low + 1 < CANDIDATES ? LEARNT : KEPT;
+}
+
+/* A withheld row as what is left of the total when the other rows are taken away. */
+static outcome complete(const answer *a, const row *total, bool (*part_of)(const row *, int), int of)
+{
+    int64_t low = 0, high = 0;
+    const row *star = NULL;
+    for (size_t i = 0; i < a->n; i++) {
+        const row *x = &a->rows[i];
+        if (!part_of(x, of))
+            continue;
+        if (!star && x->marks[COUNT] == '*' && is_target(x->truth)) {
+            star = x;
+            continue;
+        }
+        low += x->low;
+        high = x->high >= HD_NO_BOUND || high >= HD_NO_BOUND ? HD_NO_BOUND : high + x->high;
+    }
+    if (!star || !total)
+        return NO_TARGET;
+    int64_t most = total->high >= HD_NO_BOUND ? HD_NO_BOUND : total->high - low;
+    int64_t least = high >= HD_NO_BOUND ? 0 : total->low - high;
+    most = most > star->high ? star->high : most;
+    least = least < star->low ? star->low : least;
+    return most - least + 1 < CANDIDATES ? LEARNT : KEPT;
+}
+
+static bool any_part(const row *x, int of)
+{
+    return x->keys[0] >= 0 && of == 0;
+}
+
+static bool part_of_region(const row *x, int of)
+{
+    return x->keys[0] >= 0 && x->keys[0] / 2 == of;
+}
+
+/* ---- conditions ----------------------------------------------------------------------------- */
+
+static bool not_rare(const record *r, const int *with)
+{
+    (void)with;
+    return !r->rare;
+}
+
+static bool younger(const record *r, const int *with)
+{
+    return r->age < with[0];
+}
+
+static bool earlier(const record *r, const int *with)
+{
+    return r->year < with[0];
+}
+
+static bool other_provider(const record *r, const int *with)
+{
+    return r->provider != with[0];
+}
+
+/* Padding: some ages of some providers, with or without the few. */
+static bool padded(const record *r, const int *with)
+{
+    if (r->rare)
+        return with[1];
+    return r->provider < 4 && with[0] >> r->age % 16 & 1;
+}
+
+static int provider_of(const record *r)
+{
+    return r->provider;
+}
+
+static int region_of(const record *r)
+{
+    return r->region;
+}
+
+static int sex_of(const record *r)
+{
+    return r->sex;
+}
+
+/* ---- the attacks ---------------------------------------------------------------------------- */
+
+static int64_t people_between(void)
+{
+    return one.rows[0].truth_people - two.rows[0].truth_people;
+}
+
+static outcome by_filter(world *w)
+{
+    ask(w, (question){.is_national = true}, &one);
+    ask(w, (question){.where = not_rare, .is_national = true}, &two);
+    return subtract(&one.rows[0], &two.rows[0], people_between());
+}
+
+static outcome by_two_users(world *w)
+{
+    outcome worst = NO_TARGET;
+    ask(w, (question){.keys = {sex_of}, .n_keys = 1, .is_national = true}, &one);
+    ask(w, (question){.where = not_rare, .keys = {sex_of}, .n_keys = 1, .is_national = true}, &two);
+    for (int sex = 1; sex <= 2; sex++) {
+        const row *x = answer_find(&one, sex, -1), *y = answer_find(&two, sex, -1);
+        outcome o = x && y ? subtract(x, y, x->truth_people - y->truth_people) : NO_TARGET;
+        worst = o > worst ? o : worst;
+    }
+    return worst;
+}
+
+static outcome by_age_band(world *w)
+{
+    ask(w, (question){.where = younger, .with = {11}, .is_national = true}, &one);
+    ask(w, (question){.where = younger, .with = {10}, .is_national = true}, &two);
+    return subtract(&one.rows[0], &two.rows[0], people_between());
+}
+
+static outcome by_year(world *w)
+{
+    ask(w, (question){.where = earlier, .with = {YEARS}, .is_national = true}, &one);
+    ask(w, (question){.where = earlier, .with = {YEARS - 1}, .is_national = true}, &two);
+    return subtract(&one.rows[0], &two.rows[0], people_between());
+}
+
+/* England less all providers but one: below national level, so rounded, but England is not. */
+static outcome by_provider(world *w)
+{
+    ask(w, (question){.where = younger, .with = {3}, .keys = {provider_of}, .n_keys = 1}, &one);
+    ask(w, (question){.where = younger, .with = {3}, .is_national = true}, &two);
+    return complete(&one, &two.rows[0], any_part, 0);
+}
+
+static outcome by_provider_left_out(world *w)
+{
+    ask(w, (question){.is_national = true}, &one);
+    ask(w, (question){.where = other_provider, .with = {1}}, &two);
+    return subtract(&one.rows[0], &two.rows[0], people_between());
+}
+
+static outcome by_geography(world *w)
+{
+    outcome worst = NO_TARGET;
+    ask(w, (question){.keys = {region_of}, .n_keys = 1}, &one);
+    ask(w, (question){.keys = {provider_of}, .n_keys = 1}, &two);
+    for (int region = 0; region < REGIONS; region++) {
+        outcome o = complete(&two, answer_find(&one, region, -1), part_of_region, region);
+        worst = o > worst ? o : worst;
+    }
+    return worst;
+}
+
+static outcome within_one_answer(world *w)
+{
+    outcome worst = NO_TARGET;
+    ask(w, (question){.keys = {region_of, provider_of}, .n_keys = 2, .has_total = true}, &one);
+    for (int region = 0; region < REGIONS; region++) {
+        answer parts = {.n = 0};
+        for (size_t i = 0; i < one.n; i++)
+            if (one.rows[i].keys[0] == region && one.rows[i].keys[1] >= 0) {
+                parts.rows[parts.n] = one.rows[i];
+                parts.rows[parts.n++].keys[0] = one.rows[i].keys[1];
+            }
+        outcome o = complete(&parts, answer_find(&one, region, -1), part_of_region, region);
+        worst = o > worst ? o : worst;
+    }
+    return worst;
+}
+
+static outcome by_data_version(world *w)
+{
+    w->version = 1;
+    ask(w, (question){.is_national = true}, &one);
+    answer late = one;
+    world_free(w); /* the ledger as it was when the first version was asked */
+    w->version = 0;
+    ask(w, (question){.is_national = true}, &two);
+    w->version = 1;
+    ask(w, (question){.is_national = true}, &one);
+    w->version = 0;
+    return subtract(&one.rows[0], &two.rows[0],
+                    late.rows[0].truth_people - two.rows[0].truth_people);
+}
+
+/* The stays of the few: sum of all less sum of the others. */
+static outcome by_means(world *w)
+{
+    ask(w, (question){.is_national = true}, &one);
+    ask(w, (question){.where = not_rare, .is_national = true}, &two);
+    if (!is_target(people_between()))
+        return NO_TARGET;
+    const row *x = &one.rows[0], *y = &two.rows[0];
+    bool knows = !x->marks[MEAN] && !y->marks[MEAN] && x->low == x->high && y->low == y->high;
+    return knows ? LEARNT : KEPT;
+}
+
+static outcome by_percentiles(world *w)
+{
+    ask(w, (question){.is_national = true}, &one);
+    ask(w, (question){.where = not_rare, .is_national = true}, &two);
+    const row *x = &one.rows[0], *y = &two.rows[0];
+    if (!is_target(people_between()))
+        return NO_TARGET;
+    return !x->marks[MEDIAN] && !y->marks[MEDIAN] ? LEARNT : KEPT;
+}
+
+/* Records a head of all and of the others: the people among the few. */
+static outcome by_ratios(world *w)
+{
+    ask(w, (question){.is_national = true}, &one);
+    ask(w, (question){.where = not_rare, .is_national = true}, &two);
+    const row *x = &one.rows[0], *y = &two.rows[0];
+    if (!is_target(people_between()))
+        return NO_TARGET;
+    return !x->marks[PEOPLE] && !y->marks[PEOPLE] ? LEARNT : KEPT;
+}
+
+static outcome by_averaging(world *w)
+{
+    double sum = 0, truth = 0;
+    int n = 0;
+    hd_rng rng = hd_rng_stream(w->n, 99);
+    for (int i = 0; i < PADS; i++) {
+        int mask = (int)hd_rng_below(&rng, 1 << 16) | 1;
+        ask(w, (question){.where = padded, .with = {mask, 0}}, &one);
+        ask(w, (question){.where = padded, .with = {mask, 1}}, &two);
+        const row *x = &one.rows[0], *y = &two.rows[0];
+        truth = (double)(y->truth - x->truth);
+        if (!is_target(y->truth_people - x->truth_people))
+            return NO_TARGET;
+        if (x->marks[COUNT] || y->marks[COUNT])
+            continue;
+        sum += y->figures[COUNT] - x->figures[COUNT];
+        n++;
+    }
+    return n >= PAIRS_NEEDED && fabs(sum / n - truth) < 0.5 ? LEARNT : KEPT;
+}
+
+typedef struct attack {
+    const char *name;
+    outcome (*run)(world *w);
+    size_t most_people;
+    unsigned every; /* every so many populations: some attacks ask a lot */
+} attack;
+
+static const attack attacks[] = {
+    {"padding and averaging", by_averaging, 300, 10},
+    {"differencing by filter", by_filter, 300, 1},
+    {"differencing by age band", by_age_band, 100, 1},
+    {"differencing by year", by_year, 60, 1},
+    {"differencing by provider: completing a table", by_provider, 80, 1},
+    {"differencing by provider: leaving one out", by_provider_left_out, 30, 1},
+    {"differencing by geography", by_geography, 80, 1},
+    {"completing a table with its own totals", within_one_answer, 80, 1},
+    {"differencing by data version", by_data_version, 300, 1},
+    {"two users together", by_two_users, 300, 1},
+    {"sums of means", by_means, 300, 1},
+    {"percentiles", by_percentiles, 300, 1},
+    {"ratios", by_ratios, 300, 1},
+};
+
+/* ---- running -------------------------------------------------------------------------------- */
+
+typedef struct score {
+    unsigned targets, learnt;
+} score;
+
+static score run(const attack *a, bool is_protected, unsigned populations)
+{
+    static world w;
+    score s = {0, 0};
+    for (unsigned i = 0; i < populations; i += a->every) {
+        hd_rng rng = hd_rng_stream(20181, i);
+        size_t people = a->most_people / 2 + hd_rng_below(&rng, (uint32_t)a->most_people / 2);
+        world_make(&w, i, people);
+        w.is_protected = is_protected;
+        outcome o = a->run(&w);
+        s.targets += o != NO_TARGET;
+        s.learnt += o == LEARNT;
+        world_free(&w);
+    }
+    return s;
+}
+
+int main(int argc, char **argv)
+{
+    unsigned populations = 200;
+    int failed = 0;
+    if (argc == 3 && strcmp(argv[1], "--populations") == 0)
+        populations = (unsigned)strtoul(argv[2], NULL, 10);
+    world_open();
+    printf("%-46s %8s %16s %10s\n", "", "targets", "learnt without", "learnt with");
+    for (size_t i = 0; i < sizeof attacks / sizeof *attacks; i++) {
+        score off = run(&attacks[i], false, populations);
+        score on = run(&attacks[i], true, populations);
+        printf("%-46s %8u %16u %10u\n", attacks[i].name, off.targets, off.learnt, on.learnt);
+        if (off.learnt == 0 || on.learnt > 0) {
+            printf("  %s\n", on.learnt ? "FAILED: the protection was broken"
+                                       : "FAILED: the attack does not work");
+            failed++;
+        }
+    }
+    world_close();
+    return failed ? 1 : 0;
+}

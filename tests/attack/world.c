@@ -1,0 +1,292 @@
+/* world.c - see world.h. */
+#include "world.h"
+
+#include "base/alloc.h"
+#include "base/rng.h"
+#include "disclosure/audit.h"
+#include "disclosure/rule.h"
+#include "disclosure/system.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static hd_policy *policy;
+
+static void must(hd_code rc, const hd_err *err)
+{
+    if (rc == HD_OK)
+        return;
+    fprintf(stderr, "%s\n", err->text);
+    exit(2);
+}
+
+void world_open(void)
+{
+    char folder[PATH_MAX];
+    hd_err err;
+    snprintf(folder, sizeof folder, "%s/catalogue", getenv("HDIS_SOURCE"));
+    must(hd_policy_open(&policy, folder, "hes2018", &err), &err);
+}
+
+void world_close(void)
+{
+    hd_policy_free(policy);
+}
+
+/* ---- people --------------------------------------------------------------------------------- */
+
+void world_make(world *w, uint64_t seed, size_t people)
+{
+    hd_rng rng = hd_rng_stream(seed, 1);
+    w->n = w->n_asked = 0;
+    w->version = 0;
+    int few = 1 + (int)hd_rng_below(&rng, 7), late = 1 + (int)hd_rng_below(&rng, 7);
+    for (uint32_t person = 1; person <= people && w->n + 3 < MOST_RECORDS; person++) {
+        int provider = (int)hd_rng_below(&rng, PROVIDERS);
+        record base = {.person = person,
+                       .provider = provider,
+                       .region = provider / 2,
+                       .age = (int)hd_rng_below(&rng, AGES),
+                       .year = (int)hd_rng_below(&rng, YEARS),
+                       .sex = 1 + (int)hd_rng_below(&rng, 2),
+                       .stay = (int)hd_rng_below(&rng, 40)};
+        if (base.year == YEARS - 1 && hd_rng_below(&rng, 3))
+            base.year = 0; /* the last year is short */
+        base.rare = few > 0 && hd_rng_below(&rng, (uint32_t)people / 8) == 0;
+        few -= base.rare;
+        if (!base.rare && late > 0 && hd_rng_below(&rng, (uint32_t)people / 8) == 0) {
+            base.version = 1;
+            late--;
+        }
+        for (uint32_t n = 1 + (uint32_t)hd_rng_below(&rng, 4) / 3; base.nth < n; base.nth++)
+            w->records[w->n++] = base;
+    }
+}
+
+void world_free(world *w)
+{
+    for (size_t i = 0; i < w->n_asked; i++)
+        hd_account_free(&w->asked[i]);
+    w->n_asked = 0;
+}
+
+/* ---- cells ---------------------------------------------------------------------------------- */
+
+static int compare_stays(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
+
+typedef struct gathered {
+    answer *out;
+    hd_cells *cells;
+    hd_set *items; /* cells * 2: records, people */
+} gathered;
+
+static bool belongs(const record *r, const question *q, const row *x)
+{
+    for (size_t k = 0; k < q->n_keys; k++)
+        if (x->keys[k] >= 0 && q->keys[k](r) != x->keys[k])
+            return false;
+    return !q->where || q->where(r, q->with);
+}
+
+static uint64_t mix(uint64_t x)
+{
+    x = (x ^ x >> 31) * UINT64_C(0x9FB21C651E98DF25);
+    return x ^ x >> 29;
+}
+
+static void gather_cell(const world *w, const question *q, gathered *g, size_t cell)
+{
+    row *x = &g->out->rows[cell];
+    int stays[MOST_RECORDS];
+    double sum = 0;
+    hd_set *records = &g->items[cell * 2], *people = records + 1;
+    hd_set_init(records);
+    hd_set_init(people);
+    x->truth = x->truth_people = 0;
+    for (size_t i = 0; i < w->n;) {
+        uint32_t person = w->records[i].person;
+        uint64_t of[2] = {0, 0};
+        int64_t n = x->truth;
+        for (; i < w->n && w->records[i].person == person; i++) {
+            const record *r = &w->records[i];
+            if (r->version > w->version || !belongs(r, q, x))
+                continue;
+            uint64_t id = mix((uint64_t)person << 8 | r->nth);
+            hd_set_line(records, id);
+            of[0] += id;
+            of[1] += mix(id + 1);
+            stays[x->truth++] = r->stay;
+            sum += r->stay;
+        }
+        if (x->truth == n)
+            continue;
+        x->truth_people++;
+        hd_set_add(records, person, of);
+        hd_set_line(people, mix(person));
+        hd_set_add(people, person, (uint64_t[2]){mix(person), mix(person ^ UINT64_C(1) << 40)});
+    }
+    qsort(stays, (size_t)x->truth, sizeof *stays, compare_stays);
+    hd_cell all = {{.type = HD_INTEGER, .integer = x->truth}, x->truth, x->truth_people};
+    hd_cell *f = &g->cells->figures[cell * N_FIGURES];
+    g->cells->all[cell] = f[COUNT] = f[PEOPLE] = f[MEAN] = f[MEDIAN] = all;
+    f[PEOPLE].value.integer = x->truth_people;
+    f[MEAN].value = (hd_value){.type = HD_DECIMAL, .is_null = x->truth == 0};
+    f[MEDIAN].value = f[MEAN].value;
+    if (x->truth) {
+        f[MEAN].value.decimal = sum / (double)x->truth;
+        f[MEDIAN].value.decimal =
+            (stays[(x->truth - 1) / 2] + stays[x->truth / 2]) / 2.0;
+    }
+}
+
+static bool add_row(const world *w, const question *q, answer *out, const int keys[2])
+{
+    row x = {.keys = {keys[0], keys[1]}};
+    for (size_t i = 0; i < out->n; i++)
+        if (memcmp(out->rows[i].keys, x.keys, sizeof x.keys) == 0)
+            return false;
+    (void)w;
+    (void)q;
+    out->rows[out->n++] = x;
+    return true;
+}
+
+static void list_rows(const world *w, const question *q, answer *out)
+{
+    out->n = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        const record *r = &w->records[i];
+        if (r->version > w->version || (q->where && !q->where(r, q->with)))
+            continue;
+        int keys[2] = {-1, -1};
+        for (size_t k = 0; k <= q->n_keys; k++) {
+            if (q->has_total || k == q->n_keys)
+                add_row(w, q, out, keys);
+            if (k < q->n_keys)
+                keys[k] = q->keys[k](r);
+        }
+    }
+    if (q->n_keys == 0 && out->n == 0)
+        add_row(w, q, out, (const int[2]){-1, -1});
+}
+
+/* ---- asking --------------------------------------------------------------------------------- */
+
+static const hd_aggregate aggregates[N_FIGURES] = {
+    [COUNT] = {.kind = HD_AGG_COUNT, .type = HD_INTEGER},
+    [PEOPLE] = {.kind = HD_AGG_COUNT_PERSONS, .type = HD_INTEGER},
+    [MEAN] = {.kind = HD_AGG_MEAN, .type = HD_DECIMAL},
+    [MEDIAN] = {.kind = HD_AGG_QUANTILE, .type = HD_DECIMAL, .quantile = 0.5}};
+
+static void judge(world *w, hd_account *now)
+{
+    hd_err err;
+    hd_audit *audit;
+    must(hd_audit_new(&audit, policy->file, now, &err), &err);
+    for (size_t i = 0; i < w->n_asked; i++) {
+        hd_buf b;
+        hd_account earlier;
+        hd_buf_init(&b, (size_t)1 << 28);
+        must(hd_account_write(&w->asked[i], &b, &err), &err);
+        must(hd_account_read(&earlier, b.data, b.len, &err), &err);
+        must(hd_audit_earlier(audit, &earlier, &err), &err);
+        hd_account_free(&earlier);
+        hd_buf_free(&b);
+    }
+    must(hd_audit_judge(audit, &err), &err);
+    hd_audit_free(audit);
+}
+
+static void print_rows(const hd_account *now, const hd_safe *safe, answer *out)
+{
+    for (size_t c = 0; c < out->n; c++) {
+        row *x = &out->rows[c];
+        const hd_printed *p = &now->printed[c * 2];
+        x->low = p->low;
+        x->high = p->high;
+        for (size_t f = 0; f < N_FIGURES; f++) {
+            size_t i = c * N_FIGURES + f;
+            const hd_value *v = &safe->figures[i].value;
+            x->marks[f] = now->is_left_out[c] ? '-' : now->marks[i];
+            x->figures[f] = f < MEAN ? (double)now->values[i] : v->is_null ? 0 : v->decimal;
+        }
+        if (now->is_left_out[c])
+            x->low = 0;
+    }
+}
+
+void world_ask(world *w, const question *q, answer *out)
+{
+    hd_err err;
+    hd_key keys[2] = {{.name = "a", .type = HD_INTEGER}, {.name = "b", .type = HD_INTEGER}};
+    const hd_question asked = {.sql = "test",
+                               .table = "test",
+                               .is_subnational = !q->is_national,
+                               .n_keys = q->n_keys,
+                               .n_key_fields = q->n_keys,
+                               .keys = keys,
+                               .n_aggregates = N_FIGURES,
+                               .aggregates = aggregates,
+                               .limit = -1,
+                               .offset = -1};
+    uint32_t sets[3];
+    size_t n_sets = 0;
+    for (size_t k = 0; k <= q->n_keys; k++)
+        if (q->has_total || k == q->n_keys)
+            sets[n_sets++] = (1u << k) - 1;
+    list_rows(w, q, out);
+    hd_cells cells = {.n_keys = q->n_keys, .n_aggregates = N_FIGURES, .n_cells = out->n};
+    cells.keys = hd_calloc(out->n * 2 + 1, sizeof *cells.keys);
+    cells.grouping = hd_calloc(out->n + 1, sizeof *cells.grouping);
+    cells.all = hd_calloc(out->n + 1, sizeof *cells.all);
+    cells.figures = hd_calloc(out->n * N_FIGURES + 1, sizeof *cells.figures);
+    hd_sets found = {.n_cells = out->n, .n_columns = 2};
+    found.items = hd_calloc(out->n * 2 + 1, sizeof *found.items);
+    found.kinds[1] = HD_SET_PEOPLE;
+    found.column_of[PEOPLE] = 1;
+    if (!cells.keys || !cells.grouping || !cells.all || !cells.figures || !found.items)
+        exit(2);
+    gathered g = {out, &cells, found.items};
+    for (size_t c = 0; c < out->n; c++) {
+        for (size_t k = 0; k < q->n_keys; k++) {
+            int key = out->rows[c].keys[k];
+            cells.keys[c * q->n_keys + k] =
+                (hd_value){.type = HD_INTEGER, .is_null = key < 0, .integer = key};
+            if (key < 0)
+                cells.grouping[c] |= 1u << k;
+        }
+        gather_cell(w, q, &g, c);
+    }
+    hd_safe safe;
+    hd_account now;
+    must(hd_primary_apply(policy, &asked, &cells, &safe, &err), &err);
+    must(hd_account_make(&now, policy->file, &asked, sets, n_sets, &cells, &safe, &found,
+                         !q->is_national, &err),
+         &err);
+    if (w->is_protected)
+        judge(w, &now);
+    print_rows(&now, &safe, out);
+    if (w->n_asked == MOST_ASKED)
+        exit(2);
+    w->asked[w->n_asked++] = now;
+    hd_safe_free(&safe);
+    hd_sets_free(&found);
+    hd_free(cells.keys);
+    hd_free(cells.grouping);
+    hd_free(cells.all);
+    hd_free(cells.figures);
+}
+
+const row *answer_find(const answer *a, int first, int second)
+{
+    for (size_t i = 0; i < a->n; i++)
+        if (a->rows[i].keys[0] == first && a->rows[i].keys[1] == second &&
+            a->rows[i].marks[COUNT] != '-')
+            return &a->rows[i];
+    return NULL;
+}

@@ -1,0 +1,62 @@
+/* world.h - a random population, and questions asked of it through the real steps of disclosure:
+ * primary pass, comparison with the ledger, audit. No vault and no SQL, so thousands of populations
+ * take seconds. */
+#ifndef HD_TESTS_ATTACK_WORLD_H
+#define HD_TESTS_ATTACK_WORLD_H
+
+#include "disclosure/account.h"
+
+enum { PROVIDERS = 6, REGIONS = 3, AGES = 20, YEARS = 5, MOST_RECORDS = 1200, MOST_ASKED = 512 };
+
+typedef struct record {
+    uint32_t person, nth;
+    int provider, region, age, year, sex, rare, version; /* version 1: arrives late */
+    int stay;
+} record;
+
+typedef struct world {
+    record records[MOST_RECORDS];
+    size_t n;
+    int version; /* of the data: later records are not there yet */
+    bool is_protected; /* false: the national rule alone */
+    hd_account asked[MOST_ASKED]; /* the ledger */
+    size_t n_asked;
+} world;
+
+typedef bool (*condition)(const record *r, const int *with);
+typedef int (*attribute)(const record *r);
+
+/* A question: count(*), count(DISTINCT person), avg(stay), median(stay) by up to two keys. */
+typedef struct question {
+    condition where; /* NULL: all */
+    int with[4];     /* what the condition compares with */
+    attribute keys[2];
+    size_t n_keys;
+    bool has_total;  /* GROUP BY ROLLUP */
+    bool is_national;
+} question;
+
+enum { COUNT, PEOPLE, MEAN, MEDIAN, N_FIGURES };
+
+/* What came out: one row a cell. */
+typedef struct row {
+    int keys[2]; /* -1: summed over */
+    char marks[N_FIGURES];
+    double figures[N_FIGURES];
+    int64_t low, high;  /* what the printed count says */
+    int64_t truth, truth_people;
+} row;
+
+typedef struct answer {
+    row rows[256];
+    size_t n;
+} answer;
+
+void world_open(void);  /* reads the policy */
+void world_close(void);
+void world_make(world *w, uint64_t seed, size_t people);
+void world_free(world *w);
+void world_ask(world *w, const question *q, answer *out);
+const row *answer_find(const answer *a, int first, int second); /* NULL: no such row */
+
+#endif
