@@ -55,6 +55,11 @@ def queries():
     return one(program, "--count", "1000000", "--jobs", str(os.cpu_count() or 1))
 
 
+def attacks():
+    return one(os.path.join(ROOT, "build", "tests", "attack", "attack"), "--populations", "5000",
+               HDIS_SOURCE=ROOT)
+
+
 def people():
     return one(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/nightly",
                HDIS_NIGHTLY_PEOPLE="2000000", HDIS_NIGHTLY_SPELLS="2400")
@@ -73,7 +78,7 @@ def fuzz():
     return sums
 
 
-PARTS = {"sanitize": sanitize, "faults": faults, "queries": queries, "people": people, "fuzz": fuzz}
+PARTS = {"sanitize": sanitize, "faults": faults, "queries": queries, "attacks": attacks, "people": people, "fuzz": fuzz}
 
 
 def main():

@@ -434,6 +434,7 @@ static void withhold(hd_audit *a, size_t item)
  * withheld and never shown is withheld. */
 typedef struct past {
     bool shown, withheld;
+    bool is_told; /* a national figure told it to within fewer values than a small count keeps */
 } past;
 
 static hd_code collect_past(const hd_audit *a, past **out, hd_err *err)
@@ -462,8 +463,10 @@ static hd_code collect_past(const hd_audit *a, past **out, hd_err *err)
             if (id == HD_INTERN_NONE)
                 continue;
             list[id].shown |= x->printed[i].is_shown;
-            list[id].withheld |= !x->printed[i].is_shown &&
-                                 x->printed[i].mark == a->p->secondary_mark;
+            list[id].withheld |= !x->printed[i].is_shown && x->printed[i].mark != 0;
+            list[id].is_told |= !x->is_controlled && x->printed[i].is_shown &&
+                                x->printed[i].high - x->printed[i].low + 1 <
+                                    a->p->minimum_candidates;
         }
     for (size_t i = 0; i < now->n_cells * now->n_columns; i++) {
         name_set(name, now->kinds[i % now->n_columns], now->items[i].sum);
@@ -478,13 +481,31 @@ out:
     return rc;
 }
 
+/* England's two are all at one place, and England's figure is out: the row of that place would say
+ * so. It does not appear, nor does any figure of these records. */
+static void hide(hd_audit *a, size_t item)
+{
+    hd_account *now = a->now;
+    hd_printed *p = &now->printed[item];
+    size_t cell = item / now->n_columns;
+    for (size_t g = 0; g < now->n_aggregates; g++)
+        if (now->column_of[g] == item % now->n_columns)
+            now->marks[cell * now->n_aggregates + g] = a->p->secondary_mark;
+    if (now->is_all[item % now->n_columns])
+        now->is_left_out[cell] = true;
+    *p = (hd_printed){.high = HD_NO_BOUND, .mark = a->p->secondary_mark};
+    a->n_near++;
+}
+
 static hd_code withhold_for_earlier(hd_audit *a, hd_err *err)
 {
     past *before = NULL;
     HD_TRY(collect_past(a, &before, err));
     hd_account *now = a->now;
     for (size_t i = 0; i < now->n_cells * now->n_columns; i++)
-        if (now->printed[i].is_shown && before[i].withheld && !before[i].shown &&
+        if (now->is_controlled && now->printed[i].is_small && before[i].is_told)
+            hide(a, i);
+        else if (now->printed[i].is_shown && before[i].withheld && !before[i].shown &&
             !is_empty(now->items[i].sum)) {
             withhold(a, i);
             a->n_near++;
