@@ -203,6 +203,22 @@ hd_code hd_reader_data(hd_reader *r, uint32_t column, uint32_t block, void *out,
     return HD_OK;
 }
 
+/* Starts from counts, which lie further on in the same memory; stops where they pass `most`. */
+#define ADD_UP(name, type)                                                                         \
+    static uint64_t name(const type *counts, uint32_t rows, uint32_t first, uint64_t most,         \
+                         uint32_t *out)                                                            \
+    {                                                                                              \
+        uint64_t sum = 0;                                                                          \
+        out[0] = first;                                                                            \
+        for (uint32_t i = 0; i < rows && sum <= most; i++) {                                       \
+            sum += counts[i];                                                                      \
+            out[i + 1] = first + (uint32_t)sum;                                                    \
+        }                                                                                          \
+        return sum;                                                                                \
+    }
+ADD_UP(add_up, uint8_t)
+ADD_UP(add_up_pairs, uint16_t)
+
 hd_code hd_reader_starts(hd_reader *r, uint32_t column, uint32_t block, uint32_t first,
                          uint32_t *out, hd_err *err)
 {
@@ -215,15 +231,9 @@ hd_code hd_reader_starts(hd_reader *r, uint32_t column, uint32_t block, uint32_t
     uint8_t *counts = (uint8_t *)(out + 1) + (size_t)rows * (4 - col->count_width);
     HD_TRY(read_part(r, column, HD_PART_COUNTS, block, rows, b->items, &b->counts, counts, rows,
                      col->count_width, 0, err));
-    uint64_t sum = 0;
-    out[0] = first;
-    for (uint32_t i = 0; i < rows; i++) {
-        uint16_t count = 0;
-        memcpy(&count, counts + (size_t)i * col->count_width, col->count_width);
-        sum += count;
-        if (sum > b->items)
-            return damaged(r, column, block, err);
-        out[i + 1] = first + (uint32_t)sum;
-    }
+    uint64_t sum = col->count_width == 1
+                       ? add_up((const uint8_t *)counts, rows, first, b->items, out)
+                       : add_up_pairs((const uint16_t *)(const void *)counts, rows, first, b->items,
+                                      out);
     return sum == b->items ? HD_OK : damaged(r, column, block, err);
 }
