@@ -3,6 +3,8 @@
  * parishes: 15 areas x 110 single years in 11 bands x sex with all margins, 5,856 cells, about
  * 132,000 people at random; national figures exact, below them the rule of 1 to 7 and nearest 5.
  *
+ * audit (with this word as argument): propagation on 92 million cells, five ways, 10 million records.
+ *
  * d4 (with the folder of Statistics Norway's example as argument): 9,140 cells, regions in counties x
  * income x months, three ways: no combination gives a cell of 1 to 7, or of 1 to 2 (what
  * GaussSuppression 1.2.3 protects, 3,254 and 2,057 cells withheld in 10 to 16 s); five values for
@@ -10,6 +12,7 @@
  */
 #include "base/alloc.h"
 #include "base/rng.h"
+#include "disclosure/propagate.h"
 #include "disclosure/secondary.h"
 
 #include <stdio.h>
@@ -316,10 +319,88 @@ static void run_d4(const char *folder)
     hd_lattice_free(l);
 }
 
+/* ---- the audit of a large table ---- */
+
+static void run_audit(void)
+{
+    enum { N = 5, LONGEST = 124 };
+    static const uint32_t leaves[N] = {42, 110, 2, 60, 95};
+    static const char *const names[N] = {"area", "age", "sex", "diagnosis", "month"};
+    static char text[LONGEST][8];
+    static const char *labels[LONGEST];
+    static uint32_t parts[N][LONGEST], year_parts[BANDS][AGES / BANDS];
+    hd_code_rule rules[N][BANDS + 1];
+    hd_dimension dims[N];
+    hd_lattice *l;
+    hd_err err;
+    for (uint32_t i = 0; i < LONGEST; i++) {
+        snprintf(text[i], sizeof *text, "%u", i);
+        labels[i] = text[i];
+    }
+    for (size_t d = 0; d < N; d++) {
+        bool is_age = d == 1;
+        for (uint32_t i = 0; i < leaves[d]; i++)
+            parts[d][i] = i + 1;
+        rules[d][0] = (hd_code_rule){0, is_age ? BANDS : leaves[d], parts[d]};
+        for (uint32_t b = 0; is_age && b < BANDS; b++) {
+            for (uint32_t i = 0; i < AGES / BANDS; i++)
+                year_parts[b][i] = BANDS + 1 + b * (AGES / BANDS) + i;
+            rules[d][b + 1] = (hd_code_rule){b + 1, AGES / BANDS, year_parts[b]};
+        }
+        dims[d] = (hd_dimension){names[d], leaves[d] + 1 + (is_age ? BANDS : 0), labels,
+                                 is_age ? BANDS + 1 : 1, rules[d]};
+    }
+    if (hd_lattice_new(&l, dims, N, &err) != HD_OK)
+        die(&err);
+    size_t n = hd_lattice_n_cells(l), n_stars = 0, n_exact = 0, n_close = 0;
+    int64_t *count = hd_calloc(n, sizeof *count);
+    int32_t *low = hd_malloc(n * sizeof *low), *high = hd_malloc(n * sizeof *high);
+    if (!count || !low || !high)
+        exit(1);
+    hd_rng r = hd_rng_stream(1, 92);
+    for (int i = 0; i < 10000000; i++) {
+        uint32_t code[N];
+        for (size_t d = 0; d < N; d++) {
+            double u = hd_rng_unit(&r);
+            code[d] = 1 + (d == 1 ? BANDS : 0) + (uint32_t)(leaves[d] * (d == 2 ? u : u * u * u));
+        }
+        count[hd_lattice_cell(l, code)]++;
+    }
+    if (hd_lattice_sum(l, count, &err) != HD_OK)
+        die(&err);
+    for (size_t c = 0; c < n; c++) {
+        hd_secondary_cell x = shown(count[c], false, false, 0);
+        low[c] = (int32_t)x.low;
+        high[c] = (int32_t)x.high;
+    }
+    double begin = seconds();
+    hd_propagation done;
+    if (hd_lattice_propagate(l, low, high, &done, &err) != HD_OK)
+        die(&err);
+    double took = seconds() - begin;
+    for (size_t c = 0; c < n; c++)
+        if (count[c] >= 1 && count[c] <= 7) {
+            n_stars++;
+            n_exact += low[c] == high[c];
+            n_close += high[c] - low[c] < 4;
+        }
+    printf("audit of %zu cells, every figure rounded: %zu stars, %zu exact, %zu below five values, "
+           "%llu lines looked at, consistent %d, %.2f s\n",
+           n, n_stars, n_exact, n_close, (unsigned long long)done.n_visits, done.is_consistent,
+           took);
+    hd_free(count);
+    hd_free(low);
+    hd_free(high);
+    hd_lattice_free(l);
+}
+
 int main(int argc, char **argv)
 {
     run_parishes();
-    if (argc > 1)
-        run_d4(argv[1]);
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "audit") == 0)
+            run_audit();
+        else
+            run_d4(argv[i]);
     return 0;
 }

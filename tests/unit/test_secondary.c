@@ -136,12 +136,252 @@ static void elimination_finds_what_propagation_misses(void **state)
     hd_lattice_free(l);
 }
 
+/* Random bounds on a three-way lattice with a level between: the dense and the sparse fixpoint. */
+static void dense_and_sparse_fixpoints_agree(void **state)
+{
+    (void)state;
+    static const uint32_t top[] = {5, 3, 4}, middle[] = {1, 2};
+    const hd_code_rule deep[] = {{0, 3, top}, {5, 2, middle}}, wide = {0, 8, part_codes},
+                       pair = {0, 2, part_codes};
+    const hd_dimension dims[] = {{"x", 6, part_names, 2, deep},
+                                 {"y", 9, part_names, 1, &wide},
+                                 {"z", 3, part_names, 1, &pair}};
+    hd_lattice *l;
+    OK(hd_lattice_new(&l, dims, 3, err));
+    size_t n = hd_lattice_n_cells(l);
+    hd_rng random = hd_rng_stream(7, 7);
+    int64_t *count = hd_calloc(n, sizeof *count), *low = hd_calloc(n, sizeof *low),
+            *high = hd_calloc(n, sizeof *high);
+    int32_t *dense_low = hd_calloc(n, sizeof *dense_low), *dense_high = hd_calloc(n, sizeof(int32_t));
+    size_t n_moved = 0, n_contradictions = 0;
+    for (int round = 0; round < 300; round++) {
+        hd_system s;
+        hd_propagation sparse, dense;
+        for (size_t c = 0; c < n; c++)
+            count[c] = hd_rng_below(&random, 2) ? 0 : hd_rng_below(&random, 12);
+        OK(hd_lattice_sum(l, count, err));
+        for (size_t c = 0; c < n; c++) {
+            uint32_t kind = hd_rng_below(&random, 4);
+            bool is_open = kind == 3 && hd_rng_below(&random, 3) == 0;
+            low[c] = kind == 0 ? count[c] : count[c] > 2 ? count[c] - 2 : 0;
+            high[c] = is_open ? HD_NO_BOUND : kind == 0 ? count[c] : count[c] + (int64_t)kind;
+            if (round % 10 == 9 && c == 40)
+                low[c] = high[c] = count[c] + 9;
+            dense_low[c] = (int32_t)low[c];
+            dense_high[c] = high[c] == HD_NO_BOUND ? HD_DENSE_NO_BOUND : (int32_t)high[c];
+        }
+        OK(hd_system_from_lattice(&s, l, low, high, err));
+        OK(hd_propagate(&s, &sparse, err));
+        OK(hd_lattice_propagate(l, dense_low, dense_high, &dense, err));
+        assert_int_equal(sparse.is_consistent, dense.is_consistent);
+        n_contradictions += !sparse.is_consistent;
+        for (size_t c = 0; c < n && sparse.is_consistent; c++) {
+            assert_int_equal(s.low[c], dense_low[c]);
+            assert_int_equal(s.high[c] == HD_NO_BOUND ? HD_DENSE_NO_BOUND : s.high[c],
+                             dense_high[c]);
+            assert_true(round % 10 == 9 || (s.low[c] <= count[c] && count[c] <= s.high[c]));
+            n_moved += s.low[c] != low[c] || s.high[c] != high[c];
+        }
+        hd_system_free(&s);
+    }
+    assert_true(n_moved > 1000 && n_contradictions > 5);
+    hd_free(count);
+    hd_free(low);
+    hd_free(high);
+    hd_free(dense_low);
+    hd_free(dense_high);
+    hd_lattice_free(l);
+}
+
+static void intervals_are_exact_on_the_pinned_table(void **state)
+{
+    (void)state;
+    hd_lattice *l = flat((const uint32_t[]){4, 4}, 2);
+    hd_system s;
+    hd_interval out[25];
+    hd_witnesses w;
+    const hd_intervals_options options = {0};
+    /* Row w: a + c = 50 with a <= 100 and c <= 40. The rest follows. */
+    static const int64_t want[][3] = {{6, 10, 50},   {7, 90, 90},   {8, 0, 40},    {11, 50, 90},
+                                      {13, 0, 40},   {17, 0, 500},  {19, 0, 410},  {22, 490, 900},
+                                      {24, 0, 410}};
+    system_of(&s, l, &pinned[0][0]);
+    OK(hd_intervals(&s, &options, out, &w, err));
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        const hd_interval *x = &out[want[i][0]];
+        assert_true(x->is_complete);
+        assert_int_equal(x->low, x->seen_low);
+        assert_int_equal(x->high, x->seen_high);
+        if (i < 5) {
+            assert_int_equal(x->low, want[i][1]);
+            assert_int_equal(x->high, want[i][2]);
+        }
+    }
+    for (size_t t = 0; t < w.n_tables; t++)
+        OK(hd_system_check(&s, w.values + t * w.n_cells, err));
+    hd_witnesses_free(&w);
+    s.low[7] = 91; /* 90 is the only value */
+    hd_err why;
+    assert_int_equal(hd_intervals(&s, &options, out, &w, &why), HD_INVALID);
+    hd_witnesses_free(&w);
+    hd_system_free(&s);
+    hd_lattice_free(l);
+}
+
+static hd_secondary_cell figure(int64_t low, int64_t high)
+{
+    return (hd_secondary_cell){.low = low, .high = high, .coarse_low = 1, .hidden_low = 8,
+                               .hidden_high = HD_NO_BOUND, .size = high};
+}
+
+static hd_secondary_cell star(void)
+{
+    return (hd_secondary_cell){.low = 1, .high = 7, .coarse_low = 1, .hidden_low = 1,
+                               .is_protected = true, .is_withheld = true, .need = {.values = 5}};
+}
+
+/* An exact national 99 over 100 and a star gives the star; the area figure goes, the total stays. */
+static void exact_total_costs_the_least_wanted_figure(void **state)
+{
+    (void)state;
+    hd_lattice *l = flat((const uint32_t[]){2}, 1);
+    hd_secondary_cell cells[3] = {figure(99, 99), figure(98, 102), star()};
+    hd_secondary_options o;
+    hd_secondary_result r;
+    cells[0].preference = 10;
+    hd_secondary_options_init(&o);
+    o.no_helpers = true;
+    OK(hd_secondary_lattice(l, cells, &o, &r, err));
+    assert_int_equal(r.n_unprotected, 1);
+    assert_int_equal(r.unprotected[0], 2);
+    hd_secondary_result_free(&r);
+    o.no_helpers = false;
+    OK(hd_secondary_lattice(l, cells, &o, &r, err));
+    assert_int_equal(r.n_unprotected, 0);
+    assert_int_equal(r.n_helpers, 1);
+    assert_int_equal(r.shown[1], HD_HELPER);
+    assert_true(r.intervals[2].n_values >= 5);
+    hd_secondary_result_free(&r);
+    /* Neither may go: nothing protects, and that is said. */
+    cells[0].hidden_low = cells[1].hidden_low = 1;
+    cells[0].hidden_high = cells[1].hidden_high = 0;
+    OK(hd_secondary_lattice(l, cells, &o, &r, err));
+    assert_int_equal(r.n_unprotected, 1);
+    hd_secondary_result_free(&r);
+    /* A coarser form of the total is not enough: 98 .. 102 less 98 .. 102. A figure goes all the same. */
+    cells[1].hidden_low = 8;
+    cells[1].hidden_high = HD_NO_BOUND;
+    cells[0].coarse_low = 90;
+    cells[0].coarse_high = 110;
+    cells[0].preference = -1;
+    OK(hd_secondary_lattice(l, cells, &o, &r, err));
+    assert_int_equal(r.shown[0], HD_COARSER);
+    assert_int_equal(r.n_helpers, 0);
+    hd_secondary_result_free(&r);
+    hd_lattice_free(l);
+}
+
+/* Widths on a table of amounts: 40 and 50 must be uncertain by 10 both ways. */
+static void widths_are_proven(void **state)
+{
+    (void)state;
+    hd_lattice *l = flat((const uint32_t[]){3, 3}, 2);
+    static const int64_t amount[16] = {0};
+    int64_t n[16];
+    hd_secondary_cell cells[16];
+    hd_secondary_options o;
+    hd_secondary_result r;
+    memcpy(n, amount, sizeof n);
+    for (size_t c = 0; c < 16; c++)
+        if (hd_lattice_is_leaf(l, c))
+            n[c] = 40 + (int64_t)c;
+    OK(hd_lattice_sum(l, n, err));
+    for (size_t c = 0; c < 16; c++) {
+        cells[c] = figure(n[c], n[c]);
+        cells[c].hidden_low = 0;
+        cells[c].preference = hd_lattice_is_leaf(l, c) ? 0 : 5;
+    }
+    cells[5].low = 0;
+    cells[5].high = HD_NO_BOUND;
+    cells[5].is_withheld = cells[5].is_protected = true;
+    cells[5].need = (hd_need){.has_span = true, .at_most = n[5] - 10, .at_least = n[5] + 12,
+                              .width = 30};
+    hd_secondary_options_init(&o);
+    o.sensitive_high = 0;
+    OK(hd_secondary_lattice(l, cells, &o, &r, err));
+    assert_int_equal(r.n_unprotected, 0);
+    assert_int_equal(r.n_helpers, 3);
+    assert_true(r.intervals[5].seen_low <= n[5] - 10 && r.intervals[5].seen_high >= n[5] + 12);
+    assert_true(r.intervals[5].seen_high - r.intervals[5].seen_low >= 30);
+    hd_secondary_result_free(&r);
+    cells[5].need = (hd_need){.not_computable = true};
+    OK(hd_secondary_lattice(l, cells, &o, &r, err));
+    assert_int_equal(r.n_helpers, 3);
+    assert_int_equal(r.n_unprotected, 0);
+    hd_secondary_result_free(&r);
+    hd_lattice_free(l);
+}
+
+/* Every change of a digit in a certificate is noticed, or leaves a certificate that still adds up. */
+static void certificates_are_checked_by_adding_up(void **state)
+{
+    (void)state;
+    hd_lattice *l = flat((const uint32_t[]){2}, 1);
+    hd_secondary_cell cells[3] = {figure(99, 99), figure(98, 102), star()};
+    const int64_t low[3] = {99, 0, 1}, high[3] = {99, HD_NO_BOUND, 7}, closer[3] = {99, 20, 1};
+    hd_secondary_options o;
+    hd_secondary_result r;
+    hd_certificate_summary sum;
+    uint8_t digest[HD_DIGEST], again[HD_DIGEST];
+    hd_buf text, copy;
+    hd_err why;
+    cells[0].preference = 10;
+    hd_secondary_options_init(&o);
+    OK(hd_secondary_lattice(l, cells, &o, &r, err));
+    hd_buf_init(&text, 1 << 20);
+    OK(hd_certificate_write(&r, &text, digest, err));
+    hd_digest_of(text.data, text.len, again);
+    assert_memory_equal(digest, again, HD_DIGEST);
+    OK(hd_certificate_check(text.data, text.len, &sum, err));
+    assert_int_equal(sum.n_cells, 3);
+    assert_int_equal(sum.n_promises, 1);
+    assert_int_equal(sum.n_witnesses, r.witnesses.n_tables);
+    OK(hd_certificate_matches(text.data, text.len, low, high, 3, err));
+    assert_int_equal(hd_certificate_matches(text.data, text.len, closer, high, 3, &why),
+                     HD_INVALID);
+    size_t n_noticed = 0;
+    const char *first = strstr(text.data, "witness");
+    assert_non_null(first);
+    hd_buf_init(&copy, 1 << 20);
+    for (size_t i = (size_t)(first - text.data); i < text.len - 5; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            continue;
+        hd_buf_clear(&copy);
+        hd_buf_add(&copy, text.data, text.len);
+        copy.data[i] = copy.data[i] == '9' ? '0' : (char)(copy.data[i] + 1);
+        assert_int_not_equal(hd_certificate_check(copy.data, copy.len, &sum, &why), HD_OK);
+        n_noticed++;
+    }
+    assert_true(n_noticed > 10);
+    for (size_t len = 0; len < text.len; len++)
+        assert_int_not_equal(hd_certificate_check(text.data, len, &sum, &why), HD_OK);
+    hd_buf_free(&text);
+    hd_buf_free(&copy);
+    hd_secondary_result_free(&r);
+    hd_lattice_free(l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lattice_adds_and_finds_what_is_below),
         cmocka_unit_test(lattice_refuses_nonsense),
         cmocka_unit_test(elimination_finds_what_propagation_misses),
+        cmocka_unit_test(dense_and_sparse_fixpoints_agree),
+        cmocka_unit_test(intervals_are_exact_on_the_pinned_table),
+        cmocka_unit_test(exact_total_costs_the_least_wanted_figure),
+        cmocka_unit_test(widths_are_proven),
+        cmocka_unit_test(certificates_are_checked_by_adding_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
