@@ -20,6 +20,7 @@
 
 enum {
     WANTED = 1000000,       /* preference of what the user wants, above any depth */
+    SMALL_TABLE = 500,      /* cells: there is time to look for a pattern twice */
     MOST_ROUNDS = 8,        /* of starting again with more withheld */
     SUM_WIDTH_PERCENT = 10, /* a withheld sum stays uncertain by at least so much of itself */
 };
@@ -33,6 +34,7 @@ typedef struct work {
     bool *is_star;    /* small, and so is whatever is below */
     bool *is_below;   /* a part of a figure with the mark */
     bool *is_summed;  /* a total that is worked out from the figures shown */
+    bool by_values;   /* how "cannot be worked out" is looked for */
     bool *is_extra;   /* withheld because the secondary pass found no way around it */
     int64_t *printed; /* where mark is 0; sums in units */
     hd_secondary_cell *cells;
@@ -281,7 +283,8 @@ static void ask(const work *w, size_t c, hd_secondary_cell *s)
         s->need.width = width;
     } else {
         s->is_protected = w->mark[c] != 0;
-        s->need.values = 2; /* nobody can work it out */
+        s->need.not_computable = !w->by_values;
+        s->need.values = w->by_values ? 2 : 0; /* the same, and harder */
         s->need.width = width;
     }
     if (!s->is_protected)
@@ -419,7 +422,7 @@ static void widen(work *w, int rounds)
     }
 }
 
-static hd_code secondary(work *w, hd_err *err)
+static hd_code find_pattern(work *w, hd_err *err)
 {
     HD_TRY(run_secondary(w, err));
     for (int rounds = 0; w->result.n_unprotected || give_up_exact(w, false); rounds++) {
@@ -431,6 +434,37 @@ static hd_code secondary(work *w, hd_err *err)
         HD_TRY(run_secondary(w, err));
     }
     return HD_OK;
+}
+
+static hd_code find_again(work *w, bool by_values, const bool *exact, hd_err *err)
+{
+    w->by_values = by_values;
+    memcpy(w->t.is_exact, exact, w->t.n_cells * sizeof *exact);
+    memset(w->is_extra, 0, w->t.n_cells * sizeof *w->is_extra);
+    HD_TRY(start_again(w, err));
+    return find_pattern(w, err);
+}
+
+/* Where it is enough that nothing can be worked out there are two ways to a pattern, elimination and
+ * two values each. Of a small table the one that withholds less is taken. */
+static hd_code secondary(work *w, hd_err *err)
+{
+    hd_code rc;
+    bool *exact = hd_malloc(w->t.n_cells * sizeof *exact);
+    if (!exact)
+        return hd_fail_nomem(err);
+    memcpy(exact, w->t.is_exact, w->t.n_cells * sizeof *exact);
+    HD_GO(find_pattern(w, err));
+    size_t n = w->result.n_helpers;
+    if (w->p->minimum_candidates || w->t.sum || n == 0 || w->t.n_cells > SMALL_TABLE)
+        goto out;
+    hd_err ignored;
+    rc = find_again(w, true, exact, &ignored);
+    if (rc != HD_OK || w->result.n_helpers >= n)
+        rc = find_again(w, false, exact, err);
+out:
+    hd_free(exact);
+    return rc;
 }
 
 static void apply_pattern(work *w, hd_protect_report *report)

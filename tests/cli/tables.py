@@ -2,6 +2,7 @@
 attacker that knows nothing of hdis but the printed table."""
 
 import csv
+import gzip
 import io
 import itertools
 import os
@@ -41,7 +42,8 @@ def own_policy(folder, name, **changes):
 
 
 def read(path):
-    with open(path, newline="", encoding="utf-8") as f:
+    opened = gzip.open if str(path).endswith(".gz") else open
+    with opened(path, "rt", newline="", encoding="utf-8") as f:
         return list(csv.DictReader(f))
 
 
@@ -155,6 +157,38 @@ def attack(table, known):
                 return None
             least, most = rest_low + low[c], rest_high + high[c]
     return {c: (low[c], high[c]) for c in low}
+
+
+def computable(table, withheld):
+    """The withheld cells that sums and differences of the others give: elimination modulo a prime."""
+    p, rows, of = 2 ** 31 - 1, {}, {}  # rows: by pivot; of: pivots of the rows that name a cell
+
+    def subtract(row, other, factor):
+        for c, x in other.items():
+            y = (row.get(c, 0) - factor * x) % p
+            if y:
+                row[c] = y
+            else:
+                row.pop(c, None)
+
+    for parent, children in table.sums:
+        row = {c: x for c, x in [(parent, p - 1)] + [(c, 1) for c in children] if c in withheld}
+        for c in [c for c in row if c in rows]:
+            subtract(row, rows[c], row[c])
+        if not row:
+            continue
+        pivot = min(row, key=lambda c: len(of.get(c, ())))
+        inverse = pow(row[pivot], -1, p)
+        row = {c: x * inverse % p for c, x in row.items()}
+        for other in list(of.get(pivot, ())):
+            before = set(rows[other])
+            subtract(rows[other], row, rows[other][pivot])
+            for c in before ^ set(rows[other]):
+                (of.setdefault(c, set()).add if c in rows[other] else of[c].discard)(other)
+        rows[pivot] = row
+        for c in row:
+            of.setdefault(c, set()).add(pivot)
+    return {c for c, row in rows.items() if len(row) == 1}
 
 
 def census(people, regions=15, seed=7):
