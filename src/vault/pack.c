@@ -41,35 +41,43 @@ static inline uint32_t item_at(const void *items, unsigned width, size_t i)
 }
 
 
+/* Sixteen bytes of lanes: what every x86-64 processor shifts in one instruction. */
+typedef uint16_t vector_16 __attribute__((vector_size(16)));
+typedef uint32_t vector_32 __attribute__((vector_size(16)));
+
 /* One group each way; `words` has bits * LANES lanes. */
 #define GROUP_FUNCTIONS(name, lane, BITS)                                                          \
-    static void pack_##name(const lane *items, unsigned bits, lane *words)                         \
+    enum { VECTORS_##name = LANES * sizeof(lane) / sizeof(vector_##name) };                        \
+    static void pack_##name(const vector_##name *items, unsigned bits, vector_##name *words)       \
     {                                                                                              \
-        memset(words, 0, (size_t)bits * LANES * sizeof *words);                                    \
+        memset(words, 0, (size_t)bits * LANES * sizeof(lane));                                     \
         for (unsigned j = 0; j < BITS && bits; j++) {                                              \
             unsigned at = j * bits, shift = at % BITS;                                             \
-            const lane *in = items + j * LANES;                                                    \
-            lane *to = words + at / BITS * LANES;                                                  \
-            for (unsigned l = 0; l < LANES; l++)                                                   \
-                to[l] = (lane)(to[l] | (lane)(in[l] << shift));                                    \
-            for (unsigned l = 0; shift + bits > BITS && l < LANES; l++)                            \
-                to[LANES + l] = (lane)(to[LANES + l] | in[l] >> (BITS - shift));                   \
+            const vector_##name *in = items + j * VECTORS_##name;                                  \
+            vector_##name *to = words + at / BITS * VECTORS_##name;                                \
+            for (unsigned v = 0; v < VECTORS_##name; v++)                                          \
+                to[v] |= in[v] << (lane)shift;                                                     \
+            for (unsigned v = 0; shift + bits > BITS && v < VECTORS_##name; v++)                   \
+                to[VECTORS_##name + v] |= in[v] >> (lane)(BITS - shift);                           \
         }                                                                                          \
     }                                                                                              \
-    static void unpack_##name(const lane *words, unsigned bits, lane base, lane *items)            \
+    static void unpack_##name(const vector_##name *words, unsigned bits, lane base,                \
+                              vector_##name *items)                                                \
     {                                                                                              \
         const lane mask = (lane)(bits == BITS ? ~(lane)0 : (lane)(((lane)1 << bits) - 1));         \
         for (unsigned j = 0; j < BITS; j++) {                                                      \
             unsigned at = j * bits, shift = at % BITS;                                             \
-            const lane *in = words + at / BITS * LANES;                                            \
-            lane *to = items + j * LANES;                                                          \
+            const vector_##name *in = words + at / BITS * VECTORS_##name;                          \
+            vector_##name *to = items + j * VECTORS_##name;                                        \
             if (shift + bits > BITS)                                                               \
-                for (unsigned l = 0; l < LANES; l++)                                               \
-                    to[l] = (lane)(((lane)(in[l] >> shift | in[LANES + l] << (BITS - shift)) &     \
-                                    mask) + base);                                                 \
+                for (unsigned v = 0; v < VECTORS_##name; v++)                                      \
+                    to[v] = ((in[v] >> (lane)shift |                                               \
+                              in[VECTORS_##name + v] << (lane)(BITS - shift)) &                    \
+                             mask) +                                                               \
+                            base;                                                                  \
             else                                                                                   \
-                for (unsigned l = 0; l < LANES; l++)                                               \
-                    to[l] = (lane)(((in[l] >> shift) & mask) + base);                              \
+                for (unsigned v = 0; v < VECTORS_##name; v++)                                      \
+                    to[v] = ((in[v] >> (lane)shift) & mask) + base;                                \
         }                                                                                          \
     }
 GROUP_FUNCTIONS(16, uint16_t, 16)
@@ -78,23 +86,25 @@ GROUP_FUNCTIONS(32, uint32_t, 32)
 static void pack_all(const void *items, unsigned width, uint32_t n, uint32_t base, unsigned bits,
                      uint8_t *out)
 {
-    uint16_t in16[16 * LANES], words16[16 * LANES];
-    uint32_t in32[32 * LANES], words32[32 * LANES];
+    vector_16 items16[16 * VECTORS_16], words16[16 * VECTORS_16];
+    vector_32 items32[32 * VECTORS_32], words32[32 * VECTORS_32];
+    uint16_t *in16 = (uint16_t *)items16;
+    uint32_t *in32 = (uint32_t *)items32;
     uint32_t group = LANES * lane_bits(width);
     for (uint32_t first = 0; first < n; first += group) {
         uint32_t have = n - first < group ? n - first : group;
         size_t len = (size_t)group * bits / 8;
         if (width == 4) {
-            memset(in32, 0, sizeof in32);
+            memset(items32, 0, sizeof items32);
             for (uint32_t i = 0; i < have; i++)
                 in32[i] = item_at(items, 4, first + i) - base;
-            pack_32(in32, bits, words32);
+            pack_32(items32, bits, words32);
             memcpy(out, words32, len);
         } else {
-            memset(in16, 0, sizeof in16);
+            memset(items16, 0, sizeof items16);
             for (uint32_t i = 0; i < have; i++)
                 in16[i] = (uint16_t)(item_at(items, width, first + i) - base);
-            pack_16(in16, bits, words16);
+            pack_16(items16, bits, words16);
             memcpy(out, words16, len);
         }
         out += len;
@@ -104,8 +114,9 @@ static void pack_all(const void *items, unsigned width, uint32_t n, uint32_t bas
 static void unpack_all(const uint8_t *in, unsigned bits, void *out, unsigned width, uint32_t n,
                        uint32_t base)
 {
-    uint16_t items16[16 * LANES], words16[16 * LANES] = {0};
-    uint32_t items32[32 * LANES], words32[32 * LANES] = {0};
+    vector_16 items16[16 * VECTORS_16], words16[16 * VECTORS_16] = {0};
+    vector_32 items32[32 * VECTORS_32], words32[32 * VECTORS_32] = {0};
+    const uint16_t *out16 = (const uint16_t *)items16;
     uint32_t group = LANES * lane_bits(width);
     uint8_t *to = out;
     for (uint32_t first = 0; first < n; first += group) {
@@ -119,7 +130,7 @@ static void unpack_all(const uint8_t *in, unsigned bits, void *out, unsigned wid
             memcpy(words16, in, len);
             unpack_16(words16, bits, (uint16_t)base, items16);
             for (uint32_t i = 0; i < have && width == 1; i++)
-                to[i] = (uint8_t)items16[i];
+                to[i] = (uint8_t)out16[i];
             if (width == 2)
                 memcpy(to, items16, (size_t)have * 2);
         }
