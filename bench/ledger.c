@@ -1,0 +1,209 @@
+/* ledger.c - the difference test: one question on N records against 1,000 earlier releases.
+ *
+ *     ledger [--records 50000000] [--releases 1000]
+ *
+ * The question is by provider (200), with counts of records and of people. Earlier releases are of the kinds that analysts ask: by provider,
+ * region, month, age, sex and pairs of them, under conditions that keep a tenth to all of the records;
+ * a tenth of them repeat a condition. They are made from a sample of the people, which costs the
+ * same to compare, for a sketch has the same size whatever it stands for.
+ */
+#include "base/alloc.h"
+#include "base/par.h"
+#include "base/rng.h"
+#include "disclosure/audit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { PROVIDERS = 200, KINDS = 6, LANES = 16, SAMPLE = 60000 };
+
+typedef struct kind {
+    unsigned a, b; /* codes of two keys; b 1: one key */
+} kind;
+
+static const kind kinds[KINDS] = {{200, 1}, {7, 20}, {36, 1}, {200, 2}, {42, 36}, {100, 2}};
+
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static uint64_t mix(uint64_t x)
+{
+    x = (x ^ x >> 31) * UINT64_C(0x9FB21C651E98DF25);
+    return x ^ x >> 29;
+}
+
+static unsigned code_of(uint64_t person, unsigned salt, unsigned n)
+{
+    return (unsigned)(mix(person * 31 + salt) >> 32) % n;
+}
+
+/* ---- the question's own sets ---------------------------------------------------------------- */
+
+typedef struct job {
+    uint64_t n_records;
+    hd_set *lanes; /* LANES * PROVIDERS * 2 */
+} job;
+
+/* Four records a person, at one or two providers: as in a table sorted by person. */
+static hd_code sketch_lane(void *ctx, size_t lane, hd_err *err)
+{
+    job *j = ctx;
+    hd_set *sets = j->lanes + lane * PROVIDERS * 2;
+    uint64_t people = j->n_records / 4, first = people / LANES * lane, end = first + people / LANES;
+    (void)err;
+    for (size_t i = 0; i < PROVIDERS * 2; i++)
+        hd_set_init(&sets[i]);
+    for (uint64_t p = first; p < end; p++) {
+        unsigned home = code_of(p, 1, PROVIDERS), away = p % 5 ? home : code_of(p, 2, PROVIDERS);
+        for (unsigned at = home, visit = 0; visit < (home == away ? 1u : 2u); at = away, visit++) {
+            uint64_t of[2] = {0, 0}, who[2] = {mix(p), mix(p + 7)};
+            for (unsigned r = 0; r < (home == away ? 4u : 2u); r++) {
+                uint64_t id = mix(p << 4 | visit << 2 | r);
+                hd_set_line(&sets[at * 2], id);
+                of[0] += id;
+                of[1] += mix(id + 1);
+            }
+            hd_set_add(&sets[at * 2], (uint32_t)p, of);
+            hd_set_line(&sets[at * 2 + 1], who[0]);
+            hd_set_add(&sets[at * 2 + 1], (uint32_t)p, who);
+        }
+    }
+    return HD_OK;
+}
+
+/* ---- accounts ------------------------------------------------------------------------------- */
+
+static void must(hd_code rc, const hd_err *err)
+{
+    if (rc == HD_OK)
+        return;
+    fprintf(stderr, "%s\n", err->text);
+    exit(1);
+}
+
+/* An account of n cells by one or two keys; its sets are filled in by the caller. */
+static void make_account(hd_account *a, const hd_policy_file *p, const kind *k, hd_err *err)
+{
+    static const hd_aggregate aggregates[2] = {{.kind = HD_AGG_COUNT, .type = HD_INTEGER},
+                                               {.kind = HD_AGG_COUNT_PERSONS, .type = HD_INTEGER}};
+    size_t n = (size_t)k->a * k->b, n_keys = k->b > 1 ? 2 : 1;
+    const hd_question q = {.sql = "bench", .table = "bench", .is_subnational = true,
+                           .n_keys = n_keys, .n_key_fields = n_keys, .n_aggregates = 2,
+                           .aggregates = aggregates};
+    const uint32_t asked = n_keys == 2 ? 3 : 1;
+    hd_cells cells = {.n_keys = n_keys, .n_aggregates = 2, .n_cells = n};
+    hd_safe safe = {.n_cells = n, .n_aggregates = 2};
+    hd_sets sets = {.n_cells = n, .n_columns = 2, .kinds = {HD_SET_RECORDS, HD_SET_PEOPLE},
+                    .column_of = {0, 1}};
+    cells.keys = hd_calloc(n * n_keys, sizeof *cells.keys);
+    cells.grouping = hd_calloc(n, sizeof *cells.grouping);
+    cells.all = hd_calloc(n, sizeof *cells.all);
+    cells.figures = hd_calloc(n * 2, sizeof *cells.figures);
+    safe.figures = hd_calloc(n * 2, sizeof *safe.figures);
+    safe.left_out = hd_calloc(n, sizeof *safe.left_out);
+    sets.items = hd_calloc(n * 2 + 1, sizeof *sets.items);
+    if (!cells.keys || !cells.grouping || !cells.all || !cells.figures || !safe.figures ||
+        !safe.left_out || !sets.items)
+        exit(1);
+    for (size_t c = 0; c < n; c++) {
+        for (size_t i = 0; i < n_keys; i++)
+            cells.keys[c * n_keys + i] = (hd_value){.type = HD_INTEGER,
+                                                    .integer = (int64_t)(i ? c % k->b : c / k->b)};
+        for (size_t i = 0; i < 2; i++) {
+            cells.figures[c * 2 + i] = (hd_cell){{.type = HD_INTEGER, .integer = 500}, 500, 400};
+            safe.figures[c * 2 + i].value = cells.figures[c * 2 + i].value;
+            hd_set_init(&sets.items[c * 2 + i]);
+        }
+    }
+    must(hd_account_make(a, p, &q, &asked, 1, &cells, &safe, &sets, true, err), err);
+    hd_free(cells.keys);
+    hd_free(cells.grouping);
+    hd_free(cells.all);
+    hd_free(cells.figures);
+    hd_free(safe.figures);
+    hd_free(safe.left_out);
+}
+
+static void make_earlier(const hd_policy_file *p, size_t number, hd_buf *out, hd_err *err)
+{
+    const kind *k = &kinds[number % KINDS];
+    unsigned keep = 1 + (unsigned)(number / KINDS) % 10, condition = (unsigned)number % 900;
+    hd_account a;
+    make_account(&a, p, k, err);
+    for (uint64_t person = 0; person < SAMPLE; person++) {
+        if (code_of(person, 1000 + condition, 10) >= keep)
+            continue;
+        size_t cell = code_of(person, 10 + k->a, k->a) * k->b + code_of(person, 11 + k->b, k->b);
+        uint64_t id = mix(person << 4), of[2] = {id, mix(id + 1)};
+        for (size_t i = 0; i < 2; i++) {
+            hd_set_line(&a.items[cell * 2 + i], of[0]);
+            hd_set_add(&a.items[cell * 2 + i], (uint32_t)person, of);
+        }
+    }
+    must(hd_account_write(&a, out, err), err);
+    hd_account_free(&a);
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t n_records = 50000000;
+    size_t n_releases = 1000, bytes = 0, cells = 0;
+    for (int i = 1; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--records") == 0)
+            n_records = strtoull(argv[i + 1], NULL, 10);
+        if (strcmp(argv[i], "--releases") == 0)
+            n_releases = strtoull(argv[i + 1], NULL, 10);
+    }
+    hd_err err;
+    hd_policy_file *p;
+    must(hd_policy_file_read(&p, HD_CATALOGUE_DIR, "hes2018", &err), &err);
+    hd_buf *bodies = hd_calloc(n_releases + 1, sizeof *bodies);
+    job j = {.n_records = n_records};
+    j.lanes = hd_calloc(LANES * PROVIDERS * 2, sizeof *j.lanes);
+    if (!bodies || !j.lanes)
+        return 1;
+    for (size_t i = 0; i < n_releases; i++) {
+        hd_buf_init(&bodies[i], (size_t)1 << 30);
+        make_earlier(p, i, &bodies[i], &err);
+        bytes += bodies[i].len;
+        cells += (size_t)kinds[i % KINDS].a * kinds[i % KINDS].b;
+    }
+    double t0 = seconds();
+    must(hd_par_run(LANES, sketch_lane, &j, &err), &err);
+    hd_account now;
+    make_account(&now, p, &kinds[0], &err);
+    for (size_t lane = 0; lane < LANES; lane++)
+        for (size_t i = 0; i < PROVIDERS * 2; i++)
+            hd_set_join(&now.items[i], &j.lanes[lane * PROVIDERS * 2 + i]);
+    double t1 = seconds();
+    hd_audit *audit;
+    size_t related = 0;
+    must(hd_audit_new(&audit, p, &now, &err), &err);
+    for (size_t i = 0; i < n_releases; i++) {
+        hd_account earlier;
+        must(hd_account_read(&earlier, bodies[i].data, bodies[i].len, &err), &err);
+        must(hd_audit_earlier(audit, &earlier, &err), &err);
+        related += earlier.n_cells == 0;
+        hd_account_free(&earlier);
+    }
+    double t2 = seconds();
+    printf("records                     %12llu\n", (unsigned long long)n_records);
+    printf("earlier releases            %12zu  (%zu rows, %.0f MB; %zu related)\n", n_releases, cells,
+           (double)bytes / 1e6, related);
+    printf("sets of the question        %10.3f s\n", t1 - t0);
+    printf("difference test             %10.3f s\n", t2 - t1);
+    hd_audit_free(audit);
+    hd_account_free(&now);
+    for (size_t i = 0; i < n_releases; i++)
+        hd_buf_free(&bodies[i]);
+    hd_free(bodies);
+    hd_free(j.lanes);
+    hd_policy_file_free(p);
+    return 0;
+}
