@@ -141,9 +141,15 @@ static hd_code take_texts(hd_policy_file *p, const text_form *t, hd_err *err)
                             "must be one punctuation character other than mark, such as \":\"");
     p->mark = t->mark[0];
     p->secondary_mark = t->secondary_mark[0];
-    if (strcmp(t->rounding, "nearest") != 0 && strcmp(t->rounding, "midpoint") != 0)
-        return hd_yaml_fail(p->yaml, err, "rounding", "must be nearest or midpoint");
-    p->rounding = strcmp(t->rounding, "nearest") == 0 ? HD_ROUND_NEAREST : HD_ROUND_MIDPOINT;
+    static const char *const roundings[] = {[HD_ROUND_NEAREST] = "nearest",
+                                            [HD_ROUND_MIDPOINT] = "midpoint",
+                                            [HD_ROUND_BY_SET] = "by_set"};
+    size_t rounding = 0, n = sizeof roundings / sizeof *roundings;
+    while (rounding < n && strcmp(t->rounding, roundings[rounding]) != 0)
+        rounding++;
+    if (rounding == n)
+        return hd_yaml_fail(p->yaml, err, "rounding", "must be nearest, midpoint or by_set");
+    p->rounding = (hd_rounding)rounding;
     if (strcmp(t->totals, "rounded") != 0 && strcmp(t->totals, "summed") != 0)
         return hd_yaml_fail(p->yaml, err, "totals", "must be rounded or summed");
     p->totals_are_summed = strcmp(t->totals, "summed") == 0;

@@ -13,7 +13,9 @@ struct hd_yaml;
 
 typedef enum hd_rounding {
     HD_ROUND_NEAREST, /* to the nearest multiple of rounded_to */
-    HD_ROUND_MIDPOINT /* 1..base to the middle of the group, base + 1 .. 2 base to the next one */
+    HD_ROUND_MIDPOINT, /* 1..base to the middle of the group, base + 1 .. 2 base to the next one */
+    HD_ROUND_BY_SET    /* to the multiple below or above, as the set of records says: n between them
+                          goes up with probability (n mod base) / base; the same set, the same way */
 } hd_rounding;
 
 typedef struct hd_policy_file {

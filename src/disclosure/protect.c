@@ -639,6 +639,11 @@ hd_code hd_protect(hd_release **out, const hd_protect_options *o, const hd_polic
     hd_buf_init(&report->certificate, (size_t)1 << 34);
     if (p->file->shows_true_counts)
         return hd_fail(err, HD_DENIED, "policy %s protects nothing", p->file->name);
+    if (p->file->rounding == HD_ROUND_BY_SET)
+        return hd_fail(err, HD_DENIED,
+                       "policy %s rounds by the set of records, which a table of counts does not "
+                       "tell: use hes2018",
+                       p->file->name);
     HD_GO(start_work(&w, err));
     HD_GO(primary(&w, err));
     HD_GO(secondary(&w, err));

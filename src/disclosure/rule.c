@@ -55,6 +55,16 @@ int64_t hd_rule_round(const hd_policy_file *p, int64_t x)
                                             : nearest(x, p->rounded_to);
 }
 
+/* The key is spread over 0 .. base - 1 by multiplication; one more than 2^64 / base keys give a
+ * number or one fewer, which no count of sets could tell. */
+int64_t hd_rule_round_by_set(const hd_policy_file *p, int64_t x, uint64_t key)
+{
+    int64_t down = floor_multiple(x, p->rounded_to), up;
+    uint64_t draw = (uint64_t)(((unsigned __int128)key * (uint64_t)p->rounded_to) >> 64);
+    bool is_up = (uint64_t)(x - down) > draw;
+    return is_up && !__builtin_add_overflow(down, p->rounded_to, &up) ? up : down;
+}
+
 hd_rule_range hd_rule_range_shown(const hd_policy_file *p, int64_t shown)
 {
     const hd_rule_range none = {1, 0};
@@ -64,6 +74,8 @@ hd_rule_range hd_rule_range_shown(const hd_policy_file *p, int64_t shown)
     hd_rule_range r = {shown, shown};
     if (p->rounding == HD_ROUND_MIDPOINT && shown > 0)
         r = (hd_rule_range){shown - (base - base / 2) + 1, shown + base / 2};
+    else if (p->rounding == HD_ROUND_BY_SET)
+        r = (hd_rule_range){shown - base + 1, shown + base - 1};
     else if (p->rounding == HD_ROUND_NEAREST)
         r = (hd_rule_range){shown - base / 2, shown + (base - 1) / 2};
     r.low = r.low < 0 ? 0 : r.low;

@@ -22,6 +22,9 @@ bool hd_rule_withholds(const hd_policy_file *p, int64_t records, int64_t persons
 /* The rounding alone; any integer (sums may be negative). */
 int64_t hd_rule_round(const hd_policy_file *p, int64_t x);
 
+/* Rounding by the set of records: key is a number that only the set decides (HD_ROUND_BY_SET). */
+int64_t hd_rule_round_by_set(const hd_policy_file *p, int64_t x, uint64_t key);
+
 /* The counts that print as the number `shown`; low > high when none does. */
 hd_rule_range hd_rule_range_shown(const hd_policy_file *p, int64_t shown);
 /* The counts that the mark may stand for. With people counted beside the records it says nothing

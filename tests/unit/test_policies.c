@@ -32,6 +32,22 @@ static hd_policy *open_policy(const char *name)
     return p;
 }
 
+/* Up or down by the set, each within the range of its print, and right on average. */
+static void check_by_set(const hd_policy_file *p, int64_t n)
+{
+    double sum = 0;
+    enum { SETS = 2000 };
+    for (uint64_t set = 1; set <= SETS; set++) {
+        int64_t shown = hd_rule_round_by_set(p, n, set * UINT64_C(0x9E3779B97F4A7C15));
+        hd_rule_range r = hd_rule_range_shown(p, shown);
+        assert_int_equal(shown % p->rounded_to, 0);
+        assert_true(r.low <= n && n <= r.high);
+        assert_int_equal(shown, hd_rule_round_by_set(p, n, set * UINT64_C(0x9E3779B97F4A7C15)));
+        sum += (double)(shown - n);
+    }
+    assert_true(sum / SETS < 0.25 && sum / SETS > -0.25);
+}
+
 static void every_count_is_in_the_range_of_its_print(void **state)
 {
     (void)state;
@@ -51,6 +67,10 @@ static void every_count_is_in_the_range_of_its_print(void **state)
             if (is_withheld)
                 continue;
             assert_true(r.low <= n && n <= r.high);
+            if (p->rounding == HD_ROUND_BY_SET) {
+                check_by_set(p, n);
+                continue;
+            }
             for (int64_t m = r.low; m <= r.high; m++)
                 assert_true(!hd_rule_withholds(p, m, -1) && hd_rule_round(p, m) == shown);
             assert_true(r.low == 0 || hd_rule_withholds(p, r.low - 1, -1) ||
@@ -247,7 +267,7 @@ static void a_wrong_key_is_named(void **state)
         {"withheld_to", "-1", "withheld_to: must be from 0 to"},
         {"withheld_to", "2000000", "withheld_to: must be from 0 to"},
         {"zero_is_shown", "false", "zero_is_shown: must be true exactly when"},
-        {"rounding", "up", "rounding: must be nearest or midpoint"},
+        {"rounding", "up", "rounding: must be nearest, midpoint or by_set"},
         {"rounded_to", "0", "rounded_to: must be from 1"},
         {"rounded_to", "five", "rounded_to"},
         {"totals", "exact", "totals: must be rounded or summed"},

@@ -1,0 +1,124 @@
+"""The ledger of releases through the program: what one person was shown changes what another is shown."""
+
+import json
+import os
+import sqlite3
+
+import pytest
+
+
+@pytest.fixture
+def vault(people, tmp_path):
+    """The same data with a ledger that remembers."""
+    return people.copy(tmp_path)
+
+
+def ask(vault, sql, *args):
+    done = vault.run("query", "--format", "json", *args, sql)
+    return json.loads(done.stdout), done.stderr
+
+
+ALL = "SELECT region AS r, count(*) AS n, count(DISTINCT person) AS p, avg(length_of_stay) AS m FROM spells "
+
+
+def few(people):
+    """Conditions that leave out 1 to 7 people of a region, found with true counts."""
+    rows = people.query("SELECT region AS r, startage AS a, count(DISTINCT person) AS p FROM spells "
+                        "WHERE startage BETWEEN 20 AND 100 GROUP BY 1, 2")
+    return [(r["r"], r["a"]) for r in rows if r["r"] and 1 <= int(r["p"]) <= 7]
+
+
+def test_a_condition_that_leaves_out_few_people_is_withheld(vault, people):
+    region, age = few(people)[0]
+    without = ALL + "WHERE startage <> %s OR startage IS NULL GROUP BY 1 ORDER BY 1" % age
+    alone, _ = ask(people, without)  # people forgets
+    assert [r for r in alone if r["r"] == region][0]["n"] != ":"
+    before, _ = ask(vault, ALL + "GROUP BY 1 ORDER BY 1")
+    after, footer = ask(vault, without)
+    row = [r for r in after if r["r"] == region][0]
+    assert row["n"] == row["p"] == row["m"] == ":" and "earlier release" in footer
+    assert any(r["n"] != ":" for r in after) or len(after) < 3
+    assert [r["r"] for r in after] == [r["r"] for r in before]
+
+
+def test_the_same_question_has_the_same_answer(vault, people):
+    region, age = few(people)[0]
+    first = ask(vault, ALL + "GROUP BY 1 ORDER BY 1")
+    without = ALL + "WHERE startage <> %s OR startage IS NULL GROUP BY 1 ORDER BY 1" % age
+    second = ask(vault, without)
+    entries = vault.run("release", "list").stdout.count("\n")
+    assert ask(vault, ALL + "GROUP BY 1 ORDER BY 1") == first
+    assert ask(vault, without) == second
+    assert vault.run("release", "list").stdout.count("\n") == entries
+
+
+def test_a_total_asked_for_alone_is_the_row_of_the_table(vault, people):
+    """A row of a breakdown and the same records by a condition are one set."""
+    rows, _ = ask(vault, ALL + "GROUP BY 1 ORDER BY 1")
+    for r in rows[:3]:
+        alone, _ = ask(vault, "SELECT count(*) AS n FROM spells WHERE region = '%s'" % r["r"])
+        assert alone[0]["n"] == r["n"]
+
+
+def test_agreements_can_be_kept_apart(vault, people):
+    region, age = few(people)[0]
+    without = ALL + "WHERE startage <> %s OR startage IS NULL GROUP BY 1 ORDER BY 1" % age
+    vault.run("release", "compare", "agreement")
+    ask(vault, ALL + "GROUP BY 1 ORDER BY 1", "--agreement", "one")
+    row = [r for r in ask(vault, without, "--agreement", "two")[0] if r["r"] == region][0]
+    assert row["n"] != ":"
+    vault.run("release", "compare", "dataset")
+    again = without.replace("ORDER BY 1", "ORDER BY 1 ")
+    row = [r for r in ask(vault, again, "--agreement", "two")[0] if r["r"] == region][0]
+    assert row["n"] != ":"  # shown before: nothing takes it back
+
+
+def test_certificates_are_kept_and_add_up(vault, tmp_path):
+    about = tmp_path / "about.json"
+    ask(vault, "SELECT region AS r, sex AS s, count(*) AS n FROM spells GROUP BY ROLLUP (1, 2)",
+        "--provenance", str(about))
+    digest = json.loads(about.read_text())["certificate"]
+    assert len(digest) == 64 and digest[:16] in vault.run("release", "list").stdout
+    proof = tmp_path / "proof.txt"
+    vault.run("release", "certificate", digest, "--out", str(proof))
+    assert proof.read_text().startswith("hdis-certificate 1\n")
+    assert os.stat(proof).st_mode & 0o077 == 0
+    assert vault.run("release", "certificate", "0" * 64, ok=False).returncode == 1
+
+
+def test_the_ledger_shows_no_figures_and_notices_changes(vault):
+    ask(vault, ALL + "GROUP BY 1")
+    ask(vault, ALL + "WHERE sex = '1' GROUP BY 1")
+    path = os.path.join(vault.env["HDIS_VAULT"], "ledger.db")
+    with open(path, "rb") as f:
+        raw = f.read()
+    assert b"length_of_stay" not in raw and b"Coastlands" not in raw
+    vault.run("vault", "verify")
+    db = sqlite3.connect(path)
+    with pytest.raises(sqlite3.IntegrityError):
+        db.execute("DELETE FROM release")
+    db.execute("DROP TRIGGER release_is_not_changed")
+    db.execute("UPDATE release SET near = 5 WHERE number = 1")
+    db.commit()
+    db.close()
+    done = vault.run("vault", "verify", ok=False)
+    assert done.returncode == 1 and "list of releases" in done.stderr
+
+
+def test_too_many_near_questions_are_refused_and_logged(vault, people, tmp_path):
+    catalogue = tmp_path / "catalogue"
+    import shutil
+    import truth
+    shutil.copytree(os.path.join(truth.ROOT, "catalogue"), catalogue)
+    policy = catalogue / "policies" / "hes2018.yaml"
+    policy.write_text(policy.read_text().replace("near_releases_at_most: 200", "near_releases_at_most: 2"))
+    vault.env["HDIS_CATALOGUE"] = str(catalogue)
+    ask(vault, ALL + "GROUP BY 1")
+    done = None
+    for _, age in few(people)[:20]:
+        done = vault.run("query", ALL + "WHERE startage <> %s GROUP BY 1" % age, ok=False)
+        if done.returncode:
+            break
+    assert done.returncode == 1 and "few people" in done.stderr
+    db = sqlite3.connect(os.path.join(vault.env["HDIS_VAULT"], "ledger.db"))
+    assert db.execute("SELECT count(*) FROM log WHERE event = 'refused'").fetchone()[0] == 1
