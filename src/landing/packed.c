@@ -52,23 +52,29 @@ uint64_t hd_packed_delivered(const hd_packed *s)
     return s->delivered;
 }
 
+/* The next bytes of the disk. */
+static hd_code deliver(hd_packed *s, void *bytes, size_t cap, size_t *len, hd_err *err)
+{
+    ssize_t n;
+    do
+        n = read(s->fd, bytes, cap);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return hd_fail_os(err, "%s: cannot read", s->name);
+    *len = (size_t)n;
+    s->at_end = n == 0;
+    s->delivered += (uint64_t)n;
+    if (s->note && n)
+        s->note(s->note_ctx, bytes, (size_t)n);
+    return HD_OK;
+}
+
 static hd_code fill(hd_packed *s, hd_err *err)
 {
     if (s->have || s->at_end)
         return HD_OK;
-    ssize_t n;
-    do
-        n = read(s->fd, s->in, IN_BYTES);
-    while (n < 0 && errno == EINTR);
-    if (n < 0)
-        return hd_fail_os(err, "%s: cannot read", s->name);
     s->at = 0;
-    s->have = (size_t)n;
-    s->at_end = n == 0;
-    s->delivered += (uint64_t)n;
-    if (s->note && n)
-        s->note(s->note_ctx, s->in, (size_t)n);
-    return HD_OK;
+    return deliver(s, s->in, IN_BYTES, &s->have, err);
 }
 
 void hd_packed_watch(hd_packed *s, void (*note)(void *ctx, const void *bytes, size_t len),
@@ -230,6 +236,8 @@ static hd_code step_plain(hd_packed *s, void *bytes, size_t cap, size_t *len)
 hd_code hd_packed_read(hd_packed *s, void *bytes, size_t cap, size_t *len, hd_err *err)
 {
     *len = 0;
+    if (s->packing == HD_PACKING_NONE && s->have == 0) /* nothing to unpack: no way round */
+        return s->at_end ? HD_OK : deliver(s, bytes, cap < IN_BYTES ? cap : IN_BYTES, len, err);
     while (*len == 0) {
         HD_TRY(fill(s, err));
         if (s->have == 0 && !s->inside)
