@@ -1,9 +1,9 @@
 """The long tests of ./run nightly: what is too slow for every change.
 
 Sanitizers over the whole C suite (address with undefined; thread), every injected fault under
-sanitizers, a million random queries, two
-million synthetic people against the planted truth, and the fuzz targets for a while each. Ends with
-the same line as ./run check. Arguments choose parts by name: sanitize faults queries people fuzz.
+sanitizers, a million random queries, ten million small tables against brute force, two million
+synthetic people against the planted truth, and the fuzz targets for a while each. Ends with the
+same line as ./run check. Arguments choose parts by name, see PARTS.
 """
 
 import glob
@@ -60,6 +60,17 @@ def attacks():
                HDIS_SOURCE=ROOT)
 
 
+def tables():
+    """Ten million small tables against a search over all whole-number tables."""
+    program = os.path.join(ROOT, "build", "tests", "oracle", "small_tables")
+    total = int(os.environ.get("HDIS_NIGHTLY_TABLES", "10000000"))
+    jobs = os.cpu_count() or 1
+    running = [subprocess.Popen([program, str(-(-total // jobs)), str(1000 + job)])
+               for job in range(jobs)]
+    failed = sum(1 for job in running if job.wait() != 0)
+    return (jobs - failed, failed, 0)
+
+
 def people():
     return one(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/nightly",
                HDIS_NIGHTLY_PEOPLE="2000000", HDIS_NIGHTLY_SPELLS="2400")
@@ -78,7 +89,8 @@ def fuzz():
     return sums
 
 
-PARTS = {"sanitize": sanitize, "faults": faults, "queries": queries, "attacks": attacks, "people": people, "fuzz": fuzz}
+PARTS = {"sanitize": sanitize, "faults": faults, "queries": queries, "tables": tables,
+         "attacks": attacks, "people": people, "fuzz": fuzz}
 
 
 def main():

@@ -159,6 +159,7 @@ static hd_code axis_set(axis *a, const hd_dimension *d, hd_err *err)
     if (d->n_codes == 0 || d->n_codes >= UINT32_MAX)
         return hd_fail(err, HD_INVALID, "dimension \"%s\" has no codes, or too many", d->name);
     HD_TRY(check_rules(d, err));
+    a->view.n_codes = d->n_codes; /* hd_lattice_free relies on it if what follows fails */
     HD_TRY(copy_codes(a, d, err));
     HD_TRY(copy_rules(a, d, err));
     a->view = (hd_dimension){a->name, d->n_codes, (const char *const *)a->codes, d->n_rules,

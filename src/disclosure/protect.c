@@ -300,6 +300,7 @@ static void fill_cell(const work *w, size_t c, hd_secondary_cell *s)
                              .high = bound(now.high),
                              .coarse_low = 1,
                              .hidden_low = 1,
+                             .is_public = w->t.is_exact[c],
                              .is_withheld = w->mark[c] != 0,
                              .size = now.low,
                              .preference = -(int32_t)hd_lattice_depth(w->t.lattice, c)};
