@@ -226,13 +226,16 @@ static hd_code evaluate_all(asked *a, hd_session *s, const hd_indicator_files *f
     hd_indicator_result *results = hd_calloc(n, sizeof *results);
     const hd_release **parts = hd_calloc(n, sizeof *parts);
     hd_release **ahead = hd_calloc(n, sizeof *ahead);
-    if (!results || !parts || !ahead) {
+    const hd_indicator_file **defs = hd_calloc(n, sizeof *defs);
+    if (!results || !parts || !ahead || !defs) {
         rc = hd_fail_nomem(err);
         goto out;
     }
+    for (size_t i = 0; i < n; i++)
+        defs[i] = hd_indicator_files_find(files, names[i]);
+    HD_GO(hd_indicator_scan(s->engine, s->policy, defs, n, &a->request, err));
     for (size_t i = 0; i < n; i++) {
-        const hd_indicator_file *d = hd_indicator_files_find(files, names[i]);
-        HD_GO(hd_indicator_evaluate(&results[i], s->engine, s->policy, d, &a->request, err));
+        HD_GO(hd_indicator_evaluate(&results[i], s->engine, s->policy, defs[i], &a->request, err));
         parts[i] = results[i].rows;
         n_rows += parts[i]->n_rows;
     }
@@ -254,6 +257,7 @@ out:
     hd_free(results);
     hd_free(parts);
     hd_free(ahead);
+    hd_free(defs);
     return rc;
 }
 

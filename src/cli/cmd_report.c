@@ -118,6 +118,10 @@ static hd_code evaluate(made *m, const asked *a, hd_session *s, hd_err *err)
                               .level = 0.95,
                               .signal_months = (unsigned)m->def.months,
                               .peers = hd_peers_parse(s->catalogue, a->peers ? a->peers : "all")};
+    const hd_indicator_file *defs[64];
+    for (size_t i = 0; i < m->n; i++)
+        defs[i] = m->items[i].def;
+    HD_TRY(hd_indicator_scan(s->engine, s->policy, defs, m->n, &r, err));
     for (size_t i = 0; i < m->n; i++) {
         HD_TRY(
             hd_indicator_evaluate(&m->results[i], s->engine, s->policy, m->items[i].def, &r, err));

@@ -242,6 +242,7 @@ void hd_question_free(hd_question *q)
     if (!a || --a->uses > 0)
         return;
     hd_scan_plan_free(a->plan);
+    hd_drop_ahead(a);
     json_decref(a->where);
     for (size_t i = 0; i < q->n_keys; i++)
         json_decref(a->keys[i]);

@@ -77,6 +77,8 @@ typedef struct asked {
     unsigned nested;       /* an event of a question, or of an event: how deep */
     unsigned uses;         /* whoever asked for it, and the engine that remembers it */
     struct scan_plan *plan; /* once the kernel has run it */
+    hd_cells *ahead;        /* of hd_engine_run_ahead, not yet handed over; or NULL */
+    uint64_t ahead_version; /* of the data */
 } asked;
 
 /* Keep a string with the question; steals s (NULL is an out-of-memory already). */
@@ -142,6 +144,9 @@ const char *hd_sql_type(hd_type type);
 
 HD_MUST hd_code hd_run_kernel(hd_engine *e, asked *a, hd_table *t, hd_cells **out, hd_err *err);
 void hd_scan_plan_free(struct scan_plan *p); /* NULL is allowed */
+/* ahead.c */
+bool hd_take_ahead(hd_engine *e, asked *a, hd_cells **out);
+void hd_drop_ahead(asked *a);
 /* A remembered question holds so many bytes more. */
 void hd_asked_charge(hd_engine *e, const asked *a, size_t bytes);
 HD_MUST hd_code hd_run_duckdb(hd_engine *e, const asked *a, hd_table *t, hd_cells **out,

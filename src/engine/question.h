@@ -106,6 +106,12 @@ typedef enum hd_route { HD_ROUTE_BEST, HD_ROUTE_KERNEL, HD_ROUTE_DUCKDB } hd_rou
 HD_MUST hd_code hd_engine_run(hd_engine *e, const hd_question *q, hd_route route,
                               struct hd_cells **out, hd_err *err);
 
+/* Run questions ahead of hd_engine_run: those on one table with the same keys in one pass. Each question's
+ * next hd_engine_run is then its share of that pass. Saves time and changes no answer; what cannot be run
+ * with others is left for its turn. */
+HD_MUST hd_code hd_engine_run_ahead(hd_engine *e, hd_question *const *questions, size_t n,
+                                    hd_err *err);
+
 /* The plan of a question, without running it: a line for the table, the route and its reason, each
  * lookup table, key and measure, and the bytes to be scanned. Sizes that come from the data are coarse
  * or not told (explain.c). Caller frees with hd_free. */

@@ -218,6 +218,48 @@ static hd_code ask(evaluation *v, bool national, hd_release **out, hd_err *err)
     return rc;
 }
 
+/* The questions of one indicator; those that make no sense are left for the evaluation to refuse. */
+static hd_code find_questions(hd_engine *e, const hd_policy *p, const hd_indicator_file *def,
+                              const hd_indicator_request *r, hd_question **out, size_t *n,
+                              hd_err *err)
+{
+    hd_task t = {.engine = e, .policy = p, .def = def, .request = r};
+    if (hd_task_prepare(&t, err) != HD_OK)
+        return err->code == HD_NOMEM ? HD_NOMEM : HD_OK;
+    for (int national = 0; national < (t.unit >= 0 ? 2 : 1); national++) {
+        hd_buf sql;
+        hd_buf_init(&sql, (size_t)1 << 20);
+        hd_code rc = hd_compose(&t, national, &sql, err);
+        if (rc == HD_OK)
+            rc = hd_engine_ask(e, sql.data, &out[*n], err);
+        hd_buf_free(&sql);
+        if (rc == HD_NOMEM || rc == HD_CANCELLED)
+            return rc;
+        *n += rc == HD_OK;
+    }
+    return HD_OK;
+}
+
+hd_code hd_indicator_scan(hd_engine *e, const hd_policy *p, const hd_indicator_file *const *defs,
+                          size_t n, const hd_indicator_request *r, hd_err *err)
+{
+    size_t n_questions = 0;
+    hd_code rc = HD_OK;
+    hd_question **questions = hd_calloc(2 * n, sizeof *questions);
+    if (!questions)
+        return hd_fail_nomem(err);
+    for (size_t i = 0; i < n && rc == HD_OK; i++)
+        rc = find_questions(e, p, defs[i], r, questions, &n_questions, err);
+    if (rc == HD_OK)
+        rc = hd_engine_run_ahead(e, questions, n_questions, err);
+    if (rc != HD_NOMEM && rc != HD_CANCELLED)
+        rc = HD_OK; /* each question is run again by itself, and says what is wrong */
+    for (size_t i = 0; i < n_questions; i++)
+        hd_question_free(questions[i]);
+    hd_free(questions);
+    return rc;
+}
+
 static hd_code collect(evaluation *v, hd_err *err)
 {
     const hd_number nothing = {NAN, 0};

@@ -213,6 +213,65 @@ static void a_held_question_sees_new_data(void **state)
     close_world(&w);
 }
 
+/* Questions in one pass give the cells that each gives by itself; what has waited too long is not used. */
+static void questions_together_are_questions_alone(void **state)
+{
+    (void)state;
+    static const char *const sql[] = {
+        "SELECT method, count(*), avg(los) FROM stays WHERE sex = '1' GROUP BY 1",
+        "SELECT method, count(*) FILTER (WHERE los > 3), median(age) FROM stays WHERE sex = '2' GROUP BY 1",
+        "SELECT method, count(DISTINCT person) FROM stays GROUP BY 1",
+        "SELECT method, max(ward), sum(balance) FROM stays WHERE sex = '1' AND los > 2 GROUP BY 1",
+        "SELECT method, count(*) FROM stays WHERE sex = 'nobody' GROUP BY 1",
+        "SELECT method, count(*) FROM stays WHERE los > age GROUP BY 1", /* DuckDB's */
+        "SELECT count(*), max(ward) FROM stays WHERE any_diagnosis LIKE 'E%'",
+        "SELECT count(*), avg(los) FROM stays WHERE sex = 'nobody'",
+        "SELECT method, place, count(*) FROM stays WHERE sex = '1' GROUP BY ROLLUP (1, 2)",
+        "SELECT method, place, avg(weight) FROM stays WHERE sex = '2' OR los IS NULL GROUP BY ROLLUP (1, 2)",
+        "SELECT outcome, count(*) FROM visits GROUP BY 1",
+    };
+    enum { N = sizeof sql / sizeof *sql };
+    hd_err err;
+    world w;
+    hd_engine *together, *alone;
+    hd_question *held[N];
+    open_world(&w);
+    publish(&w, 1);
+    OK(hd_engine_open(&together, w.vault, w.catalogue, &err));
+    for (uint64_t seed = 2; seed < 5; seed++) {
+        OK(hd_engine_open(&alone, w.vault, w.catalogue, &err));
+        for (size_t i = 0; i < N; i++)
+            OK(hd_engine_ask(together, sql[i], &held[i], &err));
+        OK(hd_engine_run_ahead(together, held, N, &err));
+        for (size_t i = 0; i < N; i++)
+            assert_int_equal(((asked *)held[i])->ahead != NULL, i != 5 && i != 10);
+        for (size_t i = 0; i < N; i++) {
+            hd_cells *want = answer(alone, sql[i], HD_ROUTE_BEST);
+            for (size_t again = 0; again < 2; again++) {
+                hd_cells *got = answer(together, sql[i], HD_ROUTE_BEST);
+                assert_same(got, want);
+                hd_cells_free(got);
+            }
+            hd_cells_free(want);
+        }
+        OK(hd_engine_run_ahead(together, held, N, &err)); /* new data come in between */
+        hd_engine_close(alone);
+        publish(&w, seed);
+        OK(hd_engine_open(&alone, w.vault, w.catalogue, &err));
+        for (size_t i = 0; i < N; i++) {
+            hd_cells *want = answer(alone, sql[i], HD_ROUTE_BEST), *got;
+            OK(hd_engine_run(together, held[i], HD_ROUTE_BEST, &got, &err));
+            assert_same(got, want);
+            hd_cells_free(got);
+            hd_cells_free(want);
+            hd_question_free(held[i]);
+        }
+        hd_engine_close(alone);
+    }
+    hd_engine_close(together);
+    close_world(&w);
+}
+
 static void a_stopped_question_ends(void **state)
 {
     (void)state;
@@ -249,6 +308,7 @@ static void a_stopped_question_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(questions_together_are_questions_alone),
         cmocka_unit_test(a_stopped_question_ends),
         cmocka_unit_test(the_least_used_goes_first),
         cmocka_unit_test(what_is_in_use_lives),
