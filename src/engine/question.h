@@ -106,7 +106,7 @@ typedef enum hd_route { HD_ROUTE_BEST, HD_ROUTE_KERNEL, HD_ROUTE_DUCKDB } hd_rou
 HD_MUST hd_code hd_engine_run(hd_engine *e, const hd_question *q, hd_route route,
                               struct hd_cells **out, hd_err *err);
 
-/* Run questions ahead of hd_engine_run: those on one table with the same keys in one pass. Each question's
+/* Run questions ahead of hd_engine_run: those that choose the same rows by the same keys in one pass. Each question's
  * next hd_engine_run is then its share of that pass. Saves time and changes no answer; what cannot be run
  * with others is left for its turn. */
 HD_MUST hd_code hd_engine_run_ahead(hd_engine *e, hd_question *const *questions, size_t n,

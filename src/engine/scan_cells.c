@@ -16,7 +16,6 @@ typedef struct cutting {
     const asked *a;
     const hd_k_answer *answer;
     size_t first;                 /* measure */
-    int64_t all;                  /* measure that says which cells are the question's; -1: all are */
     const hd_k_measure *measures; /* of the question */
 } cutting;
 
@@ -28,11 +27,6 @@ static const hd_value *values_of(const cutting *c, size_t i)
 static const hd_k_tally *tally(const cutting *c, size_t cell, size_t measure)
 {
     return &c->answer->tallies[cell * c->p->q.n_measures + measure];
-}
-
-static const hd_k_tally *all_of(const cutting *c, size_t cell)
-{
-    return c->all < 0 ? &c->answer->all[cell] : tally(c, cell, (size_t)c->all);
 }
 
 /* ---- figures ------------------------------------------------------------------------------------- */
@@ -186,15 +180,15 @@ static void copy_text(hd_value *v, char **to)
 }
 
 /* The texts of a key: each slot's once, however many cells have it. */
-static hd_code copy_key(hd_cells *c, size_t k, const hd_k_answer *answer, const size_t *from,
-                        const hd_ranks *ranks, char **to, hd_err *err)
+static hd_code copy_key(hd_cells *c, size_t k, const hd_k_answer *answer, const hd_ranks *ranks,
+                        char **to, hd_err *err)
 {
     size_t n_keys = c->n_keys;
     const char **moved = hd_calloc(ranks->n, sizeof *moved);
     if (!moved)
         return hd_fail_nomem(err);
     for (size_t i = 0; i < c->n_cells; i++) {
-        uint32_t slot = answer->slots[from[i] * n_keys + k];
+        uint32_t slot = answer->slots[i * n_keys + k];
         hd_value *v = &c->keys[i * n_keys + k];
         if (slot == HD_K_NO_SLOT || text_size(v) == 0)
             continue;
@@ -209,7 +203,7 @@ static hd_code copy_key(hd_cells *c, size_t k, const hd_k_answer *answer, const 
 }
 
 /* At most so many bytes of text: each slot once, each smallest and largest text by itself. */
-static size_t text_bytes(const cutting *c, const size_t *from, size_t n)
+static size_t text_bytes(const cutting *c)
 {
     size_t bytes = 0;
     for (size_t k = 0; k < c->a->q.n_keys; k++)
@@ -219,8 +213,8 @@ static size_t text_bytes(const cutting *c, const size_t *from, size_t n)
         if (c->measures[i].kind != HD_K_EXTREMES || c->a->aggregate_views[i].type != HD_TEXT)
             continue;
         bool lowest = c->a->aggregates[i].def->fn == HD_FN_MIN;
-        for (size_t cell = 0; cell < n; cell++) {
-            const hd_k_tally *t = tally(c, from[cell], c->first + i);
+        for (size_t cell = 0; cell < c->answer->n_cells; cell++) {
+            const hd_k_tally *t = tally(c, cell, c->first + i);
             uint32_t rank = lowest ? t->extremes.lowest : t->extremes.highest;
             bytes += t->rows ? text_size(&values_of(c, i)[rank]) : 0;
         }
@@ -230,18 +224,18 @@ static size_t text_bytes(const cutting *c, const size_t *from, size_t n)
 
 /* ---- the whole ----------------------------------------------------------------------------------- */
 
-static hd_code fill(const cutting *c, const size_t *from, hd_cells *out, hd_err *err)
+static hd_code fill(const cutting *c, hd_cells *out, hd_err *err)
 {
     const scan_plan *p = c->p;
     size_t n_keys = out->n_keys, n_figures = out->n_aggregates;
     char *to = out->text_;
     for (size_t i = 0; i < out->n_cells; i++) {
-        const hd_k_tally *all = all_of(c, from[i]);
+        const hd_k_tally *all = &c->answer->all[i];
         out->all[i] = (hd_cell){.value = {.type = HD_INTEGER, .integer = all->rows},
                                 .records = all->rows,
                                 .persons = all->persons};
         for (size_t k = 0; k < n_keys; k++) {
-            uint32_t slot = c->answer->slots[from[i] * n_keys + k];
+            uint32_t slot = c->answer->slots[i * n_keys + k];
             hd_value *key = &out->keys[i * n_keys + k];
             *key = (hd_value){.type = c->a->key_views[k].type, .is_null = true};
             if (slot == HD_K_NO_SLOT)
@@ -251,12 +245,12 @@ static hd_code fill(const cutting *c, const size_t *from, hd_cells *out, hd_err 
         }
         for (size_t m = 0; m < n_figures; m++) {
             hd_cell *f = &out->figures[i * n_figures + m];
-            HD_TRY(figure(c, tally(c, from[i], c->first + m), m, f, err));
+            HD_TRY(figure(c, tally(c, i, c->first + m), m, f, err));
             copy_text(&f->value, &to);
         }
     }
     for (size_t k = 0; k < n_keys; k++)
-        HD_TRY(copy_key(out, k, c->answer, from, p->group_ranks[k], &to, err));
+        HD_TRY(copy_key(out, k, c->answer, p->group_ranks[k], &to, err));
     return HD_OK;
 }
 
@@ -264,23 +258,13 @@ hd_code hd_scan_cells(const scan_plan *p, size_t part, const hd_k_answer *answer
                       hd_err *err)
 {
     const scan_part *x = &p->parts[part];
-    cutting c = {p, x->a, answer, x->first_measure, x->all, p->measures + x->first_measure};
-    size_t n = 0, *from = hd_calloc(answer->n_cells, sizeof *from);
-    hd_code rc;
-    *out = NULL;
-    if (!from)
-        return hd_fail_nomem(err);
-    /* The cell without keys is there even when no record is. */
-    for (size_t cell = 0; cell < answer->n_cells; cell++)
-        if (c.all < 0 || all_of(&c, cell)->rows > 0 || x->a->sets[answer->set[cell]] == 0)
-            from[n++] = cell;
-    HD_GO(hd_cells_new(out, x->a->q.n_keys, x->a->q.n_aggregates, n, text_bytes(&c, from, n), err));
-    HD_GO(fill(&c, from, *out, err));
-out:
+    const cutting c = {p, x->a, answer, x->first_measure, p->measures + x->first_measure};
+    HD_TRY(hd_cells_new(out, x->a->q.n_keys, x->a->q.n_aggregates, answer->n_cells, text_bytes(&c),
+                        err));
+    hd_code rc = fill(&c, *out, err);
     if (rc != HD_OK) {
         hd_cells_free(*out);
         *out = NULL;
     }
-    hd_free(from);
     return rc;
 }

@@ -350,94 +350,38 @@ static hd_code plan_values(struct planner *s, size_t at, const asked_aggregate *
     return HD_OK;
 }
 
-/* Both conditions; -1: always true. */
-static hd_code both(struct planner *s, int32_t a, int32_t b, int32_t *out, hd_err *err)
-{
-    struct truth x;
-    *out = a < 0 ? b : a;
-    if (a < 0 || b < 0)
-        return HD_OK;
-    HD_TRY(add_node(s, HD_K_AND, (uint32_t)a, (uint32_t)b, &x, err));
-    *out = (int32_t)x.node;
-    return HD_OK;
-}
-
-/* where: the question's condition where the plan's own is wider; -1: it is the plan's. */
-static hd_code plan_measure(struct planner *s, size_t i, size_t at, int32_t where, hd_err *err)
+static hd_code plan_measure(struct planner *s, size_t i, size_t at, hd_err *err)
 {
     const asked_aggregate *g = &s->a->aggregates[i];
     hd_k_measure *m = &s->p->measures[at];
-    int32_t filter;
     m->kind = kind_of(g);
-    HD_TRY(condition(s, g->filter, &filter, err));
-    HD_TRY(both(s, where, filter, &m->filter, err));
+    HD_TRY(condition(s, g->filter, &m->filter, err));
     return !g->argument || g->is_person ? HD_OK : plan_values(s, at, g, err);
 }
 
 /* ---- the whole ----------------------------------------------------------------------------------- */
 
-/* The rows that any part wants. *is_shared: all parts want the same ones. */
-static hd_code plan_where(struct planner *s, const int32_t *wheres, bool *is_shared, hd_err *err)
-{
-    scan_plan *p = s->p;
-    p->q.where = wheres[0];
-    *is_shared = true;
-    for (size_t i = 1; i < p->n_parts; i++) {
-        struct truth x;
-        *is_shared = *is_shared && wheres[i] == wheres[0];
-        if (wheres[i] < 0)
-            p->q.where = -1;
-        if (p->q.where < 0)
-            continue;
-        HD_TRY(add_node(s, HD_K_OR, (uint32_t)p->q.where, (uint32_t)wheres[i], &x, err));
-        p->q.where = (int32_t)x.node;
-    }
-    return HD_OK;
-}
-
-static hd_code plan_parts(struct planner *s, const int32_t *wheres, hd_err *err)
-{
-    scan_plan *p = s->p;
-    bool is_shared;
-    HD_TRY(plan_where(s, wheres, &is_shared, err));
-    for (size_t i = 0; i < p->n_parts; i++) {
-        scan_part *part = &p->parts[i];
-        s->a = part->a;
-        part->all = -1;
-        if (!is_shared) {
-            part->all = (int64_t)p->q.n_measures;
-            p->measures[p->q.n_measures++] = (hd_k_measure){HD_K_COUNT, .filter = wheres[i]};
-        }
-        part->first_measure = p->q.n_measures;
-        for (size_t m = 0; m < s->a->q.n_aggregates; m++)
-            HD_TRY(plan_measure(s, m, p->q.n_measures++, is_shared ? -1 : wheres[i], err));
-    }
-    return HD_OK;
-}
-
 static hd_code plan_all(struct planner *s, hd_err *err)
 {
     scan_plan *p = s->p;
-    int32_t *wheres = hd_calloc(p->n_parts, sizeof *wheres);
-    hd_code rc = wheres ? HD_OK : hd_fail_nomem(err);
-    for (size_t i = 0; i < p->n_parts && rc == HD_OK; i++) {
-        s->a = p->parts[i].a;
-        rc = condition(s, s->a->where, &wheres[i], err);
-    }
     s->a = p->parts[0].a;
-    for (size_t k = 0; k < s->a->q.n_keys && rc == HD_OK; k++)
-        rc = plan_group(s, k, err);
-    if (rc == HD_OK)
-        rc = plan_parts(s, wheres, err);
-    hd_free(wheres);
-    return rc;
+    HD_TRY(condition(s, s->a->where, &p->q.where, err));
+    for (size_t k = 0; k < s->a->q.n_keys; k++)
+        HD_TRY(plan_group(s, k, err));
+    for (size_t i = 0; i < p->n_parts; i++) {
+        s->a = p->parts[i].a;
+        p->parts[i].first_measure = p->q.n_measures;
+        for (size_t m = 0; m < s->a->q.n_aggregates; m++)
+            HD_TRY(plan_measure(s, m, p->q.n_measures++, err));
+    }
+    return HD_OK;
 }
 
 hd_code hd_scan_plan_make(hd_engine *e, hd_table *t, asked *const *questions, size_t n,
                           scan_plan **out, hd_err *err)
 {
     scan_plan *p = hd_calloc(1, sizeof *p);
-    size_t n_measures = n;
+    size_t n_measures = 0;
     *out = NULL;
     if (!p)
         return hd_fail_nomem(err);

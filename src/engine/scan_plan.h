@@ -1,7 +1,7 @@
 /* scan_plan.h - questions as one scan for the kernel.
  *
- * A plan answers one question, or several (parts) on the same table with the same keys in one pass:
- * their conditions become filters of their own measures. It holds lookup tables, never columns:
+ * A plan answers one question, or several (parts) that choose the same rows by the same keys, in one
+ * pass. It holds lookup tables, never columns:
  * hd_scan_plan_bind loads those before every run, so the vault may drop them in between.
  */
 #ifndef HD_ENGINE_SCAN_PLAN_H
@@ -14,7 +14,6 @@
 typedef struct scan_part {
     asked *a;
     size_t first_measure;
-    int64_t all; /* measure that counts the records of a cell; -1: the answer's own */
 } scan_part;
 
 /* What a lookup table is over. */
@@ -47,7 +46,7 @@ struct scan_plan {
 };
 typedef struct scan_plan scan_plan;
 
-/* The questions must have the same table, keys and sets. Borrows them. */
+/* The questions must have the same table, condition, keys and sets. Borrows them. */
 HD_MUST hd_code hd_scan_plan_make(hd_engine *e, hd_table *t, asked *const *questions, size_t n,
                                   scan_plan **out, hd_err *err);
 HD_MUST hd_code hd_scan_plan_bind(scan_plan *p, hd_table *t, hd_err *err);

@@ -63,8 +63,8 @@ typedef struct hd_indicator_result {
 HD_MUST hd_code hd_indicator_evaluate(hd_indicator_result *out, hd_engine *e, const hd_policy *p,
                                       const hd_indicator_file *def, const hd_indicator_request *r,
                                       hd_err *err);
-/* Scan for several indicators at once, before they are evaluated by the same request: those on one
- * table in one pass. Changes no result; only HD_CANCELLED and HD_NOMEM are passed on. */
+/* Scan for several indicators at once, before they are evaluated by the same request: those with one
+ * table and condition in one pass. Changes no result; only HD_CANCELLED and HD_NOMEM are passed on. */
 HD_MUST hd_code hd_indicator_scan(hd_engine *e, const hd_policy *p,
                                   const hd_indicator_file *const *defs, size_t n,
                                   const hd_indicator_request *r, hd_err *err);

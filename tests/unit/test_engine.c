@@ -219,16 +219,16 @@ static void questions_together_are_questions_alone(void **state)
     (void)state;
     static const char *const sql[] = {
         "SELECT method, count(*), avg(los) FROM stays WHERE sex = '1' GROUP BY 1",
-        "SELECT method, count(*) FILTER (WHERE los > 3), median(age) FROM stays WHERE sex = '2' GROUP BY 1",
-        "SELECT method, count(DISTINCT person) FROM stays GROUP BY 1",
-        "SELECT method, max(ward), sum(balance) FROM stays WHERE sex = '1' AND los > 2 GROUP BY 1",
+        "SELECT method, count(*) FILTER (WHERE los > 3), median(age) FROM stays WHERE sex = '1' GROUP BY 1",
+        "SELECT method, max(ward), sum(balance) FROM stays WHERE sex = '1' GROUP BY 1",
         "SELECT method, count(*) FROM stays WHERE sex = 'nobody' GROUP BY 1",
+        "SELECT method, avg(los) FROM stays WHERE sex = 'nobody' GROUP BY 1",
         "SELECT method, count(*) FROM stays WHERE los > age GROUP BY 1", /* DuckDB's */
         "SELECT count(*), max(ward) FROM stays WHERE any_diagnosis LIKE 'E%'",
-        "SELECT count(*), avg(los) FROM stays WHERE sex = 'nobody'",
-        "SELECT method, place, count(*) FROM stays WHERE sex = '1' GROUP BY ROLLUP (1, 2)",
-        "SELECT method, place, avg(weight) FROM stays WHERE sex = '2' OR los IS NULL GROUP BY ROLLUP (1, 2)",
-        "SELECT outcome, count(*) FROM visits GROUP BY 1",
+        "SELECT avg(los) FROM stays WHERE any_diagnosis LIKE 'E%'",
+        "SELECT method, place, count(*) FROM stays GROUP BY ROLLUP (1, 2)",
+        "SELECT method, place, avg(weight) FROM stays GROUP BY ROLLUP (1, 2)",
+        "SELECT avg(los) FROM stays WHERE any_diagnosis LIKE 'I%'", /* alone in its rows */
     };
     enum { N = sizeof sql / sizeof *sql };
     hd_err err;
