@@ -59,7 +59,7 @@ static double plotted(const hd_chart_input *p, size_t i, hd_chart chart)
 
 static double c4(double n)
 {
-    return sqrt(2 / (n - 1)) * exp(lgamma(n / 2) - lgamma((n - 1) / 2));
+    return sqrt(2 / (n - 1)) * exp(lgammafn(n / 2) - lgammafn((n - 1) / 2));
 }
 
 static int ascending(const void *a, const void *b)
