@@ -396,28 +396,27 @@ static hd_code run_pass(job *j, uint32_t *failing, size_t *n_failing, hd_err *er
     return HD_OK;
 }
 
-/* What the pass decided becomes the input of the next one. True when it decided anything. */
-static bool adopt(job *j)
+/* The input as it would be if what the pass decided had come from outside. True when it decided
+ * anything. */
+static bool adopt(const job *j, hd_secondary_cell *cells)
 {
     bool has_news = false;
-    hd_plan *p = &j->plan;
+    const hd_plan *p = &j->plan;
     for (size_t c = 0; c < p->canonical.system.n_cells; c++) {
-        hd_plan_cell *to = &j->cells[p->canonical.from[c]];
         hd_shown shown = p->cells[c].shown;
-        if (shown == HD_AS_IS)
+        if (p->canonical.from[c] >= j->n_input || shown == HD_AS_IS)
             continue;
+        hd_secondary_cell *to = &cells[p->canonical.from[c]];
         has_news = true;
-        to->low[0] = to->low[shown];
-        to->high[0] = to->high[shown];
-        to->has[HD_COARSER] = false;
+        to->low = shown == HD_HELPER ? to->hidden_low : to->coarse_low;
+        to->high = shown == HD_HELPER ? to->hidden_high : to->coarse_high;
+        to->coarse_low = 1;
+        to->coarse_high = 0;
         if (shown == HD_HELPER) {
-            to->has[HD_HELPER] = false;
-            to->is_mark = true;
+            to->hidden_low = 1;
+            to->hidden_high = 0;
+            to->is_withheld = true;
         }
-        to->shown = HD_AS_IS;
-        to->added_for = HD_NO_CELL;
-        j->system.low[p->canonical.from[c]] = to->low[0];
-        j->system.high[p->canonical.from[c]] = to->high[0];
     }
     return has_news;
 }
@@ -491,28 +490,38 @@ static hd_code run(const hd_system *s, const hd_lattice *lattice, const hd_secon
                    const hd_secondary_options *options, hd_secondary_result *out, hd_err *err)
 {
     hd_code rc = HD_OK;
-    job j;
+    job j = {0};
     size_t n_failing = 0;
     uint32_t *failing = NULL;
     memset(out, 0, sizeof *out);
-    HD_GO(job_init(&j, s, lattice, cells, options, err));
     out->n_cells = s->n_cells;
     out->shown = hd_calloc(s->n_cells + 1, sizeof *out->shown);
-    failing = hd_calloc(j.system.n_cells + 1, sizeof *failing);
-    if (!out->shown || !failing) {
+    hd_secondary_cell *now = hd_malloc((s->n_cells + 1) * sizeof *now);
+    if (!out->shown || !now) {
         rc = hd_fail_nomem(err);
         goto out;
     }
-    do {
+    memcpy(now, cells, s->n_cells * sizeof *now);
+    for (bool has_news = true; has_news;) {
+        job_free(&j);
+        HD_GO(job_init(&j, s, lattice, now, options, err));
+        hd_free(failing);
+        failing = hd_calloc(j.system.n_cells + 1, sizeof *failing);
+        if (!failing) {
+            rc = hd_fail_nomem(err);
+            goto out;
+        }
         HD_GO(run_pass(&j, failing, &n_failing, err));
         note_forms(&j, out->shown);
-    } while (adopt(&j));
+        has_news = adopt(&j, now);
+    }
     for (size_t c = 0; c < s->n_cells; c++) {
         out->n_helpers += out->shown[c] == HD_HELPER;
         out->n_coarser += out->shown[c] == HD_COARSER;
     }
     HD_GO(take_result(&j, out, failing, n_failing, err));
 out:
+    hd_free(now);
     hd_free(failing);
     job_free(&j);
     if (rc != HD_OK)
