@@ -10,26 +10,26 @@ enum { MAX_OF_PERSON = 512 };
 const char *const row_tables[N_ROW_TABLES] = {"admissions", "attendances"};
 
 enum { /* columns of admissions */
-    PROVIDER,
-    MONTH,
-    AGE,
-    SEX,
-    ADMISSION_METHOD,
-    PATIENT_CLASS,
-    DIAGNOSIS,
-    PROCEDURE,
-    STAY,
-    PRACTICE,
-    COMMISSIONER,
-    AREA,
-    ADMITTED,
-    DISCHARGED
+       PROVIDER,
+       MONTH,
+       AGE,
+       SEX,
+       ADMISSION_METHOD,
+       PATIENT_CLASS,
+       DIAGNOSIS,
+       PROCEDURE,
+       STAY,
+       PRACTICE,
+       COMMISSIONER,
+       AREA,
+       ADMITTED,
+       DISCHARGED
 };
 enum { /* columns of attendances after provider and month */
-    DEPARTMENT = 2,
-    ENDED,
-    MINUTES,
-    ARRIVED
+       DEPARTMENT = 2,
+       ENDED,
+       MINUTES,
+       ARRIVED
 };
 
 const row_column row_columns[N_ROW_TABLES][MAX_ROW_COLUMNS] = {

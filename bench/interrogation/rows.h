@@ -1,4 +1,5 @@
-/* rows.h - the rows of the yardstick: admissions and attendances of the same people, person by person.
+/* rows.h - the rows of the yardstick: admissions and attendances of the same people, person by
+ * person.
  *
  * A person's rows depend on the seed and the person's number alone, so every program that asks for
  * them gets the same ones, in the same order: by person, then by date. Practice, commissioner, area
@@ -43,7 +44,7 @@ typedef struct row_source {
     uint64_t seed, n_rows, made; /* rows wanted and given */
     double rows_per_person;
     uint32_t person;
-    size_t n, at; /* rows of the person in hand, and how many were given */
+    size_t n, at;   /* rows of the person in hand, and how many were given */
     uint32_t *held; /* those rows: column after column */
 } row_source;
 

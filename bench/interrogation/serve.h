@@ -1,4 +1,5 @@
-/* serve.h - what the three programs of bench/interrogate share: how they are asked, what they answer.
+/* serve.h - what the three programs of bench/interrogate share: how they are asked, what they
+ * answer.
  *
  * Standard input has requests "HOW REPEATS LENGTH" and a line end, then LENGTH bytes of SQL. HOW is
  * `warm` or `cold`; before a cold question the program closes its data and the system forgets their
@@ -21,7 +22,8 @@ typedef struct request {
 } request;
 
 double now_ms(void);
-double processor_ms(void); /* of all threads: says more than the clock on a machine that does other things */
+double processor_ms(
+    void); /* of all threads: says more than the clock on a machine that does other things */
 void fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 bool next_request(request *r);
 

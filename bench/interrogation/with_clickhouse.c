@@ -29,9 +29,9 @@ static struct library {
 
 static void open_library(const char *path)
 {
-    static const char *const names[] = {"connect",       "close_conn",    "query",
-                                        "destroy_query_result", "result_buffer", "result_length",
-                                        "result_error"};
+    static const char *const names[] = {
+        "connect",       "close_conn",    "query",       "destroy_query_result",
+        "result_buffer", "result_length", "result_error"};
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!handle)
         fail("with_clickhouse: the library cannot be opened: %s", dlerror());

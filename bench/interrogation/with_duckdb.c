@@ -94,8 +94,7 @@ static void make_table(row_table table, uint64_t n_rows, uint64_t seed)
             take = left < take ? left : take;
             duckdb_data_chunk_reset(chunk);
             for (size_t c = 0; c < n; c++)
-                fill(duckdb_data_chunk_get_vector(chunk, c),
-                     c ? &row_columns[table][c - 1] : NULL,
+                fill(duckdb_data_chunk_get_vector(chunk, c), c ? &row_columns[table][c - 1] : NULL,
                      (c ? rows.values[c - 1] : rows.persons) + at, take);
             duckdb_data_chunk_set_size(chunk, take);
             if (duckdb_append_data_chunk(appender, chunk) != DuckDBSuccess)

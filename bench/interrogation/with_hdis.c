@@ -3,8 +3,8 @@
  *        with_hdis serve VAULT KEY-FILE CATALOGUE
  *        with_hdis bandwidth
  *
- * `make` writes through the vault's builder, the path in which every load ends; parsing, checking and
- * pseudonyms of a landing are left out, because the peers get typed values too. */
+ * `make` writes through the vault's builder, the path in which every load ends; parsing, checking
+ * and pseudonyms of a landing are left out, because the peers get typed values too. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

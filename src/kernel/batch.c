@@ -20,9 +20,9 @@ enum {
     SPARSE = 16 /* below one selected row in so many, rows are picked one by one */
 };
 
-/* Counting by signature. Somebody seen before in a cell was the last one seen there, and `seen` says
- * in which classes. A cell's record takes one line of the cache where it can: a count that passes 255
- * goes to the classes at once. */
+/* Counting by signature. Somebody seen before in a cell was the last one seen there, and `seen`
+ * says in which classes. A cell's record takes one line of the cache where it can: a count that
+ * passes 255 goes to the classes at once. */
 typedef struct record {
     uint64_t seen;
     uint32_t last;
@@ -47,7 +47,7 @@ typedef struct batch {
     size_t n_rows, n;           /* of the batch; selected */
     uint64_t selection[HD_K_WORDS + 1];
     bool has_positions;
-    uint16_t *positions;    /* of the selected rows */
+    uint16_t *positions; /* of the selected rows */
     uint8_t *sums[HD_K_PARTS];
     uint8_t *signatures;    /* of the selected rows */
     uint32_t *persons;      /* of the selected rows; or, when all are, not used */
@@ -150,8 +150,8 @@ static void select_rows(batch *b)
 {
     find_signatures(b);
     b->has_positions = false;
-    b->n = b->s->keeps_all ? b->n_rows
-                           : b->ops->keep(b->sums[0], b->n_rows, b->s->keep, b->selection);
+    b->n =
+        b->s->keeps_all ? b->n_rows : b->ops->keep(b->sums[0], b->n_rows, b->s->keep, b->selection);
     if (b->n == 0)
         return;
     memset(b->views, 0, b->s->n_columns * sizeof *b->views);
@@ -309,7 +309,8 @@ static void spread_signatures(const batch *b, size_t set)
     }
 }
 
-/* ---- classes and their measures --------------------------------------------------------------- */
+/* ---- classes and their measures ---------------------------------------------------------------
+ */
 
 static bool is_counted_by_signature(const batch *b)
 {
@@ -351,8 +352,8 @@ static hd_code update_measure(batch *b, size_t measure, bool is_all, size_t n, h
 static hd_code update_class(batch *b, size_t class, hd_err *err)
 {
     bool is_all = b->s->class_is_all[class];
-    size_t n = is_all ? b->n
-                      : b->ops->keep(b->signatures, b->n, b->s->class_keep[class], b->members);
+    size_t n =
+        is_all ? b->n : b->ops->keep(b->signatures, b->n, b->s->class_keep[class], b->members);
     if (n == 0)
         return HD_OK;
     if (!is_all)

@@ -58,9 +58,9 @@ typedef struct hd_k_table {
 
 typedef struct hd_k_lane {
     const hd_k_plan *plan;
-    uint64_t first, end;        /* rows of the piece in hand */
-    atomic_size_t *next_piece;  /* shared by all lanes; NULL: the lane has one piece, its own */
-    size_t number;              /* of the lane */
+    uint64_t first, end;       /* rows of the piece in hand */
+    atomic_size_t *next_piece; /* shared by all lanes; NULL: the lane has one piece, its own */
+    size_t number;             /* of the lane */
     bool is_done;
     uint64_t bytes, max_bytes;
     hd_k_table *tables; /* n_sets */

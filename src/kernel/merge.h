@@ -35,8 +35,9 @@ void hd_k_merge_give_back(hd_k_merge *m, void *array, size_t n, size_t item);
 /* The bins of a measure; nothing for measures without. */
 HD_MUST hd_code hd_k_merge_bins(hd_k_merge *m, size_t set, size_t measure, hd_err *err);
 
-/* Plan, scan every lane, merge in lane order; ops NULL: the scalar scan. When the lanes together do not fit into max_bytes the
- * question is run again as one lane, so a refusal means that even that is too large. */
+/* Plan, scan every lane, merge in lane order; ops NULL: the scalar scan. When the lanes together do
+ * not fit into max_bytes the question is run again as one lane, so a refusal means that even that
+ * is too large. */
 HD_MUST hd_code hd_k_run(const hd_k_question *q, const hd_k_tuning *tuning,
                          const struct hd_k_ops *ops, hd_k_answer *out, hd_err *err);
 

@@ -4,8 +4,8 @@
  * what the others are compared with. All steps are pure: they read codes, lookup tables and scratch
  * and write scratch.
  *
- * Lengths: n is at most HD_K_BATCH. Scratch arrays have HD_K_PAD items more than that, and steps may
- * write there. Columns of codes end where they end and are never read beyond their n items.
+ * Lengths: n is at most HD_K_BATCH. Scratch arrays have HD_K_PAD items more than that, and steps
+ * may write there. Columns of codes end where they end and are never read beyond their n items.
  */
 #ifndef HD_KERNEL_OPS_H
 #define HD_KERNEL_OPS_H
@@ -25,7 +25,8 @@ enum {
 typedef struct hd_k_adds {
     uint32_t n_codes;
     const uint8_t *by_code; /* n_codes, then zeros up to 256 at least, and 3 more */
-    /* The same as a sum of steps: by[k] for codes from[k] and above. More than HD_K_STEPS: not so. */
+    /* The same as a sum of steps: by[k] for codes from[k] and above. More than HD_K_STEPS: not so.
+     */
     unsigned n_steps;
     uint32_t from[HD_K_STEPS];
     uint8_t by[HD_K_STEPS];

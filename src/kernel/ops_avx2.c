@@ -5,8 +5,8 @@
 
 #include "kernel/ops_plain.inc"
 
-/* Bytes marked in a table of 256, 32 at a time: a table of 16 gives, for the low half of a byte, the
- * set of high halves that are marked, 8 of them a bit; a second one holds the other 8. */
+/* Bytes marked in a table of 256, 32 at a time: a table of 16 gives, for the low half of a byte,
+ * the set of high halves that are marked, 8 of them a bit; a second one holds the other 8. */
 static size_t keep(const uint8_t *sums, size_t n, const uint8_t *marks, uint64_t *selection)
 {
     _Alignas(32) uint8_t low_sets[32] = {0}, high_sets[32] = {0};
@@ -24,8 +24,9 @@ static size_t keep(const uint8_t *sums, size_t n, const uint8_t *marks, uint64_t
         uint64_t word = 0;
         for (size_t half = 0; half < 64; half += 32) {
             __m256i c = _mm256_loadu_si256((const __m256i *)(sums + at + half));
-            __m256i set = _mm256_blendv_epi8(_mm256_shuffle_epi8(low, _mm256_and_si256(c, nibble)),
-                                             _mm256_shuffle_epi8(high, _mm256_and_si256(c, nibble)), c);
+            __m256i set =
+                _mm256_blendv_epi8(_mm256_shuffle_epi8(low, _mm256_and_si256(c, nibble)),
+                                   _mm256_shuffle_epi8(high, _mm256_and_si256(c, nibble)), c);
             __m256i bit = _mm256_shuffle_epi8(
                 bits, _mm256_and_si256(_mm256_srli_epi16(c, 4), _mm256_set1_epi8(7)));
             __m256i is = _mm256_cmpeq_epi8(_mm256_and_si256(set, bit), bit);
@@ -79,8 +80,8 @@ static void pack32(const uint64_t *selection, const uint32_t *in, size_t n, uint
     size_t at = 0;
     for (; at + 8 <= n; at += 8) {
         uint64_t bits = selection[at / 64] >> at % 64 & 255;
-        __m128i order = _mm_cvtsi64_si128(
-            (int64_t)_pext_u64(UINT64_C(0x0706050403020100), spread8(bits)));
+        __m128i order =
+            _mm_cvtsi64_si128((int64_t)_pext_u64(UINT64_C(0x0706050403020100), spread8(bits)));
         __m256i items = _mm256_loadu_si256((const __m256i *)(in + at));
         items = _mm256_permutevar8x32_epi32(items, _mm256_cvtepu8_epi32(order));
         _mm256_storeu_si256((__m256i *)out, items);

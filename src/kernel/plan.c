@@ -63,8 +63,8 @@ static bool same_measure(const hd_k_measure *a, const hd_k_measure *b)
 {
     return a->kind == b->kind && a->filter == b->filter && a->codes.data == b->codes.data &&
            a->codes.width == b->codes.width && a->has_value == b->has_value &&
-           a->integers == b->integers && a->decimals == b->decimals &&
-           a->sum_only == b->sum_only && a->ranks == b->ranks && a->n_ranks == b->n_ranks;
+           a->integers == b->integers && a->decimals == b->decimals && a->sum_only == b->sum_only &&
+           a->ranks == b->ranks && a->n_ranks == b->n_ranks;
 }
 
 static void find_twins(hd_k_plan *p)
@@ -150,8 +150,9 @@ static uint64_t fill_items(hd_k_plan *p, size_t s, bool dense)
     for (size_t m = 0; m < q->n_measures; m++) {
         hd_k_kind kind = q->measures[m].kind;
         bool has_bins = kind == HD_K_DISTRIBUTION || kind == HD_K_DISTINCT;
-        items[hd_k_array_values(p, m)] =
-            p->twin[m] != m || (has_bins && !dense) ? 0 : value_bytes(p, &q->measures[m], p->sets[s].product);
+        items[hd_k_array_values(p, m)] = p->twin[m] != m || (has_bins && !dense)
+                                             ? 0
+                                             : value_bytes(p, &q->measures[m], p->sets[s].product);
     }
     for (size_t a = 0; a < p->n_arrays; a++)
         total += items[a];

@@ -47,19 +47,20 @@ typedef struct hd_k_plan {
     hd_k_tuning tuning;
     size_t n_classes;
     hd_k_class *classes;
-    uint32_t *class_of;     /* n_measures */
-    uint32_t *twin; /* n_measures: the first measure that reads the same in the same way, often itself;
-                     * only that one is kept: median and 90th percentile, minimum and maximum */
+    uint32_t *class_of; /* n_measures */
+    uint32_t
+        *twin; /* n_measures: the first measure that reads the same in the same way, often itself;
+                * only that one is kept: median and 90th percentile, minimum and maximum */
     uint8_t *node_is_where; /* n_nodes: 1 when `where` depends on the node */
     uint8_t *group_is_used; /* n_groups */
-    uint8_t *is_narrow; /* n_measures: sums alone, and no sum of all rows can pass 63 bits */
+    uint8_t *is_narrow;     /* n_measures: sums alone, and no sum of all rows can pass 63 bits */
     size_t n_arrays;        /* arrays of a table: counts, values */
     hd_k_set_plan *sets;
     uint64_t *strides;
     size_t *items;
     uint64_t n_unlinked; /* rows of person 0 */
     size_t n_lanes, n_pieces;
-    uint64_t *piece_starts; /* n_pieces + 1 */
+    uint64_t *piece_starts;         /* n_pieces + 1 */
     const struct hd_k_ops *ops;     /* NULL: the scalar kernel */
     const struct hd_k_shape *shape; /* NULL: the scalar kernel, or the question does not fit */
 } hd_k_plan;

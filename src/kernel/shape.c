@@ -13,7 +13,7 @@ typedef struct draft {
     hd_k_codes codes;
     const uint32_t *starts;
     const uint8_t *list_lut;
-    uint8_t *group_of; /* n_codes */
+    uint8_t *group_of;                  /* n_codes */
     uint32_t examples[HD_K_SIGNATURES]; /* a code of each group; lists: 0 no, 1 yes */
     unsigned n_groups, part, stride;
 } draft;
@@ -190,9 +190,9 @@ static uint64_t classes_of(const maker *m, unsigned combination, uint8_t *truth)
     uint64_t members = 0;
     for (size_t c = 0; c < m->p->n_classes; c++) {
         const hd_k_class *class = &m->p->classes[c];
-        bool is = (class->filter < 0 || truth[class->filter] == TRUE) &&
-                  (!class->has_value ||
-                   class->has_value[example(m, m->class_draft[c], combination)]);
+        bool is =
+            (class->filter < 0 || truth[class->filter] == TRUE) &&
+            (!class->has_value || class->has_value[example(m, m->class_draft[c], combination)]);
         members |= (uint64_t)is << c;
     }
     return members;

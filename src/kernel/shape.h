@@ -1,8 +1,8 @@
-/* shape.h - what a batch kernel works out once for a question: predicates as signatures, the columns
- * that are read, which update each measure needs.
+/* shape.h - what a batch kernel works out once for a question: predicates as signatures, the
+ * columns that are read, which update each measure needs.
  *
- * Inside src/kernel only. All predicates of a question, of `where`, filters and arguments alike, read
- * codes of a few columns. The codes of one column fall into few groups that no predicate tells
+ * Inside src/kernel only. All predicates of a question, of `where`, filters and arguments alike,
+ * read codes of a few columns. The codes of one column fall into few groups that no predicate tells
  * apart; a row's groups together are one of at most 256 signatures (or two numbers below 256 that a
  * table turns into one). A signature says everything: whether the row is selected, and in which
  * classes it counts. So any number of predicates costs one pass over their columns.
@@ -20,9 +20,9 @@ typedef struct hd_k_reader { /* one column that predicates read */
     const uint32_t *starts; /* a list: the atom's table decides, see hd_k_atom */
     const uint8_t *lut;
     hd_k_adds adds;
-    uint8_t list_adds;  /* when any element satisfies */
-    unsigned part;      /* of the sums: 0 or 1 */
-    uint8_t *by_code;   /* adds.by_code, owned */
+    uint8_t list_adds; /* when any element satisfies */
+    unsigned part;     /* of the sums: 0 or 1 */
+    uint8_t *by_code;  /* adds.by_code, owned */
 } hd_k_reader;
 
 typedef struct hd_k_key { /* one group that a set uses */
@@ -44,10 +44,10 @@ typedef struct hd_k_shape {
     bool keeps_all;
     unsigned n_live; /* different sets of classes among the selected */
     uint8_t live_of[HD_K_SIGNATURES];
-    uint64_t live[HD_K_SIGNATURES]; /* classes of each */
+    uint64_t live[HD_K_SIGNATURES];         /* classes of each */
     uint8_t (*class_keep)[HD_K_SIGNATURES]; /* n_classes */
-    bool *class_is_all; /* n_classes: every selected row is a member */
-    size_t n_columns; /* different columns that groups and measures read */
+    bool *class_is_all;                     /* n_classes: every selected row is a member */
+    size_t n_columns;                       /* different columns that groups and measures read */
     hd_k_codes *columns;
     hd_k_key *keys; /* n_groups */
     uint8_t (*key_bytes)[256];

@@ -17,9 +17,8 @@ static inline void hd_k_update_sums(const int64_t *restrict integers,
 }
 
 static inline void hd_k_update_exact(const int64_t *restrict integers,
-                                     const uint32_t *restrict codes,
-                                     const uint32_t *restrict cells, size_t n,
-                                     hd_k_exact *restrict values)
+                                     const uint32_t *restrict codes, const uint32_t *restrict cells,
+                                     size_t n, hd_k_exact *restrict values)
 {
     for (size_t i = 0; i < n; i++) {
         __int128 v = integers[codes[i]];

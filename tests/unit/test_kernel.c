@@ -722,6 +722,56 @@ static void kernels_are_picked_by_name(void **state)
     unsetenv("HDIS_KERNEL");
 }
 
+/* Few conditions become sums, more become two sums and a table, many go another way. */
+static void any_number_of_conditions_is_counted(void **state)
+{
+    (void)state;
+    enum { CODES = 300, MOST = 30, ROWS = 9000 };
+    static const size_t numbers[] = {1, 3, 6, 7, 8, 9, MOST};
+    static const uint32_t sets[2] = {1, 0};
+    hd_rng r = hd_rng_stream(12, 12);
+    for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {
+        made *t = calloc(1, sizeof *t);
+        assert_non_null(t);
+        t->q.n_rows = ROWS;
+        t->q.persons = random_persons(t, &r, ROWS);
+        hd_k_codes columns[3];
+        for (size_t c = 0; c < 3; c++)
+            columns[c] = random_codes(t, &r, ROWS, CODES);
+        hd_k_atom *atoms = own(t, MOST, sizeof *atoms);
+        hd_k_node *nodes = own(t, MOST, sizeof *nodes);
+        hd_k_measure *measures = own(t, MOST, sizeof *measures);
+        uint32_t *slots = own(t, CODES, sizeof *slots);
+        for (size_t i = 0; i < numbers[k]; i++) {
+            uint8_t *lut = own(t, CODES, 1);
+            for (size_t c = 0; c < CODES; c++)
+                lut[c] = (uint8_t)hd_rng_below(&r, 3);
+            atoms[i] = (hd_k_atom){.codes = columns[i % 2], .lut = lut};
+            nodes[i] = (hd_k_node){HD_K_ATOM, (uint32_t)i, 0};
+            measures[i] = (hd_k_measure){.kind = HD_K_COUNT, .filter = (int32_t)i};
+        }
+        for (uint32_t c = 0; c < CODES; c++)
+            slots[c] = c / 20;
+        t->groups[0] = (hd_k_group){.codes = columns[2], .lut = slots, .n_slots = CODES / 20};
+        t->q.n_atoms = t->q.n_nodes = t->q.n_measures = numbers[k];
+        t->q.atoms = atoms;
+        t->q.nodes = nodes;
+        t->q.where = (int32_t)(k % 2) - 1;
+        t->q.n_groups = 1;
+        t->q.groups = t->groups;
+        t->q.n_sets = 2;
+        t->q.sets = sets;
+        t->q.measures = measures;
+        t->q.max_bytes = UINT64_C(1) << 28;
+        for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
+            hd_k_answer a = run_way(&t->q, &ways[w]);
+            check_answer(&t->q, &a);
+            hd_k_answer_free(&a);
+        }
+        unmake(t);
+    }
+}
+
 /* Every step of every set against the plain one: odd lengths, columns that begin anywhere and end
  * where their memory ends, all and none selected, sums that wrap. */
 static void check_steps(const hd_k_ops *x, hd_rng *r, size_t n)
@@ -893,6 +943,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(too_many_combinations_are_refused),
         cmocka_unit_test(wrong_questions_are_found),
         cmocka_unit_test(kernels_are_picked_by_name),
+        cmocka_unit_test(any_number_of_conditions_is_counted),
         cmocka_unit_test(steps_are_the_same_in_all_sets),
         cmocka_unit_test(pairs_are_sorted),
         cmocka_unit_test(failing_allocations_are_errors),
