@@ -1,7 +1,7 @@
 /* explain.c - EXPLAIN SELECT ...: the plan of a question as a release without figures.
  *
- * The question is checked and must be admitted by the policy as if it were to be run, so a plan tells
- * nothing about what may not be asked.
+ * The question is checked and must be admitted by the policy as if it were to be run, so a plan
+ * tells nothing about what may not be asked.
  */
 #include "disclosure/build.h"
 #include "disclosure/explain.h"

@@ -1,11 +1,12 @@
 /* outer.c - what stands above the aggregates (outer.h).
  *
- * Keys and aggregates by name are at hand. Everything else (arithmetic, HAVING) the locked-down DuckDB
- * works out: it reads the figures that passed as rows, cell, x (left out), k0.., a0.. and for each
- * aggregate w0.. whether it is withheld; a withheld figure is NULL there, so nothing a person writes
- * can read it. What the text makes of that NULL does not count: an output that reads a withheld figure
- * is marked, a row whose HAVING reads one is left out, and a sort term that reads one comes last. Ties
- * are broken by the keys, never by the order in which cells were found.
+ * Keys and aggregates by name are at hand. Everything else (arithmetic, HAVING) the locked-down
+ * DuckDB works out: it reads the figures that passed as rows, cell, x (left out), k0.., a0.. and
+ * for each aggregate w0.. whether it is withheld; a withheld figure is NULL there, so nothing a
+ * person writes can read it. What the text makes of that NULL does not count: an output that
+ * reads a withheld figure is marked, a row whose HAVING reads one is left out, and a sort term
+ * that reads one comes last. Ties are broken by the keys, never by the order in which cells were
+ * found.
  */
 #include "disclosure/outer.h"
 
@@ -89,7 +90,7 @@ out:
     return rc;
 }
 
-/* ---- what the texts name ------------------------------------------------------------------------- */
+/* ---- what the texts name --------------------------------------------------------------------- */
 
 typedef enum operand_kind { KEY, FIGURE, COMPUTED } operand_kind;
 

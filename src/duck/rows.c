@@ -1,8 +1,8 @@
 /* rows.c - rows that a callback gives, as something that can stand in FROM: hd_rows(number).
  *
- * Nothing is copied beforehand: DuckDB asks for the columns that a statement reads, a vector at a
- * time. Invariant: a number names rows from hd_duck_rows_add to hd_duck_rows_remove, and a statement
- * over any other number does not bind.
+ * Nothing is copied beforehand: DuckDB asks for the columns that a statement reads, a vector at
+ * a time. Invariant: a number names rows from hd_duck_rows_add to hd_duck_rows_remove, and a
+ * statement over any other number does not bind.
  */
 #include "duck/private.h"
 #include "base/alloc.h"
@@ -77,7 +77,7 @@ void hd_duck_rows_remove(hd_duck *d, size_t number)
     clear(&d->rows[number]);
 }
 
-/* ---- what DuckDB calls --------------------------------------------------------------------------- */
+/* ---- what DuckDB calls ----------------------------------------------------------------------- */
 
 static void bind(duckdb_bind_info info)
 {

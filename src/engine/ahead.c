@@ -1,11 +1,11 @@
 /* ahead.c - several questions in one pass, before each of them is run (question.h).
  *
  * Only those that choose the same rows: then a pass finds and counts them once for all. Different
- * conditions in one pass (their OR outside, each again as a filter of its measures) were tried: every
- * measure then looks at the rows of all, which cost half as much again as a pass each.
+ * conditions in one pass (their OR outside, each again as a filter of its measures) were tried:
+ * every measure then looks at the rows of all, which cost half as much again as a pass each.
  *
- * Invariant: the cells that wait with a question are what running it alone would give. They are handed
- * over once, or wiped: with the question, or when the data have changed.
+ * Invariant: the cells that wait with a question are what running it alone would give. They are
+ * handed over once, or wiped: with the question, or when the data have changed.
  */
 #include "engine/order.h"
 #include "base/alloc.h"
@@ -15,13 +15,13 @@
 
 enum { MOST_PARTS = 64, MOST_MEASURES = 64 };
 
-/* The same rows of the same table, by the same keys in the same sets. The numbers of tests on lists in
- * the conditions are each question's own, so those must be the same too. */
+/* The same rows of the same table, by the same keys in the same sets. The numbers of tests on
+ * lists in the conditions are each question's own, so those must be the same too. */
 static bool are_alike(const asked *a, const asked *b)
 {
     bool alike = a->table == b->table && a->q.n_keys == b->q.n_keys && a->n_sets == b->n_sets &&
-                 memcmp(a->sets, b->sets, a->n_sets * sizeof *a->sets) == 0 && a->n_any == b->n_any &&
-                 (a->where == NULL) == (b->where == NULL) &&
+                 memcmp(a->sets, b->sets, a->n_sets * sizeof *a->sets) == 0 &&
+                 a->n_any == b->n_any && (a->where == NULL) == (b->where == NULL) &&
                  (!a->where || json_equal(a->where, b->where));
     for (size_t i = 0; alike && i < a->n_any; i++)
         alike = json_equal(a->any[i].test, b->any[i].test);
@@ -70,7 +70,8 @@ out:
     return rc;
 }
 
-/* Takes the first question that is left and all that are alike; a question by itself gains nothing. */
+/* Takes the first question that is left and all that are alike; a question by itself gains
+ * nothing. */
 static hd_code run_next(hd_engine *e, asked **left, size_t *n_left, hd_err *err)
 {
     asked *alike[MOST_PARTS];

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- shape ------------------------------------------------------------------------------------- */
+/* ---- shape ----------------------------------------------------------------------------------- */
 
 static hd_code refuse_shape(const struct asking *s, hd_err *err)
 {
@@ -49,7 +49,7 @@ static hd_code find_table(struct asking *s, hd_err *err)
     s->a->q.table = s->a->table->name;
     return HD_OK;
 }
-/* ---- ORDER BY, LIMIT --------------------------------------------------------------------------- */
+/* ---- ORDER BY, LIMIT ------------------------------------------------------------------------- */
 
 static hd_code order_term(struct asking *s, const json_t *order, hd_order_term *term, hd_err *err)
 {
@@ -112,7 +112,7 @@ static hd_code take_modifiers(struct asking *s, hd_err *err)
     }
     return HD_OK;
 }
-/* ---- the whole --------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static hd_code take_where(struct asking *s, hd_err *err)
 {

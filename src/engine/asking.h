@@ -1,8 +1,9 @@
-/* asking.h - the steps from SQL text to a checked question; ask.c runs them in this order:
- * keys.c finds the select list and the keys, lift.c lifts the aggregates out, check.c refuses what no
+/* asking.h - the steps from SQL text to a checked question; ask.c runs them in this order: keys.c
+ * finds the select list and the keys, lift.c lifts the aggregates out, check.c refuses what no
  * question may hold and lets DuckDB check types.
  *
- * Inside src/engine only. A step that fails leaves everything for hd_question_free and ask.c to free.
+ * Inside src/engine only. A step that fails leaves everything for hd_question_free and ask.c to
+ * free.
  */
 #ifndef HD_ENGINE_ASKING_H
 #define HD_ENGINE_ASKING_H
@@ -10,9 +11,9 @@
 #include "engine/private.h"
 
 struct item {
-    json_t *tree; /* resolved; later lifted */
-    char *alias;  /* as written, or NULL */
-    char *name;   /* of the output column */
+    json_t *tree;     /* resolved; later lifted */
+    char *alias;      /* as written, or NULL */
+    char *name;       /* of the output column */
     json_t *resolved; /* before lifting, for GROUP BY and ORDER BY */
     bool is_subnational;
 };

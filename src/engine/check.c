@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* ---- what no tree may hold ----------------------------------------------------------------------- */
+/* ---- what no tree may hold ------------------------------------------------------------------- */
 
 struct guard {
     const asked *a;
@@ -22,8 +22,10 @@ static json_t *guard_column(void *ctx, json_t *node, hd_code *rc, hd_err *err)
         return NULL;
     }
     if (strcmp(name, "#person") == 0) {
-        *rc = hd_fail(err, HD_DENIED, "person cannot stand in %s; count people with "
-                                      "count(DISTINCT person)", g->where);
+        *rc = hd_fail(err, HD_DENIED,
+                      "person cannot stand in %s; count people with "
+                      "count(DISTINCT person)",
+                      g->where);
         return NULL;
     }
     column_ref ref = hd_column_parse(g->a, name);
@@ -34,12 +36,15 @@ static json_t *guard_column(void *ctx, json_t *node, hd_code *rc, hd_err *err)
         *rc = hd_fail(err, HD_NOTFOUND, "table %s has no field '%s'; hdis fields %s lists them",
                       g->a->table->name, name, g->a->table->name);
     else if (ref.field->kind == HD_FIELD_KEY)
-        *rc = hd_fail(err, HD_DENIED, "%s identifies a record and cannot stand in %s; use it in "
-                                      "count(DISTINCT %s)", ref.field->name, g->where,
-                      ref.field->name);
+        *rc = hd_fail(err, HD_DENIED,
+                      "%s identifies a record and cannot stand in %s; use it in "
+                      "count(DISTINCT %s)",
+                      ref.field->name, g->where, ref.field->name);
     else if (n > 4 && strcmp(name + n - 4, "#any") == 0)
-        *rc = hd_fail(err, HD_INVALID, "any_%s can be tested with =, IN, LIKE, starts_with, "
-                                       "regexp_matches or codelist", ref.field->name);
+        *rc = hd_fail(err, HD_INVALID,
+                      "any_%s can be tested with =, IN, LIKE, starts_with, "
+                      "regexp_matches or codelist",
+                      ref.field->name);
     return NULL;
 }
 
@@ -68,10 +73,11 @@ hd_code hd_guard_all(const asked *a, hd_err *err)
     }
     return HD_OK;
 }
-/* ---- types ------------------------------------------------------------------------------------- */
+/* ---- types ----------------------------------------------------------------------------------- */
 
-/* Expressions whose type DuckDB has not told before, and the columns they read. It tells them from the
- * text alone, over one row of NULLs, so functions and types are checked without any data. */
+/* Expressions whose type DuckDB has not told before, and the columns they read. It tells them
+ * from the text alone, over one row of NULLs, so functions and types are checked without any
+ * data. */
 struct types {
     const asked *a;
     json_t *unknown; /* array */
@@ -102,7 +108,8 @@ static json_t *declare_column(void *ctx, json_t *node, hd_code *rc, hd_err *err)
     uint32_t before = hd_intern_count(t->seen), id;
     *rc = hd_intern_add(t->seen, name, strlen(name), &id, err);
     if (*rc == HD_OK && id == before) {
-        hd_buf_printf(t->sql, "%sCAST(NULL AS %s) AS ", before ? ", " : "", column_type(t->a, name));
+        hd_buf_printf(t->sql, "%sCAST(NULL AS %s) AS ", before ? ", " : "",
+                      column_type(t->a, name));
         hd_duck_put_name(t->sql, name);
     }
     return NULL;
@@ -139,8 +146,8 @@ static hd_code note(hd_engine *e, struct types *t, json_t *tree, hd_err *err)
     return HD_OK;
 }
 
-/* A condition must be something that can be true; AND, OR and NOT of such are. Taken apart here as the
- * kernel's plan takes them apart, so that questions share what is known of a test. */
+/* A condition must be something that can be true; AND, OR and NOT of such are. Taken apart here
+ * as the kernel's plan takes them apart, so that questions share what is known of a test. */
 static hd_code note_condition(hd_engine *e, struct types *t, json_t *tree, hd_err *err)
 {
     if (!tree)
@@ -241,7 +248,8 @@ hd_code hd_check_types(struct asking *s, hd_err *err)
         asked_aggregate *g = &a->aggregates[i];
         if (g->argument)
             HD_TRY(type_of(s->e, a, g->argument, &g->argument_type, err));
-        if (g->def->needs_number && g->argument_type != HD_INTEGER && g->argument_type != HD_DECIMAL)
+        if (g->def->needs_number && g->argument_type != HD_INTEGER &&
+            g->argument_type != HD_DECIMAL)
             return hd_fail(err, HD_INVALID, "%s needs a number, not a %s", g->def->name,
                            hd_type_name(g->argument_type));
         a->aggregate_views[i] = (hd_aggregate){
@@ -261,7 +269,7 @@ hd_code hd_check_types(struct asking *s, hd_err *err)
     return HD_OK;
 }
 
-/* ---- what disclosure asks about ---------------------------------------------------------------- */
+/* ---- what disclosure asks about -------------------------------------------------------------- */
 
 struct fields {
     const asked *a;

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Bytes a code takes with every table made: value, two rankings with their values, truths, numbers. */
+/* Bytes a code takes with every table made: value, two rankings with their values, truths,
+ * numbers. */
 enum { BYTES_A_CODE = 24 + 2 * (4 + 24) + 3 + 16 };
 
 static void release(void *thing)
@@ -84,8 +85,9 @@ hd_code hd_coded_get(hd_engine *e, const asked *a, hd_table *t, json_t *expressi
     if (rc != HD_OK) {
         release(c);
         if (rc != HD_NOMEM)
-            hd_context(err, "%s", source->order ? "a value over other records"
-                                                 : hd_table_column_spec(t, source->column)->name);
+            hd_context(err, "%s",
+                       source->order ? "a value over other records"
+                                     : hd_table_column_spec(t, source->column)->name);
         goto out;
     }
     size_t bytes = (size_t)c->n_codes * BYTES_A_CODE + (c->result_ ? 2 * text_bytes(c) : 0);
@@ -95,7 +97,7 @@ out:
     return rc;
 }
 
-/* ---- tables ------------------------------------------------------------------------------------ */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 hd_code hd_coded_truth(hd_coded *c, const uint8_t **out, hd_err *err)
 {
@@ -156,7 +158,7 @@ hd_code hd_coded_decimals(hd_coded *c, const double **out, hd_err *err)
     return *out ? HD_OK : hd_fail_nomem(err);
 }
 
-/* ---- ranks: different values in ascending order -------------------------------------------------- */
+/* ---- ranks: different values in ascending order ---------------------------------------------- */
 
 struct pair {
     hd_value value;

@@ -1,7 +1,7 @@
 /* columns.c - columns in memory, and expressions evaluated over their dictionaries.
  *
- * Invariant: an expression is evaluated once per dictionary code, never per row; the answer for code 0
- * is its answer for NULL.
+ * Invariant: an expression is evaluated once per dictionary code, never per row; the answer for
+ * code 0 is its answer for NULL.
  */
 #include "engine/coded.h"
 #include "engine/order.h"
@@ -59,7 +59,7 @@ const char *hd_sql_type(hd_type type)
     return types[type];
 }
 
-/* ---- columns ------------------------------------------------------------------------------------- */
+/* ---- columns --------------------------------------------------------------------------------- */
 
 hd_code hd_operand_find(const asked *a, hd_table *t, const char *canonical, hd_operand *out,
                        hd_err *err)
@@ -137,7 +137,7 @@ hd_code hd_operand_load(hd_engine *e, hd_table *t, hd_operand s, loaded_column *
     return HD_OK;
 }
 
-/* ---- dictionaries as tables ---------------------------------------------------------------------- */
+/* ---- dictionaries as tables ------------------------------------------------------------------ */
 
 static hd_value dictionary_cell(void *ctx, uint64_t row, size_t column)
 {
@@ -193,7 +193,7 @@ hd_code hd_evaluate_codes(hd_engine *e, const hd_dictionary *d, const char *as, 
     return rc;
 }
 
-/* ---- tests on list elements ---------------------------------------------------------------------- */
+/* ---- tests on list elements ------------------------------------------------------------------ */
 
 hd_code hd_any_flags(hd_engine *e, const asked *a, hd_table *t, const any_test *any, uint8_t **out,
                      hd_err *err)

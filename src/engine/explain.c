@@ -1,8 +1,9 @@
-/* explain.c - the plan of a question in words: which columns, which lookup tables, which route and why.
+/* explain.c - the plan of a question in words: which columns, which lookup tables, which route and
+ * why.
  *
- * A plan is shown to people who may not see figures, so sizes that come from the data are denied by
- * default: a number of different values is told as a power of two from 256 on, and not at all when a
- * field below national level is read; bytes are told in whole blocks of rows.
+ * A plan is shown to people who may not see figures, so sizes that come from the data are denied
+ * by default: a number of different values is told as a power of two from 256 on, and not at all
+ * when a field below national level is read; bytes are told in whole blocks of rows.
  */
 #include "engine/scan_plan.h"
 #include "base/alloc.h"
@@ -40,7 +41,7 @@ static hd_code add(lines *l, hd_err *err, const char *part, const char *what, co
     return HD_OK;
 }
 
-/* ---- sizes ------------------------------------------------------------------------------------- */
+/* ---- sizes ----------------------------------------------------------------------------------- */
 
 static const hd_field *field_of(const lines *l, size_t column)
 {
@@ -88,11 +89,12 @@ static void count_bytes(lines *l, size_t column)
     }
     uint64_t width = width_of(hd_table_dictionary(l->t, column));
     if (hd_table_column_spec(l->t, column)->kind == HD_COLUMN_LIST)
-        items += (uint64_t)hd_table_n_blocks(l->t) * HD_BLOCK_ROWS * 4 / width; /* where rows start */
+        items +=
+            (uint64_t)hd_table_n_blocks(l->t) * HD_BLOCK_ROWS * 4 / width; /* where rows start */
     l->bytes += items * width;
 }
 
-/* ---- the kernel's plan --------------------------------------------------------------------------- */
+/* ---- the kernel's plan ----------------------------------------------------------------------- */
 
 static hd_code add_order(lines *l, const char *part, const order_column *o, const char *use,
                          hd_err *err)
@@ -102,7 +104,8 @@ static hd_code add_order(lines *l, const char *part, const order_column *o, cons
     return add(l, err, part, "", "in person order: %s, %s", o->text, use);
 }
 
-static hd_code add_input(lines *l, const char *part, const scan_input *x, const char *use, hd_err *err)
+static hd_code add_input(lines *l, const char *part, const scan_input *x, const char *use,
+                         hd_err *err)
 {
     char size[64], element[24] = "";
     size_t column = x->operand.column;
@@ -112,8 +115,8 @@ static hd_code add_input(lines *l, const char *part, const scan_input *x, const 
     put_size(l, column, hd_table_dictionary(l->t, column)->n_codes, "codes", size);
     if (x->operand.element)
         snprintf(element, sizeof element, ", element %u", x->operand.element);
-    return add(l, err, part, hd_table_column_spec(l->t, column)->name, "%s%s, %s%s%s", size, element,
-               use, x->coded ? ": " : "", x->coded ? x->coded->text : "");
+    return add(l, err, part, hd_table_column_spec(l->t, column)->name, "%s%s, %s%s%s", size,
+               element, use, x->coded ? ": " : "", x->coded ? x->coded->text : "");
 }
 
 static hd_code add_conditions(lines *l, const scan_plan *p, hd_err *err)
@@ -188,7 +191,7 @@ static hd_code explain_kernel(lines *l, hd_engine *e, hd_err *err)
     return rc;
 }
 
-/* ---- DuckDB -------------------------------------------------------------------------------------- */
+/* ---- DuckDB ---------------------------------------------------------------------------------- */
 
 static json_t *see_column(void *ctx, json_t *node, hd_code *rc, hd_err *err)
 {
@@ -235,7 +238,7 @@ static hd_code explain_duckdb(lines *l, hd_err *err)
     return HD_OK;
 }
 
-/* ---- the whole ----------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 hd_code hd_engine_explain(hd_engine *e, const hd_question *q, hd_plan_line **out, size_t *n,
                           hd_err *err)

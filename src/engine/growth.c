@@ -1,8 +1,8 @@
 /* growth.c - how long the texts of an expression can become, told before anything is run.
  *
- * rpad(x, 200000000, 'x') is one small function call to DuckDB and cannot be stopped inside it, so
- * what can make long texts is bounded by its form: a sum or a product of what goes in. A column is taken
- * to hold texts of COLUMN characters; landed fields hold far less.
+ * rpad(x, 200000000, 'x') is one small function call to DuckDB and cannot be stopped inside it,
+ * so what can make long texts is bounded by its form: a sum or a product of what goes in. A
+ * column is taken to hold texts of COLUMN characters; landed fields hold far less.
  */
 #include "engine/private.h"
 
@@ -20,9 +20,9 @@ typedef enum growth_kind {
 static const struct rule {
     const char *name;
     growth_kind kind;
-} rules[] = {{"||", SUM},           {"concat", SUM},      {"concat_ws", SUM},
-             {"list_value", SUM},   {"rpad", PAD},        {"lpad", PAD},
-             {"replace", REPLACE},  {"strftime", PATTERN}, {"regexp_replace", PATTERN}};
+} rules[] = {{"||", SUM},          {"concat", SUM},       {"concat_ws", SUM},
+             {"list_value", SUM},  {"rpad", PAD},         {"lpad", PAD},
+             {"replace", REPLACE}, {"strftime", PATTERN}, {"regexp_replace", PATTERN}};
 
 struct growth {
     const hd_catalogue *catalogue;
@@ -53,15 +53,16 @@ static hd_code of_children(struct growth *g, json_t *node, double *out, hd_err *
 
 static hd_code padded(const json_t *children, double *out, hd_err *err)
 {
-    const json_t *value = json_object_get(json_object_get(json_array_get(children, 1), "value"),
-                                          "value");
+    const json_t *value =
+        json_object_get(json_object_get(json_array_get(children, 1), "value"), "value");
     if (!json_is_integer(value))
         return hd_fail(err, HD_INVALID, "the length in rpad and lpad must be a plain whole number");
     *out = (double)json_integer_value(value);
     return HD_OK;
 }
 
-static hd_code of_rule(struct growth *g, const struct rule *r, json_t *node, double *out, hd_err *err)
+static hd_code of_rule(struct growth *g, const struct rule *r, json_t *node, double *out,
+                       hd_err *err)
 {
     json_t *children = json_object_get(node, "children");
     size_t n = json_array_size(children);
@@ -127,8 +128,10 @@ static hd_code bound(struct growth *g, json_t *node, double *out, hd_err *err)
         rc = of_children(g, node, out, err);
     g->nested -= nests;
     if (rc == HD_OK && *out > MOST)
-        rc = hd_fail(err, HD_LIMIT, "a text could become %.3g characters long, and %d is the most: let "
-                                    "%s make less of it", *out, MOST, *function ? function : "it");
+        rc = hd_fail(err, HD_LIMIT,
+                     "a text could become %.3g characters long, and %d is the most: let "
+                     "%s make less of it",
+                     *out, MOST, *function ? function : "it");
     return rc;
 }
 

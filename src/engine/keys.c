@@ -10,7 +10,7 @@ hd_code hd_keep_text(asked *a, const char *s, const char **out, hd_err *err)
     return hd_asked_keep(a, hd_strdup(s), out, err);
 }
 
-/* ---- select list ------------------------------------------------------------------------------- */
+/* ---- select list ----------------------------------------------------------------------------- */
 
 static hd_code output_name(struct asking *s, json_t *original, struct item *item, hd_err *err)
 {
@@ -79,7 +79,7 @@ struct item *hd_item_by_alias(const struct asking *s, const char *name)
 
 /* The select item that an ordinal (GROUP BY 1) names, NULL when the node is no ordinal. */
 hd_code hd_item_by_ordinal(const struct asking *s, const json_t *node, const char *clause,
-                               struct item **out, hd_err *err)
+                           struct item **out, hd_err *err)
 {
     *out = NULL;
     const json_t *value = json_object_get(json_object_get(node, "value"), "value");
@@ -92,7 +92,7 @@ hd_code hd_item_by_ordinal(const struct asking *s, const json_t *node, const cha
     *out = &s->items[n - 1];
     return HD_OK;
 }
-/* ---- keys -------------------------------------------------------------------------------------- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
 static json_t *see_aggregate(void *ctx, json_t *node, hd_code *rc, hd_err *err)
 {
@@ -169,14 +169,15 @@ static hd_code take_sets(struct asking *s, hd_err *err)
             if (a->sets[j] == a->sets[i])
                 return hd_fail(err, HD_INVALID, "the same grouping set stands twice");
     }
-    /* Two names for one expression are one key to every engine, and a set that has one of them without
-     * the other has no reading. */
+    /* Two names for one expression are one key to every engine, and a set that has one of them
+     * without the other has no reading. */
     for (size_t i = 0; a->n_sets > 1 && i < a->q.n_keys; i++)
         for (size_t j = 0; j < i; j++)
             if (json_equal(a->keys[i], a->keys[j]))
-                return hd_fail(err, HD_INVALID, "%s and %s are the same expression and stand twice in "
-                                                "the grouping sets", a->key_views[j].name,
-                               a->key_views[i].name);
+                return hd_fail(err, HD_INVALID,
+                               "%s and %s are the same expression and stand twice in "
+                               "the grouping sets",
+                               a->key_views[j].name, a->key_views[i].name);
     if (a->n_sets == 0)
         a->sets[a->n_sets++] = (1u << a->q.n_keys) - 1;
     return HD_OK;

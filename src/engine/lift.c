@@ -1,6 +1,7 @@
 /* lift.c - aggregates out of expressions (asking.h).
  *
- * Invariant: what is left after lifting names k0.., a0.. and nothing else, so it cannot read a record.
+ * Invariant: what is left after lifting names k0.., a0.. and nothing else, so it cannot read a
+ * record.
  */
 #include "engine/asking.h"
 #include "base/alloc.h"
@@ -8,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- aggregates -------------------------------------------------------------------------------- */
+/* ---- aggregates ------------------------------------------------------------------------------ */
 
 static hd_code number_argument(const json_t *node, double low, double high, const char *what,
                                double *out, hd_err *err)
@@ -49,7 +50,8 @@ static hd_code read_aggregate(const json_t *node, asked_aggregate *g, hd_err *er
     g->is_own_expression = strcmp(hd_tree_text(node, "alias"), HD_OWN_EXPRESSION) == 0;
     g->quantile = 0.5;
     if (g->def->n_arguments >= 2)
-        HD_TRY(number_argument(json_array_get(children, 1), 0, 1, "the quantile", &g->quantile, err));
+        HD_TRY(
+            number_argument(json_array_get(children, 1), 0, 1, "the quantile", &g->quantile, err));
     if (g->def->n_arguments >= 3)
         HD_TRY(number_argument(json_array_get(children, 2), 0.5, 0.9999, "the confidence level",
                                &g->level, err));
@@ -82,7 +84,7 @@ static hd_code add_aggregate(struct asking *s, const json_t *node, size_t *out, 
     a->aggregates[a->q.n_aggregates++] = g;
     return HD_OK;
 }
-/* ---- lifting ----------------------------------------------------------------------------------- */
+/* ---- lifting --------------------------------------------------------------------------------- */
 
 struct lift {
     struct asking *s;
@@ -111,8 +113,9 @@ static hd_code refuse_column(const struct lift *l, const char *name, hd_err *err
 {
     const asked *a = l->s->a;
     if (strcmp(name, "#person") == 0)
-        return hd_fail(err, HD_DENIED, "person is never shown; count people with "
-                                       "count(DISTINCT person)");
+        return hd_fail(err, HD_DENIED,
+                       "person is never shown; count people with "
+                       "count(DISTINCT person)");
     char shown[64];
     snprintf(shown, sizeof shown, "%.*s", (int)strcspn(name, "#"), name);
     if (name[0] == '#' || hd_table_def_field(a->table, shown))
@@ -178,7 +181,7 @@ static hd_code lift(struct lift *l, json_t *node, json_t **out, hd_err *err)
 
 /* Lift a tree and give its text over k0.., a0... */
 hd_code hd_lift_to_sql(struct asking *s, json_t *tree, bool aliases, const char **sql,
-                           uint64_t *aggregates, hd_err *err)
+                       uint64_t *aggregates, hd_err *err)
 {
     struct lift l = {.s = s, .aliases = aliases};
     json_t *work = json_deep_copy(tree), *other = NULL;
@@ -208,7 +211,8 @@ hd_code hd_lift_outputs(struct asking *s, hd_err *err)
         hd_code rc = hd_lift_to_sql(s, s->items[i].tree, false, &o->sql, &o->aggregates, err);
         if (rc == HD_DENIED && !hd_has_aggregate(s->items[i].tree) &&
             strcmp(o->name, "person") != 0) /* say it in the asker's own words */
-            return hd_fail(err, rc, "%s outside GROUP BY would return records; nearest: GROUP BY %s",
+            return hd_fail(err, rc,
+                           "%s outside GROUP BY would return records; nearest: GROUP BY %s",
                            o->name, o->name);
         HD_TRY(rc);
     }

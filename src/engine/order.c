@@ -1,8 +1,9 @@
 /* order.c - the walk over the records in person order (order.h).
  *
- * Persons have one numbering in all tables and records lie in their order, so the events of a person
- * in another table are found by walking both side by side. Work splits at persons; nobody's records are
- * ever seen by two lanes. Records linked to nobody have no other records: NULL.
+ * Persons have one numbering in all tables and records lie in their order, so the events of a
+ * person in another table are found by walking both side by side. Work splits at persons;
+ * nobody's records are ever seen by two lanes. Records linked to nobody have no other records:
+ * NULL.
  */
 #include "engine/order.h"
 #include "base/alloc.h"
@@ -56,7 +57,7 @@ static int32_t day_at(const days *d, uint64_t row)
     return d->of_code[code_at(&d->column, row)];
 }
 
-/* ---- one person ---------------------------------------------------------------------------------- */
+/* ---- one person ------------------------------------------------------------------------------ */
 
 static hd_code add_event(person *p, int32_t day, uint64_t row, hd_err *err)
 {
@@ -107,7 +108,8 @@ static bool is_self(const walk *w, const person *p, size_t event, uint64_t row)
     return w->is_same_table && p->row[event] == row;
 }
 
-static bool is_any_between(const walk *w, const person *p, int64_t first, int64_t last, uint64_t row)
+static bool is_any_between(const walk *w, const person *p, int64_t first, int64_t last,
+                           uint64_t row)
 {
     size_t i = from_day(p, first);
     i += i < p->n && is_self(w, p, i, row);
@@ -138,9 +140,9 @@ static int64_t value_of(const walk *w, const person *p, uint64_t row)
     case ORDER_PREVIOUS_WITHIN:
         return is_any_between(w, p, day - o->high, day - o->low, row);
     default:
-        return o->low > o->high ? 0
-                                : (int64_t)(from_day(p, day + o->high + 1) -
-                                            from_day(p, day + o->low));
+        return o->low > o->high
+                   ? 0
+                   : (int64_t)(from_day(p, day + o->high + 1) - from_day(p, day + o->low));
     }
 }
 
@@ -165,7 +167,7 @@ static void walk_person(walk *w, size_t lane, const person *p, uint64_t first, u
     }
 }
 
-/* ---- lanes --------------------------------------------------------------------------------------- */
+/* ---- lanes ----------------------------------------------------------------------------------- */
 
 static uint64_t first_of(const uint32_t *persons, uint64_t n, uint32_t wanted)
 {
@@ -224,7 +226,7 @@ static size_t cut_lanes(walk *w)
     return n;
 }
 
-/* ---- events -------------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 typedef struct truths {
     const hd_k_question *q;
@@ -298,7 +300,8 @@ static hd_code load_days(hd_engine *e, const asked *a, hd_table *t, json_t *tree
 static hd_code load_event_days(hd_engine *e, const asked *event, hd_table *t, order_kind kind,
                                days *out, hd_err *err)
 {
-    bool by_end = (kind == ORDER_PREVIOUS || kind == ORDER_PREVIOUS_WITHIN) && *event->table->period;
+    bool by_end =
+        (kind == ORDER_PREVIOUS || kind == ORDER_PREVIOUS_WITHIN) && *event->table->period;
     if (kind == ORDER_EVENTS || kind == ORDER_NTH)
         return HD_OK;
     json_t *column = hd_tree_new_column(by_end ? event->table->period : event->table->order[0]);
@@ -311,7 +314,7 @@ static hd_code load_event_days(hd_engine *e, const asked *event, hd_table *t, or
     return rc;
 }
 
-/* ---- the column ---------------------------------------------------------------------------------- */
+/* ---- the column ------------------------------------------------------------------------------ */
 
 static void release(void *thing)
 {
@@ -341,8 +344,8 @@ static hd_code make_data(const walk *w, size_t n_lanes, order_data **out, hd_err
         return hd_fail_nomem(err);
     for (uint32_t c = 1; c < n_codes; c++)
         d->integers[c] = c - 1;
-    d->dictionary = (hd_dictionary){.type = is_truth ? HD_BOOLEAN : HD_INTEGER, .n_codes = n_codes,
-                                    .integers = d->integers};
+    d->dictionary = (hd_dictionary){
+        .type = is_truth ? HD_BOOLEAN : HD_INTEGER, .n_codes = n_codes, .integers = d->integers};
     for (uint64_t row = 0; row < w->n_rows; row++)
         if (d->width == 1)
             ((uint8_t *)d->data)[row] = (uint8_t)w->out[row];
@@ -359,7 +362,9 @@ static hd_code make_column(hd_engine *e, const asked *a, const order_column *o, 
     hd_table *events;
     uint8_t *is_event = NULL;
     hd_code rc;
-    walk w = {.o = o, .n_rows = hd_table_rows(t), .stop = e->limits.stop,
+    walk w = {.o = o,
+              .n_rows = hd_table_rows(t),
+              .stop = e->limits.stop,
               .is_same_table = a->table == o->event->table};
     *out = NULL;
     w.out = hd_secret_map(w.n_rows * sizeof *w.out);

@@ -1,9 +1,10 @@
 /* order.h - values that a record has from the other records of its person: next, previous, events,
  * nth (doc/questions.md says what they mean).
  *
- * Each is a column of codes like a stored one, made in one walk over the records in person order and
- * remembered by data version and definition, so to the rest of the engine it is a field. An event is a
- * condition on one table, this one or another: a small question of its own, without keys.
+ * Each is a column of codes like a stored one, made in one walk over the records in person order
+ * and remembered by data version and definition, so to the rest of the engine it is a field. An
+ * event is a condition on one table, this one or another: a small question of its own, without
+ * keys.
  */
 #ifndef HD_ENGINE_ORDER_H
 #define HD_ENGINE_ORDER_H

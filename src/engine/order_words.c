@@ -1,5 +1,5 @@
-/* order_words.c - next(...), previous(...), events(...), nth(...) and within_days(...) of the first two,
- * from the words of a question to their definitions (order.h). */
+/* order_words.c - next(...), previous(...), events(...), nth(...) and within_days(...) of the
+ * first two, from the words of a question to their definitions (order.h). */
 #include "engine/order.h"
 #include "base/alloc.h"
 #include "crypto/digest.h"
@@ -37,7 +37,7 @@ void hd_order_free(order_column *o)
         hd_question_free(&o->event->q);
 }
 
-/* ---- parts --------------------------------------------------------------------------------------- */
+/* ---- parts ----------------------------------------------------------------------------------- */
 
 static hd_code whole_days(const json_t *node, int64_t *out, hd_err *err)
 {
@@ -45,7 +45,8 @@ static hd_code whole_days(const json_t *node, int64_t *out, hd_err *err)
     enum { MOST = 100000 };
     if (!hd_tree_is(node, "CONSTANT") || !json_is_integer(value) ||
         json_integer_value(value) > MOST || json_integer_value(value) < -MOST)
-        return hd_fail(err, HD_INVALID, "days are plain whole numbers, as in within_days(next(...), 30)");
+        return hd_fail(err, HD_INVALID,
+                       "days are plain whole numbers, as in within_days(next(...), 30)");
     *out = json_integer_value(value);
     return HD_OK;
 }
@@ -120,8 +121,10 @@ static hd_code make_event(hd_engine *e, asked *a, const char *alias, json_t *nod
     a->sees_subnational |= event->sees_subnational;
     HD_TRY(hd_check_event(e, event, err));
     const char *why = hd_kernel_obstacle(event);
-    return why ? hd_fail(err, HD_INVALID, "an event is a condition on one field at a time, joined by "
-                                          "AND, OR and NOT: %s", why)
+    return why ? hd_fail(err, HD_INVALID,
+                         "an event is a condition on one field at a time, joined by "
+                         "AND, OR and NOT: %s",
+                         why)
                : HD_OK;
 }
 
@@ -149,7 +152,7 @@ static hd_code make_from(hd_engine *e, asked *a, const char *alias, const json_t
     return HD_OK;
 }
 
-/* ---- the definition ------------------------------------------------------------------------------ */
+/* ---- the definition -------------------------------------------------------------------------- */
 
 static int add_bytes(const char *bytes, size_t len, void *digest)
 {
@@ -206,21 +209,22 @@ static hd_code define(hd_engine *e, asked *a, const char *alias, json_t *node, c
     size_t n, first = 0;
     o->kind = w->kind;
     if (w->has_day) {
-        HD_TRY(arguments(node, "next(event) or next(event, day to count from); previous likewise", 1,
-                         2, &n, err));
+        HD_TRY(arguments(node, "next(event) or next(event, day to count from); previous likewise",
+                         1, 2, &n, err));
         from = n == 2 ? json_array_get(children, 1) : NULL;
     } else if (w->kind == ORDER_NTH) {
         HD_TRY(arguments(node, "nth(event)", 1, 1, &n, err));
     } else {
-        HD_TRY(arguments(node, "events(event) or events(event, first day, last day)", 1, 3, &n, err));
+        HD_TRY(
+            arguments(node, "events(event) or events(event, first day, last day)", 1, 3, &n, err));
         if (n == 2)
             return hd_fail(err, HD_INVALID, "write events(event, first day, last day)");
         days = n == 3 ? children : NULL;
         first = 1;
     }
     if (within) {
-        HD_TRY(arguments(within, "within_days(next(...), 30) or within_days(next(...), 1, 30)", 2, 3,
-                         &n, err));
+        HD_TRY(arguments(within, "within_days(next(...), 30) or within_days(next(...), 1, 30)", 2,
+                         3, &n, err));
         days = json_object_get(within, "children");
         first = n == 3 ? 1 : 0;
     }
@@ -251,8 +255,9 @@ hd_code hd_take_order(hd_engine *e, asked *a, const char *alias, json_t *node, j
         inner = json_array_get(json_object_get(node, "children"), 0);
     const word *w = find_word(inner);
     if (is_within && (!w || !w->has_day))
-        return hd_fail(err, HD_INVALID, "within_days is for next and previous, as in "
-                                        "within_days(next(...), 30)");
+        return hd_fail(err, HD_INVALID,
+                       "within_days is for next and previous, as in "
+                       "within_days(next(...), 30)");
     if (!w)
         return HD_OK;
     if (!HD_GROW(a->orders, a->n_orders, a->orders_cap))

@@ -1,7 +1,7 @@
 /* recall.c - see recall.h.
  *
- * Invariant: an entry is in the table exactly when it is in the list of ages, and `bytes` is the sum
- * over that list. `uses` counts the table's own hold and everybody else's.
+ * Invariant: an entry is in the table exactly when it is in the list of ages, and `bytes` is the
+ * sum over that list. `uses` counts the table's own hold and everybody else's.
  */
 #include "engine/recall.h"
 #include "base/alloc.h"
@@ -131,8 +131,13 @@ hd_code hd_recall_keep(hd_recall *r, const char *key, size_t len, void *thing, s
         return hd_fail_nomem(err);
     }
     memcpy(copy, key, len);
-    *e = (entry){.public = {thing}, .key = copy, .len = len, .hash = hash_of(key, len),
-                 .bytes = bytes + len + sizeof *e, .uses = 2, .release = release};
+    *e = (entry){.public = {thing},
+                 .key = copy,
+                 .len = len,
+                 .hash = hash_of(key, len),
+                 .bytes = bytes + len + sizeof *e,
+                 .uses = 2,
+                 .release = release};
     e->next = r->buckets[e->hash % BUCKETS];
     r->buckets[e->hash % BUCKETS] = e;
     become_newest(r, e);

@@ -1,8 +1,8 @@
 /* recall.h - what an engine remembers between questions: things by key, bounded in bytes.
  *
- * A thing belongs to the store and to whoever has found it and not yet dropped it, so nothing in use
- * is ever freed. When the store is full the thing that was not looked at for longest goes first; one
- * that is larger than the whole store is given to its maker and not remembered.
+ * A thing belongs to the store and to whoever has found it and not yet dropped it, so nothing in
+ * use is ever freed. When the store is full the thing that was not looked at for longest goes
+ * first; one that is larger than the whole store is given to its maker and not remembered.
  * Threads: as the engine, one at a time.
  */
 #ifndef HD_ENGINE_RECALL_H

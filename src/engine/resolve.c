@@ -54,7 +54,7 @@ column_ref hd_column_parse(const asked *a, const char *canonical)
     return ref;
 }
 
-/* ---- single column ----------------------------------------------------------------------------- */
+/* ---- single column --------------------------------------------------------------------------- */
 
 struct single {
     const char *name; /* "" none yet */
@@ -83,7 +83,7 @@ const char *hd_single_column(const json_t *node)
     return s.several ? NULL : s.name;
 }
 
-/* ---- names ------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 /* One position of a list: primary_NAME, or as its element names say (diag_03). */
 static const hd_field *list_element(const hd_table_def *t, const char *name, unsigned *element)
@@ -192,7 +192,7 @@ static hd_code resolve_column(struct resolver *r, json_t *node, json_t **out, hd
     return HD_OK; /* perhaps an alias; ask.c refuses what stays unknown */
 }
 
-/* ---- codelist ---------------------------------------------------------------------------------- */
+/* ---- codelist -------------------------------------------------------------------------------- */
 
 static hd_code take_any(struct resolver *r, json_t *node, json_t **out, hd_err *err);
 
@@ -270,7 +270,7 @@ static hd_code take_codelist(struct resolver *r, json_t *node, json_t **out, hd_
     return HD_OK;
 }
 
-/* ---- tests on list elements -------------------------------------------------------------------- */
+/* ---- tests on list elements ------------------------------------------------------------------ */
 
 /* The parser turns NOT (x IN (...)) into x NOT IN (...), so both must mean the same on a list: no
  * element satisfies the positive test. Order comparisons flip under NOT and have no such reading;
@@ -352,7 +352,7 @@ static hd_code take_any(struct resolver *r, json_t *node, json_t **out, hd_err *
     return is_or_of_tests(node) ? any_column(r, node, out, err) : HD_OK;
 }
 
-/* ---- the walk ---------------------------------------------------------------------------------- */
+/* ---- the walk -------------------------------------------------------------------------------- */
 
 static const char *const allowed_classes[] = {"COLUMN_REF", "CONSTANT", "FUNCTION", "OPERATOR",
                                               "COMPARISON", "CONJUNCTION", "BETWEEN", "CASE",

@@ -24,7 +24,7 @@ struct route {
     const uint64_t *records; /* identities of the rows, or NULL */
 };
 
-/* ---- the view ------------------------------------------------------------------------------------ */
+/* ---- the view -------------------------------------------------------------------------------- */
 
 static hd_code new_column(struct route *r, const char *name, hd_duck_codes **out, hd_err *err)
 {
@@ -118,7 +118,7 @@ static hd_code make_view(struct route *r, hd_err *err)
     return hd_duck_make_view(r->e->duck, "rows", r->columns, r->n_columns, hd_table_rows(r->t), err);
 }
 
-/* ---- the statement ------------------------------------------------------------------------------- */
+/* ---- the statement --------------------------------------------------------------------------- */
 
 static hd_code put(struct route *r, hd_buf *sql, json_t *tree, hd_err *err)
 {
@@ -236,7 +236,7 @@ static hd_code statement(struct route *r, hd_buf *sql, hd_err *err)
     return hd_buf_check(sql, err);
 }
 
-/* ---- cells ----------------------------------------------------------------------------------------- */
+/* ---- cells ----------------------------------------------------------------------------------- */
 
 struct row {
     const asked *a;
@@ -384,7 +384,7 @@ out:
     return rc;
 }
 
-/* ---- rows ------------------------------------------------------------------------------------------ */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 static hd_code rows_statement(struct route *r, const size_t *aggregates, size_t n, hd_buf *sql,
                               hd_err *err)

@@ -1,7 +1,7 @@
 /* scan_cells.c - the kernel's answer as the true cells of one question of a plan.
  *
- * Slots and ranks become values, tallies become figures. Cells own their texts: the values of a plan
- * are shared by many questions and stay as they are.
+ * Slots and ranks become values, tallies become figures. Cells own their texts: the values of a
+ * plan are shared by many questions and stay as they are.
  */
 #include "engine/scan_plan.h"
 #include "base/alloc.h"
@@ -29,15 +29,14 @@ static const hd_k_tally *tally(const cutting *c, size_t cell, size_t measure)
     return &c->answer->tallies[cell * c->p->q.n_measures + measure];
 }
 
-/* ---- figures ------------------------------------------------------------------------------------- */
+/* ---- figures --------------------------------------------------------------------------------- */
 
 static double as_double(const hd_value *v)
 {
     return v->type == HD_DECIMAL ? v->decimal : (double)v->integer;
 }
 
-static double quantile_value(const cutting *c, const hd_k_tally *t,
-                             size_t i, double at)
+static double quantile_value(const cutting *c, const hd_k_tally *t, size_t i, double at)
 {
     const hd_value *values = values_of(c, i);
     double floor_at = floor(at);
@@ -48,8 +47,7 @@ static double quantile_value(const cutting *c, const hd_k_tally *t,
     return x + (y - x) * (at - floor_at);
 }
 
-static hd_code quantile(const cutting *c, const hd_k_tally *t,
-                        size_t i, hd_value *out, hd_err *err)
+static hd_code quantile(const cutting *c, const hd_k_tally *t, size_t i, hd_value *out, hd_err *err)
 {
     const asked_aggregate *g = &c->a->aggregates[i];
     uint64_t n = (uint64_t)t->rows;
@@ -66,23 +64,23 @@ static hd_code quantile(const cutting *c, const hd_k_tally *t,
     return HD_OK;
 }
 
-/* Sum of squared distances from the mean. Integers: exact while n times the squares fit 128 bits. */
+/* Sum of squared distances from the mean. Integers: exact while n times the squares fit 128
+ * bits. */
 static long double squared_distances(const hd_k_tally *t)
 {
-    unsigned __int128 size = t->exact.sum < 0 ? -(unsigned __int128)t->exact.sum
-                                              : (unsigned __int128)t->exact.sum;
+    unsigned __int128 size =
+        t->exact.sum < 0 ? -(unsigned __int128)t->exact.sum : (unsigned __int128)t->exact.sum;
     unsigned __int128 a, b, n = (unsigned __int128)t->rows;
     if (!__builtin_mul_overflow(n, t->exact.sum_squares, &a) &&
         !__builtin_mul_overflow(size, size, &b))
         return (long double)(a - b) / (long double)n;
-    long double d = (long double)t->exact.sum_squares -
-                    (long double)size * (long double)size / (long double)n;
+    long double d =
+        (long double)t->exact.sum_squares - (long double)size * (long double)size / (long double)n;
     return d < 0 ? 0 : d;
 }
 
 /* The same for decimals: the mean first, then the distances, from how often each value occurs. */
-static long double squared_distances_of_bins(const cutting *c,
-                                             const hd_k_tally *t, size_t i)
+static long double squared_distances_of_bins(const cutting *c, const hd_k_tally *t, size_t i)
 {
     const hd_k_bin *bins = &c->answer->distribution[t->distribution.first];
     long double sum = 0, squares = 0;
@@ -96,22 +94,19 @@ static long double squared_distances_of_bins(const cutting *c,
     return squares;
 }
 
-static void spread(const cutting *c, const hd_k_tally *t, size_t i,
-                   hd_value *out)
+static void spread(const cutting *c, const hd_k_tally *t, size_t i, hd_value *out)
 {
     out->is_null = t->rows < 2;
     if (out->is_null)
         return;
-    long double variance = c->measures[i].kind == HD_K_MOMENTS
-                               ? squared_distances(t)
-                               : squared_distances_of_bins(c, t, i);
+    long double variance = c->measures[i].kind == HD_K_MOMENTS ? squared_distances(t)
+                                                               : squared_distances_of_bins(c, t, i);
     variance /= (long double)(t->rows - 1);
     bool squared = c->a->aggregates[i].def->fn == HD_FN_VARIANCE;
     out->decimal = (double)(squared ? variance : sqrtl(variance));
 }
 
-static hd_code moments(const cutting *c, const hd_k_tally *t, size_t i, hd_value *out,
-                       hd_err *err)
+static hd_code moments(const cutting *c, const hd_k_tally *t, size_t i, hd_value *out, hd_err *err)
 {
     const asked_aggregate *g = &c->a->aggregates[i];
     bool exact = c->measures[i].integers != NULL;
@@ -128,8 +123,7 @@ static hd_code moments(const cutting *c, const hd_k_tally *t, size_t i, hd_value
     return HD_OK;
 }
 
-static hd_code figure(const cutting *c, const hd_k_tally *t, size_t i,
-                      hd_cell *out, hd_err *err)
+static hd_code figure(const cutting *c, const hd_k_tally *t, size_t i, hd_cell *out, hd_err *err)
 {
     const asked_aggregate *g = &c->a->aggregates[i];
     *out = (hd_cell){.value = {.type = c->a->aggregate_views[i].type},
@@ -163,7 +157,7 @@ static hd_code figure(const cutting *c, const hd_k_tally *t, size_t i,
     return HD_OK;
 }
 
-/* ---- texts --------------------------------------------------------------------------------------- */
+/* ---- texts ----------------------------------------------------------------------------------- */
 
 static size_t text_size(const hd_value *v)
 {
@@ -222,7 +216,7 @@ static size_t text_bytes(const cutting *c)
     return bytes;
 }
 
-/* ---- the whole ----------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static hd_code fill(const cutting *c, hd_cells *out, hd_err *err)
 {

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* ---- can the kernel? ----------------------------------------------------------------------------- */
+/* ---- can the kernel? ------------------------------------------------------------------------- */
 
 static const char *predicate_obstacle(const json_t *node)
 {
@@ -58,7 +58,7 @@ const char *hd_kernel_obstacle(const asked *a)
     return why;
 }
 
-/* ---- what a plan holds --------------------------------------------------------------------------- */
+/* ---- what a plan holds ----------------------------------------------------------------------- */
 
 enum { MAX_NODES = 1 << 16 };
 
@@ -103,7 +103,7 @@ static hd_code hold(struct planner *s, json_t *expression, hd_coded **out, scan_
     return HD_OK;
 }
 
-/* ---- conditions ---------------------------------------------------------------------------------- */
+/* ---- conditions ------------------------------------------------------------------------------ */
 
 /* A predicate is a node, or known already. */
 struct truth {
@@ -233,7 +233,9 @@ static hd_code combine(struct planner *s, hd_k_op op, struct truth a, struct tru
     uint8_t decides = op == HD_K_AND ? 0 : 1;
     if (a.is_constant && b.is_constant) {
         uint8_t x = a.constant, y = b.constant;
-        uint8_t v = x == decides || y == decides ? decides : x == 2 || y == 2 ? 2 : (uint8_t)!decides;
+        uint8_t v = x == decides || y == decides ? decides
+                    : x == 2 || y == 2           ? 2
+                                                 : (uint8_t)!decides;
         *out = (struct truth){.is_constant = true, .constant = v};
         return HD_OK;
     }
@@ -296,7 +298,7 @@ static hd_code condition(struct planner *s, json_t *tree, int32_t *out, hd_err *
     return HD_OK;
 }
 
-/* ---- keys and measures --------------------------------------------------------------------------- */
+/* ---- keys and measures ----------------------------------------------------------------------- */
 
 static hd_code plan_group(struct planner *s, size_t k, hd_err *err)
 {
@@ -359,7 +361,7 @@ static hd_code plan_measure(struct planner *s, size_t i, size_t at, hd_err *err)
     return !g->argument || g->is_person ? HD_OK : plan_values(s, at, g, err);
 }
 
-/* ---- the whole ----------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static hd_code plan_all(struct planner *s, hd_err *err)
 {
@@ -409,7 +411,7 @@ hd_code hd_scan_plan_make(hd_engine *e, hd_table *t, asked *const *questions, si
     return HD_OK;
 }
 
-/* ---- columns ------------------------------------------------------------------------------------- */
+/* ---- columns --------------------------------------------------------------------------------- */
 
 /* The lowest code of a column, from what its blocks state. */
 static uint32_t lowest_code(const hd_table *t, hd_operand s)

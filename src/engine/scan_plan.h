@@ -1,8 +1,8 @@
 /* scan_plan.h - questions as one scan for the kernel.
  *
- * A plan answers one question, or several (parts) that choose the same rows by the same keys, in one
- * pass. It holds lookup tables, never columns:
- * hd_scan_plan_bind loads those before every run, so the vault may drop them in between.
+ * A plan answers one question, or several (parts) that choose the same rows by the same keys, in
+ * one pass. It holds lookup tables, never columns: hd_scan_plan_bind loads those before every
+ * run, so the vault may drop them in between.
  */
 #ifndef HD_ENGINE_SCAN_PLAN_H
 #define HD_ENGINE_SCAN_PLAN_H
@@ -51,8 +51,8 @@ HD_MUST hd_code hd_scan_plan_make(hd_engine *e, hd_table *t, asked *const *quest
                                   scan_plan **out, hd_err *err);
 HD_MUST hd_code hd_scan_plan_bind(scan_plan *p, hd_table *t, hd_err *err);
 
-/* scan_truth.c: the truth (0 false, 1 true, 2 unknown) of each node for n rows from base on, a row of
- * `stride` bytes for each node. The question must be bound. */
+/* scan_truth.c: the truth (0 false, 1 true, 2 unknown) of each node for n rows from base on, a
+ * row of `stride` bytes for each node. The question must be bound. */
 void hd_scan_truth(const hd_k_question *q, uint64_t base, size_t n, size_t stride, uint8_t *truth);
 
 /* scan_cells.c: the cells of one part. */

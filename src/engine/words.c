@@ -36,8 +36,8 @@ static void release_tree(void *tree)
     json_decref(tree);
 }
 
-/* A thing that was just made: remembered when memory allows, and given back to the caller either way
- * by copying it beforehand. */
+/* A thing that was just made: remembered when memory allows, and given back to the caller either
+ * way by copying it beforehand. */
 static hd_code remember(hd_engine *e, const hd_buf *key, void *thing, size_t bytes,
                         void (*release)(void *), hd_err *err)
 {
@@ -100,15 +100,15 @@ out:
     return rc;
 }
 
-/* ---- types ------------------------------------------------------------------------------------- */
+/* ---- types ----------------------------------------------------------------------------------- */
 
 static void release_type(void *type)
 {
     hd_free(type);
 }
 
-hd_code hd_type_known(hd_engine *e, const asked *a, const json_t *tree, bool *is_known, hd_type *out,
-                      hd_err *err)
+hd_code hd_type_known(hd_engine *e, const asked *a, const json_t *tree, bool *is_known,
+                      hd_type *out, hd_err *err)
 {
     hd_buf key;
     *is_known = false;
@@ -123,7 +123,8 @@ hd_code hd_type_known(hd_engine *e, const asked *a, const json_t *tree, bool *is
     return rc;
 }
 
-hd_code hd_type_remember(hd_engine *e, const asked *a, const json_t *tree, hd_type type, hd_err *err)
+hd_code hd_type_remember(hd_engine *e, const asked *a, const json_t *tree, hd_type type,
+                         hd_err *err)
 {
     hd_buf key;
     hd_code rc = hd_recall_key(&key, 't', a->table->name, "", tree, err);
