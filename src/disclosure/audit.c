@@ -5,14 +5,13 @@
 #include "base/alloc.h"
 #include "base/intern.h"
 #include "disclosure/certificate.h"
+#include "disclosure/margins.h"
 #include "disclosure/near.h"
 #include "disclosure/rule.h"
 #include "disclosure/unions.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum { ALL_SUBSETS = 5 /* of so many keys: every margin is looked at */, MAX_LEVELS = 512 };
 
 /* What is known of a set beside its bounds. */
 #define NONE UINT32_MAX
@@ -66,147 +65,6 @@ static bool is_printed(const hd_printed *p)
     return p->is_count || p->is_shown;
 }
 
-/* ---- margins -------------------------------------------------------------------------------- */
-
-/* One margin of an account: the rows of grouping set `fine` by the keys of `coarse`. Calls take for
- * every set of the margin with the cells of which it is made. */
-typedef hd_code (*take_margin)(void *ctx, const hd_account *a, size_t column, const uint64_t sum[2],
-                               const uint32_t *cells, size_t n_cells, hd_err *err);
-
-static hd_code group_cells(const hd_account *a, uint32_t coarse, uint32_t fine, hd_intern *names,
-                           uint32_t *group, hd_err *err)
-{
-    uint64_t key[32];
-    for (size_t c = 0; c < a->n_cells; c++) {
-        size_t n = 0;
-        group[c] = HD_INTERN_NONE;
-        if (a->told[c] != fine)
-            continue;
-        for (size_t k = 0; k < a->n_keys; k++)
-            if (coarse >> k & 1)
-                key[n++] = a->keys[c * a->n_keys + k];
-        HD_TRY(hd_intern_add(names, key, n * sizeof *key, &group[c], err));
-    }
-    return HD_OK;
-}
-
-static hd_code each_margin(const hd_account *a, size_t column, uint32_t coarse, uint32_t fine,
-                           take_margin take, void *ctx, hd_err *err)
-{
-    hd_code rc;
-    hd_intern *names = hd_intern_new();
-    uint32_t *group = hd_calloc(a->n_cells + 1, sizeof *group), *order = NULL;
-    size_t *start = NULL;
-    if (!names || !group) {
-        rc = hd_fail_nomem(err);
-        goto out;
-    }
-    HD_GO(group_cells(a, coarse, fine, names, group, err));
-    size_t n = hd_intern_count(names);
-    start = hd_calloc(n + 2, sizeof *start);
-    order = hd_calloc(a->n_cells + 1, sizeof *order);
-    if (!start || !order) {
-        rc = hd_fail_nomem(err);
-        goto out;
-    }
-    for (size_t c = 0; c < a->n_cells; c++)
-        if (group[c] != HD_INTERN_NONE)
-            start[group[c] + 2]++;
-    for (size_t g = 2; g < n + 2; g++)
-        start[g] += start[g - 1];
-    for (uint32_t c = 0; c < a->n_cells; c++)
-        if (group[c] != HD_INTERN_NONE)
-            order[start[group[c] + 1]++] = c;
-    for (size_t g = 0; g < n; g++) {
-        uint64_t sum[2] = {0, 0};
-        for (size_t i = start[g]; i < start[g + 1]; i++) {
-            const hd_set *s = &a->items[hd_account_at(a, order[i], column)];
-            sum[0] += s->sum[0];
-            sum[1] += s->sum[1];
-        }
-        if (!is_empty(sum))
-            HD_GO(take(ctx, a, column, sum, order + start[g], start[g + 1] - start[g], err));
-    }
-out:
-    hd_intern_free(names);
-    hd_free(group);
-    hd_free(order);
-    hd_free(start);
-    return rc;
-}
-
-static bool is_asked(const hd_account *a, uint32_t mask)
-{
-    for (size_t s = 0; s < a->n_sets; s++)
-        if (a->sets[s] == mask)
-            return true;
-    return false;
-}
-
-/* Asked sets above `mask` with no other asked set between. */
-static size_t finer_sets(const hd_account *a, uint32_t mask, uint32_t out[HD_ACCOUNT_SETS])
-{
-    size_t n = 0;
-    for (size_t s = 0; s < a->n_sets; s++) {
-        uint32_t fine = a->sets[s];
-        bool is_next = fine != mask && (fine & mask) == mask;
-        for (size_t t = 0; t < a->n_sets && is_next; t++) {
-            uint32_t between = a->sets[t];
-            is_next = between == mask || between == fine || (between & mask) != mask ||
-                      (between & fine) != between;
-        }
-        if (is_next)
-            out[n++] = fine;
-    }
-    return n;
-}
-
-static size_t add_level(uint32_t *levels, size_t n, uint32_t mask)
-{
-    for (size_t i = 0; i < n; i++)
-        if (levels[i] == mask)
-            return n;
-    if (n < MAX_LEVELS)
-        levels[n++] = mask;
-    return n;
-}
-
-/* The margins that are looked at: all of them while the keys are few, else those asked, their
- * intersections and the grand total. */
-static size_t list_levels(const hd_account *a, uint32_t levels[MAX_LEVELS])
-{
-    uint32_t used = 0;
-    size_t n = 0;
-    for (size_t s = 0; s < a->n_sets; s++)
-        used |= a->sets[s];
-    if (__builtin_popcount(used) <= ALL_SUBSETS) {
-        for (uint32_t sub = used;; sub = (sub - 1) & used) {
-            n = add_level(levels, n, sub);
-            if (!sub)
-                return n;
-        }
-    }
-    n = add_level(levels, n, 0);
-    for (size_t s = 0; s < a->n_sets; s++)
-        for (size_t t = 0; t <= s; t++)
-            n = add_level(levels, n, a->sets[s] & a->sets[t]);
-    return n;
-}
-
-/* Every margin of every column. */
-static hd_code walk_margins(const hd_account *a, take_margin take, void *ctx, hd_err *err)
-{
-    uint32_t levels[MAX_LEVELS], finer[HD_ACCOUNT_SETS];
-    size_t n = list_levels(a, levels);
-    for (size_t i = 0; i < n; i++) {
-        size_t n_finer = finer_sets(a, levels[i], finer);
-        for (size_t f = 0; f < n_finer; f++)
-            for (size_t column = 0; column < a->n_columns; column++)
-                HD_TRY(each_margin(a, column, levels[i], finer[f], take, ctx, err));
-    }
-    return HD_OK;
-}
-
 /* ---- does an earlier release share a set? --------------------------------------------------- */
 
 static hd_code note_margin(void *ctx, const hd_account *a, size_t column, const uint64_t sum[2],
@@ -251,7 +109,7 @@ static hd_code shares_a_set(const hd_audit *a, const hd_account *earlier, bool *
                   hd_intern_find(a->derived, name, NAME) != HD_INTERN_NONE;
     }
     if (!s.found)
-        HD_TRY(walk_margins(earlier, find_margin, &s, err));
+        HD_TRY(hd_margins_walk(earlier, find_margin, &s, err));
     *out = s.found;
     return HD_OK;
 }
@@ -279,7 +137,7 @@ hd_code hd_audit_new(hd_audit **out, const hd_policy_file *p, hd_account *now, h
             name_set(name, now->kinds[i % now->n_columns], now->items[i].sum);
             HD_GO(hd_intern_add(a->own, name, NAME, &id, err));
         }
-    HD_GO(walk_margins(now, note_margin, a->derived, err));
+    HD_GO(hd_margins_walk(now, note_margin, a->derived, err));
     HD_GO(hd_near_new(&a->near, now, hd_near_limit(p), err));
     *out = a;
     a = NULL;
@@ -598,16 +456,16 @@ out:
 
 static hd_code add_margins(hd_audit *a, const hd_account *of, bool create, hd_err *err)
 {
-    uint32_t levels[MAX_LEVELS], finer[HD_ACCOUNT_SETS];
-    size_t n = list_levels(of, levels);
+    uint32_t levels[HD_MARGIN_LEVELS], finer[HD_ACCOUNT_SETS];
+    size_t n = hd_margin_levels(of, levels);
     for (size_t i = 0; i < n; i++) {
-        size_t n_finer = finer_sets(of, levels[i], finer);
-        if (create && (n_finer < 2 || is_asked(of, levels[i])))
+        size_t n_finer = hd_margin_finer(of, levels[i], finer);
+        if (create && (n_finer < 2 || hd_margin_is_asked(of, levels[i])))
             continue;
         a->create = create;
         for (size_t f = 0; f < n_finer; f++)
             for (size_t column = 0; column < of->n_columns; column++)
-                HD_TRY(each_margin(of, column, levels[i], finer[f], add_margin, a, err));
+                HD_TRY(hd_margins_each(of, column, levels[i], finer[f], add_margin, a, err));
     }
     return HD_OK;
 }
@@ -848,7 +706,7 @@ static hd_code refuse_circles(const hd_audit *a, hd_err *err)
     uint32_t finer[HD_ACCOUNT_SETS];
     for (size_t s = 0; s < a->now->n_sets; s++)
         n_open += __builtin_popcount(a->now->sets[s]) >= 2 &&
-                  finer_sets(a->now, a->now->sets[s], finer) == 0;
+                  hd_margin_finer(a->now, a->now->sets[s], finer) == 0;
     if (a->now->is_controlled && n_open > 2)
         return hd_fail(err, HD_DENIED,
                        "%zu grouping sets of several fields with none that holds them all cannot be "

@@ -1,0 +1,27 @@
+/* margins.h - the margins of a release, asked or not, as sets with the rows that make them. */
+#ifndef HD_DISCLOSURE_MARGINS_H
+#define HD_DISCLOSURE_MARGINS_H
+
+#include "disclosure/account.h"
+
+enum { HD_MARGIN_LEVELS = 512 };
+
+/* Called for every set of a margin that is not empty, with the cells of which it is made. */
+typedef hd_code (*hd_take_margin)(void *ctx, const hd_account *a, size_t column,
+                                  const uint64_t sum[2], const uint32_t *cells, size_t n_cells,
+                                  hd_err *err);
+
+/* One margin: the rows of grouping set `fine` by the keys of `coarse`. */
+HD_MUST hd_code hd_margins_each(const hd_account *a, size_t column, uint32_t coarse, uint32_t fine,
+                                hd_take_margin take, void *ctx, hd_err *err);
+/* Every margin of every column. */
+HD_MUST hd_code hd_margins_walk(const hd_account *a, hd_take_margin take, void *ctx, hd_err *err);
+
+/* The margins that are looked at: all of them while the keys are few, else those asked, their
+ * intersections and the grand total. Returns how many. */
+size_t hd_margin_levels(const hd_account *a, uint32_t levels[HD_MARGIN_LEVELS]);
+/* Asked sets above `mask` with no other asked set between. Returns how many. */
+size_t hd_margin_finer(const hd_account *a, uint32_t mask, uint32_t out[HD_ACCOUNT_SETS]);
+bool hd_margin_is_asked(const hd_account *a, uint32_t mask);
+
+#endif
