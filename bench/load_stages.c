@@ -2,11 +2,12 @@
  *
  *   load_stages DATASET FILE VAULT KEYFILE
  *
- * Makes the vault, then does what `hdis load` does with the same functions, but keeps the time of each
- * stage: read (tokenise, check, pseudonymise, stage), seal (sort by person, renumber, pack, seal), persons,
- * derive (the built tables), commit. Then the table is opened again with its pages dropped from the
- * system's cache, and its columns are loaded; beside that stands the time that reading as many sealed
- * bytes and opening their seals takes, both by all processors. One line of JSON.
+ * Makes the vault, then does what `hdis load` does with the same functions, but keeps the time of
+ * each stage: read (tokenise, check, pseudonymise, stage), seal (sort by person, renumber, pack,
+ * seal), persons, derive (the built tables), commit. Then the table is opened again with its pages
+ * dropped from the system's cache, and its columns are loaded; beside that stands the time that
+ * reading as many sealed bytes and opening their seals takes, both by all processors. One line of
+ * JSON.
  */
 #define _GNU_SOURCE
 #include "ask.h"
@@ -104,7 +105,8 @@ struct limit {
     uint64_t n_parts;
 };
 
-/* Read and open one part of PART bytes after another. What opens is of no use: it is another key. */
+/* Read and open one part of PART bytes after another. What opens is of no use: it is another key.
+ * */
 static hd_code open_parts(void *ctx, size_t run, hd_err *e)
 {
     const struct limit *l = ctx;
@@ -114,7 +116,8 @@ static hd_code open_parts(void *ctx, size_t run, hd_err *e)
     HD_TRY(hd_sealer_new(&s, key, e));
     uint8_t *sealed = hd_malloc(PART), *plain = hd_malloc(PART);
     hd_code rc = sealed && plain ? HD_OK : hd_fail_nomem(e);
-    for (uint64_t i = l->n_parts * run / runs; rc == HD_OK && i < l->n_parts * (run + 1) / runs; i++)
+    for (uint64_t i = l->n_parts * run / runs; rc == HD_OK && i < l->n_parts * (run + 1) / runs;
+         i++)
         if (pread(l->fd, sealed, PART, (off_t)(i * PART)) != PART ||
             hd_unseal(s, nonce, NULL, 0, sealed, PART - HD_SEAL_TAG, plain))
             rc = hd_fail(e, HD_IO, "the file to measure with is not as it was written");
@@ -209,8 +212,10 @@ int main(int argc, char **argv)
                processor[i]);
     double ms, cpu;
     first_use(argv[3], argv[4], t->name, &sealed, &memory, &ms, &cpu);
-    printf(",\"first_ms\":%.1f,\"first_cpu_ms\":%.1f,\"first_sealed\":%llu,\"first_memory\":%llu,\"limit_ms\":%.1f}\n", ms, cpu,
-           (unsigned long long)sealed, (unsigned long long)memory, limit_ms(argv[3], sealed));
+    printf(",\"first_ms\":%.1f,\"first_cpu_ms\":%.1f,\"first_sealed\":%llu,\"first_memory\":%llu,"
+           "\"limit_ms\":%.1f}\n",
+           ms, cpu, (unsigned long long)sealed, (unsigned long long)memory,
+           limit_ms(argv[3], sealed));
     hd_catalogue_close(c);
     return 0;
 }

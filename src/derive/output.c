@@ -241,8 +241,8 @@ static bool contains(const uint32_t *codes, size_t n, uint32_t code)
     return false;
 }
 
-/* Append a row's elements to the list of output row `at`; what it has already is left out when `adds`
- * says so (gaps too, so that no trailing gap appears). */
+/* Append a row's elements to the list of output row `at`; what it has already is left out when
+ * `adds` says so (gaps too, so that no trailing gap appears). */
 static hd_code add_elements(hd_output *o, size_t c, size_t at, uint64_t row, bool adds, hd_err *err)
 {
     out_column *col = &o->columns[c];

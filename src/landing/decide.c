@@ -1,5 +1,5 @@
-/* decide.c - the last stage of flow.c: rows and defects in the order of the file. Whatever is wrong with
- * a file, the first thing in it is what is told. Rows that are kept go into the builder. */
+/* decide.c - the last stage of flow.c: rows and defects in the order of the file. Whatever is wrong
+ * with a file, the first thing in it is what is told. Rows that are kept go into the builder. */
 #include "landing/private.h"
 
 #include <inttypes.h>

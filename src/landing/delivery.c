@@ -1,6 +1,6 @@
-/* delivery.c - see delivery.h. The room in use holds unread text from `at` to `end`; slices of the batch
- * in hand point into it, so it moves or grows only when the batch is still empty. Every batch has a
- * room of its own, to which the text that is left over moves. */
+/* delivery.c - see delivery.h. The room in use holds unread text from `at` to `end`; slices of the
+ * batch in hand point into it, so it moves or grows only when the batch is still empty. Every batch
+ * has a room of its own, to which the text that is left over moves. */
 #include "landing/delivery.h"
 #include "base/alloc.h"
 #include "duck/duck.h"
@@ -665,7 +665,7 @@ static void size_batches(hd_delivery *r)
     r->max_rows = BATCH_FIELDS / r->n_columns;
     if (r->max_rows > BATCH_ROWS)
         r->max_rows = BATCH_ROWS;
-    /* Not a power of two: columns that begin in one place of the cache would push each other out. */
+    /* No power of two: columns that begin in one place of the cache push each other out. */
     r->stride = r->max_rows + 4;
 }
 

@@ -10,8 +10,9 @@
  * on with the next line (after a broken quote: the line after the one where the row began). A file
  * that cannot be trusted as a whole (damaged packing, no header) is an error.
  *
- * Limits: field 64 KiB, row 16 MiB, 4096 columns. Memory is bounded by the row limit, four times. The text
- * comes from outside: every byte sequence must end in rows, defects or an error (fuzz_reader).
+ * Limits: field 64 KiB, row 16 MiB, 4096 columns. Memory is bounded by the row limit, four times.
+ * The text comes from outside: every byte sequence must end in rows, defects or an error
+ * (fuzz_reader).
  */
 #ifndef HD_LANDING_DELIVERY_H
 #define HD_LANDING_DELIVERY_H
@@ -36,12 +37,12 @@ typedef enum hd_defect {
     HD_N_DEFECTS
 } hd_defect;
 
-/* A batch stays as it is until the fourth call of hd_delivery_next after it: several stages of landing
- * work on batches that follow each other. */
+/* A batch stays as it is until the fourth call of hd_delivery_next after it: several stages of
+ * landing work on batches that follow each other. */
 enum { HD_DELIVERY_KEPT = 4, HD_SLICE_SLACK = 32 };
 
 typedef struct hd_slice {
-    const char *bytes; /* not NUL-terminated; HD_SLICE_SLACK bytes from here on may always be read */
+    const char *bytes; /* not NUL-terminated; HD_SLICE_SLACK bytes from here on can be read */
     size_t len;
 } hd_slice;
 

@@ -5,11 +5,11 @@
  *   judge     each column by itself: codes, counts, flaws; hashes of rows
  *   decide    row by row in the order of the file: years, defects, rules; then into the builder
  *
- * In each round every stage works on another chunk, and the columns of the judging stage are tasks of
- * their own. What a stage keeps between chunks (reader, person numbers, a column's memo and dictionary,
- * row keys) is touched by one task at a time and sees the chunks in order.
- * Invariant: so the result, also of a refusal, is that of one chunk after another, however many
- * threads there are.
+ * In each round every stage works on another chunk, and the columns of the judging stage are tasks
+ * of their own. What a stage keeps between chunks (reader, person numbers, a column's memo and
+ * dictionary, row keys) is touched by one task at a time and sees the chunks in order. Invariant:
+ * so the result, also of a refusal, is that of one chunk after another, however many threads there
+ * are.
  */
 #include "base/par.h"
 #include "base/progress.h"

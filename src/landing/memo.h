@@ -1,8 +1,8 @@
 /* memo.h - each different raw text of a column is judged once.
  *
- * The hot loop of landing is: tokenise, look the text up here. A memo never grows past its limit: when
- * it is full it is emptied, and a column whose texts hardly repeat gets a small limit, so memory does
- * not follow the file.
+ * The hot loop of landing is: tokenise, look the text up here. A memo never grows past its limit:
+ * when it is full it is emptied, and a column whose texts hardly repeat gets a small limit, so
+ * memory does not follow the file.
  */
 #ifndef HD_LANDING_MEMO_H
 #define HD_LANDING_MEMO_H
@@ -32,13 +32,14 @@ typedef struct hd_known {
 typedef hd_code (*hd_memo_judge)(void *ctx, const char *raw, size_t len, hd_known *out,
                                  hd_err *err);
 
-/* In front of the table: texts seen lately with what most columns want to know of them. A short text is
- * compared in two registers. */
+/* In front of the table: texts seen lately with what most columns want to know of them. A short
+ * text is compared in two registers. */
 enum { HD_MEMO_FRONT_BITS = 12, HD_MEMO_SHORT = 16 };
 typedef struct hd_memo_front {
-    uint64_t first, second; /* 16 bytes of the text, zeros behind its end; of a longer one, see memo.c */
-    uint32_t len_plus_one;  /* 0: free */
-    uint32_t id;            /* of the known text */
+    uint64_t first,
+        second; /* 16 bytes of the text, zeros behind its end; of a longer one, see memo.c */
+    uint32_t len_plus_one; /* 0: free */
+    uint32_t id;           /* of the known text */
     uint32_t code;
     uint8_t meaning, flags, shape;
 } hd_memo_front;
@@ -68,7 +69,8 @@ static inline uint64_t hd_memo_word(const char *p, size_t len)
     return len >= 8 ? w : len == 0 ? 0 : w & (UINT64_MAX >> (64 - 8 * len));
 }
 
-/* The judgement of a text, borrowed until the next call; HD_MEMO_SHORT bytes from raw on can be read. */
+/* The judgement of a text, borrowed until the next call; HD_MEMO_SHORT bytes from raw on can be
+ * read. */
 HD_MUST static inline hd_code hd_memo_look(hd_memo *m, const char *raw, size_t len,
                                            const hd_memo_front **out, hd_err *err)
 {

@@ -1,8 +1,8 @@
 /* private.h - what the files of an intake share; nobody else includes it.
  *
  * A target is one field of the table together with the columns of the file at hand that it is read
- * from. A chunk is one batch of the reader on its way through the stages of flow.c. Memory: one memo a
- * target, HD_DELIVERY_KEPT chunks, two sets of what the targets made of a chunk.
+ * from. A chunk is one batch of the reader on its way through the stages of flow.c. Memory: one
+ * memo a target, HD_DELIVERY_KEPT chunks, two sets of what the targets made of a chunk.
  */
 #ifndef HD_LANDING_PRIVATE_H
 #define HD_LANDING_PRIVATE_H
@@ -113,7 +113,7 @@ struct hd_intake {
     hd_seen seen;
     uint8_t hash_key[HD_HASH_KEY]; /* for row keys in a check; random */
     hd_digest digest;
-    bool kept_identifiers; /* a finding is on a column whose values went to the sink */
+    bool kept_identifiers;  /* a finding is on a column whose values went to the sink */
     char first_defect[400]; /* the text for the verdict */
     /* the file at hand */
     const char *path, *name;
@@ -121,8 +121,8 @@ struct hd_intake {
     hd_file_summary *file;
     hd_scan *scans;
     size_t n_scans;
-    int year_source;   /* column that gives the year, -1 */
-    bool year_is_part; /* it is PARTYEAR, else FYEAR */
+    int year_source;                   /* column that gives the year, -1 */
+    bool year_is_part;                 /* it is PARTYEAR, else FYEAR */
     uint32_t *year_codes, *part_codes; /* for all rows of a chunk */
     hd_chunk chunks[HD_DELIVERY_KEPT];
     hd_buf row_text; /* for the hash of a row */
@@ -134,8 +134,9 @@ struct hd_intake {
 };
 
 /* columns.c */
-HD_MUST hd_code hd_columns_bind(struct hd_intake *in, hd_err *err); /* header to targets, and room */
-void hd_columns_release(struct hd_intake *in);                      /* after the file */
+HD_MUST hd_code hd_columns_bind(struct hd_intake *in,
+                                hd_err *err);  /* header to targets, and room */
+void hd_columns_release(struct hd_intake *in); /* after the file */
 /* The column's name where it may be shown: unless it looks like a value. */
 const char *hd_columns_name(const struct hd_intake *in, unsigned column, char *out, size_t size);
 HD_MUST hd_code hd_names_add(hd_names *n, const char *name, hd_err *err);
@@ -164,7 +165,8 @@ HD_MUST hd_code hd_cell_row(struct hd_intake *in, unsigned made, size_t row, hd_
 HD_MUST hd_code hd_rows_persons(struct hd_intake *in, hd_chunk *c, hd_err *err);
 HD_MUST hd_code hd_rows_target(struct hd_intake *in, hd_target *t, const hd_chunk *c, unsigned made,
                                hd_err *err);
-HD_MUST hd_code hd_rows_scan(const struct hd_intake *in, hd_scan *s, const hd_chunk *c, hd_err *err);
+HD_MUST hd_code hd_rows_scan(const struct hd_intake *in, hd_scan *s, const hd_chunk *c,
+                             hd_err *err);
 HD_MUST hd_code hd_rows_hash(struct hd_intake *in, hd_chunk *c, hd_err *err);
 /* decide.c: the last stage, in the order of the file. */
 HD_MUST hd_code hd_decide(struct hd_intake *in, hd_chunk *c, unsigned made, hd_err *err);

@@ -1,5 +1,6 @@
-/* rows.c - the middle stages of flow.c: rows get their persons, and each column is judged by itself, so
- * that its memo stays in the processor's cache. A target's state is touched by one task at a time. */
+/* rows.c - the middle stages of flow.c: rows get their persons, and each column is judged by
+ * itself, so that its memo stays in the processor's cache. A target's state is touched by one task
+ * at a time. */
 #include "landing/private.h"
 
 #include <string.h>
@@ -21,7 +22,7 @@ static hd_cell cell_from(const hd_known *k, const hd_slice *raw)
 
 static inline uint8_t flaw_of(const hd_memo_front *f)
 {
-    return f->flags & HD_KNOWN_MISFIT                 ? HD_FLAW_MISFIT
+    return f->flags & HD_KNOWN_MISFIT         ? HD_FLAW_MISFIT
            : f->meaning == HD_MEANING_INVALID ? HD_FLAW_INVALID
                                               : 0;
 }
@@ -180,8 +181,8 @@ static bool is_opted_out(const struct hd_intake *in, const hd_chunk *c, size_t r
 /* Number the persons and leave the opted-out rows out of the chunk. */
 hd_code hd_rows_persons(struct hd_intake *in, hd_chunk *c, hd_err *err)
 {
-    hd_target *t = in->person < 0 || !in->targets[in->person].n_sources ? NULL
-                                                                        : &in->targets[in->person];
+    hd_target *t =
+        in->person < 0 || !in->targets[in->person].n_sources ? NULL : &in->targets[in->person];
     const hd_slice *column = t && c->batch.n_rows ? column_of(c, t->sources[0]) : NULL;
     uint64_t counts[5] = {0};
     size_t kept = 0;

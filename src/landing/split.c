@@ -1,5 +1,5 @@
-/* split.c - see split.h. 64 bytes become 64 bits that say where delimiters, line ends and quotes are;
- * the loop then goes from bit to bit. */
+/* split.c - see split.h. 64 bytes become 64 bits that say where delimiters, line ends and quotes
+ * are; the loop then goes from bit to bit. */
 #include "landing/split.h"
 
 #include <string.h>

@@ -1,9 +1,9 @@
 /* arrange.c - the order of a new table's rows: by person, then order key, then arrival.
  *
  * Rows of one person are few, so the work is to bring them together: a stable radix sort of
- * (person, row) pairs by person alone, three passes of streaming writes; then each person's rows are
- * put in order where they lie. Sorting by the key's digits as well was rejected: four more passes, each
- * with a random look at the key of every row.
+ * (person, row) pairs by person alone, three passes of streaming writes; then each person's rows
+ * are put in order where they lie. Sorting by the key's digits as well was rejected: four more
+ * passes, each with a random look at the key of every row.
  */
 #define _GNU_SOURCE
 #include "base/alloc.h"

@@ -84,12 +84,12 @@ typedef struct hd_stage_reader {
 
 HD_MUST hd_code hd_stage_reader_init(hd_stage_reader *r, const hd_builder *b, hd_err *err);
 void hd_stage_reader_fini(hd_stage_reader *r);
-/* The record's items, `width` bytes each as staged (width 0: *out is NULL, all are 0); borrowed until
- * the next read. */
+/* The record's items, `width` bytes each as staged (width 0: *out is NULL, all are 0); borrowed
+ * until the next read. */
 HD_MUST hd_code hd_stage_read(hd_stage_reader *r, size_t stream, size_t record, const uint8_t **out,
                               hd_err *err);
-/* arrange.c. Where each row goes: by person, then order key, then arrival. *out has the arriving row
- * of each output position (release with hd_secret_unmap, n * 4 bytes), or is NULL when the rows
+/* arrange.c. Where each row goes: by person, then order key, then arrival. *out has the arriving
+ * row of each output position (release with hd_secret_unmap, n * 4 bytes), or is NULL when the rows
  * arrived in order. */
 HD_MUST hd_code hd_arrange(const uint32_t *persons, const int64_t *keys, uint32_t n, uint32_t **out,
                            hd_err *err);

@@ -1,10 +1,10 @@
 /* columns.c - columns of a table in memory: read, opened, kept, let go.
  *
- * A column has room for all its rows from the start, but only the blocks that somebody asked for are
- * read into it; the rest is untouched memory, which costs nothing.
- * Invariant: what is handed out was checked block by block (reader.c), so a code is below n_codes of its
- * dictionary and persons ascend. A loaded block is never written again, so any number of threads may
- * read it while others are loaded.
+ * A column has room for all its rows from the start, but only the blocks that somebody asked for
+ * are read into it; the rest is untouched memory, which costs nothing. Invariant: what is handed
+ * out was checked block by block (reader.c), so a code is below n_codes of its dictionary and
+ * persons ascend. A loaded block is never written again, so any number of threads may read it while
+ * others are loaded.
  */
 #include "base/alloc.h"
 #include "base/par.h"

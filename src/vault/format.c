@@ -59,7 +59,8 @@ hd_code hd_header_decode(hd_file_header *out, const uint8_t in[HD_HEADER_LEN], u
     out->version = get32(in + 8);
     if (out->version < HD_OLDEST_FILE_VERSION || out->version > HD_FILE_VERSION)
         return hd_fail(err, HD_FORMAT,
-                       "%s has format version %u, this hdis reads versions %d to %d: use a newer hdis",
+                       "%s has format version %u, this hdis reads versions %d to %d: use a newer "
+                       "hdis",
                        name, out->version, HD_OLDEST_FILE_VERSION, HD_FILE_VERSION);
     memcpy(out->asset_id, in + 16, 16);
     out->rows = get64(in + 32);

@@ -40,8 +40,8 @@
  *
  *   ENCODING of a plaintext: 0 as it is; 1 one zstd frame that carries its content size; data and
  *   counts, not keys: 2 packed in bits, 3 runs, both as in pack.c [version 1: 0 and 1 only].
- *   DATA: items of the width one after another; persons: 0 [the block's lowest], then differences. Bits
- *   hold codes less the block's lowest.
+ *   DATA: items of the width one after another; persons: 0 [the block's lowest], then differences.
+ *   Bits hold codes less the block's lowest.
  *   COUNTS: elements of each row of the block; their sum is the block's items.
  *   DICTIONARY: values of codes 1, 2, ... strictly ascending. Integer, date, boolean: 8 bytes each;
  *   decimal: IEEE 754 double, no NaN; text: a 4-byte length for each, then all the bytes.
@@ -111,7 +111,7 @@ typedef struct hd_file_column {
 } hd_file_column;
 
 typedef struct hd_directory {
-    bool has_first_person; /* version 2: the first of a block's persons is its lowest, stored as 0 */
+    bool has_first_person; /* version 2: a block's first person is stored as 0 */
     uint64_t rows;
     uint32_t n_blocks, n_columns;
     hd_file_column *columns;

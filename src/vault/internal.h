@@ -150,11 +150,12 @@ HD_MUST hd_code hd_scratch(uint8_t **p, size_t *cap, size_t need, hd_err *err);
 
 /* pack.c. Items of 1, 2 or 4 bytes as PACKED or RUNS (doc/format.md). */
 size_t hd_pack_room(uint32_t n, unsigned width);
-/* n > 0 items between base and highest into out (hd_pack_room bytes); `values` is scratch for n items.
- * The length, or 0 when it would not be shorter than the items. */
+/* n > 0 items between base and highest into out (hd_pack_room bytes); `values` is scratch for n
+ * items. The length, or 0 when it would not be shorter than the items. */
 size_t hd_pack_items(const void *items, unsigned width, uint32_t n, uint32_t base, uint32_t highest,
                      void *values, uint8_t *out, hd_encoding *encoding);
-/* False when `in` is not what n items are packed to. Reads and writes stay inside whatever it holds. */
+/* False when `in` is not what n items are packed to. Reads and writes stay inside whatever it
+ * holds. */
 bool hd_unpack_items(hd_encoding encoding, const uint8_t *in, size_t len, void *values, void *out,
                      unsigned width, uint32_t n, uint32_t base);
 

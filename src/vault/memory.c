@@ -1,9 +1,9 @@
 /* memory.c - how much memory the columns of a vault may take, and whose room is taken.
  *
  * A column stays in memory after a question because the next one will probably ask for it. When the
- * limit is reached, the column that was used longest ago goes, unless somebody is using it: a hold (one
- * question) keeps what was loaded while it was current, and a column loaded under no hold is kept until
- * it is unloaded.
+ * limit is reached, the column that was used longest ago goes, unless somebody is using it: a hold
+ * (one question) keeps what was loaded while it was current, and a column loaded under no hold is
+ * kept until it is unloaded.
  */
 #include "base/alloc.h"
 #include "vault/internal.h"
@@ -115,7 +115,8 @@ hd_code hd_memory_take(hd_memory *m, uint64_t bytes, hd_err *err)
         each_column(m->vault, find_oldest, &o);
         if (!o.t)
             return hd_fail(err, HD_LIMIT,
-                           "the columns in use need %" PRIu64 " MB of memory and the limit is %" PRIu64
+                           "the columns in use need %" PRIu64
+                           " MB of memory and the limit is %" PRIu64
                            " MB: raise it, or ask for fewer columns or rows",
                            ((o.in_use + bytes) >> 20) + 1, m->limit >> 20);
         hd_column_drop(o.t, o.column);

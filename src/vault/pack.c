@@ -1,13 +1,14 @@
 /* pack.c - the items of a block in as many bits as they need, or as runs of equal items.
  *
- * Packed: the number of bits, then groups. A group is 32 lanes side by side, of 16 bits (items of 1 and 2
- * bytes) or 32 bits (4 bytes); item i of a group stands in lane i % 32 at bit (i / 32) * bits of that
- * lane. So 32 items are shifted alike, which the compiler turns into vectors. The last group is
- * filled up with zeros. Items are stored as the difference to a base that the directory knows.
+ * Packed: the number of bits, then groups. A group is 32 lanes side by side, of 16 bits (items of 1
+ * and 2 bytes) or 32 bits (4 bytes); item i of a group stands in lane i % 32 at bit (i / 32) * bits
+ * of that lane. So 32 items are shifted alike, which the compiler turns into vectors. The last
+ * group is filled up with zeros. Items are stored as the difference to a base that the directory
+ * knows.
  *
- * Runs: the number of bits, the number of runs (4 bytes), a bit an item that says whether a run begins
- * there, then the runs' values, packed as above. Rows of one person stand together, so columns that
- * do not change within a person shrink to a third or less.
+ * Runs: the number of bits, the number of runs (4 bytes), a bit an item that says whether a run
+ * begins there, then the runs' values, packed as above. Rows of one person stand together, so
+ * columns that do not change within a person shrink to a third or less.
  */
 #include "vault/internal.h"
 
@@ -40,7 +41,6 @@ static inline uint32_t item_at(const void *items, unsigned width, size_t i)
                         : ((const uint32_t *)items)[i];
 }
 
-
 /* Sixteen bytes of lanes: what every x86-64 processor shifts in one instruction. */
 typedef uint16_t vector_16 __attribute__((vector_size(16)));
 typedef uint32_t vector_32 __attribute__((vector_size(16)));
@@ -50,7 +50,7 @@ typedef uint32_t vector_32 __attribute__((vector_size(16)));
     enum { VECTORS_##name = LANES * sizeof(lane) / sizeof(vector_##name) };                        \
     static void pack_##name(const vector_##name *items, unsigned bits, vector_##name *words)       \
     {                                                                                              \
-        memset(words, 0, (size_t)bits * LANES * sizeof(lane));                                     \
+        memset(words, 0, (size_t)bits *LANES * sizeof(lane));                                      \
         for (unsigned j = 0; j < BITS && bits; j++) {                                              \
             unsigned at = j * bits, shift = at % BITS;                                             \
             const vector_##name *in = items + j * VECTORS_##name;                                  \
@@ -71,10 +71,10 @@ typedef uint32_t vector_32 __attribute__((vector_size(16)));
             vector_##name *to = items + j * VECTORS_##name;                                        \
             if (shift + bits > BITS)                                                               \
                 for (unsigned v = 0; v < VECTORS_##name; v++)                                      \
-                    to[v] = ((in[v] >> (lane)shift |                                               \
-                              in[VECTORS_##name + v] << (lane)(BITS - shift)) &                    \
-                             mask) +                                                               \
-                            base;                                                                  \
+                    to[v] =                                                                        \
+                        ((in[v] >> (lane)shift | in[VECTORS_##name + v] << (lane)(BITS - shift)) & \
+                         mask) +                                                                   \
+                        base;                                                                      \
             else                                                                                   \
                 for (unsigned v = 0; v < VECTORS_##name; v++)                                      \
                     to[v] = ((in[v] >> (lane)shift) & mask) + base;                                \
@@ -240,8 +240,8 @@ static bool unpack_runs(const uint8_t *in, size_t len, void *values, void *out, 
         count += (uint32_t)__builtin_popcount(bitmap[i]);
     if (n_runs == 0 || n_runs > n || count != n_runs || !(bitmap[0] & 1) ||
         (n % 8 && bitmap[bitmap_len - 1] >> (n % 8)) ||
-        len != at_least(RUNS_HEAD + bitmap_len + groups_len(n_runs, in[0], width),
-                        (size_t)n * width))
+        len !=
+            at_least(RUNS_HEAD + bitmap_len + groups_len(n_runs, in[0], width), (size_t)n * width))
         return false;
     unpack_all(bitmap + bitmap_len, in[0], values, width, n_runs, base);
     spread_runs(bitmap, values, width, n, out);

@@ -98,13 +98,13 @@ int hd_table_find(const hd_table *t, const char *column); /* or -1 */
 const hd_dictionary *hd_table_dictionary(const hd_table *t, size_t column);
 /* Person number of each row, ascending; 0 is "not linked to any person". */
 HD_MUST hd_code hd_table_persons(hd_table *t, const uint32_t **out, hd_err *err);
-/* Read, open and keep a whole column (all blocks, all processors). Kept until unload or close, or, when
- * loaded under a hold, until its room is needed. */
+/* Read, open and keep a whole column (all blocks, all processors). Kept until unload or close, or,
+ * when loaded under a hold, until its room is needed. */
 HD_MUST hd_code hd_table_load(hd_table *t, size_t column, const hd_column **out, hd_err *err);
 void hd_table_unload(hd_table *t, size_t column);
 
-/* Blocks of HD_BLOCK_ROWS rows: what the directory knows of them without reading them. A block in which
- * no row can match need not be loaded. */
+/* Blocks of HD_BLOCK_ROWS rows: what the directory knows of them without reading them. A block in
+ * which no row can match need not be loaded. */
 typedef struct hd_block_stats {
     uint32_t rows;
     uint32_t items;           /* rows, or elements of the list; 0: all lists are empty */
@@ -115,20 +115,20 @@ typedef struct hd_block_stats {
 uint32_t hd_table_n_blocks(const hd_table *t);
 hd_block_stats hd_table_block(const hd_table *t, size_t column, uint32_t block);
 hd_block_stats hd_table_persons_block(const hd_table *t, uint32_t block);
-/* As load and persons, of the blocks b with wanted[b] != 0 only (NULL: all). The rest of the column is
- * there but means nothing. May be called again for more blocks: pointers stay. */
+/* As load and persons, of the blocks b with wanted[b] != 0 only (NULL: all). The rest of the column
+ * is there but means nothing. May be called again for more blocks: pointers stay. */
 HD_MUST hd_code hd_table_load_some(hd_table *t, size_t column, const uint8_t *wanted,
                                    const hd_column **out, hd_err *err);
 HD_MUST hd_code hd_table_persons_some(hd_table *t, const uint8_t *wanted, const uint32_t **out,
                                       hd_err *err);
 
-/* Memory for columns, all tables together; 0, as at the start, is no limit. Loading past it lets go of
- * the columns that were used longest ago; HD_LIMIT when all that is there is in use. */
+/* Memory for columns, all tables together; 0, as at the start, is no limit. Loading past it lets go
+ * of the columns that were used longest ago; HD_LIMIT when all that is there is in use. */
 void hd_vault_set_memory(hd_vault *v, uint64_t bytes);
 uint64_t hd_vault_memory_used(const hd_vault *v);
-/* A hold is one question: columns loaded while it is current stay until its release. The newest hold
- * is current until another is used or it is released. Take one before the first load: a column that
- * was loaded under none is only let go by unload. At most 64 at a time (HD_LIMIT). */
+/* A hold is one question: columns loaded while it is current stay until its release. The newest
+ * hold is current until another is used or it is released. Take one before the first load: a column
+ * that was loaded under none is only let go by unload. At most 64 at a time (HD_LIMIT). */
 typedef struct hd_hold hd_hold;
 HD_MUST hd_code hd_vault_hold(hd_vault *v, hd_hold **out, hd_err *err);
 void hd_hold_use(hd_hold *h);
@@ -149,8 +149,8 @@ HD_MUST hd_code hd_builder_code(hd_builder *b, size_t column, const hd_value *va
 /* The value of a code given out before; borrows text until the next hd_builder_code. */
 hd_value hd_builder_value(const hd_builder *b, size_t column, uint32_t code);
 
-/* Up to HD_BLOCK_ROWS rows, column by column; one hd_rows_column for each column of the builder. One
- * without arrays is NULL in all rows. */
+/* Up to HD_BLOCK_ROWS rows, column by column; one hd_rows_column for each column of the builder.
+ * One without arrays is NULL in all rows. */
 typedef struct hd_rows_column {
     const uint32_t *codes;  /* CODES: n_rows; LIST: all elements of all rows one after another */
     const uint32_t *counts; /* LIST: elements of each row (trailing gaps already cut) */
@@ -245,8 +245,8 @@ typedef struct hd_vault_release {
 HD_MUST hd_code hd_vault_releases_begin(hd_vault *v, hd_err *err);
 HD_MUST hd_code hd_vault_releases_commit(hd_vault *v, hd_err *err);
 void hd_vault_releases_rollback(hd_vault *v);
-/* Earlier releases from a table (NULL: all), oldest first: everybody's, or those under this agreement where the
- * owner keeps agreements apart. What r points to ends with the call. */
+/* Earlier releases from a table (NULL: all), oldest first: everybody's, or those under this
+ * agreement where the owner keeps agreements apart. What r points to ends with the call. */
 HD_MUST hd_code hd_vault_releases(hd_vault *v, const char *table,
                                   hd_code (*take)(void *ctx, const hd_vault_release *r,
                                                   hd_err *err),

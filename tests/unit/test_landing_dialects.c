@@ -29,7 +29,8 @@ typedef struct dialect {
 /* Text of a cell: short codes mostly, as in the real files; sometimes long, odd or quoted. */
 static void put_cell(hd_buf *b, hd_rng *g, const dialect *d)
 {
-    static const char *const odd[] = {"\xC3\xA9t\xC3\xA9", "\xE2\x82\xAC", "a b", "-", "\xF0\x9F\x98\x80"};
+    static const char *const odd[] = {"\xC3\xA9t\xC3\xA9", "\xE2\x82\xAC", "a b", "-",
+                                      "\xF0\x9F\x98\x80"};
     unsigned kind = hd_rng_below(g, 20);
     if (kind < 6)
         return;
@@ -136,7 +137,8 @@ static dialect any_dialect(hd_rng *g)
                  .last_end = hd_rng_below(g, 4) != 0,
                  .is_ascii = hd_rng_below(g, 2) == 0,
                  .n_columns = hd_rng_below(g, 8) ? hd_rng_below(g, MAX_COLUMNS - 2) + 2 : 2,
-                 .n_rows = hd_rng_below(g, 8) ? hd_rng_below(g, 60) + 1 : hd_rng_below(g, 3000) + 1};
+                 .n_rows =
+                     hd_rng_below(g, 8) ? hd_rng_below(g, 60) + 1 : hd_rng_below(g, 3000) + 1};
     d.quotes = d.delimiter != '|' && hd_rng_below(g, 2);
     return d;
 }
@@ -173,10 +175,11 @@ static void random_dialects_agree(void **state)
             while (same < got.len && same < want.len && got.data[same] == want.data[same])
                 same++;
             if (got.len != want.len || same < got.len)
-                fail_msg("file %u (delimiter %d, quotes %d, crlf %d), buffer %zu: at byte %zu '%.30s', "
-                         "DuckDB has '%.30s'",
-                         i, d.delimiter, d.quotes, d.crlf, buffer, same, got.data + same,
-                         want.data + same);
+                fail_msg(
+                    "file %u (delimiter %d, quotes %d, crlf %d), buffer %zu: at byte %zu '%.30s', "
+                    "DuckDB has '%.30s'",
+                    i, d.delimiter, d.quotes, d.crlf, buffer, same, got.data + same,
+                    want.data + same);
         }
         hd_buf_free(&text);
         hd_buf_free(&want);

@@ -1,5 +1,5 @@
-/* test_vault_memory.c - single blocks of columns, what the directory says of them, and how much memory
- * columns may take. */
+/* test_vault_memory.c - single blocks of columns, what the directory says of them, and how much
+ * memory columns may take. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,8 @@ enum { MONTH, CODES, LIST, KEY, LATE, N_COLUMNS };
 enum { N_ROWS = 4 * HD_BLOCK_ROWS + 777, CHUNK = 30000, N_BLOCKS = 5 };
 static const hd_column_spec columns[N_COLUMNS] = {
     [MONTH] = {"month", HD_COLUMN_CODES, HD_INTEGER}, /* ascends with the rows */
-    [CODES] = {"codes", HD_COLUMN_CODES, HD_INTEGER}, [LIST] = {"list", HD_COLUMN_LIST, HD_INTEGER},
+    [CODES] = {"codes", HD_COLUMN_CODES, HD_INTEGER},
+    [LIST] = {"list", HD_COLUMN_LIST, HD_INTEGER},
     [KEY] = {"key", HD_COLUMN_KEY, HD_INTEGER},
     [LATE] = {"late", HD_COLUMN_CODES, HD_INTEGER}, /* the first chunks do not have it */
 };
@@ -34,7 +35,8 @@ static bool has_late(uint32_t row)
     return row / CHUNK % 3 == 2;
 }
 
-/* Row r: person r / 2 + 1, month r / 40000, codes r % 1000, list of r % 4 times r % 90, late r % 7. */
+/* Row r: person r / 2 + 1, month r / 40000, codes r % 1000, list of r % 4 times r % 90, late r % 7.
+ * */
 static void append(hd_builder *b, uint32_t first, uint32_t n)
 {
     uint32_t *codes[N_COLUMNS], *counts = hd_calloc(n, sizeof *counts);

@@ -1,5 +1,5 @@
-/* test_vault_pack.c - items in bits and runs come back; what is not packed items is refused, whatever
- * it holds. */
+/* test_vault_pack.c - items in bits and runs come back; what is not packed items is refused,
+ * whatever it holds. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,7 +27,8 @@ static void make_items(hd_rng *g, uint8_t *items, unsigned width, uint32_t n, ui
     uint32_t x = base;
     for (uint32_t i = 0; i < n; i++) {
         if (i == 0 || hd_rng_below(g, run) == 0)
-            x = base + (range == UINT32_MAX ? (uint32_t)hd_rng_next(g) : hd_rng_below(g, range + 1));
+            x = base +
+                (range == UINT32_MAX ? (uint32_t)hd_rng_next(g) : hd_rng_below(g, range + 1));
         memcpy(items + (size_t)i * width, &x, width);
     }
 }
@@ -35,7 +36,8 @@ static void make_items(hd_rng *g, uint8_t *items, unsigned width, uint32_t n, ui
 static void items_come_back(void **state)
 {
     (void)state;
-    static const uint32_t sizes[] = {1, 2, 7, 8, 9, 31, 32, 33, 511, 512, 513, 1024, 1025, 65536, MOST};
+    static const uint32_t sizes[] = {1,   2,   7,   8,    9,    31,    32,  33,
+                                     511, 512, 513, 1024, 1025, 65536, MOST};
     static const unsigned widths[] = {1, 2, 4};
     uint8_t *items = malloc(MOST * 4), *values = malloc(MOST * 4 + 4), *back = malloc(MOST * 4);
     uint8_t *out = malloc(hd_pack_room(MOST, 4));
@@ -81,7 +83,8 @@ static void rubbish_is_harmless(void **state)
         unsigned width = 1u << hd_rng_below(&g, 3);
         uint32_t n = hd_rng_below(&g, 1500) + 1;
         size_t len = hd_rng_below(&g, 3000) + 1;
-        uint8_t *in = malloc(len), *values = malloc((size_t)n * width), *out = malloc((size_t)n * width);
+        uint8_t *in = malloc(len), *values = malloc((size_t)n * width),
+                *out = malloc((size_t)n * width);
         assert_true(in && values && out);
         for (size_t k = 0; k < len; k++)
             in[k] = (uint8_t)hd_rng_next(&g);
@@ -89,8 +92,8 @@ static void rubbish_is_harmless(void **state)
         uint32_t runs = hd_rng_below(&g, n + 2);
         if (len > 5 && i % 2)
             memcpy(in + 1, &runs, sizeof runs);
-        accepted += hd_unpack_items(i % 2 ? HD_ENCODING_RUNS : HD_ENCODING_PACKED, in, len, values, out,
-                                    width, n, 3);
+        accepted += hd_unpack_items(i % 2 ? HD_ENCODING_RUNS : HD_ENCODING_PACKED, in, len, values,
+                                    out, width, n, 3);
         free(in);
         free(values);
         free(out);
