@@ -39,7 +39,9 @@ static void mark(dense *x, size_t cell)
     for (size_t d = 0; d < x->n_dims; d++) {
         if (d == x->dim)
             continue;
-        size_t line = cell / (x->stride[d] * x->n_codes[d]) * x->stride[d] + cell % x->stride[d];
+        /* In 32 bits, which hold every cell: division is what a change costs most. */
+        uint32_t stride = (uint32_t)x->stride[d], c = (uint32_t)cell;
+        uint32_t line = c / (stride * (uint32_t)x->n_codes[d]) * stride + c % stride;
         atomic_store_explicit(&x->dirty[d][line], 1, memory_order_relaxed);
         atomic_store_explicit(&x->is_marked[d], true, memory_order_relaxed);
     }
@@ -70,16 +72,23 @@ static bool narrow(dense *x, size_t cell, int64_t low, int64_t high)
     return true;
 }
 
+/* One rule on one line. Once is enough: all bounds come from those before it, and each is reached by
+ * some solution of this one sum. */
 static bool apply_rule(dense *x, const hd_code_rule *rule, size_t base)
 {
     size_t stride = x->stride[x->dim], parent = base + rule->parent * stride;
-    int64_t lows = 0, highs = 0;
+    int64_t lows = 0, highs = 0, widest = 0;
     bool is_changed = false;
     for (size_t k = 0; k < rule->n_children; k++) {
         size_t c = base + rule->children[k] * stride;
+        int64_t high = wide(x->high[c]), width = high - x->low[c];
         lows += x->low[c];
-        highs += wide(x->high[c]);
+        highs += high;
+        widest = width > widest ? width : widest;
     }
+    if (highs < MISSING && x->low[parent] >= lows && x->high[parent] <= highs &&
+        widest <= highs - x->low[parent] && widest <= x->high[parent] - lows)
+        return false;
     is_changed |= narrow(x, parent, lows, highs >= MISSING ? INT64_MAX : highs);
     for (size_t k = 0; k < rule->n_children; k++) {
         size_t c = base + rule->children[k] * stride;
@@ -100,12 +109,13 @@ static void settle_line(dense *x, const hd_dimension *d, size_t base)
         again = false;
         for (size_t r = 0; r < d->n_rules; r++)
             again |= apply_rule(x, &d->rules[r], base);
+        again = again && d->n_rules > 1;
     }
 }
 
 typedef struct sums {
     int32_t low[BLOCK], high[BLOCK], width[BLOCK];
-    uint8_t is_moving[BLOCK];
+    uint8_t is_moving[BLOCK], is_dirty[BLOCK];
 } sums;
 
 /* The test of the file's head for n <= BLOCK neighbouring lines; sums stop at HD_DENSE_NO_BOUND, and
@@ -114,9 +124,9 @@ __attribute__((target_clones("avx2", "default"))) static void
 test_lines(const int32_t *low, const int32_t *high, const hd_code_rule *rule, size_t stride,
            size_t n, sums *s)
 {
-    memset(s->low, 0, sizeof s->low);
-    memset(s->high, 0, sizeof s->high);
-    memset(s->width, 0, sizeof s->width);
+    memset(s->low, 0, n * sizeof *s->low);
+    memset(s->high, 0, n * sizeof *s->high);
+    memset(s->width, 0, n * sizeof *s->width);
     for (size_t k = 0; k < rule->n_children; k++) {
         const int32_t *cl = low + rule->children[k] * stride;
         const int32_t *ch = high + rule->children[k] * stride;
@@ -137,26 +147,24 @@ test_lines(const int32_t *low, const int32_t *high, const hd_code_rule *rule, si
 
 /* n neighbouring lines from cell `base` on; `dirty` says which. */
 static void work_block(dense *x, const hd_dimension *d, size_t base, size_t n,
-                       _Atomic uint8_t *dirty)
+                       _Atomic uint8_t *dirty, sums *s)
 {
-    sums s;
     bool is_any = false;
-    uint8_t is_dirty[BLOCK];
     for (size_t i = 0; i < n; i++) {
-        is_dirty[i] = atomic_load_explicit(&dirty[i], memory_order_relaxed);
-        is_any |= is_dirty[i];
+        s->is_dirty[i] = atomic_load_explicit(&dirty[i], memory_order_relaxed);
+        is_any |= s->is_dirty[i];
     }
     if (!is_any)
         return;
     for (size_t i = 0; i < n; i++)
         atomic_store_explicit(&dirty[i], 0, memory_order_relaxed);
-    memset(s.is_moving, 0, sizeof s.is_moving);
+    memset(s->is_moving, 0, n);
     for (size_t r = 0; r < d->n_rules; r++)
-        test_lines(x->low + base, x->high + base, &d->rules[r], x->stride[x->dim], n, &s);
+        test_lines(x->low + base, x->high + base, &d->rules[r], x->stride[x->dim], n, s);
     uint64_t n_visits = 0;
     for (size_t i = 0; i < n; i++) {
-        n_visits += is_dirty[i];
-        if (is_dirty[i] && s.is_moving[i])
+        n_visits += s->is_dirty[i];
+        if (s->is_dirty[i] && s->is_moving[i])
             settle_line(x, d, base + i);
     }
     atomic_fetch_add_explicit(&x->n_visits, n_visits, memory_order_relaxed);
@@ -166,6 +174,7 @@ static void work_block(dense *x, const hd_dimension *d, size_t base, size_t n,
 static hd_code work_lines(void *ctx, size_t task, hd_err *err)
 {
     dense *x = ctx;
+    sums s; /* of one block; here, because clearing it for every block would cost as much as the work */
     (void)err;
     const hd_dimension *d = hd_lattice_dimension(x->l, x->dim);
     size_t stride = x->stride[x->dim], n_lines = x->n_lines[x->dim];
@@ -174,7 +183,8 @@ static hd_code work_lines(void *ctx, size_t task, hd_err *err)
         size_t inner = from % stride, n = stride - inner;
         n = n < BLOCK ? n : BLOCK;
         n = n < to - from ? n : to - from;
-        work_block(x, d, from / stride * stride * d->n_codes + inner, n, &x->dirty[x->dim][from]);
+        work_block(x, d, from / stride * stride * d->n_codes + inner, n, &x->dirty[x->dim][from],
+                   &s);
         from += n;
     }
     return HD_OK;
