@@ -8,7 +8,7 @@
  * d4 (with the folder of Statistics Norway's example as argument): 9,140 cells, regions in counties x
  * income x months, three ways: no combination gives a cell of 1 to 7, or of 1 to 2 (what
  * GaussSuppression 1.2.3 protects, 3,254 and 2,057 cells withheld in 10 to 16 s); five values for
- * each count of 1 to 7 with all other figures exact; the same with figures rounded to 5.
+ * each count of 1 to 7 with figures rounded to 5; the same with all other figures exact (minutes).
  */
 #include "base/alloc.h"
 #include "base/rng.h"
