@@ -25,11 +25,13 @@ static const hd_stat_method *const tables[] = {hd_stat_basic,     hd_stat_standa
 static const hd_stat_option common_options[] = {
     {"in", "FILE", "read this file instead of standard input"},
     {"out", "FILE", "write this file instead of standard output"},
-    {"level", "LIST",
-     "confidence levels, 0.95,0.998; default 0.95. Several give lower95, upper99_8"},
     {"settings", "FILE",
      "a table of options: its first column says which rows of the input each of "
      "its rows is for, the others bear the names of options"},
+    {0}};
+static const hd_stat_option level_options[] = {
+    {"level", "LIST",
+     "confidence levels, 0.95,0.998; default 0.95. Several give lower95, upper99_8"},
     {0}};
 static const hd_stat_option group_options[] = {
     {"group", "COLUMNS", "columns whose equal values make a group, joined by commas"},
@@ -81,6 +83,8 @@ static void method_help(const hd_stat_method *m, hd_buf *b)
     help_options(b, m->options);
     if (m->grouped)
         help_options(b, group_options);
+    if (m->levels)
+        help_options(b, level_options);
     help_options(b, common_options);
     hd_buf_printf(b, "\nexample\n  %s\n", m->example);
 }
@@ -118,6 +122,8 @@ static int parse_options(hd_stat *s, const hd_command *c, int argc, char **argv)
         add_option(s, k->name);
     if (m->grouped)
         add_options(s, group_options);
+    if (m->levels)
+        add_options(s, level_options);
     add_options(s, common_options);
     for (size_t i = 0; i < s->n_options; i++) {
         const char *name = s->option_names[i];
@@ -215,9 +221,13 @@ static hd_code set_levels(hd_stat *s, hd_err *err)
     if (text && !hd_stat_parse_list(text, ',', s->levels, HD_STAT_LEVELS, &n))
         return hd_fail(err, HD_INVALID, "--level must be up to %d numbers such as 0.95,0.998",
                        HD_STAT_LEVELS);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         if (!(s->levels[i] > 0 && s->levels[i] < 1))
             return hd_fail(err, HD_INVALID, "--level must lie between 0 and 1, such as 0.95");
+        for (size_t k = 0; k < i; k++)
+            if (s->levels[k] == s->levels[i])
+                return hd_fail(err, HD_INVALID, "--level names a level twice");
+    }
     s->n_levels = (unsigned)n;
     return n ? HD_OK : hd_fail(err, HD_INVALID, "--level must name at least one level");
 }

@@ -43,6 +43,7 @@ typedef struct hd_stat_method {
     const char *default_group; /* column that --group defaults to when the input has it, or NULL */
     hd_stat_input input;
     bool grouped; /* takes --group */
+    bool levels;  /* takes --level */
     const hd_stat_column *columns;
     const hd_stat_option *options;
     hd_code (*run)(hd_stat *s, hd_err *err);

@@ -37,6 +37,22 @@ static bool is_needed(int test, int k)
     return k == N1 || k == N2 || (test == 3 ? k >= M1 : k == X1 || k == X2);
 }
 
+/* The refusals of the tests, each at its column. */
+static hd_code check_row(hd_stat *s, size_t row, int test, const double *v, const int *columns,
+                         hd_err *err)
+{
+    for (int k = N1; k <= N2; k += N2 - N1) {
+        if (test == 3 && !(v[k] >= 2))
+            return hd_stat_refuse(s, row, columns[k], err, "a mean needs at least 2 values here");
+        if (!(v[k] > 0))
+            return hd_stat_refuse(s, row, columns[k], err, "a denominator must be above 0");
+        if (test < 2 && v[k - 1] > v[k])
+            return hd_stat_refuse(s, row, columns[k - 1], err,
+                                  "is above the denominator, which no proportion is");
+    }
+    return HD_OK;
+}
+
 static hd_code put_comparison(hd_stat *s, size_t row, int test, double multiplier,
                               const int *columns, hd_err *err)
 {
@@ -50,6 +66,8 @@ static hd_code put_comparison(hd_stat *s, size_t row, int test, double multiplie
             (k == M1 || k == M2 ? hd_stat_number : hd_stat_count)(s, row, columns[k], &v[k], err));
         known = known && !(is_needed(test, k) && isnan(v[k]));
     }
+    if (known)
+        HD_TRY(check_row(s, row, test, v, columns, err));
     if (known && compare_row(test, v, &c, err) != HD_OK)
         return hd_stat_at(s, row, err);
     hd_stat_keep_row(s, row);
@@ -245,6 +263,7 @@ const hd_stat_method hd_stat_compare[] = {
          "difference, ratio, p, difference_lower, difference_upper, ratio_lower, ratio_upper per "
          "level",
      .example = "hdis stat compare --in before_after.csv --test rate --level 0.95",
+     .levels = true,
      .columns = compare_columns,
      .options = compare_options,
      .run = run_compare},
@@ -255,6 +274,7 @@ const hd_stat_method hd_stat_compare[] = {
      .default_group = "group",
      .input = HD_STAT_GROUPS,
      .grouped = true,
+     .levels = true,
      .columns = trend_columns,
      .run = run_trend},
     {.name = "pool",
@@ -264,6 +284,7 @@ const hd_stat_method hd_stat_compare[] = {
      .default_group = "group",
      .input = HD_STAT_GROUPS,
      .grouped = true,
+     .levels = true,
      .columns = pool_columns,
      .run = run_pool},
     {0}};

@@ -532,6 +532,7 @@ const hd_stat_method hd_stat_forecast[] = {
      .default_group = "series",
      .input = HD_STAT_GROUPS,
      .grouped = true,
+     .levels = true,
      .columns = columns,
      .options = options,
      .run = run_forecast},

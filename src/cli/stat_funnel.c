@@ -323,6 +323,7 @@ const hd_stat_method hd_stat_funnel[] = {
                 "--level 0.95,0.998",
      .input = HD_STAT_GROUPS,
      .grouped = true,
+     .levels = true,
      .columns = columns,
      .options = options,
      .run = run_funnel},

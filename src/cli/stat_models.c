@@ -146,6 +146,7 @@ const hd_stat_method hd_stat_models[] = {
          "  iterations, warning; or fitted, reason",
      .example = "hdis stat glm --in spells.csv --outcome died --numeric age --categorical sex=1",
      .input = HD_STAT_STREAM,
+     .levels = true,
      .columns = glm_columns,
      .options = glm_options,
      .run = run_glm},

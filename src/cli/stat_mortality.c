@@ -612,6 +612,7 @@ const hd_stat_method hd_stat_mortality[] = {
      .example =
          "hdis stat mortality-model --in spells.csv --grouping groups.csv --level 0.95,0.998",
      .input = HD_STAT_STREAM,
+     .levels = true,
      .columns = columns,
      .options = options,
      .run = run_mortality},

@@ -304,6 +304,22 @@ static hd_code xmr_of(hd_stat *s, const settings *d, work *w, hd_xmr_summary *su
     return HD_OK;
 }
 
+/* What the charts would refuse by the number of a point, by its first row and column instead. */
+static hd_code check_points(hd_stat *s, const settings *d, const series *e, hd_err *err)
+{
+    hd_chart c = d->chart.chart;
+    bool rate = c == HD_CHART_P || c == HD_CHART_P_PRIME || c == HD_CHART_U || c == HD_CHART_U_PRIME;
+    for (size_t i = 0; i < e->n; i++) {
+        const hd_chart_input *p = &e->points[i];
+        if (rate && p->numerator > 0 && p->denominator <= 0)
+            return hd_stat_refuse(s, e->row[i], d->denominator, err,
+                                  "a denominator must be above 0");
+        if (c == HD_CHART_T && p->value < 0)
+            return hd_stat_refuse(s, e->row[i], d->value, err, "a time must not be negative");
+    }
+    return HD_OK;
+}
+
 static hd_code one_series(hd_stat *s, const settings *d, const size_t *rows, size_t n, work *w,
                           hd_err *err)
 {
@@ -311,6 +327,7 @@ static hd_code one_series(hd_stat *s, const settings *d, const size_t *rows, siz
     hd_xmr_summary sum = {0};
     settings plain = *d;
     HD_TRY(gather(s, d, rows, n, &w->e, err));
+    HD_TRY(check_points(s, d, &w->e, err));
     HD_TRY(apply_rebase(s, d, &w->e, err));
     if (xmr) {
         plain.multiplier = 1; /* the rules see multiplied values already */

@@ -105,21 +105,34 @@ out:
     return rc;
 }
 
-/* Mark the first row of every band of a group; later ones repeat its population and standard. */
+/* Mark the first row of every band of a group; later ones must repeat its population and standard,
+ * for the band has one of each. */
 static hd_code mark_bands(hd_stat *s, const dsr_settings *d, const hd_stat_groups *g, size_t i,
                           hd_stratum *strata, hd_err *err)
 {
     hd_code rc = HD_OK;
+    size_t from = g->start[i], n = g->start[i + 1] - from;
     hd_intern *bands = hd_intern_new();
-    if (!bands)
-        return hd_fail_nomem(err);
-    for (size_t k = 0; k < g->start[i + 1] - g->start[i]; k++) {
+    const hd_stratum **first = hd_calloc(n + 1, sizeof *first);
+    if (!bands || !first)
+        HD_GO(hd_fail_nomem(err));
+    for (size_t k = 0; k < n; k++) {
         uint32_t before = hd_intern_count(bands), id;
-        const char *text = hd_stat_cell(s, g->rows[g->start[i] + k], d->band);
+        size_t row = g->rows[from + k];
+        const char *text = hd_stat_cell(s, row, d->band);
         HD_GO(hd_intern_add(bands, text, strlen(text), &id, err));
         strata[k].first_of_band = hd_intern_count(bands) > before;
+        if (strata[k].first_of_band)
+            first[id] = &strata[k];
+        if (strata[k].population != first[id]->population)
+            HD_GO(hd_stat_refuse(s, row, d->population, err,
+                                 "the population differs within its band"));
+        if (d->standard_column >= 0 && strata[k].standard != first[id]->standard)
+            HD_GO(hd_stat_refuse(s, row, d->standard_column, err,
+                                 "the standard population differs within its band"));
     }
 out:
+    hd_free(first);
     hd_intern_free(bands);
     return rc;
 }
@@ -458,6 +471,10 @@ static hd_code run_inequality(hd_stat *s, hd_err *err)
             if (k > 0 && rows[k].quantile == rows[k - 1].quantile)
                 HD_GO(hd_stat_refuse(s, g.rows[from], d.quantile, err,
                                      "a quantile occurs twice in the group of this row"));
+            if (rows[k].quantile != (double)k + 1)
+                HD_GO(hd_stat_refuse(s, g.rows[from], d.quantile, err,
+                                     "the quantiles of the group of this row are not 1, 2, 3 and "
+                                     "so on: one is missing"));
         }
         hd_stat_keep_row(s, g.rows[from]);
         if (put_inequality(s, &d, p, m, err) != HD_OK)
@@ -471,7 +488,7 @@ out:
 }
 
 static const hd_stat_column inequality_columns[] = {
-    {"quantile", true, "1 is the most deprived"},
+    {"quantile", true, "1, the most deprived, 2, 3, none missing"},
     {"population", true, "people in the quantile"},
     {"value", true, "the indicator there; proportions as fractions of 1"},
     {"lower", false, "its lower 95% limit"},
@@ -613,6 +630,7 @@ const hd_stat_method hd_stat_standard[] = {
      .default_group = "group",
      .input = HD_STAT_GROUPS,
      .grouped = true,
+     .levels = true,
      .columns = dsr_columns,
      .options = dsr_options,
      .run = run_dsr},
@@ -624,6 +642,7 @@ const hd_stat_method hd_stat_standard[] = {
      .default_group = "group",
      .input = HD_STAT_GROUPS,
      .grouped = true,
+     .levels = true,
      .columns = isr_columns,
      .options = isr_options,
      .run = run_isr},
@@ -634,6 +653,7 @@ const hd_stat_method hd_stat_standard[] = {
      .default_group = "group",
      .input = HD_STAT_GROUPS,
      .grouped = true,
+     .levels = true,
      .columns = inequality_columns,
      .options = inequality_options,
      .run = run_inequality},
@@ -644,6 +664,7 @@ const hd_stat_method hd_stat_standard[] = {
      .default_group = "group",
      .input = HD_STAT_GROUPS,
      .grouped = true,
+     .levels = true,
      .columns = life_columns,
      .options = life_options,
      .run = run_life},

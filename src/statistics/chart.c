@@ -209,8 +209,9 @@ static void set_row(const hd_chart_options *o, const summary *s, const hd_chart_
     case HD_CHART_C_PRIME:
         low = 0;
         reach = 3 * sampling_error(o->chart, s->centre, n);
-        if (o->chart == HD_CHART_P_PRIME || o->chart == HD_CHART_U_PRIME ||
-            o->chart == HD_CHART_C_PRIME)
+        /* Without sampling error (nobody, or everybody) there is no z to take a spread of. */
+        if (reach > 0 && (o->chart == HD_CHART_P_PRIME || o->chart == HD_CHART_U_PRIME ||
+                          o->chart == HD_CHART_C_PRIME))
             reach *= s->spread;
         break;
     case HD_CHART_RUN:

@@ -97,12 +97,14 @@ hd_code hd_compare_rates(double x1, double t1, double x2, double t2, hd_comparis
 hd_code hd_rate_difference(double x1, double t1, double x2, double t2, double level,
                            hd_limits *difference, hd_limits *ratio, hd_err *err)
 {
-    double z, d = x1 / t1 - x2 / t2;
-    hd_limits share;
-    HD_TRY(hd_z(level, &z, err));
+    double r1 = x1 / t1, r2 = x2 / t2;
+    hd_limits share, a, b;
     HD_TRY(check_counts(x1, t1, x2, t2, false, err));
-    double half = z * sqrt(x1 / (t1 * t1) + x2 / (t2 * t2));
-    *difference = (hd_limits){d - half, d + half};
+    HD_TRY(hd_count_limits(HD_COUNT_EXACT, x1, level, &a, err));
+    HD_TRY(hd_count_limits(HD_COUNT_EXACT, x2, level, &b, err));
+    /* As Newcombe for proportions: not the normal form, which is certain where nothing happened. */
+    difference->lower = r1 - r2 - hypot(r1 - a.lower / t1, b.upper / t2 - r2);
+    difference->upper = r1 - r2 + hypot(a.upper / t1 - r1, r2 - b.lower / t2);
     *ratio = (hd_limits){NAN, NAN};
     if (x1 + x2 <= 0)
         return HD_OK;

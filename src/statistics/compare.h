@@ -18,8 +18,8 @@ HD_MUST hd_code hd_compare_proportions(double x1, double n1, double x2, double n
 HD_MUST hd_code hd_proportion_difference(double x1, double n1, double x2, double n2, double level,
                                          hd_limits *difference, hd_limits *ratio, hd_err *err);
 
-/* Poisson counts over exposures; p and the limits of the ratio are exact, conditional on the sum.
- */
+/* Poisson counts over exposures; p and the limits of the ratio are exact, conditional on the sum;
+ * those of the difference are put together, as Newcombe's, from the exact limits of the rates. */
 HD_MUST hd_code hd_compare_rates(double x1, double t1, double x2, double t2, hd_comparison *out,
                                  hd_err *err);
 HD_MUST hd_code hd_rate_difference(double x1, double t1, double x2, double t2, double level,

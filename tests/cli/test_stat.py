@@ -49,6 +49,16 @@ REFUSED = [
     ("age", "start,end\n2020-13-02,2020-01-01\n", "is not a date"),
     ("glm", "outcome,x\n2,1\n", "row 1, column outcome"),
     ("forecast", "value\n1\n\n3\n", "row 2, column value"),
+    ("compare", "numerator,denominator,numerator2,denominator2\n1,2,1,2\n1,2,1,0\n",
+     "row 2, column denominator2"),
+    ("compare", "numerator,denominator,numerator2,denominator2\n3,2,1,2\n",
+     "row 1, column numerator:"),
+    ("dsr", "band,count,population,standard,event_frequency\n0-4,9,100,5,1\n0-4,9,200,5,2\n",
+     "row 2, column population"),
+    ("dsr", "band,count,population,standard,event_frequency\n0-4,9,100,5,1\n0-4,9,100,6,2\n",
+     "row 2, column standard"),
+    ("inequality", "quantile,population,value,se\n1,9,3,1\n2,9,2,1\n4,9,1,1\n",
+     "row 1, column quantile"),
 ]
 
 
@@ -212,6 +222,42 @@ def test_forecast_of_a_straight_line_goes_on():
     got = stat("forecast", "value\n1\n2\n3\n4\n1\n2\n3\n4\n", "--model", "seasonal-naive", "--period",
                4, "--horizon", 5)
     assert [g["value"] for g in got] == ["1", "2", "3", "4", "1"]
+
+
+def test_a_level_is_given_once_and_only_where_it_counts():
+    once = run("proportion", "numerator,denominator\n1,2\n", "--level", "0.95,0.95")
+    assert once.returncode == 1 and once.stdout == b"" and b"twice" in once.stderr
+    assert run("spc", "value\n1\n2\n", "--level", "0.998").returncode == 2
+    for method, takes in (("spc", False), ("cusum", False), ("rate", True), ("pool", True)):
+        assert (b"--level" in run(method, "", "--help").stdout) == takes
+
+
+def test_chart_refusals_name_the_row_of_the_input():
+    text = "unit,numerator,denominator\na,1,2\nb,1,2\nb,1,0\n"
+    assert b"row 3, column denominator" in run("spc", text, "--chart", "u", "--group", "unit").stderr
+    text = "unit,value\na,1\nb,1\nb,-1\n"
+    assert b"row 3, column value" in run("spc", text, "--chart", "t", "--group", "unit").stderr
+
+
+@pytest.mark.parametrize("chart,text", [("c'", "numerator\n0\n0\n0\n"),
+                                        ("p'", "numerator,denominator\n0,9\n0,8\n0,9\n"),
+                                        ("p'", "numerator,denominator\n9,9\n8,8\n9,9\n")])
+def test_charts_of_nothing_and_of_everything_have_the_limits_of_their_plain_form(chart, text):
+    prime, plain = stat("spc", text, "--chart", chart), stat("spc", text, "--chart", chart[0])
+    for a, b in zip(prime, plain):
+        assert a["lower"] == b["lower"] != "" and a["upper"] == b["upper"] != ""
+
+
+def test_the_difference_of_two_rates_is_never_certain():
+    text = "numerator,denominator,numerator2,denominator2\n0,10,0,10\n5,10,0,10\n56,70,48,80\n"
+    none, some, many = stat("compare", text, "--test", "rate")
+    wide = -math.log(0.025) / 10  # the exact upper limit of no events
+    assert float(none["difference_lower"]) == pytest.approx(-wide, rel=1e-9)
+    assert float(none["difference_upper"]) == pytest.approx(wide, rel=1e-9)
+    assert float(some["p"]) > 0.05 and float(some["difference_lower"]) < 0  # limits agree with p
+    half = 1.959964 * math.sqrt(56 / 70 ** 2 + 48 / 80 ** 2)  # the normal form, near enough here
+    assert float(many["difference_lower"]) == pytest.approx(0.2 - half, abs=0.02)
+    assert float(many["difference_upper"]) == pytest.approx(0.2 + half, abs=0.02)
 
 
 def test_compare_against_worked_numbers():
