@@ -369,10 +369,17 @@ out:
 
 hd_code hd_ets_choose(const double *y, size_t n, size_t period, hd_ets_fit *out, hd_err *err)
 {
-    bool positive = true, found = false;
+    bool positive = true, found = false, constant = n > 0;
     hd_ets_parameters all = hd_ets_unknown();
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         positive = positive && y[i] > 0;
+        constant = constant && y[i] == y[0];
+    }
+    /* Every model fits a constant without error, so no criterion can choose: the simplest is it. */
+    if (constant)
+        return hd_ets_estimate(
+            &(hd_ets_model){HD_ADDITIVE, HD_NONE_COMPONENT, HD_NONE_COMPONENT, false, 1}, &all, y,
+            n, out, err);
     bool seasonal = period > 1 && n >= 2 * period + 5 && period <= 24;
     for (int error = HD_ADDITIVE; error <= HD_MULTIPLICATIVE; error++)
         for (int trend = 0; trend < 3; trend++) /* none, additive, damped */
@@ -395,8 +402,7 @@ hd_code hd_ets_choose(const double *y, size_t n, size_t period, hd_ets_fit *out,
                 }
             }
     if (!found)
-        return hd_fail(err, HD_INVALID,
-                       "too few values, or values without any variation, for a model");
+        return hd_fail(err, HD_INVALID, "too few values for a model");
     return HD_OK;
 }
 

@@ -48,7 +48,8 @@ HD_MUST hd_code hd_ets_run(const hd_ets_model *model, const hd_ets_parameters *p
 HD_MUST hd_code hd_ets_estimate(const hd_ets_model *model, const hd_ets_parameters *fixed,
                                 const double *y, size_t n, hd_ets_fit *out, hd_err *err);
 
-/* Of the models that suit the data, that with the smallest corrected AIC. */
+/* Of the models that suit the data, that with the smallest corrected AIC; a constant has the
+ * simplest, with errors of 0. */
 HD_MUST hd_code hd_ets_choose(const double *y, size_t n, size_t period, hd_ets_fit *out,
                               hd_err *err);
 

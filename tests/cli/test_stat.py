@@ -224,6 +224,13 @@ def test_forecast_of_a_straight_line_goes_on():
     assert [g["value"] for g in got] == ["1", "2", "3", "4", "1"]
 
 
+def test_forecast_of_a_constant_is_the_constant():
+    constant = "".join("a,5\n" for _ in range(30)) + "".join("b,%d\n" % (i % 7) for i in range(30))
+    got = stat("forecast", "unit,value\n" + constant, "--group", "unit", "--horizon", 2)
+    assert len(got) == 4
+    assert {(g["value"], g["lower"], g["upper"]) for g in got if g["unit"] == "a"} == {("5",) * 3}
+
+
 def test_a_level_is_given_once_and_only_where_it_counts():
     once = run("proportion", "numerator,denominator\n1,2\n", "--level", "0.95,0.95")
     assert once.returncode == 1 and once.stdout == b"" and b"twice" in once.stderr
