@@ -19,10 +19,11 @@ DATASETS = [("apc", "HES_APC"), ("op", "HES_OP"), ("ae", "HES_AE"), ("cc", "HES_
 class Vault:
     """A vault of synthetic people in a folder: folder/files, folder/vault, folder/key."""
 
+    before = None  # the ledger before anything left
+    remembers = False
+
     def __init__(self, folder, people, years="2014-2016", seed="7"):
         self.folder = str(folder)
-        self.before = None  # the ledger before anything left
-        self.remembers = False
         self.files = os.path.join(self.folder, "files")
         self.env = dict(os.environ, HDIS_VAULT=os.path.join(self.folder, "vault"),
                         HDIS_KEY_FILE=os.path.join(self.folder, "key"))

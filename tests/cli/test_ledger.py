@@ -89,10 +89,11 @@ def test_certificates_are_kept_and_add_up(vault, tmp_path):
 def test_the_ledger_shows_no_figures_and_notices_changes(vault):
     ask(vault, ALL + "GROUP BY 1")
     ask(vault, ALL + "WHERE sex = '1' GROUP BY 1")
+    ask(vault, "SELECT provider_name, count(*) AS quite_particular FROM spells GROUP BY 1")
     path = os.path.join(vault.env["HDIS_VAULT"], "ledger.db")
     with open(path, "rb") as f:
         raw = f.read()
-    assert b"length_of_stay" not in raw and b"Coastlands" not in raw
+    assert b"quite_particular" not in raw and b"Coastlands" not in raw
     vault.run("vault", "verify")
     db = sqlite3.connect(path)
     with pytest.raises(sqlite3.IntegrityError):
