@@ -47,18 +47,19 @@ class Vault:
         them finds the ledger as it was before anything left: true counts are not in it."""
         if self.remembers:
             return
-        if not args[0] in ("query", "indicator", "report") or "--with-small-numbers" in args:
-            self.before = None
-            return
         path = os.path.join(self.env["HDIS_VAULT"], "ledger.db")
         if not os.path.exists(path):
             return
+        releases = args[0] in ("query", "indicator", "report") and "--with-small-numbers" not in args
         if self.before is None:
-            with open(path, "rb") as f:
-                self.before = f.read()
+            if releases:
+                with open(path, "rb") as f:
+                    self.before = f.read()
         else:
             with open(path, "wb") as f:
                 f.write(self.before)
+            if not releases:
+                self.before = None  # what follows stays: a load, an asset in the list
 
     def run(self, *args, ok=True):
         self.forget(args)
