@@ -157,6 +157,16 @@ hd_code hd_primary_admit(const hd_policy *p, const hd_question *q, hd_err *err)
                            "national level of fields of the catalogue only, not of expressions: "
                            "use a field, or count(*) FILTER (WHERE ...)",
                            p->file->name);
+    /* Two values are enough to count with: the sum of 0 and 6 says how many have 6. */
+    for (size_t a = 0; a < q->n_aggregates; a++)
+        if (q->aggregates[a].is_narrowed &&
+            (q->aggregates[a].kind == HD_AGG_SUM || q->aggregates[a].kind == HD_AGG_MEAN ||
+             q->aggregates[a].kind == HD_AGG_SPREAD))
+            return hd_fail(err, HD_DENIED,
+                           "policy %s shows no sum, mean or spread of a field that WHERE, FILTER or "
+                           "GROUP BY reads too, it would count the people behind single values: "
+                           "leave the condition out, or ask for a median",
+                           p->file->name);
     /* The kernel knows no contributor's part of a sum, so the rule cannot be tested. */
     bool tests_dominance = p->file->dominance_n > 0 || p->file->p_percent > 0;
     for (size_t a = 0; a < q->n_aggregates && tests_dominance; a++)

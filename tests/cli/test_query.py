@@ -177,6 +177,19 @@ def test_what_is_refused_says_why_in_one_line(people, sql, words):
         assert done.stdout == "" and done.stderr.count("\n") == 1 and words in done.stderr
 
 
+@pytest.mark.parametrize("sql", [
+    "SELECT procode3, sum(epidur) FROM apc WHERE epidur IN (0, 6) GROUP BY 1",
+    "SELECT procode3, sum(epidur) FILTER (WHERE epidur IN (0, 6)) FROM apc GROUP BY 1",
+    "SELECT procode3, avg(startage), stddev(startage) FROM apc WHERE age IN (74, 75) GROUP BY 1",
+    "SELECT procode3, epidur, sum(epidur) FROM apc GROUP BY 1, 2",
+    "SELECT provider, avg(length_of_stay) FROM spells WHERE length_of_stay < 9 GROUP BY 1",
+])
+def test_sums_and_means_of_chosen_values_would_count_them(people, sql):
+    done = people.run("query", sql, ok=False)
+    assert done.returncode == 1 and done.stdout == "" and done.stderr.count("\n") == 1
+    assert "no sum, mean or spread" in done.stderr
+
+
 def test_no_value_of_the_data_is_in_an_error(people, db):
     """A cast that fails for some value must not quote it."""
     done = people.run("query", "SELECT count(*) FROM apc WHERE CAST(gpprac AS INTEGER) = 1", ok=False)
