@@ -1,11 +1,18 @@
 /* digest.c - see digest.h. */
 #include "crypto/digest.h"
 
+#include <nettle/sha2.h>
 #include <sodium.h>
 #include <string.h>
 
 _Static_assert(sizeof(crypto_generichash_blake2b_state) <= sizeof(hd_digest), "state fits");
-_Static_assert(sizeof(crypto_auth_hmacsha256_state) <= sizeof(hd_pseudonymiser), "state fits");
+_Static_assert(sizeof(struct sha256_ctx) <= sizeof(hd_sha256), "state fits");
+
+/* HMAC: a hash of the key's inner pad and the message, then one of its outer pad and that. */
+struct hmac {
+    struct sha256_ctx inner, outer; /* the pads are absorbed */
+};
+_Static_assert(sizeof(struct hmac) <= sizeof(hd_pseudonymiser), "state fits");
 
 void hd_digest_begin(hd_digest *d)
 {
@@ -34,21 +41,49 @@ void hd_digest_keyed(const uint8_t key[32], const uint8_t salt[16], const char p
                                              (const unsigned char *)purpose);
 }
 
+void hd_sha256_begin(hd_sha256 *d)
+{
+    sha256_init((void *)d->state_);
+}
+
+void hd_sha256_add(hd_sha256 *d, const void *bytes, size_t len)
+{
+    sha256_update((void *)d->state_, len, bytes);
+}
+
+void hd_sha256_end(hd_sha256 *d, uint8_t out[HD_DIGEST])
+{
+    sha256_digest((void *)d->state_, HD_DIGEST, out);
+}
+
+static void absorb_pad(struct sha256_ctx *c, const uint8_t key[32], uint8_t with)
+{
+    uint8_t pad[SHA256_BLOCK_SIZE];
+    for (size_t i = 0; i < sizeof pad; i++)
+        pad[i] = with ^ (i < 32 ? key[i] : 0);
+    sha256_init(c);
+    sha256_update(c, sizeof pad, pad);
+    sodium_memzero(pad, sizeof pad);
+}
+
 void hd_pseudonymiser_begin(hd_pseudonymiser *p, const uint8_t key[32])
 {
-    crypto_auth_hmacsha256_init((void *)p->state_, key, 32);
+    struct hmac *h = (void *)p->state_;
+    absorb_pad(&h->inner, key, 0x36);
+    absorb_pad(&h->outer, key, 0x5c);
 }
 
 void hd_pseudonym(const hd_pseudonymiser *p, const void *id, size_t len, uint8_t out[HD_PSEUDONYM])
 {
-    crypto_auth_hmacsha256_state state; /* a copy: half of the work is done in the original */
-    memcpy(&state, p->state_, sizeof state);
-    uint8_t full[crypto_auth_hmacsha256_BYTES];
-    crypto_auth_hmacsha256_update(&state, id, len);
-    crypto_auth_hmacsha256_final(&state, full);
-    memcpy(out, full, HD_PSEUDONYM);
-    sodium_memzero(&state, sizeof state);
-    sodium_memzero(full, sizeof full);
+    struct hmac h; /* a copy: half of the work is done in the original */
+    memcpy(&h, p->state_, sizeof h);
+    uint8_t inner[SHA256_DIGEST_SIZE];
+    sha256_update(&h.inner, len, id);
+    sha256_digest(&h.inner, sizeof inner, inner);
+    sha256_update(&h.outer, sizeof inner, inner);
+    sha256_digest(&h.outer, HD_PSEUDONYM, out);
+    sodium_memzero(&h, sizeof h);
+    sodium_memzero(inner, sizeof inner);
 }
 
 uint64_t hd_key_hash(const uint8_t key[HD_HASH_KEY], const void *bytes, size_t len)

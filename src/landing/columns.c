@@ -229,6 +229,7 @@ static hd_code make_room(struct hd_intake *in, hd_err *err)
     for (size_t i = 0; i < HD_DELIVERY_KEPT; i++) {
         hd_chunk *c = &in->chunks[i];
         ok &= (c->rows = hd_calloc(rows, sizeof *c->rows)) != NULL;
+        ok &= (c->pseudonyms = hd_calloc(rows, HD_PSEUDONYM)) != NULL;
         ok &= (c->persons = hd_calloc(rows, sizeof *c->persons)) != NULL;
         ok &= (c->hashes = hd_calloc(rows, sizeof *c->hashes)) != NULL;
         ok &= (c->broken = hd_calloc(rows, sizeof *c->broken)) != NULL;
@@ -256,6 +257,7 @@ static void free_room(struct hd_intake *in)
     for (size_t i = 0; i < HD_DELIVERY_KEPT; i++) {
         hd_chunk *c = &in->chunks[i];
         hd_free(c->rows);
+        hd_wipe_free(c->pseudonyms, rows * HD_PSEUDONYM);
         hd_free(c->persons);
         hd_free(c->hashes);
         hd_free(c->broken);

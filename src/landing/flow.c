@@ -1,8 +1,8 @@
 /* flow.c - the rows of one file through the stages of landing, several chunks on the way at a time.
  *
  *   read      the reader's next batch of rows
- *   persons   numbers of persons; opted-out rows go
- *   judge     each column by itself: codes, counts, flaws; hashes of rows
+ *   persons   pseudonyms; opted-out rows go
+ *   judge     each column by itself: codes, counts, flaws; numbers of persons; hashes of rows
  *   decide    row by row in the order of the file: years, defects, rules; then into the builder
  *
  * In each round every stage works on another chunk, and the columns of the judging stage are tasks
@@ -15,13 +15,13 @@
 #include "base/progress.h"
 #include "landing/private.h"
 
-enum { DECIDE, PERSONS, READ, HASH, SCANS };
+enum { DECIDE, PERSONS, READ, NUMBER, HASH, SCANS };
 
 struct flow {
     struct hd_intake *in;
-    uint64_t n_read, n_numbered, n_judged, n_decided; /* chunks that passed the stage */
+    uint64_t n_read, n_people, n_judged, n_decided; /* chunks that passed the stage */
     bool ended;                                       /* the last chunk was read */
-    hd_chunk *decide, *judge, *number, *read;         /* of this round; NULL: nothing to do */
+    hd_chunk *decide, *judge, *persons, *read;         /* of this round; NULL: nothing to do */
 };
 
 static void read_chunk(struct hd_intake *in, hd_chunk *c)
@@ -42,8 +42,11 @@ static hd_code run_task(void *ctx, size_t task, hd_err *err)
     unsigned judged = f->n_judged % HD_MADE;
     if (task == DECIDE)
         return f->decide ? hd_decide(in, f->decide, f->n_decided % HD_MADE, err) : HD_OK;
-    if (task == PERSONS)
-        return f->number ? hd_rows_persons(in, f->number, err) : HD_OK;
+    if (task == PERSONS) {
+        if (f->persons)
+            hd_rows_persons(in, f->persons);
+        return HD_OK;
+    }
     if (task == READ) {
         if (f->read)
             read_chunk(in, f->read);
@@ -51,6 +54,8 @@ static hd_code run_task(void *ctx, size_t task, hd_err *err)
     }
     if (!f->judge || f->judge->n_rows == 0)
         return HD_OK;
+    if (task == NUMBER)
+        return hd_rows_number(in, f->judge, err);
     if (task == HASH)
         return hd_rows_hash(in, f->judge, err);
     if (task < SCANS + in->n_scans) {
@@ -70,14 +75,14 @@ static hd_code run_round(struct flow *f, hd_err *err)
 {
     struct hd_intake *in = f->in;
     f->decide = f->n_decided < f->n_judged ? chunk_at(in, f->n_decided) : NULL;
-    f->judge = f->n_judged < f->n_numbered ? chunk_at(in, f->n_judged) : NULL;
-    f->number = f->n_numbered < f->n_read ? chunk_at(in, f->n_numbered) : NULL;
+    f->judge = f->n_judged < f->n_people ? chunk_at(in, f->n_judged) : NULL;
+    f->persons = f->n_people < f->n_read ? chunk_at(in, f->n_people) : NULL;
     f->read = f->ended ? NULL : chunk_at(in, f->n_read);
     HD_ALWAYS(f->n_read - f->n_decided < HD_DELIVERY_KEPT || !f->read);
     HD_TRY(hd_par_run(SCANS + in->n_scans + in->n_targets, run_task, f, err));
     f->n_decided += f->decide != NULL;
     f->n_judged += f->judge != NULL;
-    f->n_numbered += f->number != NULL;
+    f->n_people += f->persons != NULL;
     if (f->read) {
         f->n_read++;
         f->ended = is_empty(f->read);

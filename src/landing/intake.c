@@ -178,7 +178,7 @@ static hd_code find_identifiers(struct hd_intake *in, hd_err *err)
 static void note_bytes(void *ctx, const void *bytes, size_t len)
 {
     struct hd_intake *in = ctx;
-    hd_digest_add(&in->digest, bytes, len);
+    hd_sha256_add(&in->digest, bytes, len);
 }
 
 /* Parquet is read past the source: its bytes are digested here. */
@@ -221,7 +221,7 @@ static hd_code end_file(struct hd_intake *in, hd_err *err)
     hd_file_summary *f = in->file;
     uint8_t digest[HD_DIGEST];
     HD_TRY(digest_parquet(in, err));
-    hd_digest_end(&in->digest, digest);
+    hd_sha256_end(&in->digest, digest);
     hd_hex(f->digest, digest, sizeof digest);
     if (f->rows_read == 0)
         return hd_fail(err, HD_FORMAT, "%s: a header and no rows; nothing to load", in->name);
@@ -257,7 +257,7 @@ hd_code hd_intake_file(hd_intake *in, const char *path, hd_err *err)
     if (!in->file->name)
         HD_GO(hd_fail_nomem(err));
     HD_GO(hd_delivery_open(&in->reader, path, err));
-    hd_digest_begin(&in->digest);
+    hd_sha256_begin(&in->digest);
     hd_packed_watch(hd_delivery_source(in->reader), note_bytes, in);
     HD_GO(hd_columns_bind(in, err));
     HD_GO(hd_flow(in, err));

@@ -58,7 +58,7 @@ typedef struct hd_file_summary {
     uint64_t rows_read, rows_kept, rows_rejected, rows_opted_out;
     uint64_t content;  /* hash of the rows in their order, however the file is packed */
     uint64_t rows_seen; /* rows whose key, or without one whose bytes, an earlier row had */
-    char digest[65];   /* BLAKE2b-256 of the bytes as delivered, hex */
+    char digest[65];   /* SHA-256 of the bytes as delivered, hex */
     hd_names used;     /* header names that fields were read from */
     hd_names dropped;  /* identify a person: nothing of them was kept */
     hd_names repeated; /* known, and hold what other columns hold */

@@ -184,11 +184,11 @@ out:
 static void describe_year(const hd_load *l, const struct year *y, hd_extract *x)
 {
     const hd_quality *q = hd_intake_quality(l->intake);
-    hd_digest digest;
+    hd_sha256 digest;
     size_t n_files = 0, used = 0;
     *x = (hd_extract){.data_year = y->data_year, .part_year = y->part_year};
     snprintf(x->table, sizeof x->table, "%s", l->table->name);
-    hd_digest_begin(&digest);
+    hd_sha256_begin(&digest);
     for (size_t i = 0; i < q->n_files; i++) {
         const hd_file_summary *f = &q->files[i];
         if (f->data_year != y->data_year)
@@ -200,13 +200,13 @@ static void describe_year(const hd_load *l, const struct year *y, hd_extract *x)
         if (used < sizeof x->files)
             used += (size_t)snprintf(x->files + used, sizeof x->files - used, "%s%s",
                                      n_files ? "," : "", f->name);
-        hd_digest_add(&digest, f->digest, strlen(f->digest));
+        hd_sha256_add(&digest, f->digest, strlen(f->digest));
         memcpy(x->digest, f->digest, sizeof x->digest);
         n_files++;
     }
     if (n_files > 1) {
         uint8_t bytes[HD_DIGEST];
-        hd_digest_end(&digest, bytes);
+        hd_sha256_end(&digest, bytes);
         hd_hex(x->digest, bytes, sizeof bytes);
     }
 }

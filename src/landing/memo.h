@@ -15,12 +15,11 @@
 enum { /* hd_known.flags */
        HD_KNOWN_NULL = 1,
        HD_KNOWN_MISFIT = 2,
-       HD_KNOWN_PROPER = 4,   /* not null, and valid or other */
-       HD_KNOWN_OPTED_OUT = 8 /* persons only */
+       HD_KNOWN_PROPER = 4 /* not null, and valid or other */
 };
 
 typedef struct hd_known {
-    uint32_t code; /* of the builder's dictionary, or a person number */
+    uint32_t code; /* of the builder's dictionary */
     uint8_t meaning, flags;
     uint8_t shape;              /* hd_identifier_shape */
     uint32_t text_at, text_len; /* the text without blanks inside the raw text */

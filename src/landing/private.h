@@ -67,7 +67,8 @@ typedef struct hd_chunk {
     size_t n_noted;    /* defects that were noted before the data year was known */
     size_t n_rows;     /* rows that are not opted out */
     uint32_t *rows;    /* their positions in the batch */
-    uint32_t *persons; /* by row, as all that follows */
+    uint8_t *pseudonyms; /* by row, as all that follows; HD_PSEUDONYM bytes each */
+    uint32_t *persons; /* first 1 where there is one, then the number */
     uint64_t *hashes;  /* of the row's bytes */
     uint32_t *broken;  /* bits: rules that the row breaks */
     int64_t *order;
@@ -112,7 +113,7 @@ struct hd_intake {
     hd_rows_column *columns; /* n_columns: what is appended to the builder */
     hd_seen seen;
     uint8_t hash_key[HD_HASH_KEY]; /* for row keys in a check; random */
-    hd_digest digest;
+    hd_sha256 digest;
     bool kept_identifiers;  /* a finding is on a column whose values went to the sink */
     char first_defect[400]; /* the text for the verdict */
     /* the file at hand */
@@ -142,9 +143,13 @@ const char *hd_columns_name(const struct hd_intake *in, unsigned column, char *o
 HD_MUST hd_code hd_names_add(hd_names *n, const char *name, hd_err *err);
 /* dataset.c: HD_FORMAT when the file is of another data set */
 HD_MUST hd_code hd_dataset_check(const struct hd_intake *in, hd_err *err);
-/* values.c: the judges of the memos */
+/* Neither codes nor a pattern say what is right. */
+static inline bool hd_field_is_open(const hd_field *f)
+{
+    return f->n_codes == 0 && !*f->pattern;
+}
+/* values.c: the judge of the memos */
 hd_code hd_value_judge(void *target, const char *raw, size_t len, hd_known *out, hd_err *err);
-hd_code hd_person_judge(void *target, const char *raw, size_t len, hd_known *out, hd_err *err);
 /* Integer, day or clock minutes of a proper value, else INT64_MIN. */
 int64_t hd_value_number(const hd_judged *j);
 /* The key that orders the rows of one person: each order field takes its bits, as long as they
@@ -161,8 +166,10 @@ void hd_agreement_release(struct hd_intake *in);
 uint32_t hd_agreement_row(struct hd_intake *in, unsigned made, size_t row);
 /* Provider and month. */
 HD_MUST hd_code hd_cell_row(struct hd_intake *in, unsigned made, size_t row, hd_err *err);
-/* rows.c: the middle stages. `made` says which of a target's sets is filled. */
-HD_MUST hd_code hd_rows_persons(struct hd_intake *in, hd_chunk *c, hd_err *err);
+/* people.c: who the rows are about; opted-out rows go. Then the numbers. */
+void hd_rows_persons(struct hd_intake *in, hd_chunk *c);
+HD_MUST hd_code hd_rows_number(struct hd_intake *in, hd_chunk *c, hd_err *err);
+/* rows.c: each column. `made` says which of a target's sets is filled. */
 HD_MUST hd_code hd_rows_target(struct hd_intake *in, hd_target *t, const hd_chunk *c, unsigned made,
                                hd_err *err);
 HD_MUST hd_code hd_rows_scan(const struct hd_intake *in, hd_scan *s, const hd_chunk *c,

@@ -1,6 +1,5 @@
-/* rows.c - the middle stages of flow.c: rows get their persons, and each column is judged by
- * itself, so that its memo stays in the processor's cache. A target's state is touched by one task
- * at a time. */
+/* rows.c - the judging stage of flow.c: each column is judged by itself, so that its memo stays in
+ * the processor's cache. A target's state is touched by one task at a time. */
 #include "landing/private.h"
 
 #include <string.h>
@@ -111,7 +110,7 @@ uint64_t hd_intake_key_hash(const struct hd_intake *in, const void *id, size_t l
 /* Row keys are all different: no memo. */
 static void judge_keys(struct hd_intake *in, hd_target *t, const hd_chunk *c, hd_made *m)
 {
-    bool is_open = t->field->n_codes == 0 && !*t->field->pattern;
+    bool is_open = hd_field_is_open(t->field);
     const hd_slice *column = column_of(c, t->sources[0]);
     uint64_t counts[5] = {0};
     for (size_t r = 0; r < c->n_rows; r++) {
@@ -158,50 +157,6 @@ hd_code hd_rows_scan(const struct hd_intake *in, hd_scan *s, const hd_chunk *c, 
     const hd_slice *column = column_of(c, s->source);
     for (size_t r = 0; r < c->n_rows; r++)
         HD_TRY(hd_scan_value(in, s, &column[c->rows[r]], err));
-    return HD_OK;
-}
-
-/* ---- persons -------------------------------------------------------------------------------- */
-
-/* Does an NHS number column of the row name somebody who opted out? */
-static bool is_opted_out(const struct hd_intake *in, const hd_chunk *c, size_t row)
-{
-    for (size_t s = 0; s < in->n_scans && in->options->opt_outs; s++) {
-        const hd_slice *raw = &column_of(c, in->scans[s].source)[row];
-        const char *id = raw->bytes;
-        size_t len = raw->len;
-        char scratch[10];
-        if (in->scans[s].is_nhs_number && hd_normal_id(&id, &len, scratch) &&
-            hd_intern_find(in->options->opt_outs, id, len) != HD_INTERN_NONE)
-            return true;
-    }
-    return false;
-}
-
-/* Number the persons and leave the opted-out rows out of the chunk. */
-hd_code hd_rows_persons(struct hd_intake *in, hd_chunk *c, hd_err *err)
-{
-    hd_target *t =
-        in->person < 0 || !in->targets[in->person].n_sources ? NULL : &in->targets[in->person];
-    const hd_slice *column = t && c->batch.n_rows ? column_of(c, t->sources[0]) : NULL;
-    uint64_t counts[5] = {0};
-    size_t kept = 0;
-    for (size_t i = 0; i < c->batch.n_rows; i++) {
-        bool is_out = false;
-        c->rows[kept] = (uint32_t)i;
-        c->persons[kept] = 0;
-        if (t) {
-            const hd_memo_front *f;
-            HD_TRY(hd_memo_look(&t->memo, column[i].bytes, column[i].len, &f, err));
-            c->persons[kept] = f->code;
-            is_out = (f->flags & HD_KNOWN_OPTED_OUT) != 0;
-            counts[f->meaning] += !is_out;
-        }
-        kept += !is_out && !is_opted_out(in, c, i);
-    }
-    c->n_rows = kept;
-    if (t)
-        add_counts(in, t, counts);
     return HD_OK;
 }
 

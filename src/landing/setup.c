@@ -134,13 +134,12 @@ static void watch_all(struct hd_intake *in)
 static hd_code make_memo(hd_target *t, hd_err *err)
 {
     const hd_field *f = t->field;
-    if (f->kind == HD_FIELD_KEY)
+    if (f->kind == HD_FIELD_KEY || f->kind == HD_FIELD_PERSON)
         return HD_OK;
     if (f->kind == HD_FIELD_LIST && !(t->element_shapes = hd_calloc(f->n_elements, 1)))
         return hd_fail_nomem(err);
     t->has_memo = true;
-    return hd_memo_init(&t->memo, f->kind == HD_FIELD_PERSON ? hd_person_judge : hd_value_judge, t,
-                        err);
+    return hd_memo_init(&t->memo, hd_value_judge, t, err);
 }
 
 static hd_code make_quality(struct hd_intake *in, hd_err *err)

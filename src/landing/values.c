@@ -155,37 +155,6 @@ hd_code hd_value_judge(void *target, const char *raw, size_t len, hd_known *out,
     return HD_OK;
 }
 
-hd_code hd_person_judge(void *target, const char *raw, size_t len, hd_known *out, hd_err *err)
-{
-    hd_target *t = target;
-    struct hd_intake *in = t->in;
-    hd_judged j;
-    hd_judge_text(t->judge, raw, len, &j);
-    out->meaning = (uint8_t)j.meaning;
-    out->number = INT64_MIN;
-    const char *id = raw;
-    size_t id_len = len;
-    char scratch[10];
-    bool is_id = hd_normal_id(&id, &id_len, scratch) &&
-                 (j.meaning == HD_MEANING_VALID || j.meaning == HD_MEANING_OTHER ||
-                  (j.meaning == HD_MEANING_INVALID && !j.is_misfit));
-    if (!is_id) {
-        out->flags = HD_KNOWN_NULL;
-        return HD_OK;
-    }
-    if (in->options->opt_outs &&
-        hd_intern_find(in->options->opt_outs, id, id_len) != HD_INTERN_NONE) {
-        out->flags = HD_KNOWN_OPTED_OUT;
-        return HD_OK;
-    }
-    out->code = 1;
-    if (!in->sink)
-        return HD_OK;
-    uint8_t pseudonym[16];
-    hd_vault_pseudonym(in->sink->vault, id, id_len, pseudonym);
-    return hd_persons_number(in->sink->persons, pseudonym, &out->code, err);
-}
-
 hd_code hd_scan_value(const struct hd_intake *in, hd_scan *s, const hd_slice *v, hd_err *err)
 {
     const char *text = v->bytes;

@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-enum { LEN = 16 };
+enum { LEN = 16, AHEAD = 32 };
 
 struct hd_persons {
     hd_vault *vault;
@@ -24,11 +24,16 @@ struct hd_persons {
 static const hd_column_spec person_columns[2] = {{"first", HD_COLUMN_KEY, HD_TEXT},
                                                  {"second", HD_COLUMN_KEY, HD_TEXT}};
 
-static size_t find_slot(const hd_persons *p, const uint8_t pseudonym[LEN])
+static size_t first_slot(const hd_persons *p, const uint8_t pseudonym[LEN])
 {
     uint64_t hash;
     memcpy(&hash, pseudonym, sizeof hash);
-    for (size_t i = (size_t)hash & (p->n_slots - 1);; i = (i + 1) & (p->n_slots - 1)) {
+    return (size_t)hash & (p->n_slots - 1);
+}
+
+static size_t find_slot(const hd_persons *p, const uint8_t pseudonym[LEN])
+{
+    for (size_t i = first_slot(p, pseudonym);; i = (i + 1) & (p->n_slots - 1)) {
         uint32_t number = p->slots[i];
         if (!number || memcmp(p->pseudonyms + (size_t)(number - 1) * LEN, pseudonym, LEN) == 0)
             return i;
@@ -60,8 +65,15 @@ static hd_code reserve(hd_persons *p, size_t n, hd_err *err)
     hd_free(p->slots);
     p->slots = slots;
     p->n_slots = n_slots;
-    for (uint32_t i = 0; i < p->n; i++)
-        p->slots[find_slot(p, p->pseudonyms + (size_t)i * LEN)] = i + 1;
+    for (uint32_t i = 0; i < p->n; i++) {
+        const uint8_t *pseudonym = p->pseudonyms + (size_t)i * LEN;
+        if (i + AHEAD < p->n)
+            __builtin_prefetch(&slots[first_slot(p, pseudonym + AHEAD * LEN)], 1);
+        size_t at = first_slot(p, pseudonym); /* all differ: any free slot will do */
+        while (slots[at])
+            at = (at + 1) & (n_slots - 1);
+        slots[at] = i + 1;
+    }
     return HD_OK;
 }
 
@@ -139,10 +151,29 @@ hd_code hd_persons_number(hd_persons *p, const uint8_t pseudonym[LEN], uint32_t 
     }
     if (p->n >= HD_MAX_ROWS)
         return hd_fail(err, HD_LIMIT, "more than 4,294,967,294 different people");
-    HD_TRY(reserve(p, (size_t)p->n + 1, err));
+    if (p->n == p->cap || p->n_slots / 3 * 2 <= p->n) {
+        HD_TRY(reserve(p, (size_t)p->n + 1, err));
+        slot = find_slot(p, pseudonym);
+    }
     memcpy(p->pseudonyms + (size_t)p->n * LEN, pseudonym, LEN);
-    *out = ++p->n;
-    p->slots[find_slot(p, pseudonym)] = p->n;
+    *out = p->slots[slot] = ++p->n;
+    return HD_OK;
+}
+
+hd_code hd_persons_numbers(hd_persons *p, const uint8_t *pseudonyms, size_t n, uint32_t *out,
+                           hd_err *err)
+{
+    HD_TRY(reserve(p, (size_t)p->n + n < HD_MAX_ROWS ? (size_t)p->n + n : p->n, err));
+    for (size_t i = 0; i < n; i++) {
+        if (i + AHEAD < n)
+            __builtin_prefetch(&p->slots[first_slot(p, pseudonyms + (i + AHEAD) * LEN)]);
+        if (i + AHEAD / 2 < n) {
+            uint32_t number = p->slots[first_slot(p, pseudonyms + (i + AHEAD / 2) * LEN)];
+            __builtin_prefetch(p->pseudonyms + (size_t)(number ? number - 1 : 0) * LEN);
+        }
+        if (out[i])
+            HD_TRY(hd_persons_number(p, pseudonyms + i * LEN, &out[i], err));
+    }
     return HD_OK;
 }
 

@@ -179,6 +179,9 @@ HD_MUST hd_code hd_persons_open(hd_persons **out, hd_vault *v, hd_err *err);
 void hd_persons_free(hd_persons *p);
 HD_MUST hd_code hd_persons_number(hd_persons *p, const uint8_t pseudonym[16], uint32_t *out,
                                   hd_err *err); /* adds when new; never 0 */
+/* The same of n rows: out[i] is replaced by the number of the i-th pseudonym where it is not 0. */
+HD_MUST hd_code hd_persons_numbers(hd_persons *p, const uint8_t *pseudonyms, size_t n,
+                                   uint32_t *out, hd_err *err);
 uint32_t hd_persons_find(const hd_persons *p, const uint8_t pseudonym[16]); /* 0: unknown */
 
 /* ---- publishing ----------------------------------------------------------------------------- */
@@ -190,7 +193,7 @@ typedef struct hd_extract {
     int part_year;      /* PARTYEAR: 201499 final, 201406 provisional */
     uint64_t rows_read, rows_kept, rows_rejected, rows_opted_out;
     char files[1024];   /* base names, comma-separated; never paths */
-    char digest[65];    /* BLAKE2b-256 of the delivered bytes, hex */
+    char digest[65];    /* SHA-256 of the delivered bytes, hex (of several files: of their digests) */
     char loaded_at[32]; /* UTC, ISO; filled in by the ledger */
 } hd_extract;
 

@@ -9,6 +9,7 @@ ORDER = ["base", "statistics", "crypto", "duck", "catalogue", "ledger", "vault",
          "synth", "kernel", "engine", "disclosure", "indicators", "present", "cli"]
 THIRD_PARTY = {
     "gnutls/": {"crypto"},
+    "nettle/": {"crypto"},
     "sodium": {"crypto"},
     "duckdb": {"duck"},
     "cyaml/": {"catalogue"},

@@ -98,6 +98,20 @@ static void digests_match_published_vectors(void **state)
 }
 
 /* RFC 4231 cases 1 and 2; HMAC pads a short key with zeros, so 32 bytes hold it. */
+static void file_digests_are_sha256(void **state)
+{
+    (void)state;
+    uint8_t out[HD_DIGEST];
+    char hex[2 * HD_DIGEST + 1];
+    hd_sha256 d;
+    hd_sha256_begin(&d);
+    hd_sha256_add(&d, "ab", 2);
+    hd_sha256_add(&d, "c", 1);
+    hd_sha256_end(&d, out);
+    hd_hex(hex, out, sizeof out);
+    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
 static void pseudonyms_are_hmac_sha256(void **state)
 {
     (void)state;
@@ -167,6 +181,7 @@ int main(void)
         cmocka_unit_test(sealing_is_aes_256_gcm),
         cmocka_unit_test(altered_seals_do_not_open),
         cmocka_unit_test(digests_match_published_vectors),
+        cmocka_unit_test(file_digests_are_sha256),
         cmocka_unit_test(pseudonyms_are_hmac_sha256),
         cmocka_unit_test(key_hashes_are_siphash_2_4),
         cmocka_unit_test(wrapped_keys_open_under_their_own_key_only),

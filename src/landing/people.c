@@ -1,0 +1,90 @@
+/* people.c - from the text of the person column to person numbers, in two stages of flow.c.
+ *
+ * First what needs no memory of other rows: who opted out, and the keyed pseudonym of the rest. Then
+ * the numbers, in the order of the file. No memo stands in front: in most deliveries the ids of
+ * neighbouring rows are either the same, which is looked at, or hardly ever repeat.
+ */
+#include "landing/private.h"
+
+#include <string.h>
+
+/* Does an NHS number column of the row name somebody who opted out? */
+static bool is_opted_out(const struct hd_intake *in, const hd_chunk *c, size_t row)
+{
+    for (size_t s = 0; s < in->n_scans; s++) {
+        const hd_slice *raw = hd_batch_field(&c->batch, row, (size_t)in->scans[s].source);
+        const char *id = raw->bytes;
+        size_t len = raw->len;
+        char scratch[10];
+        if (in->scans[s].is_nhs_number && hd_normal_id(&id, &len, scratch) &&
+            hd_intern_find(in->options->opt_outs, id, len) != HD_INTERN_NONE)
+            return true;
+    }
+    return false;
+}
+
+struct person { /* what one text of the person column stands for */
+    const hd_slice *raw;
+    hd_meaning meaning;
+    bool is_person, is_out;
+    uint8_t pseudonym[HD_PSEUDONYM];
+};
+
+static void look_at(const struct hd_intake *in, const hd_target *t, const hd_slice *raw,
+                    struct person *p)
+{
+    const char *id = raw->bytes;
+    size_t len = raw->len;
+    char scratch[10];
+    bool is_id = hd_normal_id(&id, &len, scratch);
+    *p = (struct person){.raw = raw, .meaning = is_id ? HD_MEANING_VALID : HD_MEANING_MISSING};
+    if (is_id && !hd_field_is_open(t->field)) {
+        hd_judged j;
+        hd_judge_text(t->judge, raw->bytes, raw->len, &j);
+        p->meaning = j.meaning;
+        is_id = j.meaning == HD_MEANING_VALID || j.meaning == HD_MEANING_OTHER ||
+                (j.meaning == HD_MEANING_INVALID && !j.is_misfit);
+    }
+    if (!is_id)
+        return;
+    p->is_out = in->options->opt_outs &&
+                hd_intern_find(in->options->opt_outs, id, len) != HD_INTERN_NONE;
+    p->is_person = !p->is_out;
+    if (in->sink && p->is_person)
+        hd_vault_pseudonym(in->sink->vault, id, len, p->pseudonym);
+}
+
+static bool is_same(const hd_slice *a, const hd_slice *b)
+{
+    return a && a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
+}
+
+/* Opted-out rows leave the chunk. */
+void hd_rows_persons(struct hd_intake *in, hd_chunk *c)
+{
+    const hd_target *t =
+        in->person < 0 || !in->targets[in->person].n_sources ? NULL : &in->targets[in->person];
+    struct person p = {0};
+    size_t kept = 0;
+    for (size_t i = 0; i < c->batch.n_rows; i++) {
+        const hd_slice *raw = t ? hd_batch_field(&c->batch, i, (size_t)t->sources[0]) : NULL;
+        if (t && !is_same(p.raw, raw))
+            look_at(in, t, raw, &p);
+        c->rows[kept] = (uint32_t)i;
+        c->persons[kept] = p.is_person;
+        memcpy(c->pseudonyms + kept * HD_PSEUDONYM, p.pseudonym, HD_PSEUDONYM);
+        if (t)
+            in->quality.counts[t->position][p.meaning] += !p.is_out;
+        kept += !p.is_out && !(in->options->opt_outs && is_opted_out(in, c, i));
+    }
+    c->n_rows = kept;
+    explicit_bzero(&p, sizeof p);
+}
+
+/* Numbers where there are persons. */
+hd_code hd_rows_number(struct hd_intake *in, hd_chunk *c, hd_err *err)
+{
+    if (!in->sink || in->person < 0 || !in->targets[in->person].n_sources)
+        return HD_OK;
+    return hd_persons_numbers(in->sink->persons, c->pseudonyms, c->n_rows, c->persons, err);
+}
