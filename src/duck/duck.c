@@ -109,6 +109,7 @@ struct hd_duck_result {
     hd_value *values; /* row by row */
     char **texts;     /* one allocation for each text value, freed together */
     size_t n_texts, texts_cap;
+    bool is_of_records; /* no value makes it fail */
 };
 
 void hd_duck_result_free(hd_duck_result *r)
@@ -241,6 +242,12 @@ static hd_code text_of(hd_duck_result *r, const struct vector *c, idx_t i, hd_va
     return keep_text(r, duckdb_string_t_data(&s), duckdb_string_t_length(s), v, err);
 }
 
+static hd_code beyond(const hd_duck_result *r, hd_value *v, hd_err *err)
+{
+    v->is_null = true;
+    return r->is_of_records ? HD_OK : hd_fail(err, HD_LIMIT, "a whole number is beyond 2^63");
+}
+
 static hd_code value_of(hd_duck_result *r, const struct vector *c, idx_t i, hd_value *v, hd_err *err)
 {
     switch (c->type) {
@@ -272,14 +279,14 @@ static hd_code value_of(hd_duck_result *r, const struct vector *c, idx_t i, hd_v
     case DUCKDB_TYPE_UBIGINT: {
         uint64_t u = ((const uint64_t *)c->data)[i];
         if (u > INT64_MAX)
-            return hd_fail(err, HD_LIMIT, "a whole number is above 2^63");
+            return beyond(r, v, err);
         v->integer = (int64_t)u;
         break;
     }
     case DUCKDB_TYPE_HUGEINT: {
         duckdb_hugeint h = ((const duckdb_hugeint *)c->data)[i];
         if ((h.upper != 0 || h.lower > INT64_MAX) && (h.upper != -1 || h.lower <= INT64_MAX))
-            return hd_fail(err, HD_LIMIT, "a whole number is beyond 2^63");
+            return beyond(r, v, err);
         v->integer = (int64_t)h.lower;
         break;
     }
@@ -295,8 +302,8 @@ static hd_code value_of(hd_duck_result *r, const struct vector *c, idx_t i, hd_v
     case DUCKDB_TYPE_TIMESTAMP: {
         const int64_t day_us = INT64_C(86400000000);
         int64_t us = ((const int64_t *)c->data)[i];
-        int64_t day = us / day_us;
-        if (us % day_us != 0)
+        int64_t day = us / day_us - (us % day_us < 0);
+        if (us % day_us != 0 && !r->is_of_records)
             return hd_fail(err, HD_INVALID,
                            "a result has a clock time: cast it to DATE or to VARCHAR");
         v->integer = day;
@@ -414,7 +421,8 @@ out:
     return rc;
 }
 
-hd_code hd_duck_query(hd_duck *d, const char *sql, hd_duck_result **out, hd_err *err)
+static hd_code query(hd_duck *d, const char *sql, bool is_of_records, hd_duck_result **out,
+                     hd_err *err)
 {
     *out = NULL;
     duckdb_prepared_statement statement = NULL;
@@ -433,6 +441,7 @@ hd_code hd_duck_query(hd_duck *d, const char *sql, hd_duck_result **out, hd_err 
         rc = hd_fail_nomem(err);
         goto out;
     }
+    r->is_of_records = is_of_records;
     HD_GO(keep_columns(r, &result, err));
     for (;;) {
         duckdb_data_chunk chunk = duckdb_fetch_chunk(result);
@@ -450,6 +459,16 @@ out:
     duckdb_destroy_result(&result);
     duckdb_destroy_prepare(&statement);
     return rc;
+}
+
+hd_code hd_duck_query(hd_duck *d, const char *sql, hd_duck_result **out, hd_err *err)
+{
+    return query(d, sql, false, out, err);
+}
+
+hd_code hd_duck_query_records(hd_duck *d, const char *sql, hd_duck_result **out, hd_err *err)
+{
+    return query(d, sql, true, out, err);
 }
 
 hd_code hd_duck_types(hd_duck *d, const char *sql, size_t n, hd_type *out, hd_err *err)

@@ -30,6 +30,10 @@ HD_MUST hd_code hd_duck_run(hd_duck *d, const char *sql, hd_err *err);
  * that fits -> HD_INTEGER; DOUBLE, FLOAT, DECIMAL -> HD_DECIMAL; TIMESTAMP with no clock part ->
  * HD_DATE; everything else -> HD_TEXT. */
 HD_MUST hd_code hd_duck_query(hd_duck *d, const char *sql, hd_duck_result **out, hd_err *err);
+/* The same for a statement that reads records: nothing that a record holds makes it fail. The SQL
+ * stands inside TRY; a whole number beyond 64 bits is NULL and a clock time is left off. */
+HD_MUST hd_code hd_duck_query_records(hd_duck *d, const char *sql, hd_duck_result **out,
+                                      hd_err *err);
 /* The types of the n columns that a statement would give, without running it. */
 HD_MUST hd_code hd_duck_types(hd_duck *d, const char *sql, size_t n, hd_type *out, hd_err *err);
 void hd_duck_result_free(hd_duck_result *r);
@@ -61,6 +65,12 @@ HD_MUST hd_code hd_duck_rows_add(hd_duck *d, const hd_duck_column *columns, size
                                  hd_value (*value)(void *ctx, uint64_t row, size_t column),
                                  void *ctx, size_t *number, hd_err *err);
 void hd_duck_rows_remove(hd_duck *d, size_t number);
+
+/* A SQL function of one text, of any number of bytes; NULL in gives NULL out. The answer is NULL, the very
+ * pointer that was given, or a text that outlives the connection. Called from several threads. */
+typedef const char *(*hd_duck_answer)(void *ctx, const char *text, size_t len);
+HD_MUST hd_code hd_duck_add_function(hd_duck *d, const char *name, hd_duck_answer answer, void *ctx,
+                                     hd_err *err);
 
 /* Columns of codes as a table without conversion: text dictionaries become an ENUM over the codes,
  * other types are looked up. Code 0 is NULL. n_codes 0: raw values, as BIGINT with 0 for NULL, or as

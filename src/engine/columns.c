@@ -183,11 +183,11 @@ hd_code hd_evaluate_codes(hd_engine *e, const hd_dictionary *d, const char *as, 
     HD_TRY(hd_text_of(e, expression, &text, err));
     hd_buf sql;
     hd_buf_init(&sql, 1u << 24);
-    hd_buf_printf(&sql, "SELECT \"#code\", %s FROM hd_rows(%zu)", text, table->number);
+    hd_buf_printf(&sql, "SELECT \"#code\", TRY(%s) FROM hd_rows(%zu)", text, table->number);
     hd_free(text);
     hd_code rc = hd_buf_check(&sql, err);
     if (rc == HD_OK)
-        rc = hd_duck_query(e->duck, sql.data, out, err);
+        rc = hd_duck_query_records(e->duck, sql.data, out, err);
     hd_buf_free(&sql);
     HD_ALWAYS(rc != HD_OK || hd_duck_n_rows(*out) == d->n_codes);
     return rc;

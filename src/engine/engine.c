@@ -5,41 +5,24 @@
 #include <stdio.h>
 #include <string.h>
 
-static hd_value lookup_cell(void *ctx, uint64_t row, size_t column)
+static const char *look_up(void *ctx, const char *text, size_t len)
 {
     const hd_lookup *l = ctx;
-    const char *s = column == 0 ? l->keys[row] : l->values[row];
-    return (hd_value){.type = HD_TEXT, .text = {s, strlen(s)}};
-}
-
-/* A lookup as a SQL function of one argument. The column names hold a space and a sign, so that no
- * field can be taken for them inside the function. */
-static hd_code make_lookup(hd_duck *d, const hd_lookup *l, hd_err *err)
-{
-    const hd_duck_column columns[] = {{"# key", HD_TEXT}, {"# value", HD_TEXT}};
-    char table[96];
-    snprintf(table, sizeof table, "lookup %s", l->name);
-    HD_TRY(hd_duck_make_table(d, table, columns, 2, l->n_rows, lookup_cell, (void *)(uintptr_t)l,
-                              err));
-    hd_buf sql;
-    hd_buf_init(&sql, 1u << 16);
-    hd_buf_str(&sql, "CREATE MACRO ");
-    hd_duck_put_name(&sql, l->name);
-    hd_buf_printf(&sql,
-                  "(\"# code\") AS %s(SELECT \"# value\" FROM \"%s\" WHERE \"# key\" = \"# code\")%s",
-                  l->keeps_unknown ? "coalesce(" : "", table,
-                  l->keeps_unknown ? ", \"# code\")" : "");
-    hd_code rc = hd_buf_check(&sql, err);
-    if (rc == HD_OK)
-        rc = hd_duck_run(d, sql.data, err);
-    hd_buf_free(&sql);
-    return rc;
+    char code[256];
+    if (len >= sizeof code || memchr(text, '\0', len))
+        return l->keeps_unknown ? text : NULL;
+    memcpy(code, text, len);
+    code[len] = '\0';
+    const char *found = hd_lookup_find(l, code);
+    return found == code ? text : found;
 }
 
 static hd_code define_functions(hd_engine *e, hd_err *err)
 {
-    for (size_t i = 0; i < hd_catalogue_n_lookups(e->catalogue); i++)
-        HD_TRY(make_lookup(e->duck, hd_catalogue_lookup_at(e->catalogue, i), err));
+    for (size_t i = 0; i < hd_catalogue_n_lookups(e->catalogue); i++) {
+        const hd_lookup *l = hd_catalogue_lookup_at(e->catalogue, i);
+        HD_TRY(hd_duck_add_function(e->duck, l->name, look_up, (void *)(uintptr_t)l, err));
+    }
     for (size_t i = 0; i < hd_catalogue_n_macros(e->catalogue); i++) {
         const char *name;
         if (hd_duck_run(e->duck, hd_catalogue_macro_at(e->catalogue, i, &name), err) != HD_OK)

@@ -120,26 +120,47 @@ static hd_code make_view(struct route *r, hd_err *err)
 
 /* ---- the statement --------------------------------------------------------------------------- */
 
-static hd_code put(struct route *r, hd_buf *sql, json_t *tree, hd_err *err)
+/* NULL where the expression fails: a question that fails for what one record holds would tell that
+ * there is such a record. `as` is a cast, or "". */
+static hd_code put(struct route *r, hd_buf *sql, json_t *tree, const char *as, hd_err *err)
 {
     char *text;
     HD_TRY(hd_text_of(r->e, tree, &text, err));
-    hd_buf_printf(sql, "(%s)", text);
+    hd_buf_printf(sql, "TRY((%s)%s)", text, as);
     hd_free(text);
     return HD_OK;
 }
 
-/* A value as the kernel sees it: an infinite number, or none ('NaN'), is NULL; and a DECIMAL of few
- * digits becomes a DOUBLE where DuckDB would round its quantile to those digits. */
+/* Taken apart as the kernel's plan does it, so that a part that fails is unknown, not the whole. */
+static hd_code put_condition(struct route *r, hd_buf *sql, json_t *tree, hd_err *err)
+{
+    if (!hd_tree_is_logic(tree))
+        return put(r, sql, tree, "::BOOLEAN", err);
+    const json_t *children = json_object_get(tree, "children");
+    bool is_not = hd_tree_is(tree, "OPERATOR_NOT");
+    const char *word = hd_tree_is(tree, "CONJUNCTION_AND") ? " AND " : " OR ";
+    hd_buf_str(sql, is_not ? "(NOT " : "(");
+    for (size_t i = 0; i < json_array_size(children); i++) {
+        hd_buf_str(sql, i ? word : "");
+        HD_TRY(put_condition(r, sql, json_array_get(children, i), err));
+    }
+    hd_buf_char(sql, ')');
+    return HD_OK;
+}
+
+/* A value as the kernel sees it: an infinite number, or none ('NaN'), is NULL, and so is a whole
+ * number beyond 64 bits; a clock time is left off; and a DECIMAL of few digits becomes a DOUBLE
+ * where DuckDB would round its quantile to those digits. */
 static hd_code put_value(struct route *r, hd_buf *sql, json_t *tree, hd_type type, bool as_double,
                          hd_err *err)
 {
     if (type != HD_DECIMAL)
-        return put(r, sql, tree, err);
+        return put(r, sql, tree,
+                   type == HD_INTEGER ? "::BIGINT" : type == HD_DATE ? "::DATE" : "", err);
     hd_buf_str(sql, "CASE WHEN isfinite(");
-    HD_TRY(put(r, sql, tree, err));
-    hd_buf_str(sql, "::DOUBLE) THEN ");
-    HD_TRY(put(r, sql, tree, err));
+    HD_TRY(put(r, sql, tree, "::DOUBLE", err));
+    hd_buf_str(sql, ") THEN ");
+    HD_TRY(put(r, sql, tree, "", err));
     hd_buf_printf(sql, "%s END", as_double ? "::DOUBLE" : "");
     return HD_OK;
 }
@@ -163,14 +184,14 @@ static hd_code put_inner(struct route *r, hd_buf *sql, hd_err *err)
         }
         if (g->filter) {
             hd_buf_str(sql, ", ");
-            HD_TRY(put(r, sql, g->filter, err));
-            hd_buf_printf(sql, "::BOOLEAN AS f%zu", i);
+            HD_TRY(put_condition(r, sql, g->filter, err));
+            hd_buf_printf(sql, " AS f%zu", i);
         }
     }
     hd_buf_str(sql, " FROM \"rows\"");
     if (a->where) {
         hd_buf_str(sql, " WHERE ");
-        HD_TRY(put(r, sql, a->where, err));
+        HD_TRY(put_condition(r, sql, a->where, err));
     }
     hd_buf_char(sql, ')');
     return HD_OK;
@@ -373,7 +394,7 @@ hd_code hd_run_duckdb(hd_engine *e, const asked *a, hd_table *t, hd_cells **out,
     hd_code rc;
     HD_GO(make_view(r, err));
     HD_GO(statement(r, &sql, err));
-    HD_GO(hd_duck_query(e->duck, sql.data, &result, err));
+    HD_GO(hd_duck_query_records(e->duck, sql.data, &result, err));
     HD_GO(make_cells(a, result, out, err));
 out:
     hd_duck_result_free(result);
@@ -424,7 +445,7 @@ hd_code hd_duckdb_rows(hd_engine *e, const asked *a, hd_table *t, const uint64_t
     hd_code rc;
     HD_GO(make_view(r, err));
     HD_GO(rows_statement(r, aggregates, n_aggregates, &sql, err));
-    HD_GO(hd_duck_query(e->duck, sql.data, out, err));
+    HD_GO(hd_duck_query_records(e->duck, sql.data, out, err));
 out:
     hd_buf_free(&sql);
     for (size_t i = 0; i < HD_MAX_ANY; i++)

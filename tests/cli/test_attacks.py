@@ -84,3 +84,41 @@ def test_limits_of_quantiles_are_nobodys_value(people):
             assert r["l"] == r["u"] == "*", r
     rows = people.query(sql.replace("gpprac", "provider"), true_counts=False)
     assert any(r["l"] != "*" for r in rows)
+
+
+def test_no_expression_fails_for_what_a_record_holds(people):
+    """A question that fails only where somebody fits would say that somebody does."""
+    rare = "procode3 = 'ZE1' AND startage > 60"  # reads two columns: the whole question in DuckDB
+    common, nobody = "procode3 LIKE 'Z%'", "procode3 = 'nowhere' AND startage > 200"
+    fails = ["CAST(CASE WHEN %s THEN 'x' ELSE '1' END AS INTEGER) = 1",
+             "9223372036854775807 + CASE WHEN %s THEN 1 ELSE 0 END > 0",
+             "abs(CASE WHEN %s THEN -9223372036854775808 ELSE 1 END) > 0",
+             "make_date(2000, 2, CASE WHEN %s THEN 31 ELSE 1 END) > DATE '1999-01-01'",
+             "strptime(CASE WHEN %s THEN 'x' ELSE '2000' END, '%%Y') IS NOT NULL",
+             "regexp_matches('a', CASE WHEN %s THEN '(' ELSE 'a' END)",
+             "regexp_replace('a', CASE WHEN %s THEN '[' ELSE 'a' END, 'b') = 'b'",
+             "DATE '2000-01-01' + to_years(CASE WHEN %s THEN 2000000000 ELSE 1 END) IS NOT NULL",
+             "strftime(DATE '2000-01-01' + to_days(CASE WHEN %s THEN 2000000000 ELSE 1 END), '%%Y') > ''",
+             "1 << CASE WHEN %s THEN 64 ELSE 1 END > 0", "1 %% CASE WHEN %s THEN 0 ELSE 2 END = 1",
+             "sqrt(CASE WHEN %s THEN -1 ELSE 1 END) = 1", "ln(CASE WHEN %s THEN 0 ELSE 1 END) = 0",
+             "substr('abc', CASE WHEN %s THEN 9223372036854775807 ELSE 1 END, 1) = 'a'",
+             "left('abc', CASE WHEN %s THEN -9223372036854775808 ELSE 1 END) = 'a'",
+             "list_value(1)[CASE WHEN %s THEN 9223372036854775807 ELSE 1 END] = 1",
+             "date_trunc(CASE WHEN %s THEN 'x' ELSE 'day' END, admidate) IS NOT NULL",
+             "region_of(CASE WHEN %s THEN CAST(CAST('x' AS INTEGER) AS VARCHAR) ELSE 'ZA1' END) IS NULL"]
+    forms = ["SELECT count(*) FROM apc WHERE %s", "SELECT count(*) FILTER (WHERE %s) FROM apc",
+             "SELECT %s AS k, count(*) FROM apc GROUP BY 1", "SELECT count(CASE WHEN %s THEN 1 END) FROM apc",
+             "SELECT count(*) FROM apc WHERE NOT (%s)",
+             "SELECT count(*) FROM apc WHERE sex = '1' AND (%s OR classpat = '1')"]
+    for i, fail in enumerate(fails):
+        form = forms[i % len(forms)]
+        said = set()
+        for condition in (rare, nobody):
+            done = people.run("query", "--format", "csv", form % (fail % condition), ok=False)
+            said.add((done.returncode, done.stderr if done.returncode else ""))
+        assert len(said) == 1, (fail, said)
+    # Numbers and times that no figure can hold.
+    for value in ("CASE WHEN %s THEN CAST('170141183460469231731687303715884105727' AS HUGEINT) ELSE 1 END",
+                  "strptime(CASE WHEN %s THEN '2000-01-01 10' ELSE '2000-01-01 00' END, '%%Y-%%m-%%d %%H')"):
+        for condition in (common, nobody):
+            people.run("query", "SELECT %s AS k, count(*) FROM apc GROUP BY 1" % (value % condition))
