@@ -1,5 +1,6 @@
 /* agreement.c - what is looked at across the fields of one row: the checks of checks.csv, and the
- * cell of provider and month that the row falls into. Nothing here rejects a row by itself. */
+ * cell of provider and month that the row falls into. Nothing here rejects a row by itself. A chunk
+ * is gone over once for each check and each field, so that the loops are short. */
 #include "base/alloc.h"
 #include "base/date.h"
 #include "landing/private.h"
@@ -45,137 +46,217 @@ void hd_agreement_release(struct hd_intake *in)
     in->conditioned = NULL;
 }
 
-static const hd_cell *cell_of(const hd_target *t, unsigned made, size_t row)
-{
-    return t ? &t->made[made].cells[row] : NULL;
-}
-
-static bool is_proper(const hd_cell *c)
-{
-    return c && (c->flags & HD_KNOWN_PROPER);
-}
-
-/* Minutes of the day, from a clock text or from hhmm that the catalogue calls an integer. */
-static int64_t minutes_of(const struct hd_intake *in, int position, const hd_cell *c)
-{
-    if (in->table->fields[position].type == HD_TEXT || c->number == INT64_MIN)
-        return c->number;
-    bool ok = c->number >= 0 && c->number / 100 < 24 && c->number % 100 < 60;
-    return ok ? c->number / 100 * 60 + c->number % 100 : INT64_MIN;
-}
-
-static bool is_one(const struct hd_intake *in, int position, const hd_cell *c)
-{
-    if (in->table->fields[position].type == HD_TEXT)
-        return c->text_len == 1 && c->text[0] == '1';
-    return c->number == 1;
-}
-
 enum verdict { NOT_APPLICABLE, AGREES, CONTRADICTS };
 
-static enum verdict verdict(bool agrees)
+static inline enum verdict verdict(bool agrees)
 {
     return agrees ? AGREES : CONTRADICTS;
 }
 
-static enum verdict compare(const struct hd_intake *in, const hd_check *k, const hd_bound *bound,
-                            unsigned made, size_t row)
+struct operand { /* kinds is NULL when the file has no such column */
+    const uint8_t *kinds;
+    const int64_t *numbers;
+    const hd_slice *texts;
+    bool is_text;
+};
+
+static struct operand operand(const hd_target *t, unsigned made)
 {
-    const hd_cell *a = cell_of(bound->a, made, row), *b = cell_of(bound->b, made, row);
-    const hd_cell *c = cell_of(bound->c, made, row);
-    if (!is_proper(a) || !is_proper(b))
-        return NOT_APPLICABLE;
-    if (k->test == HD_CHECK_STARTS_WITH)
-        return verdict(a->text_len >= b->text_len && memcmp(a->text, b->text, b->text_len) == 0);
-    if (k->test == HD_CHECK_MINUTES_EQUAL) {
-        int64_t from = minutes_of(in, k->a, a), to = minutes_of(in, k->b, b);
-        if (from == INT64_MIN || to == INT64_MIN || !is_proper(c) || c->number == INT64_MIN)
-            return NOT_APPLICABLE;
-        return verdict(c->number % 1440 == (to - from + 1440) % 1440);
-    }
-    if (a->number == INT64_MIN || b->number == INT64_MIN)
-        return NOT_APPLICABLE;
-    if (k->test == HD_CHECK_NOT_BEFORE)
-        return verdict(b->number >= a->number);
-    if (!is_proper(c) || c->number == INT64_MIN)
-        return NOT_APPLICABLE;
-    return verdict(c->number == b->number - a->number);
+    if (!t)
+        return (struct operand){0};
+    const hd_made *m = &t->made[made];
+    return (struct operand){m->kinds, m->numbers, m->texts, t->field->type == HD_TEXT};
 }
 
-static enum verdict apply(const struct hd_intake *in, size_t check, unsigned made, size_t row,
-                          uint64_t holds, uint64_t known)
+static inline bool is_proper(const struct operand *o, size_t row)
 {
-    const hd_check *k = &in->rules->checks[check];
+    return o->kinds[row] & HD_KIND_PROPER;
+}
+
+static inline bool has_number(const struct operand *o, size_t row)
+{
+    return is_proper(o, row) && o->numbers[row] != INT64_MIN;
+}
+
+/* Minutes of the day, from a clock text or from hhmm that the catalogue calls an integer. */
+static inline int64_t minutes_of(const struct operand *o, size_t row)
+{
+    int64_t n = o->numbers[row];
+    if (o->is_text || n == INT64_MIN)
+        return n;
+    return n >= 0 && n / 100 < 24 && n % 100 < 60 ? n / 100 * 60 + n % 100 : INT64_MIN;
+}
+
+struct comparison {
+    struct operand a, b, c;
+};
+
+/* The tests: a row in which the conditions are known, and whether all of them hold. */
+static inline enum verdict starts_with(const struct comparison *k, size_t row, bool all)
+{
+    if (!all || !is_proper(&k->a, row) || !is_proper(&k->b, row))
+        return NOT_APPLICABLE;
+    hd_slice a = k->a.texts[row], b = k->b.texts[row];
+    return verdict(a.len >= b.len && memcmp(a.bytes, b.bytes, b.len) == 0);
+}
+
+static inline enum verdict minutes_equal(const struct comparison *k, size_t row, bool all)
+{
+    if (!all || !is_proper(&k->a, row) || !is_proper(&k->b, row) || !has_number(&k->c, row))
+        return NOT_APPLICABLE;
+    int64_t from = minutes_of(&k->a, row), to = minutes_of(&k->b, row);
+    if (from == INT64_MIN || to == INT64_MIN)
+        return NOT_APPLICABLE;
+    return verdict(k->c.numbers[row] % 1440 == (to - from + 1440) % 1440);
+}
+
+static inline enum verdict not_before(const struct comparison *k, size_t row, bool all)
+{
+    return all && has_number(&k->a, row) && has_number(&k->b, row)
+               ? verdict(k->b.numbers[row] >= k->a.numbers[row])
+               : NOT_APPLICABLE;
+}
+
+static inline enum verdict days_equal(const struct comparison *k, size_t row, bool all)
+{
+    return all && has_number(&k->a, row) && has_number(&k->b, row) && has_number(&k->c, row)
+               ? verdict(k->c.numbers[row] == k->b.numbers[row] - k->a.numbers[row])
+               : NOT_APPLICABLE;
+}
+
+static inline enum verdict flag(const struct comparison *k, size_t row, bool all)
+{
+    if (!is_proper(&k->a, row))
+        return NOT_APPLICABLE;
+    bool is_one = k->a.is_text ? k->a.texts[row].len == 1 && k->a.texts[row].bytes[0] == '1'
+                               : k->a.numbers[row] == 1;
+    return verdict(is_one == all);
+}
+
+static inline enum verdict never(const struct comparison *k, size_t row, bool all)
+{
+    (void)k, (void)row;
+    return verdict(!all);
+}
+
+/* One loop for each test, with the test inside it. */
+#define EACH_ROW(test)                                                                             \
+    for (size_t r = 0; r < c->n_rows; r++) {                                                       \
+        enum verdict v = (in->known[r] & need) == need ? test(&k, r, (in->holds[r] & need) == need) \
+                                                       : NOT_APPLICABLE;                           \
+        applies += v != NOT_APPLICABLE;                                                            \
+        fails += v == CONTRADICTS;                                                                 \
+        c->broken[r] |= v == CONTRADICTS ? 1u << HD_RULE_CONTRADICTION : 0;                        \
+    }
+
+static void apply(struct hd_intake *in, hd_chunk *c, size_t check, unsigned made)
+{
     const hd_bound *bound = &in->bound[check];
-    if ((k->conditions & known) != k->conditions)
-        return NOT_APPLICABLE;
-    bool all = (k->conditions & holds) == k->conditions;
-    if (k->test == HD_CHECK_NEVER)
-        return verdict(!all);
-    if (k->test == HD_CHECK_FLAG) {
-        const hd_cell *a = cell_of(bound->a, made, row);
-        return is_proper(a) ? verdict(is_one(in, k->a, a) == all) : NOT_APPLICABLE;
-    }
-    return all ? compare(in, k, bound, made, row) : NOT_APPLICABLE;
+    const uint64_t need = in->rules->checks[check].conditions;
+    const hd_check_test test = in->rules->checks[check].test;
+    const struct comparison k = {operand(bound->a, made), operand(bound->b, made),
+                                 operand(bound->c, made)};
+    uint64_t applies = 0, fails = 0;
+    bool has_pair = k.a.kinds && k.b.kinds;
+    if (test == HD_CHECK_NEVER)
+        EACH_ROW(never)
+    else if (test == HD_CHECK_FLAG && k.a.kinds)
+        EACH_ROW(flag)
+    else if (test == HD_CHECK_STARTS_WITH && has_pair)
+        EACH_ROW(starts_with)
+    else if (test == HD_CHECK_NOT_BEFORE && has_pair)
+        EACH_ROW(not_before)
+    else if (test == HD_CHECK_DAYS_EQUAL && has_pair && k.c.kinds)
+        EACH_ROW(days_equal)
+    else if (test == HD_CHECK_MINUTES_EQUAL && has_pair && k.c.kinds)
+        EACH_ROW(minutes_equal)
+    in->quality.check_applies[check] += applies;
+    in->quality.check_fails[check] += fails;
 }
 
-uint32_t hd_agreement_row(struct hd_intake *in, unsigned made, size_t row)
+void hd_agreement_rows(struct hd_intake *in, hd_chunk *c, unsigned made)
 {
-    uint64_t holds = 0, known = 0;
-    bool contradicts = false;
+    memset(in->holds, 0, c->n_rows * sizeof *in->holds);
+    memset(in->known, 0, c->n_rows * sizeof *in->known);
     for (size_t i = 0; i < in->n_conditioned; i++) {
         const hd_target *t = in->conditioned[i];
-        const hd_cell *c = &t->made[made].cells[row];
-        holds |= c->conditions;
-        if (!(c->flags & HD_KNOWN_NULL))
-            known |= t->condition_bits;
+        const hd_made *m = &t->made[made];
+        for (size_t r = 0; r < c->n_rows; r++) {
+            in->holds[r] |= m->conditions[r];
+            in->known[r] |= m->kinds[r] & HD_KIND_NULL ? 0 : t->condition_bits;
+        }
     }
-    for (size_t i = 0; i < in->rules->n_checks; i++) {
-        enum verdict v = apply(in, i, made, row, holds, known);
-        in->quality.check_applies[i] += v != NOT_APPLICABLE;
-        in->quality.check_fails[i] += v == CONTRADICTS;
-        contradicts |= v == CONTRADICTS;
-    }
-    return contradicts ? 1u << HD_RULE_CONTRADICTION : 0;
+    for (size_t i = 0; i < in->rules->n_checks; i++)
+        apply(in, c, i, made);
 }
 
-static hd_code find_cell(struct hd_intake *in, uint32_t provider, int32_t month,
-                         hd_quality_cell **out, hd_err *err)
+/* ---- provider and month --------------------------------------------------------------------- */
+
+static hd_code find_cell(struct hd_intake *in, uint32_t provider, int32_t month, uint32_t *id,
+                         hd_err *err)
 {
     hd_quality *q = &in->quality;
     struct {
         uint32_t provider;
         int32_t month;
     } key = {provider, month};
-    uint32_t id = hd_intern_find(in->cell_keys, &key, sizeof key);
-    if (id == HD_INTERN_NONE) {
-        if (!HD_GROW(q->cells, q->n_cells, in->cap_cells))
-            return hd_fail_nomem(err);
-        HD_TRY(hd_intern_add(in->cell_keys, &key, sizeof key, &id, err));
-        q->cells[q->n_cells++] = (hd_quality_cell){.provider = provider, .month = month};
-    }
-    *out = &q->cells[id];
+    *id = hd_intern_find(in->cell_keys, &key, sizeof key);
+    if (*id != HD_INTERN_NONE)
+        return HD_OK;
+    if (!HD_GROW(q->cells, q->n_cells, in->cap_cells))
+        return hd_fail_nomem(err);
+    HD_TRY(hd_intern_add(in->cell_keys, &key, sizeof key, id, err));
+    q->cells[q->n_cells++] = (hd_quality_cell){.provider = provider, .month = month};
     return HD_OK;
 }
 
-hd_code hd_cell_row(struct hd_intake *in, unsigned made, size_t row, hd_err *err)
+/* The cell of a row. Number 0 is "": a provider that is not known, or too many to keep apart. */
+static hd_code cell_of(struct hd_intake *in, const struct operand *p, const struct operand *d,
+                       size_t row, uint32_t *cell, hd_err *err)
 {
     hd_quality *q = &in->quality;
+    bool is_open = q->n_cells < MAX_CELLS;
+    bool has_provider = p->kinds && is_proper(p, row) && is_open;
+    hd_slice text = has_provider ? p->texts[row] : (hd_slice){0};
+    int32_t month = is_open && d->kinds && has_number(d, row)
+                        ? hd_date_month_index((int32_t)d->numbers[row])
+                        : INT32_MIN;
+    uint32_t provider = 0;
+    hd_place *place = NULL;
+    if (has_provider && text.len <= 8) {
+        uint64_t word = hd_memo_word(text.bytes, text.len);
+        uint64_t hash = (word + (uint64_t)month) * UINT64_C(0x9E3779B97F4A7C15);
+        place = &in->places[hash >> (64 - HD_PLACE_BITS)];
+        *cell = place->cell_plus_one - 1;
+        if (place->cell_plus_one && place->provider == word && place->len == text.len &&
+            place->month == month)
+            return HD_OK;
+    }
+    if (has_provider)
+        HD_TRY(hd_intern_add(q->providers, text.bytes, text.len, &provider, err));
+    HD_TRY(find_cell(in, provider, month, cell, err));
+    if (place)
+        *place = (hd_place){hd_memo_word(text.bytes, text.len), (uint32_t)text.len, *cell + 1,
+                            month};
+    return HD_OK;
+}
+
+hd_code hd_cell_rows(struct hd_intake *in, const hd_chunk *c, unsigned made, hd_err *err)
+{
     const hd_rulebook *r = in->rules;
+    const struct operand p = operand(in->place.a, made), d = operand(in->place.b, made);
     if (r->n_key_fields == 0)
         return HD_OK;
-    const hd_cell *p = cell_of(in->place.a, made, row), *d = cell_of(in->place.b, made, row);
-    uint32_t provider = 0; /* number 0 is "": not known, or too many to keep apart */
-    if (is_proper(p) && q->n_cells < MAX_CELLS)
-        HD_TRY(hd_intern_add(q->providers, p->text, p->text_len, &provider, err));
-    int32_t month = is_proper(d) && d->number != INT64_MIN ? hd_date_month_index((int32_t)d->number)
-                                                           : INT32_MIN;
-    hd_quality_cell *cell;
-    HD_TRY(find_cell(in, provider, q->n_cells < MAX_CELLS ? month : INT32_MIN, &cell, err));
-    cell->rows++;
+    for (size_t row = 0; row < c->n_rows; row++)
+        HD_TRY(cell_of(in, &p, &d, row, &in->cells[row], err));
+    hd_quality_cell *cells = in->quality.cells;
+    for (size_t row = 0; row < c->n_rows; row++)
+        cells[in->cells[row]].rows++;
     for (size_t i = 0; i < r->n_key_fields; i++) {
-        const hd_cell *c = cell_of(in->key_fields[i], made, row);
-        cell->counts[i][c ? c->meaning : HD_MEANING_MISSING]++;
+        const struct operand o = operand(in->key_fields[i], made);
+        for (size_t row = 0; row < c->n_rows; row++)
+            cells[in->cells[row]]
+                .counts[i][o.kinds ? o.kinds[row] & HD_KIND_MEANING : HD_MEANING_MISSING]++;
     }
     return HD_OK;
 }

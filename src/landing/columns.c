@@ -207,8 +207,14 @@ static bool make_target_room(hd_target *t, size_t rows)
     for (size_t i = 0; i < HD_MADE; i++) {
         hd_made *m = &t->made[i];
         ok &= (m->flaws = hd_calloc(rows, sizeof *m->flaws)) != NULL;
-        if (t->is_watched)
-            ok &= (m->cells = hd_calloc(rows, sizeof *m->cells)) != NULL;
+        if (t->is_watched) {
+            ok &= (m->kinds = hd_calloc(rows, sizeof *m->kinds)) != NULL;
+            ok &= (m->numbers = hd_calloc(rows, sizeof *m->numbers)) != NULL;
+        }
+        if (t->condition_bits)
+            ok &= (m->conditions = hd_calloc(rows, sizeof *m->conditions)) != NULL;
+        if (t->has_texts)
+            ok &= (m->texts = hd_calloc(rows, sizeof *m->texts)) != NULL;
         if (is_key)
             ok &= (m->keys = hd_calloc(rows, sizeof *m->keys)) != NULL;
         else
@@ -238,6 +244,9 @@ static hd_code make_room(struct hd_intake *in, hd_err *err)
     }
     ok &= (in->year_codes = hd_calloc(rows, sizeof *in->year_codes)) != NULL;
     ok &= (in->part_codes = hd_calloc(rows, sizeof *in->part_codes)) != NULL;
+    ok &= (in->holds = hd_calloc(rows, sizeof *in->holds)) != NULL;
+    ok &= (in->known = hd_calloc(rows, sizeof *in->known)) != NULL;
+    ok &= (in->cells = hd_calloc(rows, sizeof *in->cells)) != NULL;
     return ok ? HD_OK : hd_fail_nomem(err);
 }
 
@@ -247,7 +256,10 @@ static void free_room(struct hd_intake *in)
     for (size_t i = 0; i < in->n_targets; i++)
         for (size_t k = 0; k < HD_MADE; k++) {
             hd_made *m = &in->targets[i].made[k];
-            hd_free(m->cells);
+            hd_free(m->kinds);
+            hd_free(m->numbers);
+            hd_free(m->conditions);
+            hd_free(m->texts);
             hd_free(m->codes);
             hd_free(m->lengths);
             hd_wipe_free(m->keys, rows * sizeof *m->keys);
@@ -267,7 +279,11 @@ static void free_room(struct hd_intake *in)
     }
     hd_free(in->year_codes);
     hd_free(in->part_codes);
-    in->year_codes = in->part_codes = NULL;
+    hd_free(in->holds);
+    hd_free(in->known);
+    hd_free(in->cells);
+    in->year_codes = in->part_codes = in->cells = NULL;
+    in->holds = in->known = NULL;
 }
 
 hd_code hd_columns_bind(struct hd_intake *in, hd_err *err)

@@ -74,12 +74,14 @@ hd_code hd_decide_defects(struct hd_intake *in, hd_chunk *c, hd_err *err)
 
 /* Every row of a file belongs to one extract. `last` is a value that was found right. */
 static hd_code check_year(const struct hd_intake *in, const hd_chunk *c, size_t row,
-                          const hd_slice **last, hd_err *err)
+                          hd_slice *last, hd_err *err)
 {
     if (in->year_source < 0)
         return HD_OK;
-    const hd_slice *v = hd_batch_field(&c->batch, row, (size_t)in->year_source);
-    if (*last && (*last)->len == v->len && memcmp((*last)->bytes, v->bytes, v->len) == 0)
+    hd_slice v = hd_batch_field(&c->batch, row, (size_t)in->year_source);
+    if (last->bytes && last->len == v.len &&
+        (v.len <= 8 ? hd_memo_word(last->bytes, v.len) == hd_memo_word(v.bytes, v.len)
+                    : memcmp(last->bytes, v.bytes, v.len) == 0))
         return HD_OK;
     *last = v;
     int part = hd_read_year(in, v);
@@ -122,7 +124,7 @@ static void note_absences(const struct hd_intake *in, hd_chunk *c, const uint64_
         c->broken[row] |= 1u << HD_RULE_NO_PERSON;
     if (in->key >= 0 && (!keys || !keys[row]))
         c->broken[row] |= 1u << HD_RULE_NO_KEY;
-    if (in->place.b && !(in->place.b->made[made].cells[row].flags & HD_KNOWN_PROPER))
+    if (in->place.b && !(in->place.b->made[made].kinds[row] & HD_KIND_PROPER))
         c->broken[row] |= 1u << HD_RULE_NO_PERIOD;
 }
 
@@ -145,14 +147,12 @@ static bool apply_rules(struct hd_intake *in, hd_chunk *c, size_t row)
 static hd_code decide_row(struct hd_intake *in, hd_chunk *c, const uint64_t *keys, unsigned made,
                           size_t row, hd_err *err)
 {
-    c->broken[row] |= hd_agreement_row(in, made, row);
     note_absences(in, c, keys, made, row);
     HD_TRY(compare_key(in, c, keys, row, err));
     c->keep[row] = apply_rules(in, c, row);
     in->file->rows_kept += c->keep[row];
     in->file->rows_rejected += !c->keep[row];
     in->quality.rows_unlinked += c->keep[row] && c->persons[row] == 0;
-    HD_TRY(hd_cell_row(in, made, row, err));
     return c->keep[row] ? HD_OK : after_rejection(in, err);
 }
 
@@ -187,7 +187,7 @@ static void link_persons(struct hd_intake *in, hd_chunk *c, unsigned made)
 static hd_code decide_rows(struct hd_intake *in, hd_chunk *c, unsigned made, hd_err *err)
 {
     const uint64_t *keys = keys_of(in, in->key, made);
-    const hd_slice *last = NULL;
+    hd_slice last = {0};
     size_t row = 0;
     for (size_t i = 0; i < c->batch.n_rows; i++) {
         if (c->n_noted < c->batch.n_defects)
@@ -215,10 +215,10 @@ static void order_rows(const struct hd_intake *in, hd_chunk *c, unsigned made)
     memset(c->order, 0, c->n_rows * sizeof *c->order);
     for (size_t i = 0; i < in->n_order; i++) {
         const hd_target *t = &in->targets[in->order[i]];
-        const hd_cell *cells = t->n_sources ? t->made[made].cells : NULL;
+        const int64_t *numbers = t->n_sources ? t->made[made].numbers : NULL;
         for (size_t r = 0; r < c->n_rows; r++)
             c->order[r] =
-                hd_order_pack(c->order[r], cells ? cells[r].number : INT64_MIN, t->field->type);
+                hd_order_pack(c->order[r], numbers ? numbers[r] : INT64_MIN, t->field->type);
     }
 }
 
@@ -286,6 +286,8 @@ hd_code hd_decide(struct hd_intake *in, hd_chunk *c, unsigned made, hd_err *err)
         return c->rc;
     }
     gather_flaws(in, c, made);
+    hd_agreement_rows(in, c, made);
+    HD_TRY(hd_cell_rows(in, c, made, err));
     link_persons(in, c, made);
     HD_TRY(decide_rows(in, c, made, err));
     return in->sink ? append(in, c, made, err) : HD_OK;

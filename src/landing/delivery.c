@@ -17,7 +17,7 @@ static const uint64_t RESCAN_LIMIT = UINT64_C(1) << 30;
 struct room { /* one batch and the text it points into */
     char *buf; /* cap, and HD_SPLIT_SLACK bytes that are never text */
     size_t cap;
-    hd_slice *fields; /* stride * n_columns */
+    hd_span *fields; /* stride * n_columns */
     uint64_t *lines;  /* max_rows */
     hd_row_defect *defects;
 };
@@ -378,7 +378,8 @@ static void note_defect(hd_delivery *r, hd_defect what, unsigned column)
 static void keep_row(hd_delivery *r, const hd_slice *fields)
 {
     for (size_t c = 0; c < r->n_columns; c++)
-        r->room->fields[c * r->stride + r->n_rows] = fields[c];
+        r->room->fields[c * r->stride + r->n_rows] =
+            (hd_span){(uint32_t)(fields[c].bytes - r->room->buf), (uint32_t)fields[c].len};
     r->room->lines[r->n_rows++] = r->line;
 }
 
@@ -467,6 +468,8 @@ static hd_code copy_parquet(hd_delivery *r, size_t rows, hd_err *err)
             hd_parquet_field(r->parquet, r->parquet_row + i, c, &len);
             total += len;
         }
+    if (total > UINT32_MAX)
+        return hd_fail(err, HD_LIMIT, "%s: %zu rows hold more than 4 GiB of text", r->name, rows);
     HD_TRY(widen(r->room, total, 0, err));
     char *to = r->room->buf;
     for (size_t i = 0; i < rows; i++) {
@@ -523,8 +526,13 @@ hd_code hd_delivery_next(hd_delivery *r, hd_batch *out, hd_err *err)
     r->n_rows = r->n_defects = 0;
     *out = (hd_batch){0};
     HD_TRY(r->parquet ? next_parquet(r, err) : next_text(r, err));
-    *out = (hd_batch){r->n_rows,      r->stride,        r->room->fields,
-                      r->room->lines, r->n_defects, r->room->defects};
+    *out = (hd_batch){.n_rows = r->n_rows,
+                      .stride = r->stride,
+                      .text = r->room->buf,
+                      .fields = r->room->fields,
+                      .lines = r->room->lines,
+                      .n_defects = r->n_defects,
+                      .defects = r->room->defects};
     return HD_OK;
 }
 

@@ -46,6 +46,12 @@ typedef struct hd_slice {
     size_t len;
 } hd_slice;
 
+/* A field in the text of its batch: half of a slice, because fields by the million go from the
+ * reader to the stage that judges them. */
+typedef struct hd_span {
+    uint32_t at, len;
+} hd_span;
+
 typedef struct hd_row_defect {
     uint64_t line;
     unsigned column; /* from 1; 0: the whole row */
@@ -55,15 +61,17 @@ typedef struct hd_row_defect {
 typedef struct hd_batch {
     size_t n_rows;
     size_t stride;
-    const hd_slice *fields; /* column by column: hd_batch_field */
+    const char *text;
+    const hd_span *fields; /* column by column: hd_batch_field */
     const uint64_t *lines;  /* n_rows; line on which each row starts */
     size_t n_defects;
     const hd_row_defect *defects;
 } hd_batch;
 
-static inline const hd_slice *hd_batch_field(const hd_batch *b, size_t row, size_t column)
+static inline hd_slice hd_batch_field(const hd_batch *b, size_t row, size_t column)
 {
-    return &b->fields[column * b->stride + row];
+    hd_span s = b->fields[column * b->stride + row];
+    return (hd_slice){b->text + s.at, s.len};
 }
 
 typedef struct hd_delivery hd_delivery;

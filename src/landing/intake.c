@@ -56,9 +56,9 @@ int hd_part_year_of_name(const char *name)
     return hd_part_year_read(at + 1, 6);
 }
 
-int hd_read_year(const struct hd_intake *in, const hd_slice *v)
+int hd_read_year(const struct hd_intake *in, hd_slice v)
 {
-    return in->year_is_part ? hd_part_year_read(v->bytes, v->len) : read_fyear(v->bytes, v->len);
+    return in->year_is_part ? hd_part_year_read(v.bytes, v.len) : read_fyear(v.bytes, v.len);
 }
 
 /* The judges know in which years a code was in use, so they are made when the year is known. */

@@ -88,6 +88,9 @@ hd_code hd_memo_look_further(hd_memo *m, const char *raw, size_t len, hd_memo_fr
                             .code = k->code,
                             .meaning = k->meaning,
                             .flags = k->flags,
-                            .shape = k->shape};
+                            .shape = k->shape,
+                            .flaw = k->flags & HD_KNOWN_MISFIT           ? HD_FLAW_MISFIT
+                                    : k->meaning == HD_MEANING_INVALID ? HD_FLAW_INVALID
+                                                                       : 0};
     return HD_OK;
 }

@@ -18,6 +18,8 @@ enum { /* hd_known.flags */
        HD_KNOWN_PROPER = 4 /* not null, and valid or other */
 };
 
+enum { HD_FLAW_MISFIT = 1, HD_FLAW_INVALID = 2 }; /* of a text, or of a row by its texts */
+
 typedef struct hd_known {
     uint32_t code; /* of the builder's dictionary */
     uint8_t meaning, flags;
@@ -40,7 +42,7 @@ typedef struct hd_memo_front {
     uint32_t len_plus_one; /* 0: free */
     uint32_t id;           /* of the known text */
     uint32_t code;
-    uint8_t meaning, flags, shape;
+    uint8_t meaning, flags, shape, flaw;
 } hd_memo_front;
 
 typedef struct hd_memo {

@@ -44,8 +44,8 @@ hd_code hd_opt_outs_read(hd_intern **out, const char *path, hd_err *err)
                           "a line is expected",
                           hd_packed_name(path), b.defects[0].line));
         for (size_t r = 0; r < b.n_rows; r++) {
-            const hd_slice *f = hd_batch_field(&b, r, 0);
-            HD_GO(add(ids, f->bytes, f->len, err));
+            const hd_slice f = hd_batch_field(&b, r, 0);
+            HD_GO(add(ids, f.bytes, f.len, err));
         }
     } while (b.n_rows);
     if (hd_intern_count(ids) == 0)

@@ -12,9 +12,9 @@
 static bool is_opted_out(const struct hd_intake *in, const hd_chunk *c, size_t row)
 {
     for (size_t s = 0; s < in->n_scans; s++) {
-        const hd_slice *raw = hd_batch_field(&c->batch, row, (size_t)in->scans[s].source);
-        const char *id = raw->bytes;
-        size_t len = raw->len;
+        hd_slice raw = hd_batch_field(&c->batch, row, (size_t)in->scans[s].source);
+        const char *id = raw.bytes;
+        size_t len = raw.len;
         char scratch[10];
         if (in->scans[s].is_nhs_number && hd_normal_id(&id, &len, scratch) &&
             hd_intern_find(in->options->opt_outs, id, len) != HD_INTERN_NONE)
@@ -24,23 +24,22 @@ static bool is_opted_out(const struct hd_intake *in, const hd_chunk *c, size_t r
 }
 
 struct person { /* what one text of the person column stands for */
-    const hd_slice *raw;
+    hd_slice raw;
     hd_meaning meaning;
     bool is_person, is_out;
     uint8_t pseudonym[HD_PSEUDONYM];
 };
 
-static void look_at(const struct hd_intake *in, const hd_target *t, const hd_slice *raw,
-                    struct person *p)
+static void look_at(const struct hd_intake *in, const hd_target *t, hd_slice raw, struct person *p)
 {
-    const char *id = raw->bytes;
-    size_t len = raw->len;
+    const char *id = raw.bytes;
+    size_t len = raw.len;
     char scratch[10];
     bool is_id = hd_normal_id(&id, &len, scratch);
     *p = (struct person){.raw = raw, .meaning = is_id ? HD_MEANING_VALID : HD_MEANING_MISSING};
     if (is_id && !hd_field_is_open(t->field)) {
         hd_judged j;
-        hd_judge_text(t->judge, raw->bytes, raw->len, &j);
+        hd_judge_text(t->judge, raw.bytes, raw.len, &j);
         p->meaning = j.meaning;
         is_id = j.meaning == HD_MEANING_VALID || j.meaning == HD_MEANING_OTHER ||
                 (j.meaning == HD_MEANING_INVALID && !j.is_misfit);
@@ -54,9 +53,9 @@ static void look_at(const struct hd_intake *in, const hd_target *t, const hd_sli
         hd_vault_pseudonym(in->sink->vault, id, len, p->pseudonym);
 }
 
-static bool is_same(const hd_slice *a, const hd_slice *b)
+static bool is_same(hd_slice a, hd_slice b)
 {
-    return a && a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
+    return a.bytes && a.len == b.len && memcmp(a.bytes, b.bytes, a.len) == 0;
 }
 
 /* Opted-out rows leave the chunk. */
@@ -67,7 +66,7 @@ void hd_rows_persons(struct hd_intake *in, hd_chunk *c)
     struct person p = {0};
     size_t kept = 0;
     for (size_t i = 0; i < c->batch.n_rows; i++) {
-        const hd_slice *raw = t ? hd_batch_field(&c->batch, i, (size_t)t->sources[0]) : NULL;
+        hd_slice raw = t ? hd_batch_field(&c->batch, i, (size_t)t->sources[0]) : (hd_slice){0};
         if (t && !is_same(p.raw, raw))
             look_at(in, t, raw, &p);
         c->rows[kept] = (uint32_t)i;

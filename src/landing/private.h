@@ -18,18 +18,18 @@
 enum { HD_SCAN_VALUES = 4096, HD_MADE = 2 };
 enum { HD_ORDER_BITS = 63, HD_ORDER_FIELDS = 8 };
 
-typedef struct hd_cell { /* one value of a watched field */
-    int64_t number;      /* INT64_MIN: none */
-    uint64_t conditions;
-    const char *text; /* borrowed from the batch */
-    uint32_t text_len;
-    uint8_t meaning, flags;
-} hd_cell;
+enum { /* hd_made.kinds */
+       HD_KIND_MEANING = 15, /* hd_meaning */
+       HD_KIND_NULL = HD_KNOWN_NULL << 4,
+       HD_KIND_PROPER = HD_KNOWN_PROPER << 4
+};
 
-enum { HD_FLAW_MISFIT = 1, HD_FLAW_INVALID = 2 };
-
-typedef struct hd_made { /* what a target made of a chunk, by row */
-    hd_cell *cells;      /* when watched */
+typedef struct hd_made { /* what a target made of a chunk, by row; an array for each thing because
+                            the checks go over a chunk column by column */
+    uint8_t *kinds;       /* when watched */
+    int64_t *numbers;     /* when watched; INT64_MIN: none */
+    uint64_t *conditions; /* when conditions read it */
+    hd_slice *texts;      /* when has_texts; borrowed from the batch */
     uint32_t *codes;     /* lists: elements of all rows one after another */
     uint32_t *lengths;   /* lists */
     uint64_t *keys;      /* keys */
@@ -47,7 +47,7 @@ typedef struct hd_target {
     size_t preference;
     hd_judge *judge;
     hd_memo memo;
-    bool has_memo, is_watched, is_left_out;
+    bool has_memo, is_watched, has_texts, is_left_out;
     uint64_t condition_bits; /* of the conditions on this field */
     hd_identifier_counts shapes;
     uint8_t *element_shapes; /* lists: shapes met, by element */
@@ -81,6 +81,14 @@ typedef struct hd_scan { /* a column of the file that is not kept, watched for i
     hd_intern *texts;
     hd_identifier_counts shapes;
 } hd_scan;
+
+/* Cells of a provider and month that were found lately. */
+enum { HD_PLACE_BITS = 10 };
+typedef struct hd_place {
+    uint64_t provider; /* the text, at most 8 bytes */
+    uint32_t len, cell_plus_one;
+    int32_t month;
+} hd_place;
 
 /* Row keys seen, with a hash of the whole row, open addressing; key 0 marks a free slot. */
 typedef struct hd_seen {
@@ -125,6 +133,9 @@ struct hd_intake {
     int year_source;                   /* column that gives the year, -1 */
     bool year_is_part;                 /* it is PARTYEAR, else FYEAR */
     uint32_t *year_codes, *part_codes; /* for all rows of a chunk */
+    uint64_t *holds, *known; /* by row: conditions that hold, and whose fields are not null */
+    uint32_t *cells;         /* by row: number of the provider and month */
+    hd_place *places;        /* 1 << HD_PLACE_BITS */
     hd_chunk chunks[HD_DELIVERY_KEPT];
     hd_buf row_text; /* for the hash of a row */
     hd_bound *bound; /* by check */
@@ -157,15 +168,15 @@ int64_t hd_value_number(const hd_judged *j);
 unsigned hd_order_bits(hd_type type);
 int64_t hd_order_pack(int64_t key, int64_t number, hd_type type);
 /* Look at a column that is not kept, until enough different values are seen. */
-HD_MUST hd_code hd_scan_value(const struct hd_intake *in, hd_scan *s, const hd_slice *v,
+HD_MUST hd_code hd_scan_value(const struct hd_intake *in, hd_scan *s, hd_slice v,
                               hd_err *err);
 /* agreement.c */
 HD_MUST hd_code hd_agreement_bind(struct hd_intake *in, hd_err *err); /* for the file at hand */
 void hd_agreement_release(struct hd_intake *in);
-/* Apply all checks to a row; the rules it breaks by them, as bits. */
-uint32_t hd_agreement_row(struct hd_intake *in, unsigned made, size_t row);
+/* Apply all checks to the rows of a chunk; what they break is noted in c->broken. */
+void hd_agreement_rows(struct hd_intake *in, hd_chunk *c, unsigned made);
 /* Provider and month. */
-HD_MUST hd_code hd_cell_row(struct hd_intake *in, unsigned made, size_t row, hd_err *err);
+HD_MUST hd_code hd_cell_rows(struct hd_intake *in, const hd_chunk *c, unsigned made, hd_err *err);
 /* people.c: who the rows are about; opted-out rows go. Then the numbers. */
 void hd_rows_persons(struct hd_intake *in, hd_chunk *c);
 HD_MUST hd_code hd_rows_number(struct hd_intake *in, hd_chunk *c, hd_err *err);
@@ -185,7 +196,7 @@ HD_MUST hd_code hd_refuse_rows(const struct hd_intake *in, hd_err *err);
 HD_MUST hd_code hd_flow(struct hd_intake *in, hd_err *err);
 /* intake.c */
 HD_MUST hd_code hd_settle_year(struct hd_intake *in, const hd_batch *b, hd_err *err);
-int hd_read_year(const struct hd_intake *in, const hd_slice *v);
+int hd_read_year(const struct hd_intake *in, hd_slice v);
 /* seen.c */
 /* *found: 0 new, 1 the key was there, 2 the whole row was there. */
 HD_MUST hd_code hd_seen_add(hd_seen *s, uint64_t key, uint64_t row, unsigned *found, hd_err *err);

@@ -4,26 +4,19 @@
 
 #include <string.h>
 
-static const hd_slice *column_of(const hd_chunk *c, int source)
+static const hd_span *column_of(const hd_chunk *c, int source)
 {
-    return hd_batch_field(&c->batch, 0, (size_t)source);
+    return &c->batch.fields[(size_t)source * c->batch.stride];
 }
 
-static hd_cell cell_from(const hd_known *k, const hd_slice *raw)
+static inline void note_watched(const hd_made *m, size_t row, const hd_known *k, const char *raw)
 {
-    return (hd_cell){.number = k->number,
-                     .conditions = k->conditions,
-                     .text = raw->bytes + k->text_at,
-                     .text_len = k->text_len,
-                     .meaning = k->meaning,
-                     .flags = k->flags};
-}
-
-static inline uint8_t flaw_of(const hd_memo_front *f)
-{
-    return f->flags & HD_KNOWN_MISFIT         ? HD_FLAW_MISFIT
-           : f->meaning == HD_MEANING_INVALID ? HD_FLAW_INVALID
-                                              : 0;
+    m->kinds[row] = (uint8_t)(k->meaning | k->flags << 4);
+    m->numbers[row] = k->number;
+    if (m->conditions)
+        m->conditions[row] = k->conditions;
+    if (m->texts)
+        m->texts[row] = (hd_slice){raw + k->text_at, k->text_len};
 }
 
 static void note_flaw(hd_made *m, const hd_chunk *c, size_t row, uint8_t flaw)
@@ -43,18 +36,19 @@ static void add_counts(struct hd_intake *in, const hd_target *t, const uint64_t 
 static hd_code judge_stored(struct hd_intake *in, hd_target *t, const hd_chunk *c, hd_made *m,
                             hd_err *err)
 {
-    const hd_slice *column = column_of(c, t->sources[0]);
+    const hd_span *column = column_of(c, t->sources[0]);
     uint64_t counts[5] = {0};
     for (size_t r = 0; r < c->n_rows; r++) {
-        const hd_slice *raw = &column[c->rows[r]];
+        hd_span s = column[c->rows[r]];
+        const char *raw = c->batch.text + s.at;
         const hd_memo_front *f;
-        HD_TRY(hd_memo_look(&t->memo, raw->bytes, raw->len, &f, err));
+        HD_TRY(hd_memo_look(&t->memo, raw, s.len, &f, err));
         m->codes[r] = f->code;
         counts[f->meaning]++;
-        if (flaw_of(f))
-            note_flaw(m, c, r, flaw_of(f));
-        if (m->cells)
-            m->cells[r] = cell_from(hd_memo_known(&t->memo, f), raw);
+        if (f->flaw)
+            note_flaw(m, c, r, f->flaw);
+        if (m->kinds)
+            note_watched(m, r, hd_memo_known(&t->memo, f), raw);
     }
     add_counts(in, t, counts);
     return HD_OK;
@@ -64,34 +58,35 @@ static hd_code judge_stored(struct hd_intake *in, hd_target *t, const hd_chunk *
 static hd_code judge_list(struct hd_intake *in, hd_target *t, const hd_chunk *c, hd_made *m,
                           hd_err *err)
 {
+    static const hd_known nothing = {
+        .number = INT64_MIN, .meaning = HD_MEANING_MISSING, .flags = HD_KNOWN_NULL};
     size_t n = t->field->n_elements;
     uint64_t counts[5] = {0};
     uint32_t *codes = m->codes;
     for (size_t r = 0; r < c->n_rows; r++) {
         uint32_t length = 0;
-        if (m->cells)
-            m->cells[r] = (hd_cell){.number = INT64_MIN,
-                                    .meaning = HD_MEANING_MISSING,
-                                    .flags = HD_KNOWN_NULL,
-                                    .text = ""};
+        if (m->kinds)
+            note_watched(m, r, &nothing, "");
         for (size_t i = 0; i < n; i++) {
             codes[i] = 0;
-            const hd_slice *raw =
-                t->sources[i] < 0 ? NULL : &column_of(c, t->sources[i])[c->rows[r]];
-            if (!raw || raw->len == 0)
+            hd_span s = {0};
+            if (t->sources[i] >= 0)
+                s = column_of(c, t->sources[i])[c->rows[r]];
+            if (s.len == 0)
                 continue;
+            const char *raw = c->batch.text + s.at;
             const hd_memo_front *f;
-            HD_TRY(hd_memo_look(&t->memo, raw->bytes, raw->len, &f, err));
+            HD_TRY(hd_memo_look(&t->memo, raw, s.len, &f, err));
             codes[i] = f->code;
             t->element_shapes[i] |= f->shape;
             if (f->meaning != HD_MEANING_MISSING || !(f->flags & HD_KNOWN_NULL))
                 counts[f->meaning]++;
-            if (flaw_of(f))
-                note_flaw(m, c, r, flaw_of(f));
+            if (f->flaw)
+                note_flaw(m, c, r, f->flaw);
             if (!(f->flags & HD_KNOWN_NULL))
                 length = (uint32_t)i + 1;
-            if (i == 0 && m->cells)
-                m->cells[r] = cell_from(hd_memo_known(&t->memo, f), raw);
+            if (i == 0 && m->kinds)
+                note_watched(m, r, hd_memo_known(&t->memo, f), raw);
         }
         m->lengths[r] = length;
         codes += length;
@@ -107,24 +102,41 @@ uint64_t hd_intake_key_hash(const struct hd_intake *in, const void *id, size_t l
                     : hd_key_hash(in->hash_key, id, len);
 }
 
+/* Up to 16 digits, the first of which is no zero: what hd_normal_id leaves as it is. Most keys are. */
+static inline bool is_plain_number(const char *p, size_t len)
+{
+    if (len == 0 || len > 16 || *p == '0')
+        return false;
+    uint64_t word[2], odd = 0;
+    word[0] = hd_memo_word(p, len);
+    word[1] = len > 8 ? hd_memo_word(p + 8, len - 8) : 0;
+    for (size_t i = 0; i < 2; i++) {
+        size_t have = len < 8 * i ? 0 : len - 8 * i;
+        uint64_t filled = word[i] | (have >= 8 ? 0 : UINT64_C(0x3030303030303030) << 8 * have);
+        odd |= (filled ^ UINT64_C(0x3030303030303030)) |
+               ((filled ^ UINT64_C(0x3030303030303030)) + UINT64_C(0x0606060606060606));
+    }
+    return (odd & UINT64_C(0xF0F0F0F0F0F0F0F0)) == 0;
+}
+
 /* Row keys are all different: no memo. */
 static void judge_keys(struct hd_intake *in, hd_target *t, const hd_chunk *c, hd_made *m)
 {
     bool is_open = hd_field_is_open(t->field);
-    const hd_slice *column = column_of(c, t->sources[0]);
+    const hd_span *column = column_of(c, t->sources[0]);
     uint64_t counts[5] = {0};
     for (size_t r = 0; r < c->n_rows; r++) {
-        const hd_slice *raw = &column[c->rows[r]];
-        const char *id = raw->bytes;
-        size_t len = raw->len;
+        hd_span s = column[c->rows[r]];
+        const char *raw = c->batch.text + s.at, *id = raw;
+        size_t len = s.len;
         char scratch[10];
         hd_meaning meaning = HD_MEANING_VALID;
-        bool is_there = hd_normal_id(&id, &len, scratch);
+        bool is_there = is_plain_number(id, len) || hd_normal_id(&id, &len, scratch);
         if (!is_there) {
             meaning = HD_MEANING_MISSING;
         } else if (!is_open) {
             hd_judged j;
-            hd_judge_text(t->judge, raw->bytes, raw->len, &j);
+            hd_judge_text(t->judge, raw, s.len, &j);
             meaning = j.meaning;
             /* a listed sentinel ("-1": could not be spelled) is no key; an odd-looking one is */
             is_there = meaning == HD_MEANING_VALID || meaning == HD_MEANING_OTHER ||
@@ -154,9 +166,8 @@ hd_code hd_rows_target(struct hd_intake *in, hd_target *t, const hd_chunk *c, un
 
 hd_code hd_rows_scan(const struct hd_intake *in, hd_scan *s, const hd_chunk *c, hd_err *err)
 {
-    const hd_slice *column = column_of(c, s->source);
     for (size_t r = 0; r < c->n_rows; r++)
-        HD_TRY(hd_scan_value(in, s, &column[c->rows[r]], err));
+        HD_TRY(hd_scan_value(in, s, hd_batch_field(&c->batch, c->rows[r], (size_t)s->source), err));
     return HD_OK;
 }
 
@@ -170,13 +181,13 @@ static hd_code hash_fields(struct hd_intake *in, const hd_chunk *c, size_t row, 
     hd_buf *b = &in->row_text;
     hd_buf_clear(b);
     for (size_t i = 0; i < hd_delivery_n_columns(in->reader); i++) {
-        const hd_slice *f = hd_batch_field(&c->batch, row, i);
+        hd_slice f = hd_batch_field(&c->batch, row, i);
         size_t from = b->len + (i > 0);
         if (i > 0)
             hd_buf_char(b, '|');
-        if (f->len == 0)
+        if (f.len == 0)
             continue;
-        hd_buf_add(b, f->bytes, f->len);
+        hd_buf_add(b, f.bytes, f.len);
         for (size_t k = from; k < b->len; k++)
             if (b->data[k] == '|')
                 b->data[k] = '\0';
@@ -191,10 +202,10 @@ hd_code hd_rows_hash(struct hd_intake *in, hd_chunk *c, hd_err *err)
     bool is_whole = hd_delivery_delimiter(in->reader) == '|';
     for (size_t r = 0; r < c->n_rows; r++) {
         size_t row = c->rows[r];
-        const hd_slice *from = hd_batch_field(&c->batch, row, 0);
-        const hd_slice *to = hd_batch_field(&c->batch, row, last);
+        hd_slice from = hd_batch_field(&c->batch, row, 0);
+        hd_slice to = hd_batch_field(&c->batch, row, last);
         if (is_whole)
-            c->hashes[r] = hd_hash64(from->bytes, (size_t)(to->bytes + to->len - from->bytes));
+            c->hashes[r] = hd_hash64(from.bytes, (size_t)(to.bytes + to.len - from.bytes));
         else
             HD_TRY(hash_fields(in, c, row, &c->hashes[r], err));
     }

@@ -100,6 +100,12 @@ static void watch(struct hd_intake *in, int position)
         in->targets[in->target_of[position]].is_watched = true;
 }
 
+static void keep_texts(struct hd_intake *in, int position)
+{
+    if (position >= 0)
+        in->targets[in->target_of[position]].has_texts = true;
+}
+
 static void watch_all(struct hd_intake *in)
 {
     const hd_rulebook *r = in->rules;
@@ -116,6 +122,14 @@ static void watch_all(struct hd_intake *in)
         watch(in, r->key_fields[i]);
     watch(in, r->provider);
     watch(in, r->period);
+    for (size_t i = 0; i < r->n_checks; i++) {
+        const hd_check *k = &r->checks[i];
+        if (k->test == HD_CHECK_STARTS_WITH || k->test == HD_CHECK_FLAG)
+            keep_texts(in, k->a);
+        if (k->test == HD_CHECK_STARTS_WITH)
+            keep_texts(in, k->b);
+    }
+    keep_texts(in, r->provider);
     in->provider = r->provider < 0 ? -1 : in->target_of[r->provider];
     in->period = r->period < 0 ? -1 : in->target_of[r->period];
     unsigned bits = 0;
@@ -155,8 +169,9 @@ static hd_code make_quality(struct hd_intake *in, hd_err *err)
     q->check_fails = hd_calloc(checks, sizeof *q->check_fails);
     q->providers = hd_intern_new();
     in->cell_keys = hd_intern_new();
+    in->places = hd_calloc((size_t)1 << HD_PLACE_BITS, sizeof *in->places);
     if (!q->delivered || !q->counts || !q->check_applies || !q->check_fails || !q->providers ||
-        !in->cell_keys)
+        !in->cell_keys || !in->places)
         return hd_fail_nomem(err);
     return hd_intern_add(q->providers, "", 0, &unknown, err);
 }
@@ -241,6 +256,7 @@ void hd_intake_free(hd_intake *in)
     hd_buf_free(&in->row_text);
     hd_seen_free(&in->seen);
     hd_intern_free(in->cell_keys);
+    hd_free(in->places);
     free_quality(&in->quality);
     hd_rulebook_close(in->rules);
     hd_wipe_free(in, sizeof *in);

@@ -57,7 +57,7 @@ void hd_split_plain(hd_split *s)
     const char *text = s->text, delimiter = s->delimiter, quote = s->has_quotes ? '"' : '\n';
     const size_t last = s->width - 1;
     size_t row = s->at, start = row, n = 0;
-    hd_slice *to = s->fields + s->n_rows;
+    hd_span *to = s->fields + s->n_rows;
     for (size_t base = row; base < s->end; base += 64) {
         uint64_t bits = find(text + base, delimiter, '\n', quote);
         if (s->end - base < 64)
@@ -67,7 +67,7 @@ void hd_split_plain(hd_split *s)
             if (text[pos] == delimiter) {
                 if (n == last)
                     return;
-                *to = (hd_slice){text + start, pos - start};
+                *to = (hd_span){(uint32_t)start, (uint32_t)(pos - start)};
                 to += s->stride;
                 n++;
                 start = pos + 1;
@@ -77,7 +77,7 @@ void hd_split_plain(hd_split *s)
             len -= len && text[pos - 1] == '\r';
             if (text[pos] != '\n' || n != last || !is_plain(s, row, pos, len))
                 return;
-            *to = (hd_slice){text + start, len};
+            *to = (hd_span){(uint32_t)start, (uint32_t)len};
             s->lines[s->n_rows++] = s->line++;
             s->at = row = start = pos + 1;
             if (s->n_rows == s->max_rows)

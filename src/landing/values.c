@@ -155,10 +155,10 @@ hd_code hd_value_judge(void *target, const char *raw, size_t len, hd_known *out,
     return HD_OK;
 }
 
-hd_code hd_scan_value(const struct hd_intake *in, hd_scan *s, const hd_slice *v, hd_err *err)
+hd_code hd_scan_value(const struct hd_intake *in, hd_scan *s, hd_slice v, hd_err *err)
 {
-    const char *text = v->bytes;
-    size_t len = v->len;
+    const char *text = v.bytes;
+    size_t len = v.len;
     uint32_t n = hd_intern_count(s->texts), id;
     if (n >= HD_SCAN_VALUES || !hd_trim(&text, &len))
         return HD_OK;

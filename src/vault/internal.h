@@ -129,6 +129,9 @@ typedef struct hd_packer {
     ZSTD_CCtx *zstd;
     uint8_t *packed, *sealed, *bits, *values; /* scratch */
     size_t packed_cap, sealed_cap, bits_cap, values_cap;
+    uint32_t column; /* of the last items */
+    hd_part_kind part;
+    unsigned zstd_rests; /* blocks left for which zstd is not tried */
 } hd_packer;
 
 HD_MUST hd_code hd_packer_init(hd_packer *p, hd_file_writer *f, hd_err *err);

@@ -10,7 +10,9 @@
 
 #include <string.h>
 
-enum { HARDLY_ANYTHING = 64 }; /* bytes that are not worth another try */
+/* ZSTD_RESTS: blocks of a column for which zstd is not tried after one that it did not serve; they
+ * are much alike. */
+enum { ZSTD_RESTS = 7 };
 
 hd_code hd_packer_init(hd_packer *p, hd_file_writer *f, hd_err *err)
 {
@@ -34,11 +36,16 @@ void hd_packer_fini(hd_packer *p)
     *p = (hd_packer){0};
 }
 
-/* A zstd frame of the plaintext instead of what there is, when the frame saves at least an eighth. */
+/* A zstd frame of the plaintext instead of what there is, when the frame saves at least an eighth of it
+ * and a sixteenth of the plaintext: a frame costs about as much time for each byte of plaintext as
+ * a byte of the file does, both when it is made and whenever it is read. */
 static hd_code try_zstd(hd_packer *p, const void *plain, size_t plain_len, const void **stored,
                         size_t *len, hd_encoding *encoding, hd_err *err)
 {
-    size_t most = *len - *len / 8;
+    size_t saves = *len / 8 > plain_len / 16 ? *len / 8 : plain_len / 16;
+    if (*len <= saves)
+        return HD_OK;
+    size_t most = *len - saves;
     HD_TRY(hd_scratch(&p->packed, &p->packed_cap, most + 1, err));
     size_t got = ZSTD_compressCCtx(p->zstd, p->packed, most, plain, plain_len, 1);
     /* An error only says that it does not fit into `most`. */
@@ -48,6 +55,19 @@ static hd_code try_zstd(hd_packer *p, const void *plain, size_t plain_len, const
         *encoding = HD_ENCODING_ZSTD;
     }
     return HD_OK;
+}
+
+/* Counts the blocks of one part of one column that come after each other. */
+static bool is_worth_a_try(hd_packer *p, uint32_t column, hd_part_kind part)
+{
+    if (p->column != column || p->part != part)
+        p->zstd_rests = 0;
+    p->column = column;
+    p->part = part;
+    if (p->zstd_rests == 0)
+        return true;
+    p->zstd_rests--;
+    return false;
 }
 
 static hd_code write_part(hd_packer *p, uint32_t column, hd_part_kind part, uint32_t block,
@@ -97,8 +117,11 @@ hd_code hd_packer_items(hd_packer *p, uint32_t column, hd_part_kind part, uint32
         stored = p->bits;
         len = packed;
     }
-    if (len > HARDLY_ANYTHING)
+    if (is_worth_a_try(p, column, part)) {
         HD_TRY(try_zstd(p, items, plain_len, &stored, &len, &encoding, err));
+        if (encoding != HD_ENCODING_ZSTD)
+            p->zstd_rests = ZSTD_RESTS;
+    }
     return write_part(p, column, part, block, rows, n_items, stored, len, encoding, out, err);
 }
 

@@ -21,16 +21,16 @@ static void check_batch(const hd_batch *b, size_t width)
         HD_ALWAYS(b->lines[r] > line);
         line = b->lines[r];
         for (size_t c = 0; c < width; c++) {
-            const hd_slice *f = hd_batch_field(b, r, c);
-            HD_ALWAYS(f->len <= HD_DELIVERY_FIELD_BYTES);
-            HD_ALWAYS(!memchr(f->bytes, '\0', f->len) && hd_utf8_ok(f->bytes, f->len));
-            hd_identifier_shape(f->bytes, f->len, 2014);
-            const char *id = f->bytes;
-            size_t len = f->len;
+            const hd_slice f = hd_batch_field(b, r, c);
+            HD_ALWAYS(f.len <= HD_DELIVERY_FIELD_BYTES);
+            HD_ALWAYS(!memchr(f.bytes, '\0', f.len) && hd_utf8_ok(f.bytes, f.len));
+            hd_identifier_shape(f.bytes, f.len, 2014);
+            const char *id = f.bytes;
+            size_t len = f.len;
             char scratch[10];
             hd_normal_id(&id, &len, scratch);
-            hd_landing_date(f->bytes, f->len);
-            hd_clock_minutes(f->bytes, f->len);
+            hd_landing_date(f.bytes, f.len);
+            hd_clock_minutes(f.bytes, f.len);
         }
     }
     for (size_t i = 0; i < b->n_defects; i++)

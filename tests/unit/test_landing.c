@@ -87,8 +87,8 @@ static char *read_back(size_t buffer)
         size_t n = hd_delivery_n_columns(d);
         for (size_t r = 0; r < batch.n_rows; r++)
             for (size_t c = 0; c < n; c++) {
-                hd_buf_add(&b, hd_batch_field(&batch, r, c)->bytes,
-                           hd_batch_field(&batch, r, c)->len);
+                hd_buf_add(&b, hd_batch_field(&batch, r, c).bytes,
+                           hd_batch_field(&batch, r, c).len);
                 hd_buf_char(&b, c + 1 < n ? '\x1f' : '\x1e');
             }
         for (size_t i = 0; i < batch.n_defects; i++)
@@ -373,10 +373,10 @@ static void test_parquet(void **state)
         for (size_t r = 0; r < b.n_rows; r++, rows++) {
             char key[16];
             int len = snprintf(key, sizeof key, "%zu", rows);
-            assert_int_equal(hd_batch_field(&b, r, 0)->len, len);
-            assert_memory_equal(hd_batch_field(&b, r, 0)->bytes, key, (size_t)len);
-            assert_int_equal(hd_batch_field(&b, r, 1)->len, rows % 2 ? 0 : 4);
-            assert_memory_equal(hd_batch_field(&b, r, 2)->bytes, "2014-05-06", 10);
+            assert_int_equal(hd_batch_field(&b, r, 0).len, len);
+            assert_memory_equal(hd_batch_field(&b, r, 0).bytes, key, (size_t)len);
+            assert_int_equal(hd_batch_field(&b, r, 1).len, rows % 2 ? 0 : 4);
+            assert_memory_equal(hd_batch_field(&b, r, 2).bytes, "2014-05-06", 10);
         }
         assert_int_equal(b.n_defects, 0);
     } while (b.n_rows);

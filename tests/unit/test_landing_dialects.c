@@ -101,8 +101,8 @@ static void put_batch(hd_buf *out, const hd_batch *b, size_t n_columns)
 {
     for (size_t r = 0; r < b->n_rows; r++)
         for (size_t c = 0; c < n_columns; c++) {
-            const hd_slice *f = hd_batch_field(b, r, c);
-            hd_buf_add(out, f->bytes, f->len);
+            const hd_slice f = hd_batch_field(b, r, c);
+            hd_buf_add(out, f.bytes, f.len);
             hd_buf_char(out, '\x1f');
         }
 }
