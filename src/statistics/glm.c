@@ -1,7 +1,7 @@
 /* glm.c - see glm.h. Normal equations are gathered by glm_rows.c and solved by Cholesky on columns
  * scaled to unit diagonal; a column whose pivot vanishes is determined by those before it and is
- * left out. Long tables are first fitted on a thirteenth of it, which saves most of the steps
- * over all of them. */
+ * left out. Long tables are first fitted on a sample, which saves most of the steps over all of
+ * them. */
 #include "statistics/glm.h"
 
 #define MATHLIB_STANDALONE 1
@@ -15,6 +15,12 @@
 #include "statistics/glm_rows.h"
 
 enum { MAX_ITERATIONS = 50, MAX_COLUMNS = 4096, LONG_TABLE = 200000, STEP = 13, COUNTS = 4096 };
+
+/* Gains of a step, as shares of the deviance. */
+#define SMALL            3e-6
+#define ROUGH            1e-4
+#define NEGLIGIBLE       1e-8
+#define NEGLIGIBLE_SCORE 1e-11
 
 /* Columns that those before them determine, found by elimination on the matrix scaled to unit
  * diagonal. */
@@ -64,32 +70,31 @@ static hd_code solve(const double *a, const double *b, size_t p, const bool *kee
 
 /* --- Sums over the fitted rows ---------------------------------------------------------------- */
 
+/* Logarithms of factorials of small counts. */
 typedef struct outcome {
-    const hd_glm_state *s;
-    double base;  /* part of the negative binomial that no row changes */
-    double *mean; /* of every row, or NULL */
+    hd_family family;
+    double theta, base; /* base: part of the negative binomial that no row changes */
+    const double *factorials;
 } outcome;
 
-static double row_likelihood(const outcome *o, const hd_glm_row *r)
+/* The likelihood of a row if its mean were its outcome; its deviance is what lies between. */
+static double saturated(const outcome *o, const hd_glm_row *r)
 {
-    double mu = r->mu, y = r->y, theta = o->s->theta;
-    if (o->s->family == HD_BINOMIAL) {
-        double n = r->trials, events = y * n;
-        return (events > 0 ? events * log(mu) : 0) + (events < n ? (n - events) * log1p(-mu) : 0) +
+    double y = r->y, theta = o->theta, n = r->trials, events = y * n;
+    if (o->family == HD_BINOMIAL)
+        return (events > 0 ? events * log(y) : 0) + (events < n ? (n - events) * log1p(-y) : 0) +
                (n > 1 ? lchoose(n, events) : 0);
-    }
-    if (o->s->family == HD_POISSON)
-        return (y > 0 ? y * log(mu) : 0) - mu - lgammafn(y + 1);
-    return lgammafn(theta + y) - lgammafn(y + 1) + o->base + (y > 0 ? y * log(mu) : 0) -
-           (theta + y) * log(theta + mu);
+    double v = y > 0 ? y * log(y) : 0;
+    v -= y < COUNTS && y == floor(y) ? o->factorials[(size_t)y] : lgammafn(y + 1);
+    if (o->family == HD_POISSON)
+        return v - y;
+    return v + lgammafn(theta + y) + o->base - (theta + y) * log(theta + y);
 }
 
-static void add_outcome(const void *context, const hd_glm_row *r, double sums[2])
+static void add_saturated(const void *context, const hd_glm_row *r, double sums[2])
 {
     const outcome *o = context;
-    sums[0] += r->prior * row_likelihood(o, r);
-    if (o->mean)
-        o->mean[r->at] = r->mu;
+    sums[0] += r->prior * saturated(o, r);
 }
 
 /* digamma and trigamma of theta + y, at hand for small counts. */
@@ -178,7 +183,7 @@ hd_code hd_glm_fitted(const hd_glm_data *d, hd_family family, const hd_glm_fit *
                       hd_err *err)
 {
     double sums[2];
-    const hd_glm_state s = {d, family, fit->theta, fit->beta, 1};
+    const hd_glm_state s = {d, family, fit->theta, fit->beta, 1, false};
     for (size_t i = 0; i < d->n; i++)
         mean[i] = NAN;
     return hd_glm_visit_rows(&s, add_mean, &mean, sums, err);
@@ -186,9 +191,11 @@ hd_code hd_glm_fitted(const hd_glm_data *d, hd_family family, const hd_glm_fit *
 
 /* --- Fitting ---------------------------------------------------------------------------------- */
 
-static hd_code check(const hd_glm_data *d, hd_family family, double *rows, hd_err *err)
+static hd_code check(const hd_glm_data *d, hd_family family, double *rows, bool *zero_one,
+                     hd_err *err)
 {
     *rows = 0;
+    *zero_one = family == HD_BINOMIAL && !d->trials;
     for (size_t i = 0; i < d->n; i++) {
         double prior = d->weights ? d->weights[i] : 1, n = d->trials ? d->trials[i] : 1;
         if (!(prior >= 0) || !(n >= 0))
@@ -198,6 +205,7 @@ static hd_code check(const hd_glm_data *d, hd_family family, double *rows, hd_er
         ++*rows;
         if (!(d->y[i] >= 0) || !isfinite(d->y[i]) || (family == HD_BINOMIAL && d->y[i] > n))
             return hd_fail(err, HD_INVALID, "row %zu has an outcome out of range", i + 1);
+        *zero_one = *zero_one && (d->y[i] == 0 || d->y[i] == 1);
     }
     if (*rows <= 0)
         return hd_fail(err, HD_INVALID, "there are no rows to fit");
@@ -208,71 +216,113 @@ static hd_code check(const hd_glm_data *d, hd_family family, double *rows, hd_er
     return HD_OK;
 }
 
-/* By how much the step from `from` to `to` lowers the deviance, to second order. */
-static double decrement(const double *a, const double *from, const double *to, size_t p)
+/* A fit under way: coefficients in out->beta, the inverse of the normal equations that were solved
+ * last in out->covariance. */
+typedef struct search {
+    hd_glm_state *s;
+    hd_glm_fit *out;
+    hd_glm_sums sums;
+    double *scratch, *next; /* p * p, p */
+    double *mean;           /* where the means go in the last pass, or NULL */
+    bool *keep;             /* columns that are not determined by others; NULL: not known yet */
+} search;
+
+/* By how much a step of the coefficients, from a score or from normal equations, lowers the
+ * deviance to second order, as a share of it. */
+static double gain(const search *f, bool score)
 {
+    size_t p = f->s->d->p;
+    const double *a = f->sums.a, *from = f->out->beta, *to = f->next;
     double sum = 0;
     for (size_t i = 0; i < p; i++) {
         double di = to[i] - from[i];
-        for (size_t j = i + 1; j < p; j++)
+        for (size_t j = i + 1; j < p && !score; j++)
             sum += 2 * di * a[i * p + j] * (to[j] - from[j]);
-        sum += di * a[i * p + i] * di;
+        sum += di * (score ? f->sums.b[i] : a[i * p + i] * di);
     }
-    return sum;
+    return sum / (fabs(f->sums.deviance) + 0.1);
 }
 
-/* Iterate to convergence for a fixed theta. beta holds the start when warm, and the result. Errors
- * are squared from step to step, so after one that lowers the deviance by a billionth little is
- * left to gain: one more pass gives the errors and the deviance there, and what it gains is taken
- * too. */
-static hd_code iterate(hd_glm_state *s, double *beta, bool warm, double *work, hd_glm_fit *out,
-                       hd_err *err)
+static hd_code newton_step(search *f, bool last, hd_err *err)
 {
-    size_t p = s->d->p;
-    hd_glm_sums sums = {.a = work, .b = work + p * p};
-    double *scratch = sums.b + p, *next = scratch + p * p;
+    size_t p = f->s->d->p;
+    HD_TRY(hd_glm_normal(f->s, &f->sums, last ? f->mean : NULL, err));
+    if (!f->keep) {
+        f->keep = hd_calloc(p, sizeof *f->keep);
+        if (!f->keep)
+            return hd_fail_nomem(err);
+        find_aliased(f->sums.a, p, f->scratch, f->keep);
+    }
+    return solve(f->sums.a, f->sums.b, p, f->keep, f->scratch, f->next, f->out->covariance, err);
+}
+
+/* With normal equations of other coefficients nearby. */
+static hd_code score_step(search *f, hd_err *err)
+{
+    size_t p = f->s->d->p;
+    HD_TRY(hd_glm_score(f->s, &f->sums, err));
+    for (size_t i = 0; i < p; i++) {
+        f->next[i] = f->out->beta[i];
+        for (size_t j = 0; j < p; j++)
+            f->next[i] += f->out->covariance[i * p + j] * f->sums.b[j];
+    }
+    return HD_OK;
+}
+
+/* Iterate to convergence for a fixed theta. out->beta holds the start when warm, out->covariance
+ * what goes with it. With e the error before a step, as a share, the step gains e^2. Newton's step
+ * leaves e^2; one with the normal equations of the step before, half the work, e times the error
+ * that those had, so that one leaves e^1.5. It is taken where that is enough. After a negligible
+ * gain one more pass gives the standard errors, the deviance and the means, each within some
+ * billionths, and what it gains is taken too. rough: enough to begin with. */
+static hd_code iterate(search *f, bool warm, bool rough, hd_err *err)
+{
+    size_t p = f->s->d->p;
     hd_code rc = HD_OK;
-    bool *keep = hd_calloc(p, sizeof *keep);
-    if (!keep)
-        return hd_fail_nomem(err);
-    s->beta = warm ? beta : NULL;
+    hd_glm_fit *out = f->out;
+    bool score = warm, last = false;
+    f->s->beta = warm ? out->beta : NULL;
     out->converged = false;
     for (out->iterations = 0; out->iterations < MAX_ITERATIONS; out->iterations++) {
-        HD_GO(hd_glm_normal(s, &sums, err));
-        out->deviance = sums.deviance;
-        out->separated = sums.separated > 0;
-        out->dispersion = sums.chi_square;
-        if (out->iterations == 0)
-            find_aliased(sums.a, p, scratch, keep);
-        HD_GO(solve(sums.a, sums.b, p, keep, scratch, next, out->covariance, err));
-        bool last = out->converged;
-        out->converged =
-            s->beta && decrement(sums.a, beta, next, p) < 1e-9 * (fabs(sums.deviance) + 0.1);
-        memcpy(beta, next, p * sizeof *beta);
-        s->beta = beta;
-        if (last)
+        HD_GO(score ? score_step(f, err) : newton_step(f, last, err));
+        out->deviance = f->sums.deviance;
+        out->separated = f->sums.separated > 0;
+        out->dispersion = f->sums.chi_square;
+        double gained = f->s->beta ? gain(f, score) : 1;
+        memcpy(out->beta, f->next, p * sizeof *f->next);
+        f->s->beta = out->beta;
+        out->converged = gained < (rough ? ROUGH : score ? NEGLIGIBLE_SCORE : NEGLIGIBLE);
+        if (last || (rough && out->converged))
             break;
+        last = out->converged;
+        score = !score && !last && gained < SMALL;
     }
     out->aliased = 0;
     for (size_t i = 0; i < p; i++) {
-        out->aliased += !keep[i];
-        out->se[i] = keep[i] ? sqrt(out->covariance[i * p + i]) : (double)NAN;
+        out->aliased += !f->keep[i];
+        out->se[i] = f->keep[i] ? sqrt(out->covariance[i * p + i]) : (double)NAN;
     }
 out:
-    hd_free(keep);
+    hd_free(f->keep);
+    f->keep = NULL;
     return rc;
 }
 
-/* Coefficients of a sample of a long table; *warm: they are a start worth having. */
-static hd_code fit_sample(hd_glm_state *s, double *work, hd_glm_fit *out, bool *warm, hd_err *err)
+/* Coefficients and normal equations of a sample of a long table; *warm: they are a start worth
+ * having. */
+static hd_code fit_sample(search *f, bool *warm, hd_err *err)
 {
+    hd_glm_fit *out = f->out;
+    size_t p = f->s->d->p;
     *warm = false;
-    if (s->d->n < LONG_TABLE || s->d->n / STEP < 50 * s->d->p)
+    if (f->s->d->n < LONG_TABLE || f->s->d->n / STEP < 50 * p)
         return HD_OK;
-    s->step = STEP;
-    hd_code rc = iterate(s, out->beta, false, work, out, err);
-    s->step = 1;
+    f->s->step = STEP;
+    hd_code rc = iterate(f, false, true, err);
+    f->s->step = 1;
     *warm = rc == HD_OK && out->converged && !out->separated && out->aliased == 0;
+    for (size_t i = 0; i < p * p && *warm; i++)
+        out->covariance[i] /= STEP;
     return rc == HD_INVALID ? HD_OK : rc;
 }
 
@@ -281,15 +331,16 @@ static hd_code fit_sample(hd_glm_state *s, double *work, hd_glm_fit *out, bool *
 static hd_code fit_null(const hd_glm_state *s, double *deviance, hd_err *err)
 {
     hd_code rc = HD_OK;
-    hd_glm_fit fit = {.p = 1};
-    double beta = 0, covariance = 0, se = 0, work[5] = {0}, sums[2], *ones = NULL;
+    double beta = 0, covariance = 0, se = 0, a = 0, b = 0, scratch = 0, next = 0, sums[2];
+    double *ones = NULL;
+    hd_glm_fit fit = {.p = 1, .beta = &beta, .covariance = &covariance, .se = &se};
     hd_glm_data only = *s->d;
-    hd_glm_state null = {&only, s->family, s->theta, NULL, 1};
+    hd_glm_state null = {&only, s->family, s->theta, NULL, 1, s->zero_one};
     null_model m = {s, 0};
     if (!only.offset) {
-        HD_TRY(hd_glm_visit_rows(s, add_outcomes, &s->family, sums, err));
+        HD_TRY(hd_glm_visit_rows(&null, add_outcomes, &s->family, sums, err));
         m.mu = sums[0] / sums[1];
-        HD_TRY(hd_glm_visit_rows(s, add_null_deviance, &m, sums, err));
+        HD_TRY(hd_glm_visit_rows(&null, add_null_deviance, &m, sums, err));
         *deviance = sums[0];
         return HD_OK;
     }
@@ -303,9 +354,8 @@ static hd_code fit_null(const hd_glm_state *s, double *deviance, hd_err *err)
     only.x_columns = NULL;
     only.p = only.n_x = 1;
     only.n_levels = 0;
-    fit.covariance = &covariance;
-    fit.se = &se;
-    HD_GO(iterate(&null, &beta, false, work, &fit, err));
+    search f = {&null, &fit, {.a = &a, .b = &b}, &scratch, &next, NULL, NULL};
+    HD_GO(iterate(&f, false, false, err));
     *deviance = fit.deviance;
 out:
     hd_free(ones);
@@ -322,46 +372,63 @@ static hd_code allocate(hd_glm_fit *out, size_t p, hd_err *err)
 }
 
 /* Negative binomial: coefficients and theta in turn until neither moves. */
-static hd_code alternate(hd_glm_state *s, double *work, hd_glm_fit *out, hd_err *err)
+static hd_code alternate(search *f, hd_err *err)
 {
-    HD_TRY(iterate(s, out->beta, true, work, out, err));
+    hd_glm_state *s = f->s;
+    HD_TRY(iterate(f, true, false, err));
     for (int round = 0; round < 50; round++) {
         double before = s->theta;
         HD_TRY(fit_theta(s, &s->theta, err));
-        HD_TRY(iterate(s, out->beta, true, work, out, err));
+        HD_TRY(iterate(f, true, false, err));
         if (fabs(s->theta - before) < 1e-9 * s->theta)
             break;
     }
     return HD_OK;
 }
 
-/* Likelihood and, for the binomial, the c-statistic, at the coefficients. */
-static hd_code look_back(const hd_glm_state *s, hd_glm_fit *fit, hd_err *err)
+/* The likelihood, from that of the outcomes themselves and the deviance. */
+static hd_code find_likelihood(const hd_glm_state *s, hd_glm_fit *fit, hd_err *err)
 {
-    hd_code rc = HD_OK;
-    const hd_glm_data *d = s->d;
-    double sums[2], theta = s->theta, *events = NULL, *trials = NULL;
-    outcome o = {.s = s};
+    double sums[2], theta = s->theta;
+    const hd_glm_state data = {s->d, s->family, theta, NULL, 1, false};
+    double *factorials = hd_calloc(COUNTS, sizeof *factorials);
+    if (!factorials)
+        return hd_fail_nomem(err);
+    for (size_t k = 2; k < COUNTS; k++)
+        factorials[k] = lgammafn((double)k + 1);
+    outcome o = {s->family, theta, 0, factorials};
     if (s->family == HD_NEGATIVE_BINOMIAL)
         o.base = theta * log(theta) - lgammafn(theta);
-    if (s->family == HD_BINOMIAL) {
-        o.mean = hd_calloc(d->n + 1, sizeof *o.mean);
-        events = hd_calloc(d->n + 1, sizeof *events);
-        trials = hd_calloc(d->n + 1, sizeof *trials);
-        if (!o.mean || !events || !trials)
-            HD_GO(hd_fail_nomem(err));
-    }
-    HD_GO(hd_glm_visit_rows(s, add_outcome, &o, sums, err));
-    fit->log_likelihood = sums[0];
-    for (size_t i = 0; i < d->n && o.mean; i++) { /* rows without a weight add nothing */
+    hd_code rc = HD_OK;
+    sums[0] = 0; /* what every outcome of 0 or 1 adds */
+    if (!s->zero_one)
+        rc = hd_glm_visit_rows(&data, add_saturated, &o, sums, err);
+    fit->log_likelihood = sums[0] - fit->deviance / 2;
+    hd_free(factorials);
+    return rc;
+}
+
+/* The c-statistic of the fitted means. */
+static hd_code find_concordance(const hd_glm_data *d, const double *mean, hd_glm_fit *fit,
+                                hd_err *err)
+{
+    bool single = !d->trials;
+    for (size_t i = 0; i < d->n && d->weights && single; i++)
+        single = d->weights[i] == 1;
+    if (single)
+        return hd_c_statistic(mean, d->y, NULL, d->n, &fit->c_statistic, err);
+    hd_code rc = HD_OK;
+    double *events = hd_calloc(d->n + 1, sizeof *events);
+    double *trials = hd_calloc(d->n + 1, sizeof *trials);
+    if (!events || !trials)
+        HD_GO(hd_fail_nomem(err));
+    for (size_t i = 0; i < d->n; i++) { /* rows without a weight add nothing */
         double weight = d->weights ? d->weights[i] : 1;
         trials[i] = (d->trials ? d->trials[i] : 1) * weight;
         events[i] = trials[i] > 0 ? d->y[i] * weight : 0;
     }
-    if (o.mean)
-        HD_GO(hd_c_statistic(o.mean, events, trials, d->n, &fit->c_statistic, err));
+    HD_GO(hd_c_statistic(mean, events, trials, d->n, &fit->c_statistic, err));
 out:
-    hd_free(o.mean);
     hd_free(events);
     hd_free(trials);
     return rc;
@@ -371,30 +438,40 @@ hd_code hd_glm(const hd_glm_data *d, hd_family family, hd_glm_fit *out, hd_err *
 {
     hd_code rc = HD_OK;
     bool warm, negative = family == HD_NEGATIVE_BINOMIAL;
-    double rows, *work = NULL;
-    hd_glm_state s = {d, negative ? HD_POISSON : family, 1, NULL, 1};
+    double rows, *work = NULL, *mean = NULL;
+    hd_glm_state s = {d, negative ? HD_POISSON : family, 1, NULL, 1, false};
     *out = (hd_glm_fit){0};
-    HD_TRY(check(d, family, &rows, err));
+    HD_TRY(check(d, family, &rows, &s.zero_one, err));
     size_t p = d->p;
     work = hd_calloc(2 * p * p + 2 * p, sizeof *work);
     HD_GO(allocate(out, p, err));
     if (!work)
         HD_GO(hd_fail_nomem(err));
-    HD_GO(fit_sample(&s, work, out, &warm, err));
-    HD_GO(iterate(&s, out->beta, warm, work, out, err));
+    mean = family == HD_BINOMIAL ? hd_calloc(d->n + 1, sizeof *mean) : NULL;
+    if (family == HD_BINOMIAL && !mean)
+        HD_GO(hd_fail_nomem(err));
+    search f = {&s,   out, {.a = work, .b = work + p * p}, work + p * p + p, work + 2 * p * p + p,
+                mean, NULL};
+    HD_GO(fit_sample(&f, &warm, err));
+    HD_GO(iterate(&f, warm, false, err));
     if (negative) {
         s.family = family;
-        HD_GO(alternate(&s, work, out, err));
+        HD_GO(alternate(&f, err));
         out->theta = s.theta;
     }
     out->rows = rows;
     double freedom = (double)(p - out->aliased);
     out->dispersion = rows > freedom ? out->dispersion / (rows - freedom) : (double)NAN;
-    HD_GO(look_back(&s, out, err));
+    HD_GO(find_likelihood(&s, out, err));
+    if (mean && !out->converged)
+        HD_GO(hd_glm_fitted(d, family, out, mean, err));
+    if (mean)
+        HD_GO(find_concordance(d, mean, out, err));
     out->aic = -2 * out->log_likelihood + 2 * (freedom + negative);
     HD_GO(fit_null(&s, &out->null_deviance, err));
 out:
     hd_free(work);
+    hd_free(mean);
     if (rc != HD_OK)
         hd_glm_free(out);
     return rc;
@@ -406,64 +483,4 @@ void hd_glm_free(hd_glm_fit *fit)
     hd_free(fit->se);
     hd_free(fit->covariance);
     *fit = (hd_glm_fit){0};
-}
-
-/* --- The c-statistic -------------------------------------------------------------------------- */
-
-typedef struct scored {
-    uint64_t key; /* bits of the probability: in the order of positive numbers */
-    double events, others;
-} scored;
-
-/* Sort by key, eleven bits at a time, the lowest first; spare has room for all. */
-static void sort_by_key(scored *v, scored *spare, size_t n)
-{
-    enum { BITS = 11, BINS = 1 << BITS };
-    for (unsigned shift = 0; shift < 64; shift += BITS) {
-        size_t at[BINS] = {0}, sum = 0;
-        for (size_t i = 0; i < n; i++)
-            at[v[i].key >> shift & (BINS - 1)]++;
-        if (at[v[0].key >> shift & (BINS - 1)] == n)
-            continue; /* all have the same digit */
-        for (size_t b = 0; b < BINS; b++) {
-            size_t here = at[b];
-            at[b] = sum;
-            sum += here;
-        }
-        for (size_t i = 0; i < n; i++)
-            spare[at[v[i].key >> shift & (BINS - 1)]++] = v[i];
-        memcpy(v, spare, n * sizeof *v);
-    }
-}
-
-hd_code hd_c_statistic(const double *probability, const double *events, const double *trials,
-                       size_t n, double *out, hd_err *err)
-{
-    double below = 0, won = 0, all = 0;
-    hd_code rc = HD_OK;
-    scored *v = hd_calloc(n + 1, sizeof *v), *spare = hd_calloc(n + 1, sizeof *spare);
-    if (!v || !spare)
-        HD_GO(hd_fail_nomem(err));
-    for (size_t i = 0; i < n; i++) {
-        double p = fabs(probability[i]); /* no negative zero */
-        v[i] = (scored){0, events[i], (trials ? trials[i] : 1) - events[i]};
-        memcpy(&v[i].key, &p, sizeof v[i].key);
-    }
-    sort_by_key(v, spare, n);
-    for (size_t i = 0; i < n;) {
-        double others = 0, dead = 0;
-        uint64_t key = v[i].key;
-        for (; i < n && v[i].key == key; i++) {
-            others += v[i].others;
-            dead += v[i].events;
-        }
-        won += dead * (below + others / 2);
-        below += others;
-        all += dead;
-    }
-    *out = all > 0 && below > 0 ? won / all / below : (double)NAN;
-out:
-    hd_free(v);
-    hd_free(spare);
-    return rc;
 }
