@@ -39,7 +39,8 @@ static void put_answer(const question *q, double first, double again, double pro
     for (size_t i = 0; i < r->n_rows; i++)
         for (size_t c = 0; c < r->n_columns; c++) {
             printf("%s", c > 0 ? "," : i > 0 ? ",[" : "[");
-            put_figure(hd_release_at(r, i, c));
+            const hd_figure f = hd_release_at(r, i, c);
+            put_figure(&f);
             if (c + 1 == r->n_columns)
                 putchar(']');
         }

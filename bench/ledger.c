@@ -93,39 +93,35 @@ static void make_account(hd_account *a, const hd_policy_file *p, const kind *k, 
     static const hd_aggregate aggregates[2] = {{.kind = HD_AGG_COUNT, .type = HD_INTEGER},
                                                {.kind = HD_AGG_COUNT_PERSONS, .type = HD_INTEGER}};
     size_t n = (size_t)k->a * k->b, n_keys = k->b > 1 ? 2 : 1;
-    const hd_question q = {.sql = "bench", .table = "bench", .is_subnational = true,
+    static const hd_key keys[2] = {{"a", HD_INTEGER, true}, {"b", HD_INTEGER, true}};
+    const hd_question q = {.sql = "bench", .table = "bench", .is_subnational = true, .keys = keys,
                            .n_keys = n_keys, .n_key_fields = n_keys, .n_aggregates = 2,
                            .aggregates = aggregates};
     const uint32_t asked = n_keys == 2 ? 3 : 1;
-    hd_cells cells = {.n_keys = n_keys, .n_aggregates = 2, .n_cells = n};
+    hd_cells *cells;
     hd_safe safe = {.n_cells = n, .n_aggregates = 2};
     hd_sets sets = {.n_cells = n, .n_columns = 2, .kinds = {HD_SET_RECORDS, HD_SET_PEOPLE},
                     .column_of = {0, 1}};
-    cells.keys = hd_calloc(n * n_keys, sizeof *cells.keys);
-    cells.grouping = hd_calloc(n, sizeof *cells.grouping);
-    cells.all = hd_calloc(n, sizeof *cells.all);
-    cells.figures = hd_calloc(n * 2, sizeof *cells.figures);
+    must(hd_cells_new_rows(&cells, &q, n, 0, err), err);
     safe.figures = hd_calloc(n * 2, sizeof *safe.figures);
     safe.left_out = hd_calloc(n, sizeof *safe.left_out);
     sets.items = hd_calloc(n * 2 + 1, sizeof *sets.items);
-    if (!cells.keys || !cells.grouping || !cells.all || !cells.figures || !safe.figures ||
-        !safe.left_out || !sets.items)
+    if (!safe.figures || !safe.left_out || !sets.items)
         exit(1);
     for (size_t c = 0; c < n; c++) {
         for (size_t i = 0; i < n_keys; i++)
-            cells.keys[c * n_keys + i] = (hd_value){.type = HD_INTEGER,
-                                                    .integer = (int64_t)(i ? c % k->b : c / k->b)};
+            hd_cells_put_key(cells, c, i,
+                             (hd_value){.type = HD_INTEGER,
+                                        .integer = (int64_t)(i ? c % k->b : c / k->b)});
         for (size_t i = 0; i < 2; i++) {
-            cells.figures[c * 2 + i] = (hd_cell){{.type = HD_INTEGER, .integer = 500}, 500, 400};
-            safe.figures[c * 2 + i].value = cells.figures[c * 2 + i].value;
+            const hd_cell f = {{.type = HD_INTEGER, .integer = 500}, 500, 400};
+            hd_cells_put_figure(cells, c, i, f);
+            safe.figures[c * 2 + i].value = f.value;
             hd_set_init(&sets.items[c * 2 + i]);
         }
     }
-    must(hd_account_make(a, p, &q, &asked, 1, &cells, &safe, &sets, true, err), err);
-    hd_free(cells.keys);
-    hd_free(cells.grouping);
-    hd_free(cells.all);
-    hd_free(cells.figures);
+    must(hd_account_make(a, p, &q, &asked, 1, cells, &safe, &sets, true, err), err);
+    hd_cells_free(cells);
     hd_free(safe.figures);
     hd_free(safe.left_out);
 }

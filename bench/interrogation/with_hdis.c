@@ -146,11 +146,11 @@ static void put_release(const hd_release *r)
     answer a = {0};
     for (size_t i = 0; i < r->n_rows; i++) {
         for (size_t c = 0; c < r->n_columns; c++) {
-            const hd_figure *f = hd_release_at(r, i, c);
-            bool is_decimal = f->value.type == HD_DECIMAL;
-            answer_value(&a, f->value.is_null ? -1
-                             : is_decimal     ? f->value.decimal
-                                              : (double)f->value.integer);
+            const hd_figure f = hd_release_at(r, i, c);
+            bool is_decimal = f.value.type == HD_DECIMAL;
+            answer_value(&a, f.value.is_null ? -1
+                             : is_decimal    ? f.value.decimal
+                                             : (double)f.value.integer);
         }
         answer_row(&a);
     }

@@ -42,14 +42,14 @@ void hd_account_free(hd_account *a)
 
 /* ---- making --------------------------------------------------------------------------------- */
 
-static uint64_t hash_value(const hd_value *v)
+static uint64_t hash_value(hd_value v)
 {
-    uint64_t h = UINT64_C(0xCBF29CE484222325) ^ (v->is_null ? 1 : 2);
-    const unsigned char *p = (const unsigned char *)&v->integer;
-    size_t n = v->is_null ? 0 : sizeof v->integer;
-    if (!v->is_null && v->type == HD_TEXT) {
-        p = (const unsigned char *)v->text.bytes;
-        n = v->text.len;
+    uint64_t h = UINT64_C(0xCBF29CE484222325) ^ (v.is_null ? 1 : 2);
+    const unsigned char *p = (const unsigned char *)&v.integer;
+    size_t n = v.is_null ? 0 : sizeof v.integer;
+    if (!v.is_null && v.type == HD_TEXT) {
+        p = (const unsigned char *)v.text.bytes;
+        n = v.text.len;
     }
     for (size_t i = 0; i < n; i++)
         h = (h ^ p[i]) * UINT64_C(0x100000001B3);
@@ -107,13 +107,13 @@ static void print_cell(hd_account *a, const hd_policy_file *p, const hd_cells *c
         size_t i = cell * a->n_aggregates + g, column = a->column_of[g];
         const hd_figure *f = &safe->figures[i];
         hd_printed *out = &a->printed[hd_account_at(a, cell, column)];
-        int64_t truth = size_of(a, column, &cells->figures[i]);
+        const hd_cell truly = hd_cells_figure(cells, cell, g);
+        int64_t truth = size_of(a, column, &truly);
         a->marks[i] = f->mark;
         if (!f->mark && !f->value.is_null && f->value.type != HD_TEXT)
             a->values[i] = f->value.integer;
         out->is_shown = out->is_shown || (!f->mark && !safe->left_out[cell]);
-        out->is_small = truth > 0 && hd_rule_is_small(p, cells->figures[i].records,
-                                                      cells->figures[i].persons);
+        out->is_small = truth > 0 && hd_rule_is_small(p, truly.records, truly.persons);
         if (!out->is_count && f->mark)
             out->mark = f->mark;
         if (is_count_kind(a->kind_of[g]) && !is_summed(a, p, cell))
@@ -152,11 +152,11 @@ hd_code hd_account_make(hd_account *out, const hd_policy_file *p, const hd_quest
     }
     uint32_t all = (uint32_t)((UINT64_C(1) << q->n_keys) - 1);
     for (size_t c = 0; c < cells->n_cells; c++) {
-        out->told[c] = all & ~cells->grouping[c];
+        out->told[c] = all & ~hd_cells_grouping(cells, c);
         out->is_left_out[c] = safe->left_out[c];
         for (size_t k = 0; k < q->n_keys; k++)
             if (out->told[c] >> k & 1)
-                out->keys[c * q->n_keys + k] = hash_value(&cells->keys[c * q->n_keys + k]);
+                out->keys[c * q->n_keys + k] = hash_value(hd_cells_key(cells, c, k));
         print_cell(out, p, cells, safe, c);
     }
 out:

@@ -159,8 +159,9 @@ static void limit_means(asking *s)
     enum { MOST_DECIMALS = 9 };
     for (size_t i = 0; i < s->safe.n_cells * s->safe.n_aggregates; i++) {
         hd_figure *f = &s->safe.figures[i];
-        int64_t records = s->cells->figures[i].records;
-        if (s->q->aggregates[i % s->safe.n_aggregates].kind != HD_AGG_MEAN || f->mark ||
+        size_t a = i % s->safe.n_aggregates;
+        int64_t records = s->cells->counts[a].records[i / s->safe.n_aggregates];
+        if (s->q->aggregates[a].kind != HD_AGG_MEAN || f->mark ||
             f->value.is_null || f->value.type != HD_DECIMAL || fabs(f->value.decimal) > 1e9)
             continue;
         hd_rule_range of = hd_rule_range_shown(s->p, hd_rule_round(s->p, records));
@@ -186,7 +187,7 @@ static void round_by_set(asking *s)
         key ^= key >> 32;
         if ((kind == HD_AGG_COUNT || kind == HD_AGG_COUNT_PERSONS) && !s->safe.figures[i].mark)
             s->safe.figures[i].value.integer = hd_rule_round_by_set(
-                s->p, s->cells->figures[i].value.integer, key * UINT64_C(0xD6E8FEB86659FD93));
+                s->p, hd_vector_at(&s->cells->figures[a], cell).integer, key * UINT64_C(0xD6E8FEB86659FD93));
     }
 }
 

@@ -15,4 +15,10 @@ typedef struct hd_release_origin {
 
 HD_MUST hd_release_builder *hd_release_builder_start(const hd_release_origin *o);
 
+/* A column at once, all columns of a release this way or none. Row i has item rows[i] of the values
+ * (item i, when rows is NULL) and its mark; marks NULL: none. Copies. */
+HD_MUST hd_code hd_release_builder_take(hd_release_builder *b, size_t column,
+                                        const hd_vector *values, const char *marks,
+                                        const uint32_t *rows, size_t n_rows, hd_err *err);
+
 #endif

@@ -11,6 +11,7 @@
 #include "disclosure/outer.h"
 
 #include "base/alloc.h"
+#include "base/sort.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@
 
 /* ---- the rows ------------------------------------------------------------------------------- */
 
-enum { COLUMN_CELL, COLUMN_LEFT_OUT, FIRST_KEY };
+enum { COLUMN_CELL, COLUMN_LEFT_OUT, FIRST_KEY, MOST_KEYS = 32 };
 
 typedef struct source {
     const hd_question *q;
@@ -36,24 +37,36 @@ static hd_value boolean(bool x)
     return (hd_value){.type = HD_BOOLEAN, .integer = x};
 }
 
+static bool is_left_out(const hd_safe *safe, size_t cell)
+{
+    return safe->left_out && safe->left_out[cell];
+}
+
+static hd_figure figure_at(const hd_cells *cells, const hd_safe *safe, size_t cell, size_t a)
+{
+    if (safe->figures)
+        return safe->figures[cell * safe->n_aggregates + a];
+    return (hd_figure){.value = hd_vector_at(&cells->figures[a], cell)};
+}
+
 static hd_value source_value(void *ctx, uint64_t row, size_t column)
 {
     const source *s = ctx;
     if (column == COLUMN_CELL)
         return integer((int64_t)row);
     if (column == COLUMN_LEFT_OUT)
-        return boolean(s->safe->left_out[row]);
+        return boolean(is_left_out(s->safe, row));
     column -= FIRST_KEY;
     if (column < s->q->n_keys)
-        return s->cells->keys[row * s->q->n_keys + column];
+        return hd_cells_key(s->cells, row, column);
     column -= s->q->n_keys;
     bool asks_mark = column >= s->q->n_aggregates;
     if (asks_mark)
         column -= s->q->n_aggregates;
-    const hd_figure *f = &s->safe->figures[row * s->q->n_aggregates + column];
+    hd_figure f = figure_at(s->cells, s->safe, row, column);
     if (asks_mark)
-        return boolean(f->mark != 0);
-    return f->mark ? (hd_value){.type = f->value.type, .is_null = true} : f->value;
+        return boolean(f.mark != 0);
+    return f.mark ? (hd_value){.type = f.value.type, .is_null = true} : f.value;
 }
 
 static hd_code make_figures(hd_duck *duck, source *s, size_t *number, hd_err *err)
@@ -101,6 +114,15 @@ typedef struct operand {
     uint64_t aggregates; /* that it reads */
 } operand;
 
+/* An operand of all cells. What is withheld is marked and NULL. */
+typedef struct series {
+    hd_vector values;
+    char *marks; /* n_cells, or NULL: nothing is withheld */
+    void *own_data;
+    uint8_t *own_null;
+    hd_value *own_values;
+} series;
+
 typedef struct outer {
     const hd_question *q;
     const hd_cells *cells;
@@ -109,14 +131,11 @@ typedef struct outer {
     const char **texts;       /* n_computed: what DuckDB works out */
     size_t n_computed;
     hd_duck_result *result; /* NULL: nothing to work out; else cell and the computed, a row each */
-    size_t *row_of;         /* n_cells: row of the result */
+    uint32_t *row_of;       /* n_cells: row of the result; only with a result */
+    uint32_t *rows;         /* cells that are shown, in order */
+    size_t n_rows;
+    bool is_every; /* row i is cell i */
 } outer;
-
-/* A row of the release on its way. */
-typedef struct row {
-    const outer *o;
-    size_t cell;
-} row;
 
 /* "k3" or "a12", and nothing else. */
 static bool is_plain(const hd_question *q, const char *sql, operand *out)
@@ -148,8 +167,8 @@ static hd_code name_operands(outer *o, hd_err *err)
     o->outputs = hd_calloc(q->n_outputs, sizeof *o->outputs);
     o->order = hd_calloc(q->n_order, sizeof *o->order);
     o->texts = hd_calloc(q->n_outputs + q->n_order, sizeof *o->texts);
-    o->row_of = hd_calloc(o->cells->n_cells, sizeof *o->row_of);
-    if (!o->outputs || !o->order || !o->texts || !o->row_of)
+    o->rows = hd_malloc(o->cells->n_cells * sizeof *o->rows);
+    if (!o->outputs || !o->order || !o->texts || !o->rows)
         return hd_fail_nomem(err);
     for (size_t i = 0; i < q->n_outputs; i++)
         o->outputs[i] = name_operand(o, q->outputs[i].sql, q->outputs[i].aggregates);
@@ -203,7 +222,7 @@ static hd_code compute(outer *o, hd_duck *duck, hd_err *err)
     return rc;
 }
 
-/* ---- rows in order -------------------------------------------------------------------------- */
+/* ---- operands as columns --------------------------------------------------------------------- */
 
 /* The mark of an output in a cell: that of the first withheld aggregate it reads; one withheld for
  * others gives way to one withheld for itself. */
@@ -218,84 +237,33 @@ static char mark_of(const hd_safe *safe, size_t cell, uint64_t aggregates)
     return found;
 }
 
-static hd_figure figure_of(const outer *o, size_t cell, const operand *x)
+static void series_free(series *s)
 {
-    hd_figure f = {.mark = mark_of(o->safe, cell, x->aggregates)};
-    switch (x->kind) {
-    case KEY:
-        f.value = o->cells->keys[cell * o->q->n_keys + x->at];
-        break;
-    case FIGURE:
-        f.value = o->safe->figures[cell * o->q->n_aggregates + x->at].value;
-        break;
-    case COMPUTED:
-        f.value = hd_duck_value(o->result, o->row_of[cell], 1 + x->at);
-        break;
-    }
-    if (f.mark)
-        f.value = (hd_value){.type = f.value.type, .is_null = true};
-    return f;
+    hd_free(s->marks);
+    hd_free(s->own_data);
+    hd_free(s->own_null);
+    hd_free(s->own_values);
+    *s = (series){0};
 }
 
-/* NULL at the end that `nulls` says; the others as they compare, text by its bytes. */
-static int compare_values(const hd_value *a, const hd_value *b, bool descending, int nulls)
+static hd_code find_marks(const outer *o, const operand *x, series *s, hd_err *err)
 {
-    if (a->is_null || b->is_null)
-        return ((int)a->is_null - (int)b->is_null) * (nulls < 0 ? -1 : 1);
-    int c = hd_value_compare(a, b);
-    return descending ? -c : c;
+    if (!o->safe->figures || !x->aggregates)
+        return HD_OK;
+    s->marks = hd_malloc(o->cells->n_cells);
+    if (!s->marks)
+        return hd_fail_nomem(err);
+    for (size_t cell = 0; cell < o->cells->n_cells; cell++)
+        s->marks[cell] = mark_of(o->safe, cell, x->aggregates);
+    return HD_OK;
 }
 
-static int compare_rows(const void *x, const void *y)
+static hd_value value_of(const outer *o, const operand *x, size_t cell)
 {
-    const row *a = x, *b = y;
-    const outer *o = a->o;
-    for (size_t i = 0; i < o->q->n_order; i++) {
-        const hd_order_term *t = &o->q->order[i];
-        hd_figure f = figure_of(o, a->cell, &o->order[i]), g = figure_of(o, b->cell, &o->order[i]);
-        if ((f.mark != 0) != (g.mark != 0))
-            return f.mark ? 1 : -1;
-        int c = compare_values(&f.value, &g.value, t->descending, t->nulls);
-        if (c)
-            return c;
-    }
-    for (size_t k = 0; k < o->q->n_keys; k++) {
-        int c = compare_values(&o->cells->keys[a->cell * o->q->n_keys + k],
-                               &o->cells->keys[b->cell * o->q->n_keys + k], false, 1);
-        if (c)
-            return c;
-    }
-    uint32_t g = o->cells->grouping[a->cell], h = o->cells->grouping[b->cell];
-    if (g != h)
-        return g < h ? -1 : 1;
-    return (a->cell > b->cell) - (a->cell < b->cell);
+    return x->kind == FIGURE
+               ? o->safe->figures[cell * o->safe->n_aggregates + x->at].value
+               : hd_duck_value(o->result, o->row_of[cell], 1 + x->at);
 }
-
-/* The cells that HAVING keeps, in order; at most n_cells. */
-static size_t collect_rows(outer *o, row *rows)
-{
-    size_t n = 0;
-    if (o->result) {
-        for (n = 0; n < hd_duck_n_rows(o->result); n++) {
-            size_t cell = (size_t)hd_duck_value(o->result, n, 0).integer;
-            HD_ALWAYS(cell < o->cells->n_cells && !o->safe->left_out[cell]);
-            o->row_of[cell] = n;
-            rows[n] = (row){o, cell};
-        }
-    } else {
-        for (size_t cell = 0; cell < o->cells->n_cells; cell++)
-            if (!o->safe->left_out[cell])
-                rows[n++] = (row){o, cell};
-    }
-    size_t sorted = 1; /* cells come in the order of their keys, which is mostly the one wanted */
-    while (sorted < n && compare_rows(&rows[sorted - 1], &rows[sorted]) <= 0)
-        sorted++;
-    if (sorted < n)
-        qsort(rows, n, sizeof *rows, compare_rows);
-    return n;
-}
-
-/* ---- the release ---------------------------------------------------------------------------- */
 
 static hd_type type_of(const outer *o, const operand *x)
 {
@@ -304,19 +272,251 @@ static hd_type type_of(const outer *o, const operand *x)
                                : hd_duck_column_type(o->result, 1 + x->at);
 }
 
-static hd_code put_rows(hd_release_builder *b, const outer *o, const row *rows, size_t n,
+/* Values that do not lie in a vector yet; of the cells that are shown. */
+static hd_code gather(const outer *o, const operand *x, series *s, hd_err *err)
+{
+    hd_vector *v = &s->values;
+    size_t n = o->cells->n_cells;
+    v->form = hd_form_of(v->type);
+    v->data = s->own_data = hd_calloc(n, hd_form_bytes(v->form));
+    v->is_null = s->own_null = hd_calloc(n, 1);
+    v->values = s->own_values = v->form == HD_PLACES ? hd_calloc(n, sizeof *v->values) : NULL;
+    v->n_values = v->form == HD_PLACES ? (uint32_t)n : 0;
+    if (!s->own_data || !s->own_null || (v->form == HD_PLACES && !s->own_values))
+        return hd_fail_nomem(err);
+    for (size_t cell = 0; cell < n && v->form == HD_PLACES; cell++)
+        s->own_values[cell] = (hd_value){.type = v->type, .is_null = true};
+    for (size_t i = 0; i < o->n_rows; i++) {
+        size_t cell = o->rows[i];
+        hd_value value = {.is_null = true};
+        if (!s->marks || !s->marks[cell])
+            value = value_of(o, x, cell);
+        s->own_null[cell] = value.is_null;
+        if (value.is_null)
+            continue;
+        if (v->form == HD_PLACES) {
+            s->own_values[cell] = value;
+            ((uint32_t *)v->data)[cell] = (uint32_t)cell;
+        } else if (v->form == HD_DECIMALS) {
+            ((double *)v->data)[cell] = value.decimal;
+        } else {
+            ((int64_t *)v->data)[cell] = value.integer;
+        }
+    }
+    return HD_OK;
+}
+
+static hd_code make_series(const outer *o, const operand *x, series *s, hd_err *err)
+{
+    *s = (series){.values.type = type_of(o, x)};
+    HD_TRY(find_marks(o, x, s, err));
+    if (x->kind == KEY)
+        s->values = o->cells->keys[x->at];
+    else if (x->kind == FIGURE && !o->safe->figures)
+        s->values = o->cells->figures[x->at];
+    else
+        return gather(o, x, s, err);
+    return HD_OK;
+}
+
+/* ---- rows in order -------------------------------------------------------------------------- */
+
+/* The shown cells while they are being put in order. */
+typedef struct ordering {
+    size_t n;
+    uint64_t *cells, *keys, *spare_cells, *spare_keys;
+} ordering;
+
+/* Numbers that order as doubles do; the two zeros are equal. */
+static uint64_t order_of_double(double x)
+{
+    uint64_t bits;
+    x = x == 0 ? 0 : x;
+    memcpy(&bits, &x, sizeof bits);
+    return bits >> 63 ? ~bits : bits | UINT64_C(1) << 63;
+}
+
+typedef struct placed {
+    const hd_value *value;
+    uint32_t place;
+} placed;
+
+static int compare_placed(const void *a, const void *b)
+{
+    const placed *x = a, *y = b;
+    return hd_value_compare(x->value, y->value);
+}
+
+/* For each place of a vector how its value orders among the others; equal values alike. */
+static hd_code find_ranks(const hd_vector *v, uint32_t **out, hd_err *err)
+{
+    placed *sorted = hd_calloc(v->n_values, sizeof *sorted);
+    uint32_t *ranks = hd_calloc(v->n_values, sizeof *ranks), n = 0;
+    *out = ranks;
+    if (!sorted || !ranks) {
+        hd_free(sorted);
+        return hd_fail_nomem(err);
+    }
+    for (uint32_t i = 0; i < v->n_values; i++)
+        if (!v->values[i].is_null)
+            sorted[n++] = (placed){&v->values[i], i};
+    qsort(sorted, n, sizeof *sorted, compare_placed);
+    for (uint32_t i = 1; i < n; i++)
+        ranks[sorted[i].place] = ranks[sorted[i - 1].place] +
+                                 (compare_placed(&sorted[i - 1], &sorted[i]) != 0);
+    hd_free(sorted);
+    return HD_OK;
+}
+
+static uint64_t order_number(const hd_vector *v, const uint32_t *ranks, size_t cell)
+{
+    if (v->form == HD_PLACES) {
+        uint32_t place = ((const uint32_t *)v->data)[cell];
+        return ranks ? ranks[place] : place;
+    }
+    hd_value x = hd_vector_at(v, cell);
+    return v->form == HD_DECIMALS ? order_of_double(x.decimal)
+                                  : (uint64_t)x.integer ^ UINT64_C(1) << 63;
+}
+
+/* Order by one thing, keeping the order of what is equal: first by value, then NULL and marks to
+ * their ends. */
+static hd_code order_by(const outer *o, ordering *s, const operand *x, bool descending, int nulls,
                         hd_err *err)
 {
+    series y;
+    uint32_t *ranks = NULL;
+    bool any_missing = false;
+    hd_code rc;
+    HD_GO(make_series(o, x, &y, err));
+    if (y.values.form == HD_PLACES && !y.values.ascends)
+        HD_GO(find_ranks(&y.values, &ranks, err));
+    for (size_t i = 0; i < s->n; i++) {
+        size_t cell = s->cells[i];
+        bool is_missing = (y.marks && y.marks[cell]) || hd_vector_at(&y.values, cell).is_null;
+        uint64_t number = is_missing ? 0 : order_number(&y.values, ranks, cell);
+        any_missing = any_missing || is_missing;
+        s->keys[i] = descending ? ~number : number;
+    }
+    hd_sort_pairs(s->keys, s->cells, s->spare_keys, s->spare_cells, s->n);
+    if (!any_missing)
+        goto out;
+    for (size_t i = 0; i < s->n; i++) {
+        size_t cell = s->cells[i];
+        bool is_null = hd_vector_at(&y.values, cell).is_null;
+        s->keys[i] = y.marks && y.marks[cell] ? 3 : !is_null ? 1 : nulls < 0 ? 0 : 2;
+    }
+    hd_sort_pairs(s->keys, s->cells, s->spare_keys, s->spare_cells, s->n);
+out:
+    hd_free(ranks);
+    series_free(&y);
+    return rc;
+}
+
+/* Whether the cells come in the order of their keys, NULL last: mostly so, and then nothing is to
+ * be done. */
+static bool is_in_key_order(const outer *o)
+{
+    const hd_cells *c = o->cells;
+    uint32_t lowest[MOST_KEYS]; /* NULL is place 0 or nowhere; less this it is the highest */
+    if (c->grouping || c->n_keys > MOST_KEYS)
+        return false;
+    for (size_t k = 0; k < c->n_keys; k++) {
+        if (!c->keys[k].ascends)
+            return false;
+        lowest[k] = c->keys[k].n_values > 0 && c->keys[k].values[0].is_null;
+    }
+    for (size_t i = 1; i < o->n_rows; i++)
+        for (size_t k = 0; k < c->n_keys; k++) {
+            const uint32_t *places = c->keys[k].data;
+            uint32_t before = places[o->rows[i - 1]] - lowest[k];
+            uint32_t here = places[o->rows[i]] - lowest[k];
+            if (before > here)
+                return false;
+            if (before < here)
+                break;
+        }
+    return true;
+}
+
+static hd_code order_rows(outer *o, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    bool by_keys = !is_in_key_order(o);
+    size_t n = o->n_rows;
+    if (!by_keys && o->q->n_order == 0)
+        return HD_OK;
+    ordering s = {.n = n,
+                  .cells = hd_calloc(n, sizeof *s.cells),
+                  .keys = hd_calloc(n, sizeof *s.keys),
+                  .spare_cells = hd_calloc(n, sizeof *s.spare_cells),
+                  .spare_keys = hd_calloc(n, sizeof *s.spare_keys)};
+    if (!s.cells || !s.keys || !s.spare_cells || !s.spare_keys)
+        HD_GO(hd_fail_nomem(err));
+    for (size_t i = 0; i < n; i++) {
+        s.cells[i] = o->rows[i];
+        s.keys[i] = hd_cells_grouping(o->cells, o->rows[i]);
+    }
+    if (by_keys)
+        hd_sort_pairs(s.keys, s.cells, s.spare_keys, s.spare_cells, n);
+    for (size_t k = o->q->n_keys; k-- > 0 && by_keys;)
+        HD_GO(order_by(o, &s, &(operand){.kind = KEY, .at = k}, false, 1, err));
+    for (size_t i = o->q->n_order; i-- > 0;)
+        HD_GO(order_by(o, &s, &o->order[i], o->q->order[i].descending, o->q->order[i].nulls, err));
+    for (size_t i = 0; i < n; i++)
+        o->rows[i] = (uint32_t)s.cells[i];
+    o->is_every = false;
+out:
+    hd_free(s.cells);
+    hd_free(s.keys);
+    hd_free(s.spare_cells);
+    hd_free(s.spare_keys);
+    return rc;
+}
+
+/* The cells that HAVING keeps, as they come. */
+static hd_code collect_rows(outer *o, hd_err *err)
+{
+    if (!o->result) {
+        for (size_t cell = 0; cell < o->cells->n_cells; cell++)
+            if (!is_left_out(o->safe, cell))
+                o->rows[o->n_rows++] = (uint32_t)cell;
+        o->is_every = o->n_rows == o->cells->n_cells;
+        return HD_OK;
+    }
+    o->row_of = hd_calloc(o->cells->n_cells, sizeof *o->row_of);
+    if (!o->row_of)
+        return hd_fail_nomem(err);
+    for (size_t n = 0; n < hd_duck_n_rows(o->result); n++) {
+        size_t cell = (size_t)hd_duck_value(o->result, n, 0).integer;
+        HD_ALWAYS(cell < o->cells->n_cells && !is_left_out(o->safe, cell));
+        o->row_of[cell] = (uint32_t)n;
+        o->rows[o->n_rows++] = (uint32_t)cell;
+    }
+    return HD_OK;
+}
+
+/* ---- the release ---------------------------------------------------------------------------- */
+
+static hd_code put_columns(hd_release_builder *b, const outer *o, hd_err *err)
+{
     const hd_question *q = o->q;
-    size_t first = q->offset > 0 ? (size_t)q->offset : 0;
+    size_t first = q->offset > 0 ? (size_t)q->offset : 0, n = o->n_rows;
+    first = first < n ? first : n;
+    n = q->limit >= 0 && (size_t)q->limit < n - first ? (size_t)q->limit : n - first;
     for (size_t i = 0; i < q->n_outputs; i++)
         HD_TRY(hd_release_builder_column(b, q->outputs[i].name, type_of(o, &o->outputs[i]),
                                          q->n_keys > 0 && q->outputs[i].aggregates == 0, err));
-    for (size_t i = first; i < n && (q->limit < 0 || i - first < (size_t)q->limit); i++)
-        for (size_t c = 0; c < q->n_outputs; c++) {
-            hd_figure f = figure_of(o, rows[i].cell, &o->outputs[c]);
-            HD_TRY(hd_release_builder_put(b, &f, err));
-        }
+    for (size_t i = 0; i < q->n_outputs; i++) {
+        series s;
+        hd_code rc = make_series(o, &o->outputs[i], &s, err);
+        if (rc == HD_OK)
+            rc = hd_release_builder_take(b, i, &s.values, s.marks,
+                                         o->is_every && first == 0 ? NULL : o->rows + first, n,
+                                         err);
+        series_free(&s);
+        HD_TRY(rc);
+    }
     return HD_OK;
 }
 
@@ -327,16 +527,17 @@ hd_code hd_outer_evaluate(hd_release **out, hd_duck *duck, const hd_question *q,
     hd_code rc;
     outer o = {.q = q, .cells = cells, .safe = safe};
     hd_release_builder *b = hd_release_builder_start(origin);
-    row *rows = hd_calloc(cells->n_cells, sizeof *rows);
     *out = NULL;
-    if (!b || !rows) {
+    if (!b) {
         rc = hd_fail_nomem(err);
         goto out;
     }
     HD_GO(name_operands(&o, err));
     if (o.n_computed > 0 || q->having)
         HD_GO(compute(&o, duck, err));
-    HD_GO(put_rows(b, &o, rows, collect_rows(&o, rows), err));
+    HD_GO(collect_rows(&o, err));
+    HD_GO(order_rows(&o, err));
+    HD_GO(put_columns(b, &o, err));
     HD_GO(hd_release_builder_finish(b, out, err));
 out:
     hd_duck_result_free(o.result);
@@ -344,7 +545,7 @@ out:
     hd_free(o.order);
     hd_free(o.texts);
     hd_free(o.row_of);
-    hd_free(rows);
+    hd_free(o.rows);
     hd_release_builder_free(b);
     return rc;
 }

@@ -21,6 +21,11 @@ static bool is_small_cell(const hd_policy_file *p, const hd_cell *c)
     return hd_rule_is_small(p, c->records, c->persons);
 }
 
+static bool is_small_row(const hd_policy_file *p, const hd_cells *cells, size_t c)
+{
+    return hd_rule_is_small(p, cells->all.records[c], cells->all.persons[c]);
+}
+
 static hd_figure withheld(const hd_policy_file *p, hd_type type)
 {
     return (hd_figure){.value = {.type = type, .is_null = true}, .mark = p->mark};
@@ -201,16 +206,16 @@ typedef struct stars {
     size_t n_masks, masks_cap;
 } stars;
 
-static void put_value(hd_buf *b, const hd_value *v)
+static void put_value(hd_buf *b, hd_value v)
 {
-    hd_buf_char(b, v->is_null ? 'n' : 'v');
-    if (v->is_null)
+    hd_buf_char(b, v.is_null ? 'n' : 'v');
+    if (v.is_null)
         return;
-    if (v->type == HD_TEXT) {
-        hd_buf_add(b, &v->text.len, sizeof v->text.len);
-        hd_buf_add(b, v->text.bytes, v->text.len);
+    if (v.type == HD_TEXT) {
+        hd_buf_add(b, &v.text.len, sizeof v.text.len);
+        hd_buf_add(b, v.text.bytes, v.text.len);
     } else {
-        hd_buf_add(b, &v->integer, sizeof v->integer); /* decimals by their bits */
+        hd_buf_add(b, &v.integer, sizeof v.integer); /* decimals by their bits */
     }
 }
 
@@ -221,7 +226,7 @@ static void put_name(hd_buf *b, const hd_cells *cells, size_t cell, uint32_t mas
     hd_buf_add(b, &mask, sizeof mask);
     for (size_t k = 0; k < cells->n_keys; k++)
         if (!(mask >> k & 1))
-            put_value(b, &cells->keys[cell * cells->n_keys + k]);
+            put_value(b, hd_cells_key(cells, cell, k));
 }
 
 static hd_code add_mask(stars *s, uint32_t mask, hd_err *err)
@@ -259,8 +264,8 @@ static hd_code collect_stars(const hd_policy_file *p, const hd_cells *cells, con
                              stars *s, hd_buf *name, hd_err *err)
 {
     for (size_t c = 0; c < cells->n_cells; c++) {
-        uint32_t mask = cells->grouping[c];
-        star found = {marked_aggregates(safe, c), is_small_cell(p, &cells->all[c])};
+        uint32_t mask = hd_cells_grouping(cells, c);
+        star found = {marked_aggregates(safe, c), is_small_row(p, cells, c)};
         if (mask == 0 || (!found.aggregates && !found.whole))
             continue;
         put_name(name, cells, c, mask);
@@ -298,7 +303,7 @@ static hd_code withhold_below_stars(const hd_policy_file *p, const hd_question *
     }
     HD_GO(collect_stars(p, cells, safe, &s, &name, err));
     for (size_t c = 0; c < cells->n_cells; c++) {
-        uint32_t own = cells->grouping[c];
+        uint32_t own = hd_cells_grouping(cells, c);
         for (size_t m = 0; m < s.n_masks; m++) {
             if (s.masks[m] == own || (s.masks[m] & own) != own)
                 continue;
@@ -328,11 +333,11 @@ static void withhold_counts(const hd_policy_file *p, const hd_question *q, const
     for (size_t a = 0; a < safe->n_aggregates; a++) {
         hd_figure *f = &safe->figures[cell * safe->n_aggregates + a];
         hd_aggregate_kind kind = q->aggregates[a].kind;
-        int64_t n = cells->figures[cell * safe->n_aggregates + a].records;
+        int64_t n = cells->counts[a].records[cell];
         /* Of a row's records all or none pass a filter. */
-        bool is_whole = q->aggregates[a].has_filter && (n == 0 || n == cells->all[cell].records);
+        bool is_whole = q->aggregates[a].has_filter && (n == 0 || n == cells->all.records[cell]);
         if ((kind == HD_AGG_COUNT || kind == HD_AGG_COUNT_PERSONS) && !f->mark &&
-            cells->all[cell].records > 0 && (is_alone || is_whole))
+            cells->all.records[cell] > 0 && (is_alone || is_whole))
             *f = withheld(p, q->aggregates[a].type);
     }
 }
@@ -344,12 +349,12 @@ static hd_code count_rows(const hd_cells *cells, size_t key, hd_intern *names, u
 {
     memset(rows, 0, (cells->n_cells + 1) * sizeof *rows);
     for (size_t c = 0; c < cells->n_cells; c++) {
-        if (cells->grouping[c] >> key & 1)
+        if (hd_cells_grouping(cells, c) >> key & 1)
             continue;
-        put_name(name, cells, c, cells->grouping[c] | UINT32_C(1) << key);
+        put_name(name, cells, c, hd_cells_grouping(cells, c) | UINT32_C(1) << key);
         HD_TRY(hd_buf_check(name, err));
         HD_TRY(hd_intern_add(names, name->data, name->len, &ids[c], err));
-        rows[ids[c]] += cells->all[c].records > 0;
+        rows[ids[c]] += cells->all.records[c] > 0;
     }
     return HD_OK;
 }
@@ -374,7 +379,7 @@ static hd_code withhold_groups(const hd_policy_file *p, const hd_question *q,
             HD_GO(hd_fail_nomem(err));
         HD_GO(count_rows(cells, k, names, ids, rows, &name, err));
         for (size_t c = 0; c < cells->n_cells; c++)
-            if (!(cells->grouping[c] >> k & 1) && rows[ids[c]] == 1)
+            if (!(hd_cells_grouping(cells, c) >> k & 1) && rows[ids[c]] == 1)
                 withhold_counts(p, q, cells, safe, c, true);
     }
 out:
@@ -406,8 +411,8 @@ static hd_code name_totals(const hd_cells *cells, stars *s, size_t *cell_of, hd_
 {
     for (size_t c = 0; c < cells->n_cells; c++) {
         uint32_t id;
-        HD_TRY(add_mask(s, cells->grouping[c], err));
-        put_name(name, cells, c, cells->grouping[c]);
+        HD_TRY(add_mask(s, hd_cells_grouping(cells, c), err));
+        put_name(name, cells, c, hd_cells_grouping(cells, c));
         HD_TRY(hd_buf_check(name, err));
         HD_TRY(hd_intern_add(s->names, name->data, name->len, &id, err));
         cell_of[id] = c;
@@ -422,7 +427,7 @@ static hd_code add_parts(const hd_cells *cells, const hd_safe *safe, const stars
     for (size_t m = 0; m < s->n_masks; m++) {
         uint32_t parts = parts_of(s, s->masks[m]);
         for (size_t c = 0; c < cells->n_cells; c++) {
-            if (parts == s->masks[m] || cells->grouping[c] != parts || safe->left_out[c])
+            if (parts == s->masks[m] || hd_cells_grouping(cells, c) != parts || safe->left_out[c])
                 continue;
             put_name(name, cells, c, s->masks[m]);
             HD_TRY(hd_buf_check(name, err));
@@ -444,11 +449,11 @@ static void replace_totals(const hd_policy_file *p, const hd_question *q, const 
 {
     for (size_t i = 0; i < cells->n_cells * safe->n_aggregates; i++) {
         const hd_aggregate *a = &q->aggregates[i % safe->n_aggregates];
-        uint32_t mask = cells->grouping[i / safe->n_aggregates];
+        uint32_t mask = hd_cells_grouping(cells, i / safe->n_aggregates);
         hd_figure *f = &safe->figures[i];
         if (a->kind != HD_AGG_COUNT || f->mark || parts_of(s, mask) == mask)
             continue;
-        if (sums[i] == 0 && cells->figures[i].records > 0)
+        if (sums[i] == 0 && cells->counts[i % safe->n_aggregates].records[i / safe->n_aggregates] > 0)
             *f = withheld(p, a->type);
         else
             f->value.integer = sums[i];
@@ -487,11 +492,11 @@ static void apply_rules(const hd_policy_file *p, const hd_question *q, const hd_
 {
     for (size_t c = 0; c < cells->n_cells; c++) {
         for (size_t a = 0; a < cells->n_aggregates; a++) {
-            size_t i = c * cells->n_aggregates + a;
-            safe->figures[i] =
-                rules[q->aggregates[a].kind](p, &q->aggregates[a], &cells->figures[i]);
+            const hd_cell cell = hd_cells_figure(cells, c, a);
+            safe->figures[c * cells->n_aggregates + a] =
+                rules[q->aggregates[a].kind](p, &q->aggregates[a], &cell);
         }
-        if (p->below_star_is_withheld && is_small_cell(p, &cells->all[c]))
+        if (p->below_star_is_withheld && is_small_row(p, cells, c))
             withhold(p, q, safe, c, UINT64_MAX);
     }
 }
@@ -515,18 +520,18 @@ static hd_code refuse_lists(const hd_policy_file *p, const hd_question *q, const
     if (q->n_key_fields < (uint64_t)p->listing_fields)
         return HD_OK;
     for (size_t c = 0; c < cells->n_cells; c++) {
-        if (n == 0 || tallies[at].mask != cells->grouping[c])
-            for (at = 0; at < n && tallies[at].mask != cells->grouping[c]; at++)
+        if (n == 0 || tallies[at].mask != hd_cells_grouping(cells, c))
+            for (at = 0; at < n && tallies[at].mask != hd_cells_grouping(cells, c); at++)
                 ;
         if (at == n) {
             if (!HD_GROW(tallies, n, cap)) {
                 rc = hd_fail_nomem(err);
                 goto out;
             }
-            tallies[n++] = (tally){.mask = cells->grouping[c]};
+            tallies[n++] = (tally){.mask = hd_cells_grouping(cells, c)};
         }
         tallies[at].n_rows++;
-        tallies[at].n_single += cells->all[c].records > 0 && cells->all[c].persons <= 1;
+        tallies[at].n_single += cells->all.records[c] > 0 && cells->all.persons[c] <= 1;
     }
     for (size_t i = 0; i < n && rc == HD_OK; i++)
         if (tallies[i].n_single > tallies[i].n_rows / 2)
@@ -547,7 +552,7 @@ static void leave_out_small_rows(const hd_policy_file *p, const hd_question *q,
     if (q->n_key_fields < (uint64_t)p->small_rows_left_out_from_fields)
         return;
     for (size_t c = 0; c < cells->n_cells; c++)
-        if (is_small_cell(p, &cells->all[c]))
+        if (is_small_row(p, cells, c))
             leave_out(safe, c);
 }
 
@@ -557,8 +562,9 @@ static void show_national(const hd_policy_file *p, const hd_question *q, const h
 {
     for (size_t i = 0; i < cells->n_cells * cells->n_aggregates; i++) {
         const hd_aggregate *a = &q->aggregates[i % cells->n_aggregates];
-        bool is_theirs = a->kind == HD_AGG_EXTREME && is_small_cell(p, &cells->figures[i]);
-        safe->figures[i] = is_theirs ? withheld(p, a->type) : shown(&cells->figures[i].value);
+        const hd_cell c = hd_cells_figure(cells, i / cells->n_aggregates, i % cells->n_aggregates);
+        bool is_theirs = a->kind == HD_AGG_EXTREME && is_small_cell(p, &c);
+        safe->figures[i] = is_theirs ? withheld(p, a->type) : shown(&c.value);
     }
 }
 
@@ -569,16 +575,13 @@ hd_code hd_primary_apply(const hd_policy *policy, const hd_question *q, const hd
     hd_code rc = HD_OK;
     HD_ALWAYS(cells->n_aggregates == q->n_aggregates && cells->n_keys == q->n_keys);
     *out = (hd_safe){.n_cells = cells->n_cells, .n_aggregates = cells->n_aggregates};
+    if (p->shows_true_counts)
+        return HD_OK;
     out->figures = hd_calloc(cells->n_cells * cells->n_aggregates + 1, sizeof *out->figures);
     out->left_out = hd_calloc(cells->n_cells + 1, sizeof *out->left_out);
     if (!out->figures || !out->left_out) {
         rc = hd_fail_nomem(err);
         goto out;
-    }
-    if (p->shows_true_counts) {
-        for (size_t i = 0; i < cells->n_cells * cells->n_aggregates; i++)
-            out->figures[i] = shown(&cells->figures[i].value);
-        return HD_OK;
     }
     HD_GO(refuse_lists(p, q, cells, err));
     leave_out_small_rows(p, q, cells, out);

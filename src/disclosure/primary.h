@@ -18,7 +18,7 @@ struct hd_policy {
 /* What may be shown of a set of cells. Keys and their text stay the cells' own. */
 typedef struct hd_safe {
     size_t n_cells, n_aggregates;
-    hd_figure *figures; /* n_cells * n_aggregates */
+    hd_figure *figures; /* n_cells * n_aggregates; NULL: all as they are (the policy shows true counts) */
     bool *left_out;     /* n_cells: the row below a withheld total, or small and by many fields */
     uint64_t n_left_out;
 } hd_safe;

@@ -5,7 +5,7 @@
 #define HD_DISCLOSURE_RELEASE_H
 
 #include "base/buf.h"
-#include "base/value.h"
+#include "base/vector.h"
 
 /* A rule set, read from catalogue/policies/NAME.yaml (data, not branches). */
 typedef struct hd_policy hd_policy;
@@ -25,12 +25,14 @@ typedef struct hd_release_column {
     const char *name;
     hd_type type;
     bool is_key; /* a breakdown, not a figure */
+    /* n_rows each; hd_release_at reads them. */
+    hd_vector values;
+    const char *marks; /* of hd_figure; NULL: nothing is withheld */
 } hd_release_column;
 
 typedef struct hd_release {
     size_t n_columns, n_rows;
     const hd_release_column *columns;
-    const hd_figure *figures; /* n_rows * n_columns */
     const char *policy, *policy_version;
     const char *legend;   /* one line that must go with the figures: marks and rounding */
     bool has_true_counts; /* small numbers inside: mark it wherever it is shown */
@@ -43,9 +45,12 @@ typedef struct hd_release {
 } hd_release;
 
 void hd_release_free(hd_release *r);
-static inline const hd_figure *hd_release_at(const hd_release *r, size_t row, size_t column)
+static inline hd_figure hd_release_at(const hd_release *r, size_t row, size_t column)
 {
-    return &r->figures[row * r->n_columns + column];
+    const hd_release_column *c = &r->columns[column];
+    if (c->marks && c->marks[row])
+        return (hd_figure){{.type = c->type, .is_null = true}, c->marks[row]};
+    return (hd_figure){.value = hd_vector_at(&c->values, row)};
 }
 /* Position of a column by name, or -1. */
 int hd_release_column_find(const hd_release *r, const char *name);

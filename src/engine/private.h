@@ -159,7 +159,4 @@ HD_MUST hd_code hd_duckdb_rows(hd_engine *e, const asked *a, hd_table *t, const 
 /* Why the kernel cannot run it, or NULL. Static text. */
 const char *hd_kernel_obstacle(const asked *a);
 
-HD_MUST hd_code hd_cells_new(hd_cells **out, size_t n_keys, size_t n_aggregates, size_t n_cells,
-                             size_t text_bytes, hd_err *err);
-
 #endif

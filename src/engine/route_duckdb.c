@@ -334,27 +334,19 @@ static hd_value keep(hd_value v, char **to)
 static void fill_cell(const asked *a, const hd_duck_result *result, const struct row *row,
                       hd_cells *c, size_t cell, char **to)
 {
-    int64_t records = hd_duck_value(result, row->row, 0).integer;
-    c->all[cell] = (hd_cell){.value = {.type = HD_INTEGER, .integer = records},
-                             .records = records,
-                             .persons = hd_duck_value(result, row->row, 1).integer};
-    c->grouping[cell] = row->grouping;
-    for (size_t k = 0; k < a->q.n_keys; k++) {
-        hd_value v = keep(hd_duck_value(result, row->row, 3 + 2 * k), to);
-        v.type = a->key_views[k].type;
-        c->keys[cell * a->q.n_keys + k] = v;
-    }
+    hd_cells_put_all(c, cell, row->grouping, hd_duck_value(result, row->row, 0).integer,
+                     hd_duck_value(result, row->row, 1).integer);
+    for (size_t k = 0; k < a->q.n_keys; k++)
+        hd_cells_put_key(c, cell, k, keep(hd_duck_value(result, row->row, 3 + 2 * k), to));
     size_t column = 2 + 2 * a->q.n_keys;
     for (size_t i = 0; i < a->q.n_aggregates; i++, column += 3) {
         hd_value v = keep(hd_duck_value(result, row->row, column), to);
-        hd_type type = a->aggregate_views[i].type;
-        if (type == HD_DECIMAL && v.type == HD_INTEGER)
+        if (a->aggregate_views[i].type == HD_DECIMAL && v.type == HD_INTEGER)
             v.decimal = (double)v.integer;
-        v.type = type;
-        c->figures[cell * a->q.n_aggregates + i] =
-            (hd_cell){.value = v,
-                      .records = hd_duck_value(result, row->row, column + 1).integer,
-                      .persons = hd_duck_value(result, row->row, column + 2).integer};
+        hd_cells_put_figure(
+            c, cell, i,
+            (hd_cell){v, hd_duck_value(result, row->row, column + 1).integer,
+                      hd_duck_value(result, row->row, column + 2).integer});
     }
 }
 
@@ -364,7 +356,7 @@ static hd_code make_cells(const asked *a, const hd_duck_result *result, hd_cells
     HD_TRY(sort_rows(a, result, &rows, err));
     size_t n = hd_duck_n_rows(result);
     hd_cells *c;
-    hd_code rc = hd_cells_new(&c, a->q.n_keys, a->q.n_aggregates, n, text_bytes(result), err);
+    hd_code rc = hd_cells_new_rows(&c, &a->q, n, text_bytes(result), err);
     if (rc == HD_OK) {
         char *to = c->text_;
         for (size_t i = 0; i < n; i++)

@@ -55,8 +55,9 @@ HD_MUST hd_code hd_scan_plan_bind(scan_plan *p, hd_table *t, hd_err *err);
  * row of `stride` bytes for each node. The question must be bound. */
 void hd_scan_truth(const hd_k_question *q, uint64_t base, size_t n, size_t stride, uint8_t *truth);
 
-/* scan_cells.c: the cells of one part. */
-HD_MUST hd_code hd_scan_cells(const scan_plan *p, size_t part, const hd_k_answer *answer,
+/* scan_cells.c: the cells of one part. Ask for the last part last: it takes what it can of the
+ * answer. */
+HD_MUST hd_code hd_scan_cells(const scan_plan *p, size_t part, hd_k_answer *answer,
                               hd_cells **out, hd_err *err);
 
 #endif

@@ -126,7 +126,10 @@ static hd_code mean(const hd_task *t, hd_estimate *e, hd_err *err)
 hd_code hd_estimate_row(const hd_task *t, const hd_release *r, size_t row, size_t first_figure,
                         const hd_value *keys[], hd_estimate *e, hd_err *err)
 {
-    const hd_figure *f = hd_release_at(r, row, first_figure);
+    enum { MOST_FIGURES = 4 }; /* of a method */
+    hd_figure f[MOST_FIGURES] = {0};
+    for (size_t i = 0; i < MOST_FIGURES && first_figure + i < r->n_columns; i++)
+        f[i] = hd_release_at(r, row, first_figure + i);
     const hd_number nothing = {NAN, 0};
     *e = (hd_estimate){nothing, nothing, nothing, nothing, nothing, nothing};
     switch (t->def->method) {

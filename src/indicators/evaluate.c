@@ -144,13 +144,14 @@ static hd_code fill_row(evaluation *v, size_t row, hd_err *err)
     hd_unit_row *r = &v->rows[row];
     size_t n = t->request->n_by;
     const hd_value *keys[HD_INDICATOR_MAX_BY];
-    *r = (hd_unit_row){.keys = hd_release_at(v->units, row, 0),
-                       .month = INT32_MIN,
+    *r = (hd_unit_row){.month = INT32_MIN,
                        .national = {NAN, 0},
                        .peer_median = {NAN, 0},
                        .funnel = INT32_MIN,
                        .funnel_p = {NAN, 0},
                        .months_flagged = -1};
+    for (size_t i = 0; i < n; i++)
+        r->keys[i] = hd_release_at(v->units, row, i);
     key_values(t, r->keys, false, keys);
     if (t->month >= 0 && !keys[t->month]->is_null)
         r->month = hd_date_month_index((int32_t)keys[t->month]->integer);
@@ -167,7 +168,9 @@ static hd_code fill_nation(evaluation *v, hd_err *err)
     const hd_task *t = &v->task;
     size_t n = t->request->n_by - 1;
     for (size_t row = 0; row < v->nation->n_rows; row++) {
-        const hd_figure *keys = hd_release_at(v->nation, row, 0);
+        hd_figure keys[HD_INDICATOR_MAX_BY];
+        for (size_t i = 0; i < n; i++)
+            keys[i] = hd_release_at(v->nation, row, i);
         const hd_value *values[HD_INDICATOR_MAX_BY];
         uint32_t context;
         HD_TRY(key_number(v, v->contexts, keys, n, -1, false, &context, err));
@@ -523,8 +526,11 @@ hd_code hd_release_join(hd_release **out, const hd_release *const *parts, size_t
     for (size_t i = 0; i < n; i++) {
         if (i > 0)
             HD_GO(hd_release_builder_also(b, parts[i], err));
-        for (size_t f = 0; f < parts[i]->n_rows * parts[i]->n_columns; f++)
-            HD_GO(hd_release_builder_put(b, &parts[i]->figures[f], err));
+        for (size_t f = 0; f < parts[i]->n_rows * parts[i]->n_columns; f++) {
+            size_t n_columns = parts[i]->n_columns;
+            const hd_figure shown = hd_release_at(parts[i], f / n_columns, f % n_columns);
+            HD_GO(hd_release_builder_put(b, &shown, err));
+        }
     }
     HD_GO(hd_release_builder_finish(b, out, err));
 out:

@@ -114,8 +114,8 @@ static hd_code run_job(void *context, size_t number, hd_err *err)
 static bool is_wanted(const hd_series_set *set, size_t i, const hd_forecast_request *r)
 {
     const hd_series *s = &set->series[i];
-    if (r->of == HD_FORECAST_NATIONAL || !s->keys)
-        return r->of == HD_FORECAST_NATIONAL && !s->keys;
+    if (r->of == HD_FORECAST_NATIONAL || !s->has_keys)
+        return r->of == HD_FORECAST_NATIONAL && !s->has_keys;
     if (r->of == HD_FORECAST_UNITS || set->unit < 0)
         return true;
     const hd_figure *unit = &s->keys[set->unit];
@@ -177,7 +177,7 @@ static hd_code put_keys(hd_release_builder *b, const job *j, const hd_release *r
                         hd_err *err)
 {
     const hd_series_set *set = j->set;
-    const hd_figure *keys = j->series->keys;
+    const hd_figure *keys = j->series->has_keys ? j->series->keys : NULL;
     char code[64];
     size_t n_by = count_keys(rows) - 1 - (set->is_provider ? 1 : 0);
     HD_TRY(hd_put_text(b, set->def->id, err));

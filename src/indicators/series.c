@@ -81,7 +81,8 @@ hd_code hd_series_make(const hd_task *t, const hd_unit_row *rows, size_t n, size
     for (size_t i = 0; i < n; i++) {
         if (rows[i].month == INT32_MIN)
             continue;
-        set->series[rows[i].series].keys = rows[i].keys;
+        set->series[rows[i].series].has_keys = true;
+        memcpy(set->series[rows[i].series].keys, rows[i].keys, sizeof rows[i].keys);
         set_month(set, rows[i].series, rows[i].month, rows[i].own.value, rows[i].is_incomplete);
     }
     for (size_t i = 0; i < n_bands; i++)

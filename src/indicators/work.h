@@ -51,14 +51,15 @@ typedef enum hd_month_state {
 
 /* The released values of one unit, or of the nation, month by month without leaving one out. */
 typedef struct hd_series {
-    const hd_figure *keys; /* of any of its rows; NULL: the nation */
+    bool has_keys; /* false: the nation */
+    hd_figure keys[HD_INDICATOR_MAX_BY]; /* of any of its rows; their texts are the release's */
     double *values;        /* NAN unless the state is HD_MONTH_KNOWN */
     unsigned char *states;
 } hd_series;
 
 typedef struct hd_series_set {
     const hd_indicator_file *def;
-    hd_release *units; /* keys point into it */
+    hd_release *units; /* texts of keys lie in it */
     const hd_catalogue *catalogue;
     int unit, month; /* positions of the keys, or -1 */
     bool is_provider;
@@ -78,7 +79,7 @@ typedef struct hd_signal {
 } hd_signal;
 
 typedef struct hd_unit_row {
-    const hd_figure *keys; /* in the release; n_by of them */
+    hd_figure keys[HD_INDICATOR_MAX_BY]; /* n_by of them; their texts are the release's */
     uint32_t context;      /* rows with the same keys but for the unit */
     uint32_t series;       /* rows with the same keys but for the month */
     int month;             /* index, or INT32_MIN */

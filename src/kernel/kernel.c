@@ -75,22 +75,82 @@ hd_code hd_kernel_pick(const hd_kernel **out, hd_err *err)
 
 void hd_k_answer_free(hd_k_answer *a)
 {
-    hd_free(a->set);
+    for (size_t g = 0; a->slots && g < a->n_groups; g++)
+        hd_free(a->slots[g]);
+    for (size_t c = 0; a->counts && c < a->n_classes; c++) {
+        hd_free(a->counts[c].rows);
+        hd_free(a->counts[c].persons);
+    }
+    for (size_t m = 0; a->values && m < a->n_measures; m++) {
+        void *items = a->values[m].items;
+        for (size_t k = m; k < a->n_measures; k++) /* shared items go once */
+            if (a->values[k].items == items)
+                a->values[k].items = NULL;
+        hd_free(items);
+    }
+    hd_free(a->set_starts);
     hd_free(a->slots);
-    hd_free(a->all);
-    hd_free(a->tallies);
+    hd_free(a->counts);
+    hd_free(a->class_of);
+    hd_free(a->values);
     hd_free(a->distribution);
     memset(a, 0, sizeof *a);
 }
 
-uint32_t hd_k_order_statistic(const hd_k_answer *a, const hd_k_tally *t, uint64_t k)
+void hd_k_answer_give(hd_k_answer *a, const void *column)
 {
-    HD_ALWAYS(k < (uint64_t)t->rows && t->distribution.n > 0);
-    const hd_k_bin *bin = &a->distribution[t->distribution.first];
-    while (k >= bin->rows) {
+    for (size_t g = 0; g < a->n_groups; g++)
+        a->slots[g] = a->slots[g] == column ? NULL : a->slots[g];
+    for (size_t c = 0; c < a->n_classes; c++) {
+        a->counts[c].rows = a->counts[c].rows == column ? NULL : a->counts[c].rows;
+        a->counts[c].persons = a->counts[c].persons == column ? NULL : a->counts[c].persons;
+    }
+    for (size_t m = 0; m < a->n_measures; m++)
+        a->values[m].items = a->values[m].items == column ? NULL : a->values[m].items;
+}
+
+hd_k_tally hd_k_answer_tally(const hd_k_answer *a, size_t cell, size_t measure)
+{
+    const hd_k_counts *c = &a->counts[a->class_of[measure]];
+    const hd_k_values *v = &a->values[measure];
+    hd_k_tally t = {.rows = c->rows[cell], .persons = c->persons[cell]};
+    switch (v->form) {
+    case HD_K_NOTHING:
+        break;
+    case HD_K_SUMS:
+        t.exact.sum = ((const int64_t *)v->items)[cell];
+        break;
+    case HD_K_EXACT:
+        t.exact.sum = ((const hd_k_exact *)v->items)[cell].sum;
+        t.exact.sum_squares = ((const hd_k_exact *)v->items)[cell].sum_squares;
+        break;
+    case HD_K_DECIMALS:
+        t.decimal.sum = ((const hd_k_decimal *)v->items)[cell].sum;
+        t.decimal.sum_squares = ((const hd_k_decimal *)v->items)[cell].sum_squares;
+        break;
+    case HD_K_RANGES:
+        t.extremes.lowest = ((const hd_k_range *)v->items)[cell].lowest;
+        t.extremes.highest = ((const hd_k_range *)v->items)[cell].highest;
+        break;
+    case HD_K_BINS:
+        t.distribution.first = ((const hd_k_bins *)v->items)[cell].first;
+        t.distribution.n = ((const hd_k_bins *)v->items)[cell].n;
+        break;
+    case HD_K_NUMBERS:
+        t.distinct = ((const int64_t *)v->items)[cell];
+        break;
+    }
+    return t;
+}
+
+uint32_t hd_k_order_statistic(const hd_k_answer *a, hd_k_bins t, uint64_t k)
+{
+    const hd_k_bin *bin = &a->distribution[t.first], *end = bin + t.n;
+    while (bin < end && k >= bin->rows) {
         k -= bin->rows;
         bin++;
     }
+    HD_ALWAYS(bin < end);
     return bin->rank;
 }
 

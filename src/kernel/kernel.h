@@ -83,6 +83,7 @@ typedef struct hd_k_question {
                               * scan looks at it between batches of rows (hd_k_go_on)      */
 } hd_k_question;
 
+/* One measure in one cell, whatever way the answer keeps it: see hd_k_answer_tally. */
 typedef struct hd_k_tally {
     int64_t rows;    /* contributing rows */
     int64_t persons; /* distinct linked people among them; rows linked to nobody add none */
@@ -106,18 +107,58 @@ typedef struct hd_k_tally {
 } hd_k_tally;
 
 typedef struct hd_k_bin {
-    uint32_t rank;
-    uint64_t rows;
+    uint32_t rank, rows;
 } hd_k_bin;
 
+typedef struct hd_k_bins {
+    uint64_t first;
+    uint32_t n;
+} hd_k_bins;
+
+/* What an item of a measure's values is. */
+typedef enum hd_k_form {
+    HD_K_NOTHING,  /* counts say all                       */
+    HD_K_SUMS,     /* int64_t                              */
+    HD_K_EXACT,    /* hd_k_exact                           */
+    HD_K_DECIMALS, /* hd_k_decimal                         */
+    HD_K_RANGES,   /* hd_k_range                           */
+    HD_K_BINS,     /* hd_k_bins                            */
+    HD_K_NUMBERS   /* int64_t: how many different ranks    */
+} hd_k_form;
+
+typedef struct hd_k_exact {
+    __int128 sum;
+    unsigned __int128 sum_squares;
+} hd_k_exact;
+
+typedef struct hd_k_decimal {
+    double sum, sum_squares;
+} hd_k_decimal;
+
+typedef struct hd_k_range {
+    uint32_t lowest, highest; /* ranks */
+} hd_k_range;
+
+/* n_cells each */
+typedef struct hd_k_counts {
+    uint32_t *rows, *persons;
+} hd_k_counts;
+
+typedef struct hd_k_values {
+    hd_k_form form;
+    void *items; /* n_cells; measures that read the same share them */
+} hd_k_values;
+
 /* Cells that hold at least one row that passes `where`, ordered by set, then slots ascending.
- * (The set with no group has exactly one cell, also when no row passes.) */
+ * (The set with no group has exactly one cell, also when no row passes.) Columns, because there
+ * may be a million cells. */
 typedef struct hd_k_answer {
-    size_t n_cells;
-    uint32_t *set;         /* n_cells: which grouping set */
-    uint32_t *slots;       /* n_cells * n_groups; HD_K_NO_SLOT where the group is not in the set */
-    hd_k_tally *all;       /* n_cells: rows and people that pass `where` */
-    hd_k_tally *tallies;   /* n_cells * n_measures */
+    size_t n_cells, n_sets, n_groups, n_classes, n_measures;
+    size_t *set_starts;  /* n_sets + 1: the cells of a set lie together */
+    uint32_t **slots;    /* n_groups, n_cells each; HD_K_NO_SLOT where the group is not in the set */
+    hd_k_counts *counts; /* n_classes; class 0: rows that pass `where` */
+    uint32_t *class_of;  /* n_measures: measures that the same rows contribute to share counts */
+    hd_k_values *values; /* n_measures */
     hd_k_bin *distribution;
 } hd_k_answer;
 
@@ -136,7 +177,10 @@ HD_MUST hd_code hd_kernel_pick(const hd_kernel **out, hd_err *err);
 /* Check every index in a question. Costs a pass over the columns. */
 HD_MUST hd_code hd_kernel_check(const hd_k_question *q, hd_err *err);
 void hd_k_answer_free(hd_k_answer *a);
+/* Somebody else owns that column from now on. */
+void hd_k_answer_give(hd_k_answer *a, const void *column);
+hd_k_tally hd_k_answer_tally(const hd_k_answer *a, size_t cell, size_t measure);
 /* Rank of the k-th smallest contributing row (k from 0) of a DISTRIBUTION measure. */
-uint32_t hd_k_order_statistic(const hd_k_answer *a, const hd_k_tally *t, uint64_t k);
+uint32_t hd_k_order_statistic(const hd_k_answer *a, hd_k_bins t, uint64_t k);
 
 #endif

@@ -8,20 +8,12 @@
 
 #include "kernel/plan.h"
 
+/* Of a cell in a lane. */
 typedef struct hd_k_count {
     uint32_t rows; /* a question has fewer rows than 2^32 */
     uint32_t persons;
     uint32_t last; /* linked person seen last in this cell; 0 none yet */
 } hd_k_count;
-
-typedef struct hd_k_exact {
-    __int128 sum;
-    unsigned __int128 sum_squares;
-} hd_k_exact;
-
-typedef struct hd_k_decimal {
-    double sum, sum_squares;
-} hd_k_decimal;
 
 typedef struct hd_k_extremes {
     uint32_t above;  /* highest rank + 1 */

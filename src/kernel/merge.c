@@ -7,6 +7,7 @@
 #include "kernel/merge.h"
 #include "base/alloc.h"
 #include "base/par.h"
+#include "base/sort.h"
 #include "kernel/shape.h"
 
 #include <string.h>
@@ -32,39 +33,6 @@ void hd_k_merge_give_back(hd_k_merge *m, void *array, size_t n, size_t item)
     if (array)
         m->bytes -= (uint64_t)n * item;
     hd_free(array);
-}
-
-void hd_k_sort_pairs(uint64_t *keys, uint64_t *values, uint64_t *spare_keys, uint64_t *spare_values,
-                     size_t n)
-{
-    uint64_t differ = 0;
-    for (size_t i = 1; i < n; i++)
-        differ |= keys[i] ^ keys[0];
-    uint64_t *k = keys, *v = values, *k2 = spare_keys, *v2 = spare_values;
-    for (unsigned shift = 0; shift < 64; shift += 8) {
-        if (!(differ >> shift & 255))
-            continue;
-        size_t at[257] = {0};
-        for (size_t i = 0; i < n; i++)
-            at[(k[i] >> shift & 255) + 1]++;
-        for (unsigned d = 0; d < 256; d++)
-            at[d + 1] += at[d];
-        for (size_t i = 0; i < n; i++) {
-            size_t to = at[k[i] >> shift & 255]++;
-            k2[to] = k[i];
-            v2[to] = v[i];
-        }
-        uint64_t *swap = k;
-        k = k2;
-        k2 = swap;
-        swap = v;
-        v = v2;
-        v2 = swap;
-    }
-    if (k != keys) {
-        memcpy(keys, k, n * sizeof *keys);
-        memcpy(values, v, n * sizeof *values);
-    }
 }
 
 /* ---- which cells there are ------------------------------------------------------------------ */
@@ -154,7 +122,7 @@ static hd_code find_hashed_cells(hd_k_merge *m, size_t set, hd_err *err)
             from[at] = (uint64_t)lane << 32 | i;
         }
     }
-    hd_k_sort_pairs(s->keys, from, spare[0], spare[1], n);
+    hd_sort_pairs(s->keys, from, spare[0], spare[1], n);
     for (size_t i = 0; i < n; i++) {
         if (s->n == 0 || s->keys[i] != s->keys[s->n - 1])
             s->keys[s->n++] = s->keys[i];
@@ -193,63 +161,106 @@ static void free_cells(hd_k_merge *m)
     hd_free(m->sets);
 }
 
-/* ---- tallies -------------------------------------------------------------------------------- */
+/* ---- the answer ----------------------------------------------------------------------------- */
 
-static void add_values(const hd_k_merge *m, size_t measure, const hd_k_table *t, size_t i,
-                       hd_k_tally *to)
+/* Cells of one lane's table on their way into the answer: `from` counts in the lane, `to` in the
+ * answer. */
+typedef struct move {
+    const hd_k_table *table;
+    const uint32_t *from, *to;
+    size_t n;
+} move;
+
+static void add_counts(const hd_k_merge *m, const move *v, size_t class)
 {
-    const hd_k_measure *k = &m->p->q->measures[measure];
-    const void *values = t->arrays[hd_k_array_values(m->p, m->p->twin[measure])];
-    if (k->kind == HD_K_MOMENTS && m->p->is_narrow[measure]) {
-        to->exact.sum += ((const int64_t *)values)[i];
-    } else if (k->kind == HD_K_MOMENTS && k->integers) {
-        to->exact.sum += ((const hd_k_exact *)values)[i].sum;
-        to->exact.sum_squares += ((const hd_k_exact *)values)[i].sum_squares;
-    } else if (k->kind == HD_K_MOMENTS) {
-        to->decimal.sum += ((const hd_k_decimal *)values)[i].sum;
-        to->decimal.sum_squares += ((const hd_k_decimal *)values)[i].sum_squares;
-    } else if (k->kind == HD_K_EXTREMES) {
-        /* The answer starts as zeros: `lowest` stays complemented until all lanes are in. */
-        const hd_k_extremes *x = &((const hd_k_extremes *)values)[i];
-        if (x->above > to->extremes.highest)
-            to->extremes.highest = x->above;
-        if (x->beyond > to->extremes.lowest)
-            to->extremes.lowest = x->beyond;
+    const hd_k_count *restrict in = v->table->arrays[hd_k_array_counts(class)];
+    uint32_t *restrict rows = m->out->counts[class].rows;
+    uint32_t *restrict persons = m->out->counts[class].persons;
+    for (size_t i = 0; i < v->n; i++) {
+        rows[v->to[i]] += in[v->from[i]].rows;
+        persons[v->to[i]] += in[v->from[i]].persons;
     }
 }
 
-/* Cell i of a lane's table into a cell of the answer. */
-static void add_cell(const hd_k_merge *m, size_t set, size_t lane, size_t i, size_t cell)
+static void add_sums(const move *v, const int64_t *restrict in, int64_t *restrict out)
+{
+    for (size_t i = 0; i < v->n; i++)
+        out[v->to[i]] += in[v->from[i]];
+}
+
+static void add_exact(const move *v, const hd_k_exact *restrict in, hd_k_exact *restrict out)
+{
+    for (size_t i = 0; i < v->n; i++) {
+        out[v->to[i]].sum += in[v->from[i]].sum;
+        out[v->to[i]].sum_squares += in[v->from[i]].sum_squares;
+    }
+}
+
+static void add_decimals(const move *v, const hd_k_decimal *restrict in, hd_k_decimal *restrict out)
+{
+    for (size_t i = 0; i < v->n; i++) {
+        out[v->to[i]].sum += in[v->from[i]].sum;
+        out[v->to[i]].sum_squares += in[v->from[i]].sum_squares;
+    }
+}
+
+/* The answer starts as zeros: until all lanes are in, `lowest` is complemented and `highest` one
+ * more than it will be. */
+static void add_extremes(const move *v, const hd_k_extremes *restrict in, hd_k_range *restrict out)
+{
+    for (size_t i = 0; i < v->n; i++) {
+        const hd_k_extremes *x = &in[v->from[i]];
+        hd_k_range *to = &out[v->to[i]];
+        to->highest = x->above > to->highest ? x->above : to->highest;
+        to->lowest = x->beyond > to->lowest ? x->beyond : to->lowest;
+    }
+}
+
+static void finish_extremes(hd_k_range *range, size_t first, size_t end)
+{
+    for (size_t i = first; i < end; i++) {
+        range[i].lowest = UINT32_MAX - range[i].lowest;
+        range[i].highest--;
+    }
+}
+
+static void add_lane(const hd_k_merge *m, const move *v)
 {
     const hd_k_plan *p = m->p;
-    const hd_k_table *t = &m->lanes[lane].tables[set];
-    const hd_k_count *all = (const hd_k_count *)t->arrays[hd_k_array_counts(0)] + i;
-    m->out->all[cell].rows += all->rows;
-    m->out->all[cell].persons += all->persons;
+    for (size_t class = 0; class < p->n_classes; class++)
+        add_counts(m, v, class);
     for (size_t k = 0; k < p->q->n_measures; k++) {
-        hd_k_tally *to = &m->out->tallies[cell * p->q->n_measures + k];
-        const hd_k_count *count = t->arrays[hd_k_array_counts(p->class_of[k])];
-        to->rows += count[i].rows;
-        to->persons += count[i].persons;
-        if (p->q->measures[k].kind != HD_K_COUNT)
-            add_values(m, k, t, i, to);
-    }
-}
-
-static void finish_cell(const hd_k_merge *m, size_t set, size_t cell)
-{
-    const hd_k_question *q = m->p->q;
-    m->out->set[cell] = (uint32_t)set;
-    for (size_t k = 0; k < q->n_measures; k++) {
-        hd_k_tally *t = &m->out->tallies[cell * q->n_measures + k];
-        if (q->measures[k].kind == HD_K_EXTREMES && t->rows) {
-            t->extremes.lowest = UINT32_MAX - t->extremes.lowest;
-            t->extremes.highest--;
+        const void *in = v->table->arrays[hd_k_array_values(p, k)];
+        void *out = m->out->values[k].items;
+        if (p->twin[k] != k)
+            continue;
+        switch (m->out->values[k].form) {
+        case HD_K_SUMS:
+            add_sums(v, in, out);
+            break;
+        case HD_K_EXACT:
+            add_exact(v, in, out);
+            break;
+        case HD_K_DECIMALS:
+            add_decimals(v, in, out);
+            break;
+        case HD_K_RANGES:
+            add_extremes(v, in, out);
+            break;
+        default: /* bins are merged by themselves */
+            break;
         }
     }
 }
 
-static void put_slots(const hd_k_merge *m, size_t set, uint64_t key, uint32_t *slots)
+static void finish_cells(const hd_k_merge *m, size_t first, size_t end)
+{
+    for (size_t k = 0; k < m->p->q->n_measures; k++)
+        if (m->out->values[k].form == HD_K_RANGES && m->p->twin[k] == k)
+            finish_extremes(m->out->values[k].items, first, end);
+}
+
+static void find_slots(const hd_k_merge *m, size_t set, uint64_t key, uint32_t *slots)
 {
     const uint64_t *strides = m->p->sets[set].strides;
     for (size_t g = 0; g < m->p->q->n_groups; g++) {
@@ -257,6 +268,12 @@ static void put_slots(const hd_k_merge *m, size_t set, uint64_t key, uint32_t *s
         if (strides[g])
             key %= strides[g];
     }
+}
+
+static void put_slots(const hd_k_merge *m, size_t cell, const uint32_t *slots)
+{
+    for (size_t g = 0; g < m->p->q->n_groups; g++)
+        m->out->slots[g][cell] = slots[g];
 }
 
 /* The slots of the next key. */
@@ -272,55 +289,125 @@ static void advance(const hd_k_merge *m, size_t set, uint32_t *slots)
     }
 }
 
-static hd_code fill_range(void *ctx, size_t range, hd_err *err)
+/* Keys of a range that hold rows, their slots, and their cells. */
+static size_t find_range(hd_k_merge *m, const ranges *r, size_t range, uint32_t *from, uint32_t *to)
 {
-    const ranges *r = ctx;
-    hd_k_merge *m = r->m;
     const hd_k_set_cells *s = &m->sets[r->set];
     uint64_t end = m->p->sets[r->set].product;
-    size_t n_groups = m->p->q->n_groups, at = s->starts[range];
     uint32_t slots[HD_K_MAX_GROUPS];
-    HD_TRY(hd_k_go_on(m->p->q, err));
+    size_t n = 0;
     end = end - range * RANGE < RANGE ? end : (range + 1) * RANGE;
-    put_slots(m, r->set, range * RANGE, slots);
+    find_slots(m, r->set, range * RANGE, slots);
     for (uint64_t key = range * RANGE; key < end; key++, advance(m, r->set, slots)) {
         if (!is_there(m, r->set, key))
             continue;
-        size_t cell = s->first + at;
-        for (size_t lane = 0; lane < m->p->n_lanes; lane++)
-            add_cell(m, r->set, lane, (size_t)key, cell);
-        finish_cell(m, r->set, cell);
-        memcpy(m->out->slots + cell * n_groups, slots, n_groups * sizeof *slots);
+        size_t at = s->starts[range] + n;
+        from[n] = (uint32_t)key;
+        to[n++] = (uint32_t)(s->first + at);
+        put_slots(m, s->first + at, slots);
         if (s->keys) {
             s->keys[at] = key;
             s->places[0][key] = (uint32_t)at + 1;
         }
-        at++;
     }
+    return n;
+}
+
+static hd_code fill_range(void *ctx, size_t range, hd_err *err)
+{
+    const ranges *r = ctx;
+    hd_k_merge *m = r->m;
+    uint32_t from[RANGE], to[RANGE];
+    HD_TRY(hd_k_go_on(m->p->q, err));
+    size_t n = find_range(m, r, range, from, to);
+    for (size_t lane = 0; lane < m->p->n_lanes; lane++)
+        add_lane(m, &(move){&m->lanes[lane].tables[r->set], from, to, n});
+    if (n > 0)
+        finish_cells(m, to[0], to[0] + n);
     return HD_OK;
 }
 
 static void fill_hashed(hd_k_merge *m, size_t set)
 {
     const hd_k_set_cells *s = &m->sets[set];
-    for (size_t lane = 0; lane < m->p->n_lanes; lane++)
-        for (size_t i = 0; i < m->lanes[lane].tables[set].n_cells; i++)
-            add_cell(m, set, lane, i, s->first + s->places[lane][i] - 1);
-    for (size_t i = 0; i < s->n; i++) {
-        finish_cell(m, set, s->first + i);
-        put_slots(m, set, s->keys[i], m->out->slots + (s->first + i) * m->p->q->n_groups);
+    uint32_t from[RANGE], to[RANGE], slots[HD_K_MAX_GROUPS];
+    for (size_t lane = 0; lane < m->p->n_lanes; lane++) {
+        const hd_k_table *t = &m->lanes[lane].tables[set];
+        for (size_t i = 0; i < t->n_cells;) {
+            size_t n = 0;
+            for (; n < RANGE && i < t->n_cells; n++, i++) {
+                from[n] = (uint32_t)i;
+                to[n] = (uint32_t)(s->first + s->places[lane][i] - 1);
+            }
+            add_lane(m, &(move){t, from, to, n});
+        }
     }
+    finish_cells(m, s->first, s->first + s->n);
+    for (size_t i = 0; i < s->n; i++) {
+        find_slots(m, set, s->keys[i], slots);
+        put_slots(m, s->first + i, slots);
+    }
+}
+
+static hd_k_form form_of(const hd_k_plan *p, size_t measure, size_t *item)
+{
+    static const size_t items[] = {[HD_K_SUMS] = sizeof(int64_t),
+                                   [HD_K_EXACT] = sizeof(hd_k_exact),
+                                   [HD_K_DECIMALS] = sizeof(hd_k_decimal),
+                                   [HD_K_RANGES] = sizeof(hd_k_range),
+                                   [HD_K_BINS] = sizeof(hd_k_bins),
+                                   [HD_K_NUMBERS] = sizeof(int64_t)};
+    const hd_k_measure *k = &p->q->measures[measure];
+    hd_k_form form = k->kind == HD_K_MOMENTS && p->is_narrow[measure] ? HD_K_SUMS
+                     : k->kind == HD_K_MOMENTS && k->integers         ? HD_K_EXACT
+                     : k->kind == HD_K_MOMENTS                        ? HD_K_DECIMALS
+                     : k->kind == HD_K_EXTREMES                       ? HD_K_RANGES
+                     : k->kind == HD_K_DISTRIBUTION                   ? HD_K_BINS
+                     : k->kind == HD_K_DISTINCT                       ? HD_K_NUMBERS
+                                                                      : HD_K_NOTHING;
+    *item = items[form];
+    return form;
+}
+
+/* Columns of the answer, all zeros. */
+static hd_code make_columns(hd_k_merge *m, hd_err *err)
+{
+    const hd_k_plan *p = m->p;
+    hd_k_answer *out = m->out;
+    out->n_sets = p->q->n_sets;
+    out->n_groups = p->q->n_groups;
+    out->n_classes = p->n_classes;
+    out->n_measures = p->q->n_measures;
+    HD_TRY(hd_k_merge_array(m, &out->set_starts, out->n_sets + 1, sizeof *out->set_starts, err));
+    HD_TRY(hd_k_merge_array(m, &out->slots, out->n_groups, sizeof *out->slots, err));
+    HD_TRY(hd_k_merge_array(m, &out->counts, out->n_classes, sizeof *out->counts, err));
+    HD_TRY(hd_k_merge_array(m, &out->class_of, out->n_measures, sizeof *out->class_of, err));
+    HD_TRY(hd_k_merge_array(m, &out->values, out->n_measures, sizeof *out->values, err));
+    for (size_t s = 0; s < out->n_sets; s++)
+        out->set_starts[s + 1] = m->sets[s].first + m->sets[s].n;
+    for (size_t g = 0; g < out->n_groups; g++)
+        HD_TRY(hd_k_merge_array(m, &out->slots[g], out->n_cells, sizeof **out->slots, err));
+    for (size_t c = 0; c < out->n_classes; c++) {
+        HD_TRY(hd_k_merge_array(m, &out->counts[c].rows, out->n_cells, sizeof(uint32_t), err));
+        HD_TRY(hd_k_merge_array(m, &out->counts[c].persons, out->n_cells, sizeof(uint32_t), err));
+    }
+    for (size_t k = 0; k < out->n_measures; k++) {
+        size_t item;
+        hd_k_values *v = &out->values[k];
+        out->class_of[k] = p->class_of[k];
+        v->form = form_of(p, k, &item);
+        if (p->twin[k] != k)
+            v->items = out->values[p->twin[k]].items;
+        else if (v->form != HD_K_NOTHING)
+            HD_TRY(hd_k_merge_array(m, &v->items, out->n_cells, item, err));
+    }
+    return HD_OK;
 }
 
 static hd_code make_answer(hd_k_merge *m, hd_err *err)
 {
     const hd_k_question *q = m->p->q;
-    hd_k_answer *out = m->out;
-    HD_TRY(hd_k_merge_array(m, &out->set, out->n_cells, sizeof *out->set, err));
-    HD_TRY(hd_k_merge_array(m, &out->slots, out->n_cells * q->n_groups, sizeof *out->slots, err));
-    HD_TRY(hd_k_merge_array(m, &out->all, out->n_cells, sizeof *out->all, err));
-    HD_TRY(hd_k_merge_array(m, &out->tallies, out->n_cells * q->n_measures, sizeof *out->tallies,
-                            err));
+    HD_TRY(make_columns(m, err));
     for (size_t set = 0; set < q->n_sets; set++) {
         ranges r = {m, set, m->sets[set].starts};
         HD_TRY(hd_k_go_on(q, err));

@@ -41,8 +41,4 @@ HD_MUST hd_code hd_k_merge_bins(hd_k_merge *m, size_t set, size_t measure, hd_er
 HD_MUST hd_code hd_k_run(const hd_k_question *q, const hd_k_tuning *tuning,
                          const struct hd_k_ops *ops, hd_k_answer *out, hd_err *err);
 
-/* Sort pairs by key, keeping the order of equal keys; spare arrays have the same length. */
-void hd_k_sort_pairs(uint64_t *keys, uint64_t *values, uint64_t *spare_keys, uint64_t *spare_values,
-                     size_t n);
-
 #endif

@@ -6,14 +6,20 @@
 #include "kernel/merge.h"
 #include "base/alloc.h"
 #include "base/par.h"
+#include "base/sort.h"
 
 #include <string.h>
 
 enum { RANGE = 256 }; /* cells that one thread takes at a time */
 
-static hd_k_tally *tally(const hd_k_merge *m, size_t cell, size_t measure)
+static hd_k_bins *bins_of(const hd_k_merge *m, size_t cell, size_t measure)
 {
-    return &m->out->tallies[cell * m->p->q->n_measures + measure];
+    return (hd_k_bins *)m->out->values[measure].items + cell;
+}
+
+static int64_t *number_of(const hd_k_merge *m, size_t cell, size_t measure)
+{
+    return (int64_t *)m->out->values[measure].items + cell;
 }
 
 static hd_code make_room(hd_k_merge *m, size_t n, hd_err *err)
@@ -93,7 +99,7 @@ static uint32_t walk_cell(const dense *d, uint64_t key, size_t *full, hd_k_bin *
         for (; *full < d->n_full && d->full[*full] == place; (*full)++)
             rows += 256;
         if (rows && to)
-            to[n] = (hd_k_bin){.rank = (uint32_t)(place - first), .rows = rows};
+            to[n] = (hd_k_bin){(uint32_t)(place - first), (uint32_t)rows};
         n += rows > 0;
     }
     return n;
@@ -110,15 +116,13 @@ static hd_code walk_range(void *ctx, size_t range, hd_err *err)
     size_t at = d->writes ? m->n_bins + d->starts[range] : 0;
     HD_TRY(hd_k_go_on(m->p->q, err));
     for (size_t i = range * RANGE; i < end; i++) {
-        hd_k_tally *t = tally(m, s->first + i, d->measure);
         full += find_full(&(dense){.full = d->full + full, .n_full = d->n_full - full},
                           s->keys[i] * d->n_ranks);
         uint32_t n = walk_cell(d, s->keys[i], &full, d->writes ? m->out->distribution + at : NULL);
         if (is_distinct) {
-            t->distinct = n;
+            *number_of(m, s->first + i, d->measure) = n;
         } else if (d->writes) {
-            t->distribution.first = at;
-            t->distribution.n = n;
+            *bins_of(m, s->first + i, d->measure) = (hd_k_bins){at, n};
             at += n;
         } else {
             d->starts[range + 1] += n;
@@ -144,7 +148,7 @@ static hd_code sort_full(dense *d, hd_err *err)
             memcpy(d->full + at, f->at, f->n * sizeof *f->at);
         at += f->n;
     }
-    hd_k_sort_pairs(d->full, spare[0], spare[1], spare[2], d->n_full);
+    hd_sort_pairs(d->full, spare[0], spare[1], spare[2], d->n_full);
 out:
     for (size_t i = 0; i < 3; i++)
         hd_k_merge_give_back(m, spare[i], d->n_full, sizeof *d->full);
@@ -180,15 +184,16 @@ out:
 static hd_code add_bin(hd_k_merge *m, size_t set, size_t measure, size_t cell, uint32_t rank,
                        uint64_t rows, hd_err *err)
 {
-    hd_k_tally *to = tally(m, m->sets[set].first + cell, measure);
+    cell += m->sets[set].first;
     if (m->p->q->measures[measure].kind == HD_K_DISTINCT) {
-        to->distinct++;
+        ++*number_of(m, cell, measure);
         return HD_OK;
     }
     HD_TRY(make_room(m, 1, err));
-    if (to->distribution.n++ == 0)
-        to->distribution.first = m->n_bins;
-    m->out->distribution[m->n_bins++] = (hd_k_bin){.rank = rank, .rows = rows};
+    hd_k_bins *to = bins_of(m, cell, measure);
+    if (to->n++ == 0)
+        to->first = m->n_bins;
+    m->out->distribution[m->n_bins++] = (hd_k_bin){rank, (uint32_t)rows};
     return HD_OK;
 }
 
@@ -210,7 +215,7 @@ static hd_code merge_pairs(hd_k_merge *m, size_t set, size_t measure, hd_err *er
             arrays[1][at] = pairs->counts[i];
         }
     }
-    hd_k_sort_pairs(arrays[0], arrays[1], arrays[2], arrays[3], n);
+    hd_sort_pairs(arrays[0], arrays[1], arrays[2], arrays[3], n);
     for (size_t i = 0; i < n;) {
         uint64_t key = arrays[0][i], rows = 0;
         for (; i < n && arrays[0][i] == key; i++)
@@ -223,28 +228,12 @@ out:
     return rc;
 }
 
-static void copy_twin(hd_k_merge *m, size_t set, size_t measure)
-{
-    const hd_k_set_cells *s = &m->sets[set];
-    for (size_t cell = s->first; cell < s->first + s->n; cell++) {
-        hd_k_tally *to = tally(m, cell, measure), *from = tally(m, cell, m->p->twin[measure]);
-        if (m->p->q->measures[measure].kind == HD_K_DISTINCT)
-            to->distinct = from->distinct;
-        else
-            to->distribution = from->distribution;
-    }
-}
-
 hd_code hd_k_merge_bins(hd_k_merge *m, size_t set, size_t measure, hd_err *err)
 {
     hd_k_kind kind = m->p->q->measures[measure].kind;
-    if (kind != HD_K_DISTRIBUTION && kind != HD_K_DISTINCT)
+    if ((kind != HD_K_DISTRIBUTION && kind != HD_K_DISTINCT) || m->p->twin[measure] != measure)
         return HD_OK;
     HD_TRY(hd_k_go_on(m->p->q, err));
-    if (m->p->twin[measure] != measure) {
-        copy_twin(m, set, measure);
-        return HD_OK;
-    }
     return m->p->sets[set].items[hd_k_array_values(m->p, measure)]
                ? merge_dense(m, set, measure, err)
                : merge_pairs(m, set, measure, err);

@@ -49,7 +49,7 @@ void hd_present_csv(hd_buf *out, const hd_release *r)
     hd_buf_char(out, '\n');
     for (size_t row = 0; row < r->n_rows; row++) {
         for (size_t c = 0; c < r->n_columns; c++) {
-            const hd_figure *f = hd_release_at(r, row, c);
+            const hd_figure shown = hd_release_at(r, row, c), *f = &shown;
             if (c)
                 hd_buf_char(out, ',');
             if (f->mark)

@@ -76,7 +76,8 @@ void hd_present_json(hd_buf *out, const hd_release *r)
                 hd_buf_str(out, ", ");
             hd_buf_add(out, names.data + start, ends[c] - start);
             hd_buf_str(out, ": ");
-            put_figure(out, hd_release_at(r, row, c));
+            const hd_figure f = hd_release_at(r, row, c);
+            put_figure(out, &f);
         }
         hd_buf_char(out, '}');
     }

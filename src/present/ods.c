@@ -75,8 +75,10 @@ static void put_content(hd_buf *b, const hd_release *r)
     hd_buf_str(b, "</table:table-row></table:table-header-rows>");
     for (size_t row = 0; row < r->n_rows; row++) {
         hd_buf_str(b, "<table:table-row>");
-        for (size_t c = 0; c < r->n_columns; c++)
-            put_figure(b, hd_release_at(r, row, c));
+        for (size_t c = 0; c < r->n_columns; c++) {
+            const hd_figure f = hd_release_at(r, row, c);
+            put_figure(b, &f);
+        }
         hd_buf_str(b, "</table:table-row>");
     }
     hd_buf_str(b, content_tail);

@@ -58,8 +58,8 @@ static int first_month(const hd_report_view *v, const hd_report_item *i)
 
 static bool is_incomplete(const hd_release *r, int64_t row)
 {
-    const hd_figure *note = hd_report_figure(r, row, "note");
-    return note && !note->value.is_null;
+    const hd_figure note = hd_report_figure(r, row, "note");
+    return !note.value.is_null;
 }
 
 static void take_bands(chart_data *d)
@@ -83,22 +83,22 @@ static void take_bands(chart_data *d)
     }
 }
 
-static void follow(chart_data *d, const hd_value *code)
+static void follow(chart_data *d, hd_value code)
 {
     followed *f = &d->followed[d->n_followed++];
-    *f = (followed){.code = *code};
-    snprintf(f->label, sizeof f->label, "%.*s", (int)(code->text.len < 15 ? code->text.len : 15),
-             code->text.bytes);
+    *f = (followed){.code = code};
+    snprintf(f->label, sizeof f->label, "%.*s", (int)(code.text.len < 15 ? code.text.len : 15),
+             code.text.bytes);
     for (size_t m = d->n; m < HD_REPORT_MAX_MONTHS + HD_REPORT_MAX_AHEAD; m++)
         f->value[m] = f->lower[m] = f->upper[m] = NAN;
     for (size_t m = 0; m < d->n; m++) {
-        int64_t row = hd_report_row(d->item, code, d->first + (int)m);
+        int64_t row = hd_report_row(d->item, &code, d->first + (int)m);
         f->is_incomplete[m] = is_incomplete(d->item->rows, row);
-        const hd_figure *value = hd_report_figure(d->item->rows, row, "value");
+        const hd_figure value = hd_report_figure(d->item->rows, row, "value");
         f->value[m] = hd_report_number(d->item->rows, row, "value");
         f->lower[m] = hd_report_number(d->item->rows, row, "lower");
         f->upper[m] = hd_report_number(d->item->rows, row, "upper");
-        f->marks[m] = value ? value->mark : 0;
+        f->marks[m] = value.mark;
     }
 }
 
@@ -124,7 +124,7 @@ static void follow_flagged(chart_data *d)
         rows[at] = row;
     }
     for (size_t i = 0; i < n; i++)
-        follow(d, &hd_report_figure(r, rows[i], "provider")->value);
+        follow(d, hd_report_figure(r, rows[i], "provider").value);
 }
 
 /* Limits over the months that are known and complete, as the signals of the rows are found. */
@@ -513,7 +513,7 @@ void hd_report_put_charts(hd_buf *out, const hd_report_view *v, const hd_report_
     d.n = (size_t)(v->month - d.first + 1);
     take_bands(&d);
     if (v->provider)
-        follow(&d, &(hd_value){.type = HD_TEXT, .text = {v->provider, strlen(v->provider)}});
+        follow(&d, (hd_value){.type = HD_TEXT, .text = {v->provider, strlen(v->provider)}});
     else
         follow_flagged(&d);
     take_forecast(&d);

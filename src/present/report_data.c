@@ -6,40 +6,41 @@
 #include <stdlib.h>
 #include <string.h>
 
-const hd_figure *hd_report_figure(const hd_release *r, int64_t row, const char *column)
+hd_figure hd_report_figure(const hd_release *r, int64_t row, const char *column)
 {
     int c = hd_release_column_find(r, column);
-    return c < 0 || row < 0 ? NULL : hd_release_at(r, (size_t)row, (size_t)c);
+    return c < 0 || row < 0 ? (hd_figure){.value.is_null = true}
+                            : hd_release_at(r, (size_t)row, (size_t)c);
 }
 
 int hd_report_month(const hd_release *r, int64_t row)
 {
-    const hd_figure *f = hd_report_figure(r, row, "month");
-    return !f || f->value.is_null ? -1 : hd_date_month_index((int32_t)f->value.integer);
+    const hd_figure f = hd_report_figure(r, row, "month");
+    return f.value.is_null ? -1 : hd_date_month_index((int32_t)f.value.integer);
 }
 
 bool hd_report_is_month(const hd_release *r, int64_t row, int month)
 {
-    const hd_figure *f = hd_report_figure(r, row, "month");
-    return f && !f->value.is_null && f->value.integer == hd_date_month_start(month);
+    const hd_figure f = hd_report_figure(r, row, "month");
+    return !f.value.is_null && f.value.integer == hd_date_month_start(month);
 }
 
 double hd_report_number(const hd_release *r, int64_t row, const char *column)
 {
-    const hd_figure *f = hd_report_figure(r, row, column);
-    if (!f || f->mark || f->value.is_null)
+    const hd_figure f = hd_report_figure(r, row, column);
+    if (f.mark || f.value.is_null)
         return NAN;
-    return f->value.type == HD_DECIMAL ? f->value.decimal : (double)f->value.integer;
+    return f.value.type == HD_DECIMAL ? f.value.decimal : (double)f.value.integer;
 }
 
 void hd_report_words(const hd_release *r, int64_t row, const char *column, char out[64])
 {
-    const hd_figure *f = hd_report_figure(r, row, column);
+    const hd_figure f = hd_report_figure(r, row, column);
     out[0] = '\0';
-    if (!f || f->mark || f->value.is_null || f->value.text.len >= 64)
+    if (f.mark || f.value.is_null || f.value.text.len >= 64)
         return;
-    memcpy(out, f->value.text.bytes, f->value.text.len);
-    out[f->value.text.len] = '\0';
+    memcpy(out, f.value.text.bytes, f.value.text.len);
+    out[f.value.text.len] = '\0';
 }
 
 int64_t hd_report_row(const hd_report_item *i, const hd_value *provider, int month)
@@ -48,9 +49,9 @@ int64_t hd_report_row(const hd_report_item *i, const hd_value *provider, int mon
     int unit = hd_release_column_find(r, "provider"), date = hd_release_column_find(r, "month");
     int64_t start = hd_date_month_start(month);
     for (size_t row = 0; unit >= 0 && date >= 0 && row < r->n_rows; row++) {
-        const hd_value *m = &hd_release_at(r, row, (size_t)date)->value;
-        const hd_value *u = &hd_release_at(r, row, (size_t)unit)->value;
-        if (!m->is_null && m->integer == start && !u->is_null && hd_value_compare(u, provider) == 0)
+        const hd_value m = hd_release_at(r, row, (size_t)date).value;
+        const hd_value u = hd_release_at(r, row, (size_t)unit).value;
+        if (!m.is_null && m.integer == start && !u.is_null && hd_value_compare(&u, provider) == 0)
             return (int64_t)row;
     }
     return -1;
@@ -67,17 +68,17 @@ size_t hd_report_units(const hd_report_view *v, hd_report_unit units[HD_REPORT_M
     for (size_t i = 0; i < v->n_items; i++) {
         const hd_release *r = v->items[i].rows;
         for (size_t row = 0; row < r->n_rows && n < HD_REPORT_MAX_UNITS; row++) {
-            const hd_figure *code = hd_report_figure(r, (int64_t)row, "provider");
-            const hd_figure *name = hd_report_figure(r, (int64_t)row, "name");
-            if (!code || code->value.is_null || !hd_report_is_month(r, (int64_t)row, v->month))
+            const hd_figure code = hd_report_figure(r, (int64_t)row, "provider");
+            const hd_figure name = hd_report_figure(r, (int64_t)row, "name");
+            if (code.value.is_null || !hd_report_is_month(r, (int64_t)row, v->month))
                 continue;
             size_t k = 0;
-            while (k < n && hd_value_compare(&units[k].code, &code->value) != 0)
+            while (k < n && hd_value_compare(&units[k].code, &code.value) != 0)
                 k++;
             if (k < n)
                 continue;
             units[n++] =
-                (hd_report_unit){code->value, name ? name->value : (hd_value){.is_null = true}};
+                (hd_report_unit){code.value, name.value};
         }
     }
     qsort(units, n, sizeof *units, compare_units);

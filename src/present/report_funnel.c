@@ -24,7 +24,7 @@ enum {
 };
 
 typedef struct unit {
-    const hd_value *code;
+    hd_value code;
     double size, value;
     int status; /* -2, -1, 0, 1, 2 */
     bool is_own;
@@ -79,15 +79,15 @@ static void collect(funnel *f, hd_funnel_unit *counts, const hd_report_view *v,
         hd_report_words(r, row, "funnel", words);
         double x = hd_report_number(r, row, "numerator");
         double n = hd_report_number(r, row, "denominator");
-        unit u = {.code = &hd_report_figure(r, row, "provider")->value,
+        unit u = {.code = hd_report_figure(r, row, "provider").value,
                   .size = n,
                   .value = hd_report_number(r, row, "value"),
                   .status = status_of(words)};
         if (!hd_report_is_month(r, row, v->month) || u.status == INT32_MIN || isnan(x) ||
             !(n > 0) || isnan(u.value))
             continue;
-        u.is_own = v->provider && u.code->text.len == strlen(v->provider) &&
-                   memcmp(u.code->text.bytes, v->provider, u.code->text.len) == 0;
+        u.is_own = v->provider && u.code.text.len == strlen(v->provider) &&
+                   memcmp(u.code.text.bytes, v->provider, u.code.text.len) == 0;
         if (x > 0)
             f->factor = u.value / (x / n);
         counts[f->n] = (hd_funnel_unit){.numerator = x, .denominator = n};
@@ -222,7 +222,7 @@ static void put_unit(hd_buf *out, const funnel *f, const unit *u, hd_bad_side ba
     bool to_left = x > WIDTH - RIGHT - 60;
     hd_buf_printf(out, "<text class=\"label\" text-anchor=\"%s\" x=\"%.2f\" y=\"%.2f\">",
                   to_left ? "end" : "start", to_left ? x - 9 : x + 9, y + 4);
-    hd_html_value(out, u->code);
+    hd_html_value(out, &u->code);
     HD_HTML(out, "</text>");
 }
 

@@ -6,16 +6,16 @@
 #include <stdio.h>
 #include <string.h>
 
-void hd_report_put_value(hd_buf *out, hd_unit unit, const hd_figure *f)
+void hd_report_put_value(hd_buf *out, hd_unit unit, hd_figure f)
 {
-    if (!f || (!f->mark && f->value.is_null))
+    if (!f.mark && f.value.is_null)
         HD_HTML(out, "-");
-    else if (f->mark)
-        hd_present_html_text(out, &f->mark, 1);
-    else if (f->value.type == HD_DECIMAL)
-        hd_chart_value(out, unit, f->value.decimal);
+    else if (f.mark)
+        hd_present_html_text(out, &f.mark, 1);
+    else if (f.value.type == HD_DECIMAL)
+        hd_chart_value(out, unit, f.value.decimal);
     else
-        hd_html_value(out, &f->value);
+        hd_html_value(out, &f.value);
 }
 
 static void put_term(hd_buf *out, const char *term, const char *text)
@@ -61,10 +61,10 @@ static void put_definition(hd_buf *out, const hd_indicator_file *d)
 
 static void put_interval(hd_buf *out, hd_unit unit, const hd_release *r, int64_t row)
 {
-    const hd_figure *lower = hd_report_figure(r, row, "lower");
-    const hd_figure *upper = hd_report_figure(r, row, "upper");
+    const hd_figure lower = hd_report_figure(r, row, "lower");
+    const hd_figure upper = hd_report_figure(r, row, "upper");
     hd_report_put_value(out, unit, lower);
-    if (lower && !lower->mark && !lower->value.is_null) {
+    if (!lower.mark && !lower.value.is_null) {
         HD_HTML(out, " to ");
         hd_report_put_value(out, unit, upper);
     }
@@ -72,11 +72,11 @@ static void put_interval(hd_buf *out, hd_unit unit, const hd_release *r, int64_t
 
 static void put_flag(hd_buf *out, const hd_release *r, int64_t row)
 {
-    const hd_figure *worst = hd_report_figure(r, row, "worst_10");
+    const hd_figure worst = hd_report_figure(r, row, "worst_10");
     double run = hd_report_number(r, row, "months_flagged");
-    if (!worst || worst->value.is_null)
+    if (worst.value.is_null)
         HD_HTML(out, "-");
-    else if (!worst->value.integer)
+    else if (!worst.value.integer)
         HD_HTML(out, "no");
     else if (run > 1)
         hd_buf_printf(out, "<strong>worst tenth, %.0f months</strong>", run);
@@ -86,8 +86,8 @@ static void put_flag(hd_buf *out, const hd_release *r, int64_t row)
 
 static bool is_flagged(const hd_release *r, int64_t row)
 {
-    const hd_figure *worst = hd_report_figure(r, row, "worst_10");
-    return worst && !worst->value.is_null && worst->value.integer;
+    const hd_figure worst = hd_report_figure(r, row, "worst_10");
+    return !worst.value.is_null && worst.value.integer;
 }
 
 void hd_report_put_signal(hd_buf *out, const hd_release *r, int64_t row, const char *id)
@@ -136,18 +136,18 @@ static void put_row(hd_buf *out, const hd_report_view *v, const hd_report_item *
 {
     const hd_release *r = i->rows;
     hd_unit unit = i->def->unit;
-    const hd_figure *code = hd_report_figure(r, row, "provider");
-    bool is_own = v->provider && code->value.text.len == strlen(v->provider) &&
-                  memcmp(code->value.text.bytes, v->provider, code->value.text.len) == 0;
+    const hd_figure code = hd_report_figure(r, row, "provider");
+    bool is_own = v->provider && code.value.text.len == strlen(v->provider) &&
+                  memcmp(code.value.text.bytes, v->provider, code.value.text.len) == 0;
     hd_buf_printf(out, "<tr%s><th scope=\"row\">",
                   is_flagged(r, row) ? " class=\"flagged\""
                   : is_own           ? " class=\"own\""
                                      : "");
-    hd_html_value(out, &code->value);
+    hd_html_value(out, &code.value);
     HD_HTML(out, " <span class=\"name\">");
-    const hd_figure *name = hd_report_figure(r, row, "name");
-    if (name)
-        hd_html_value(out, &name->value);
+    const hd_figure name = hd_report_figure(r, row, "name");
+    if (!name.value.is_null)
+        hd_html_value(out, &name.value);
     HD_HTML(out, "</span></th><td>");
     if (i->def->numerator) {
         hd_report_put_value(out, unit, hd_report_figure(r, row, "numerator"));
@@ -187,9 +187,9 @@ static void put_nation(hd_buf *out, const hd_report_view *v, const hd_report_ite
                       i->def->numerator ? 2 : 1);
         hd_report_put_value(out, i->def->unit, hd_report_figure(b, (int64_t)row, "national"));
         HD_HTML(out, "</td><td>");
-        const hd_figure *lower = hd_report_figure(b, (int64_t)row, "national_lower");
+        const hd_figure lower = hd_report_figure(b, (int64_t)row, "national_lower");
         hd_report_put_value(out, i->def->unit, lower);
-        if (lower && !lower->mark && !lower->value.is_null) {
+        if (!lower.mark && !lower.value.is_null) {
             HD_HTML(out, " to ");
             hd_report_put_value(out, i->def->unit,
                                 hd_report_figure(b, (int64_t)row, "national_upper"));
@@ -228,9 +228,9 @@ static void put_providers(hd_buf *out, const hd_report_view *v, const hd_report_
 static bool is_incomplete(const hd_report_view *v, const hd_report_item *i)
 {
     for (size_t row = 0; row < i->rows->n_rows; row++) {
-        const hd_figure *note = hd_report_figure(i->rows, (int64_t)row, "note");
+        const hd_figure note = hd_report_figure(i->rows, (int64_t)row, "note");
         if (hd_report_is_month(i->rows, (int64_t)row, v->month))
-            return note && !note->value.is_null;
+            return !note.value.is_null;
     }
     return false;
 }

@@ -110,14 +110,14 @@ typedef struct state {
 
 static state state_of(const hd_report_item *i, int64_t row)
 {
-    const hd_figure *worst = hd_report_figure(i->rows, row, "worst_10");
-    const hd_figure *funnel = hd_report_figure(i->rows, row, "funnel");
+    const hd_figure worst = hd_report_figure(i->rows, row, "worst_10");
+    const hd_figure funnel = hd_report_figure(i->rows, row, "funnel");
     const char *bad = i->def->bad == HD_BAD_HIGH ? "higher 99.8%" : "lower 99.8%";
     state s = {.run = hd_report_number(i->rows, row, "months_flagged")};
-    s.is_flagged = worst && !worst->value.is_null && worst->value.integer;
-    s.is_special = i->def->bad != HD_BAD_NONE && funnel && !funnel->value.is_null &&
-                   funnel->value.text.len == strlen(bad) &&
-                   memcmp(funnel->value.text.bytes, bad, strlen(bad)) == 0;
+    s.is_flagged = !worst.value.is_null && worst.value.integer;
+    s.is_special = i->def->bad != HD_BAD_NONE && !funnel.value.is_null &&
+                   funnel.value.text.len == strlen(bad) &&
+                   memcmp(funnel.value.text.bytes, bad, strlen(bad)) == 0;
     return s;
 }
 

@@ -16,7 +16,7 @@ enum {
 /* The row of a provider in a month, or -1. */
 int64_t hd_report_row(const hd_report_item *i, const hd_value *provider, int month);
 /* A figure of a row by column name; NULL when there is no such column. */
-const hd_figure *hd_report_figure(const hd_release *r, int64_t row, const char *column);
+hd_figure hd_report_figure(const hd_release *r, int64_t row, const char *column);
 int hd_report_month(const hd_release *r, int64_t row);
 bool hd_report_is_month(const hd_release *r, int64_t row, int month);
 /* A figure as a number; NAN when withheld, NULL or not there. */
@@ -37,7 +37,7 @@ void hd_report_words(const hd_release *r, int64_t row, const char *column, char 
 /* Icon, words and note of a row's signal; big: as an image of its own under `id`. */
 void hd_report_put_signal(hd_buf *out, const hd_release *r, int64_t row, const char *id);
 /* A value as people read it: its mark when withheld, "-" when there is none. */
-void hd_report_put_value(hd_buf *out, hd_unit unit, const hd_figure *f);
+void hd_report_put_value(hd_buf *out, hd_unit unit, hd_figure f);
 
 extern const char hd_report_style[];
 

@@ -83,14 +83,15 @@ static void measure(const hd_release *r, layout *l, hd_buf *cell)
     for (size_t c = 0; c < r->n_columns; c++) {
         l->widths[c] = shown_width(r->columns[c].name, strlen(r->columns[c].name));
         for (size_t row = 0; row < r->n_rows; row++) {
-            const hd_figure *f = hd_release_at(r, row, c);
+            const hd_figure shown = hd_release_at(r, row, c), *f = &shown;
             if (!f->mark && !f->value.is_null && f->value.type == HD_DECIMAL) {
                 int places = places_needed(f->value.decimal);
                 l->places[c] = places > l->places[c] ? places : l->places[c];
             }
         }
         for (size_t row = 0; row < r->n_rows; row++) {
-            put_cell(cell, hd_release_at(r, row, c), l->places[c]);
+            const hd_figure f = hd_release_at(r, row, c);
+            put_cell(cell, &f, l->places[c]);
             size_t width = shown_width(cell->data, cell->len);
             l->widths[c] = width > l->widths[c] ? width : l->widths[c];
         }
@@ -107,12 +108,12 @@ static size_t total_width(const hd_release *r, const layout *l)
 
 static bool is_constant(const hd_release *r, size_t column)
 {
-    const hd_figure *first = hd_release_at(r, 0, column);
+    const hd_figure first = hd_release_at(r, 0, column);
     for (size_t row = 1; row < r->n_rows; row++) {
-        const hd_figure *f = hd_release_at(r, row, column);
-        if (f->mark != first->mark || f->value.is_null != first->value.is_null)
+        const hd_figure f = hd_release_at(r, row, column);
+        if (f.mark != first.mark || f.value.is_null != first.value.is_null)
             return false;
-        if (!f->mark && !f->value.is_null && hd_value_compare(&f->value, &first->value) != 0)
+        if (!f.mark && !f.value.is_null && hd_value_compare(&f.value, &first.value) != 0)
             return false;
     }
     return true;
@@ -166,18 +167,18 @@ static void put_lifted(hd_buf *out, const hd_release *r, const layout *l, hd_buf
 {
     size_t n = 0, n_empty = 0;
     for (size_t c = 0; c < r->n_columns; c++) {
-        const hd_figure *f = r->n_rows ? hd_release_at(r, 0, c) : NULL;
-        if (!l->lifted[c] || (!f->mark && f->value.is_null))
+        const hd_figure f = l->lifted[c] ? hd_release_at(r, 0, c) : (hd_figure){0};
+        if (!l->lifted[c] || (!f.mark && f.value.is_null))
             continue;
-        put_cell(cell, f, l->places[c]);
+        put_cell(cell, &f, l->places[c]);
         hd_buf_printf(out, "%s: ", r->columns[c].name);
         put_shown(out, cell->data, cell->len, SIZE_MAX);
         hd_buf_char(out, '\n');
         n++;
     }
     for (size_t c = 0; c < r->n_columns; c++) {
-        const hd_figure *f = r->n_rows ? hd_release_at(r, 0, c) : NULL;
-        if (l->lifted[c] && !f->mark && f->value.is_null)
+        const hd_figure f = l->lifted[c] ? hd_release_at(r, 0, c) : (hd_figure){0};
+        if (l->lifted[c] && !f.mark && f.value.is_null)
             hd_buf_printf(out, "%s%s", n_empty++ ? ", " : "empty: ", r->columns[c].name);
     }
     hd_buf_str(out, n_empty ? "\n\n" : n ? "\n" : "");
@@ -212,7 +213,7 @@ static void put_table(hd_buf *out, const hd_release *r, const layout *l, bool co
     put_head(out, r, l, last, colour);
     for (size_t row = 0; row < r->n_rows; row++) {
         for (size_t c = 0, n = 0; c <= last; c++) {
-            const hd_figure *f = hd_release_at(r, row, c);
+            const hd_figure shown = hd_release_at(r, row, c), *f = &shown;
             if (l->lifted[c])
                 continue;
             hd_buf_str(out, n++ ? "  " : "");

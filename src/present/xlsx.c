@@ -68,8 +68,10 @@ static bool fill(struct sheet *s, const hd_release *r)
         bad = worksheet_write_string(s->sheet, 0, (lxw_col_t)c, s->scratch.data, s->head);
     }
     for (size_t row = 0; row < r->n_rows && !bad; row++)
-        for (size_t c = 0; c < r->n_columns && !bad; c++)
-            bad = put_figure(s, (lxw_row_t)row + 1, (lxw_col_t)c, hd_release_at(r, row, c));
+        for (size_t c = 0; c < r->n_columns && !bad; c++) {
+            const hd_figure f = hd_release_at(r, row, c);
+            bad = put_figure(s, (lxw_row_t)row + 1, (lxw_col_t)c, &f);
+        }
     worksheet_freeze_panes(s->sheet, 1, 0);
     return !bad && hd_buf_ok(&s->scratch);
 }

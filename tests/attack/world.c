@@ -132,8 +132,8 @@ static void gather_cell(const world *w, const question *q, gathered *g, size_t c
     }
     qsort(stays, (size_t)x->truth, sizeof *stays, compare_stays);
     hd_cell all = {{.type = HD_INTEGER, .integer = x->truth}, x->truth, x->truth_people};
-    hd_cell *f = &g->cells->figures[cell * N_FIGURES];
-    g->cells->all[cell] = f[COUNT] = f[PEOPLE] = f[MEAN] = f[MEDIAN] = all;
+    hd_cell f[N_FIGURES];
+    f[COUNT] = f[PEOPLE] = f[MEAN] = f[MEDIAN] = all;
     f[PEOPLE].value.integer = x->truth_people;
     f[MEAN].value = (hd_value){.type = HD_DECIMAL, .is_null = x->truth == 0};
     f[MEDIAN].value = f[MEAN].value;
@@ -142,6 +142,16 @@ static void gather_cell(const world *w, const question *q, gathered *g, size_t c
         f[MEDIAN].value.decimal =
             (stays[(x->truth - 1) / 2] + stays[x->truth / 2]) / 2.0;
     }
+    for (size_t i = 0; i < N_FIGURES; i++)
+        hd_cells_put_figure(g->cells, cell, i, f[i]);
+    uint32_t grouping = 0;
+    for (size_t k = 0; k < q->n_keys; k++) {
+        int key = x->keys[k];
+        hd_cells_put_key(g->cells, cell, k,
+                         (hd_value){.type = HD_INTEGER, .is_null = key < 0, .integer = key});
+        grouping |= key < 0 ? 1u << k : 0;
+    }
+    hd_cells_put_all(g->cells, cell, grouping, x->truth, x->truth_people);
 }
 
 static bool add_row(const world *w, const question *q, answer *out, const int keys[2])
@@ -240,32 +250,21 @@ void world_ask(world *w, const question *q, answer *out)
         if (q->has_total || k == q->n_keys)
             sets[n_sets++] = (1u << k) - 1;
     list_rows(w, q, out);
-    hd_cells cells = {.n_keys = q->n_keys, .n_aggregates = N_FIGURES, .n_cells = out->n};
-    cells.keys = hd_calloc(out->n * 2 + 1, sizeof *cells.keys);
-    cells.grouping = hd_calloc(out->n + 1, sizeof *cells.grouping);
-    cells.all = hd_calloc(out->n + 1, sizeof *cells.all);
-    cells.figures = hd_calloc(out->n * N_FIGURES + 1, sizeof *cells.figures);
+    hd_cells *cells;
+    must(hd_cells_new_rows(&cells, &asked, out->n, 0, &err), &err);
     hd_sets found = {.n_cells = out->n, .n_columns = 2};
     found.items = hd_calloc(out->n * 2 + 1, sizeof *found.items);
     found.kinds[1] = HD_SET_PEOPLE;
     found.column_of[PEOPLE] = 1;
-    if (!cells.keys || !cells.grouping || !cells.all || !cells.figures || !found.items)
+    if (!found.items)
         exit(2);
-    gathered g = {out, &cells, found.items};
-    for (size_t c = 0; c < out->n; c++) {
-        for (size_t k = 0; k < q->n_keys; k++) {
-            int key = out->rows[c].keys[k];
-            cells.keys[c * q->n_keys + k] =
-                (hd_value){.type = HD_INTEGER, .is_null = key < 0, .integer = key};
-            if (key < 0)
-                cells.grouping[c] |= 1u << k;
-        }
+    gathered g = {out, cells, found.items};
+    for (size_t c = 0; c < out->n; c++)
         gather_cell(w, q, &g, c);
-    }
     hd_safe safe;
     hd_account now;
-    must(hd_primary_apply(policy, &asked, &cells, &safe, &err), &err);
-    must(hd_account_make(&now, policy->file, &asked, sets, n_sets, &cells, &safe, &found,
+    must(hd_primary_apply(policy, &asked, cells, &safe, &err), &err);
+    must(hd_account_make(&now, policy->file, &asked, sets, n_sets, cells, &safe, &found,
                          !q->is_national, &err),
          &err);
     if (w->is_protected)
@@ -276,10 +275,7 @@ void world_ask(world *w, const question *q, answer *out)
     w->asked[w->n_asked++] = now;
     hd_safe_free(&safe);
     hd_sets_free(&found);
-    hd_free(cells.keys);
-    hd_free(cells.grouping);
-    hd_free(cells.all);
-    hd_free(cells.figures);
+    hd_cells_free(cells);
 }
 
 const row *answer_find(const answer *a, int first, int second)

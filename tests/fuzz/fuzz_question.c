@@ -121,10 +121,11 @@ static void run_question(hd_engine *e, const hd_question *q)
     }
     HD_ALWAYS(c->n_keys == q->n_keys && c->n_aggregates == q->n_aggregates);
     for (size_t i = 0; i < c->n_cells; i++)
-        HD_ALWAYS(c->all[i].persons <= c->all[i].records);
-    for (size_t i = 0; i < c->n_cells * c->n_aggregates; i++)
-        HD_ALWAYS(c->figures[i].persons <= c->figures[i].records &&
-                  c->figures[i].records <= c->all[i / c->n_aggregates].records);
+        HD_ALWAYS(c->all.persons[i] <= c->all.records[i]);
+    for (size_t i = 0; i < c->n_cells * c->n_aggregates; i++) {
+        const hd_cell f = hd_cells_figure(c, i / c->n_aggregates, i % c->n_aggregates);
+        HD_ALWAYS(f.persons <= f.records && f.records <= c->all.records[i / c->n_aggregates]);
+    }
     hd_cells_free(c);
 }
 

@@ -113,7 +113,7 @@ static hd_value counted_value(void *ctx, uint64_t row, size_t column)
 {
     const counted *c = ctx;
     return column == 0 ? (hd_value){.type = HD_INTEGER, .integer = (int64_t)row}
-                       : c->from->figures[row * c->from->n_aggregates + column - 1].value;
+                       : hd_vector_at(&c->from->figures[column - 1], row);
 }
 
 /* *at: the count; values: one a cell. */
@@ -158,7 +158,7 @@ static cell *translate(bench *b, const question *q, const hd_question *asked, co
     }
     for (size_t i = 0; cells && i < from->n_cells; i++) {
         cell *c = &cells[i];
-        *c = (cell){.records = from->all[i].records, .persons = from->all[i].persons};
+        *c = (cell){.records = from->all.records[i], .persons = from->all.persons[i]};
         for (size_t k = 0; k < MAX_KEYS; k++)
             c->keys[k] = (hd_value){.is_null = true};
         for (size_t k = 0; k < q->n_keys; k++) {
@@ -168,14 +168,14 @@ static cell *translate(bench *b, const question *q, const hd_question *asked, co
                 cells = NULL;
                 break;
             }
-            if (!(from->grouping[i] >> key & 1))
+            if (!(hd_cells_grouping(from, i) >> key & 1))
                 c->set |= 1u << k;
-            c->keys[k] = from->keys[i * from->n_keys + (size_t)key];
+            c->keys[k] = hd_cells_key(from, i, (size_t)key);
         }
         for (size_t a = 0; a < q->n_aggregates; a++) {
-            const hd_cell *f = &from->figures[i * from->n_aggregates + (size_t)at[a]];
-            hd_value v = counts[a] ? hd_duck_value(counts[a], i, 0) : f->value;
-            c->figures[a] = (figure){.value = v, .records = f->records, .persons = f->persons};
+            const hd_cell f = hd_cells_figure(from, i, (size_t)at[a]);
+            hd_value v = counts[a] ? hd_duck_value(counts[a], i, 0) : f.value;
+            c->figures[a] = (figure){.value = v, .records = f.records, .persons = f.persons};
         }
     }
     for (size_t a = 0; a < q->n_aggregates; a++)

@@ -140,10 +140,20 @@ static hd_cells *answer(hd_engine *e, const char *sql, hd_route route)
 static void assert_same(const hd_cells *a, const hd_cells *b)
 {
     assert_int_equal(a->n_cells, b->n_cells);
-    for (size_t i = 0; i < a->n_cells * a->n_keys; i++)
-        assert_int_equal(hd_value_compare(&a->keys[i], &b->keys[i]), 0);
+    for (size_t i = 0; i < a->n_cells * a->n_keys; i++) {
+        const hd_value x = hd_cells_key(a, i / a->n_keys, i % a->n_keys);
+        const hd_value y = hd_cells_key(b, i / b->n_keys, i % b->n_keys);
+        assert_int_equal(hd_value_compare(&x, &y), 0);
+    }
+    for (size_t i = 0; i < a->n_cells; i++) {
+        assert_int_equal(hd_cells_grouping(a, i), hd_cells_grouping(b, i));
+        assert_int_equal(a->all.records[i], b->all.records[i]);
+        assert_int_equal(a->all.persons[i], b->all.persons[i]);
+    }
     for (size_t i = 0; i < a->n_cells * a->n_aggregates; i++) {
-        const hd_cell *x = &a->figures[i], *y = &b->figures[i];
+        const hd_cell of_a = hd_cells_figure(a, i / a->n_aggregates, i % a->n_aggregates);
+        const hd_cell of_b = hd_cells_figure(b, i / b->n_aggregates, i % b->n_aggregates);
+        const hd_cell *x = &of_a, *y = &of_b;
         assert_int_equal(x->records, y->records);
         assert_int_equal(x->persons, y->persons);
         if (x->value.type == HD_DECIMAL && !x->value.is_null)

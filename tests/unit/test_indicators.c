@@ -231,7 +231,7 @@ static void count_four_hours(const char *provider, int month, int64_t *x, int64_
     }
 }
 
-static const hd_figure *figure(const hd_release *r, size_t row, const char *column)
+static hd_figure figure(const hd_release *r, size_t row, const char *column)
 {
     int c = hd_release_column_find(r, column);
     assert_true(c >= 0);
@@ -240,13 +240,13 @@ static const hd_figure *figure(const hd_release *r, size_t row, const char *colu
 
 static void code_of(const hd_release *r, size_t row, char out[16])
 {
-    const hd_figure *f = figure(r, row, "provider");
-    snprintf(out, 16, "%.*s", (int)f->value.text.len, f->value.text.bytes);
+    const hd_figure f = figure(r, row, "provider");
+    snprintf(out, 16, "%.*s", (int)f.value.text.len, f.value.text.bytes);
 }
 
 static int month_of(const hd_release *r, size_t row)
 {
-    return hd_date_month_index((int32_t)figure(r, row, "month")->value.integer);
+    return hd_date_month_index((int32_t)figure(r, row, "month").value.integer);
 }
 
 static void true_values_equal_a_naive_count(void **state)
@@ -264,12 +264,12 @@ static void true_values_equal_a_naive_count(void **state)
         hd_limits l;
         code_of(r, row, provider);
         count_four_hours(provider, month_of(r, row), &x, &n);
-        assert_int_equal(figure(r, row, "numerator")->value.integer, x);
-        assert_int_equal(figure(r, row, "denominator")->value.integer, n);
-        assert_true(figure(r, row, "value")->value.decimal == (double)x / (double)n);
+        assert_int_equal(figure(r, row, "numerator").value.integer, x);
+        assert_int_equal(figure(r, row, "denominator").value.integer, n);
+        assert_true(figure(r, row, "value").value.decimal == (double)x / (double)n);
         OK(hd_proportion_limits(HD_PROPORTION_WILSON, (double)x, (double)n, 0.95, &l, &err));
-        assert_true(figure(r, row, "lower")->value.decimal == l.lower);
-        assert_true(figure(r, row, "upper")->value.decimal == l.upper);
+        assert_true(figure(r, row, "lower").value.decimal == l.lower);
+        assert_true(figure(r, row, "upper").value.decimal == l.upper);
     }
     hd_indicator_result_free(&result);
 }
@@ -287,26 +287,26 @@ static void every_indicator_runs_and_adds_up(void **state)
         assert_int_equal(result.bands->n_rows, MONTHS);
         size_t n_values = 0;
         for (size_t row = 0; row < result.rows->n_rows; row++) {
-            const hd_figure *n = figure(result.rows, row, "denominator");
-            const hd_figure *shown = figure(safe.rows, row, "denominator");
-            const hd_figure *value = figure(safe.rows, row, "value");
-            assert_int_equal(n->mark, 0);
-            if (n->value.integer >= 1 && n->value.integer <= 7)
-                assert_int_not_equal(shown->mark, 0);
-            if (shown->mark)
-                assert_int_not_equal(value->mark, 0);
+            const hd_figure n = figure(result.rows, row, "denominator");
+            const hd_figure shown = figure(safe.rows, row, "denominator");
+            const hd_figure value = figure(safe.rows, row, "value");
+            assert_int_equal(n.mark, 0);
+            if (n.value.integer >= 1 && n.value.integer <= 7)
+                assert_int_not_equal(shown.mark, 0);
+            if (shown.mark)
+                assert_int_not_equal(value.mark, 0);
             else
-                assert_true(llabs(shown->value.integer - n->value.integer) <= 2);
-            const hd_figure *x = figure(safe.rows, row, "numerator");
-            if (x->mark) {
-                assert_int_not_equal(value->mark, 0);
-                assert_int_not_equal(figure(safe.rows, row, "lower")->mark, 0);
-            } else if (!x->value.is_null && !shown->mark && d->method == HD_METHOD_PROPORTION &&
-                       shown->value.integer > 0) {
-                assert_true(value->value.decimal ==
-                            (double)x->value.integer / (double)shown->value.integer);
+                assert_true(llabs(shown.value.integer - n.value.integer) <= 2);
+            const hd_figure x = figure(safe.rows, row, "numerator");
+            if (x.mark) {
+                assert_int_not_equal(value.mark, 0);
+                assert_int_not_equal(figure(safe.rows, row, "lower").mark, 0);
+            } else if (!x.value.is_null && !shown.mark && d->method == HD_METHOD_PROPORTION &&
+                       shown.value.integer > 0) {
+                assert_true(value.value.decimal ==
+                            (double)x.value.integer / (double)shown.value.integer);
             }
-            n_values += !figure(result.rows, row, "value")->value.is_null;
+            n_values += !figure(result.rows, row, "value").value.is_null;
         }
         assert_true(n_values > 100);
         hd_indicator_result_free(&result);
@@ -324,7 +324,7 @@ static void follow_up_makes_the_last_month_incomplete(void **state)
                                  &by_provider_month, &err));
         for (size_t row = 0; row < result.rows->n_rows; row++) {
             bool is_last = month_of(result.rows, row) == FIRST_MONTH + MONTHS - 1;
-            assert_int_equal(!figure(result.rows, row, "note")->value.is_null, i == 0 && is_last);
+            assert_int_equal(!figure(result.rows, row, "note").value.is_null, i == 0 && is_last);
         }
         hd_indicator_result_free(&result);
     }
@@ -340,17 +340,17 @@ static void days_are_counted_by_the_calendar(void **state)
     r.first_month = r.last_month = 2015 * 12 + 9;
     OK(hd_indicator_evaluate(&month, engine, none, d, &r, &err));
     assert_int_equal(month.rows->n_rows, 1);
-    double x = (double)figure(month.rows, 0, "numerator")->value.integer;
-    double n = (double)figure(month.rows, 0, "denominator")->value.integer;
+    double x = (double)figure(month.rows, 0, "numerator").value.integer;
+    double n = (double)figure(month.rows, 0, "denominator").value.integer;
     /* October 2015 has 9 Saturdays and Sundays and 22 other days */
-    assert_true(figure(month.rows, 0, "value")->value.decimal == (x / 9) / (n / 22));
+    assert_true(figure(month.rows, 0, "value").value.decimal == (x / 9) / (n / 22));
     hd_indicator_result_free(&month);
     r.by[0] = "year";
     r.first_month = INT32_MIN, r.last_month = INT32_MAX;
     OK(hd_indicator_evaluate(&year, engine, none, d, &r, &err));
-    x = (double)figure(year.rows, 0, "numerator")->value.integer;
-    n = (double)figure(year.rows, 0, "denominator")->value.integer;
-    assert_true(figure(year.rows, 0, "value")->value.decimal == (x / 104) / (n / 262));
+    x = (double)figure(year.rows, 0, "numerator").value.integer;
+    n = (double)figure(year.rows, 0, "denominator").value.integer;
+    assert_true(figure(year.rows, 0, "value").value.decimal == (x / 104) / (n / 262));
     hd_indicator_result_free(&year);
     r.by[0] = "provider";
     assert_int_equal(hd_indicator_evaluate(&year, engine, none, d, &r, &err), HD_INVALID);
@@ -369,9 +369,9 @@ static void peers_are_who_was_asked_for(void **state)
         char provider[16];
         code_of(result.rows, row, provider);
         bool is_peer = strstr("ZA1,ZA3,ZA9", provider) != NULL;
-        bool is_large = figure(result.rows, row, "denominator")->value.integer >= 30;
-        assert_int_equal(!figure(result.rows, row, "worst_10")->value.is_null, is_peer && is_large);
-        assert_false(figure(result.rows, row, "peer_median")->value.is_null);
+        bool is_large = figure(result.rows, row, "denominator").value.integer >= 30;
+        assert_int_equal(!figure(result.rows, row, "worst_10").value.is_null, is_peer && is_large);
+        assert_false(figure(result.rows, row, "peer_median").value.is_null);
     }
     hd_indicator_result_free(&result);
     assert_int_equal(hd_peers_parse(catalogue, "acute").kind, HD_PEERS_GROUP);
@@ -603,15 +603,15 @@ static void a_forecast_goes_on_from_the_last_complete_month(void **state)
     assert_int_equal(r->n_rows, 12);
     for (size_t h = 0; h < 12; h++) {
         assert_int_equal(month_of(r, h), FIRST_MONTH + 38 + (int)h);
-        assert_int_equal(figure(r, h, "months_ahead")->value.integer, h + 1);
-        assert_int_equal(figure(r, h, "history")->value.integer, 38);
+        assert_int_equal(figure(r, h, "months_ahead").value.integer, h + 1);
+        assert_int_equal(figure(r, h, "history").value.integer, 38);
         double want = 10.05 + 3 * sin((double)(38 + h) * M_PI / 6);
-        double v = figure(r, h, "value")->value.decimal;
+        double v = figure(r, h, "value").value.decimal;
         assert_true(fabs(v - want) < 0.1);
-        assert_true(figure(r, h, "lower95")->value.decimal < figure(r, h, "lower80")->value.decimal);
-        assert_true(figure(r, h, "lower80")->value.decimal < v);
-        assert_true(figure(r, h, "upper80")->value.decimal < figure(r, h, "upper95")->value.decimal);
-        assert_memory_equal(figure(r, h, "model")->value.text.bytes, "ETS(", 4);
+        assert_true(figure(r, h, "lower95").value.decimal < figure(r, h, "lower80").value.decimal);
+        assert_true(figure(r, h, "lower80").value.decimal < v);
+        assert_true(figure(r, h, "upper80").value.decimal < figure(r, h, "upper95").value.decimal);
+        assert_memory_equal(figure(r, h, "model").value.text.bytes, "ETS(", 4);
     }
     hd_release_free(r);
     /* 26 months since the gap: the year before, with the spread of its differences */
@@ -620,10 +620,10 @@ static void a_forecast_goes_on_from_the_last_complete_month(void **state)
     double squares = 0;
     for (size_t i = 24; i < 38; i++)
         squares += (values[i] - values[i - 12]) * (values[i] - values[i - 12]);
-    assert_true(is_text(figure(r, 12, "model")->value, "seasonal naive"));
-    assert_true(figure(r, 12, "value")->value.decimal == values[26]);
+    assert_true(is_text(figure(r, 12, "model").value, "seasonal naive"));
+    assert_true(figure(r, 12, "value").value.decimal == values[26]);
     double half = 1.959963984540054 * sqrt(squares / 14 * 2);
-    assert_true(fabs(figure(r, 12, "upper95")->value.decimal - values[26] - half) < 1e-9);
+    assert_true(fabs(figure(r, 12, "upper95").value.decimal - values[26] - half) < 1e-9);
     hd_release_free(r);
 }
 
@@ -650,21 +650,21 @@ static void what_cannot_be_forecast_says_why(void **state)
         marks[cases[i].at] = cases[i].mark;
         hd_release *r = forecast_of(&def, values, marks, cases[i].n, 6);
         assert_int_equal(r->n_rows, 1);
-        assert_true(is_text(figure(r, 0, "note")->value, cases[i].note));
-        assert_true(figure(r, 0, "value")->value.is_null);
-        assert_true(figure(r, 0, "model")->value.is_null);
+        assert_true(is_text(figure(r, 0, "note").value, cases[i].note));
+        assert_true(figure(r, 0, "value").value.is_null);
+        assert_true(figure(r, 0, "model").value.is_null);
         hd_release_free(r);
     }
     hd_release *r = forecast_of(&def, values, NULL, SERIES_MONTHS, 6);
     for (size_t h = 0; h < 6; h++) {
-        assert_true(figure(r, h, "upper95")->value.decimal <= 1);
-        assert_true(figure(r, h, "value")->value.decimal <= 1);
+        assert_true(figure(r, h, "upper95").value.decimal <= 1);
+        assert_true(figure(r, h, "value").value.decimal <= 1);
     }
     hd_release_free(r);
     for (size_t i = 0; i < SERIES_MONTHS; i++)
         values[i] = 0.25; /* no model fits what never changes */
     r = forecast_of(&def, values, NULL, SERIES_MONTHS, 2);
-    assert_true(figure(r, 1, "value")->value.decimal == 0.25);
+    assert_true(figure(r, 1, "value").value.decimal == 0.25);
     hd_release_free(r);
 }
 
@@ -683,12 +683,12 @@ static void the_forecast_asks_for_whom(void **state)
     f.of = HD_FORECAST_UNIT, f.unit = "ZA3";
     OK(hd_indicator_forecast(&out, &result, 1, &f, &err));
     assert_int_equal(out->n_rows, 1);
-    assert_true(is_text(figure(out, 0, "provider")->value, "ZA3"));
+    assert_true(is_text(figure(out, 0, "provider").value, "ZA3"));
     hd_release_free(out);
     f.of = HD_FORECAST_NATIONAL;
     OK(hd_indicator_forecast(&out, &result, 1, &f, &err));
     assert_int_equal(out->n_rows, 1);
-    assert_true(figure(out, 0, "provider")->value.is_null);
+    assert_true(figure(out, 0, "provider").value.is_null);
     hd_release_free(out);
     f.horizon = 0;
     assert_int_equal(hd_indicator_forecast(&out, &result, 1, &f, &err), HD_INVALID);

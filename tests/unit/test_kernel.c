@@ -18,6 +18,7 @@
 
 #include "base/alloc.h"
 #include "base/rng.h"
+#include "base/sort.h"
 #include "kernel/kernel.h"
 #include "kernel/merge.h"
 #include "kernel/ops.h"
@@ -310,9 +311,10 @@ static void check_measure(const hd_k_question *q, const hd_k_answer *a, const hd
             assert_true(at < t->distribution.n);
             assert_int_equal(a->distribution[t->distribution.first + at].rank, rank);
             assert_int_equal(a->distribution[t->distribution.first + at++].rows, bins[rank]);
-            assert_int_equal(hd_k_order_statistic(a, t, before), rank);
+            const hd_k_bins all = {t->distribution.first, t->distribution.n};
+            assert_int_equal(hd_k_order_statistic(a, all, before), rank);
             before += bins[rank];
-            assert_int_equal(hd_k_order_statistic(a, t, before - 1), rank);
+            assert_int_equal(hd_k_order_statistic(a, all, before - 1), rank);
         }
     }
     if (m->kind == HD_K_DISTRIBUTION)
@@ -357,14 +359,17 @@ static void check_answer(const hd_k_question *q, const hd_k_answer *a)
             while (end < n && memcmp(rows[end].slots, rows[i].slots, sizeof rows[i].slots) == 0)
                 end++;
             assert_true(cell < a->n_cells);
-            assert_int_equal(a->set[cell], s);
+            assert_true(cell >= a->set_starts[s] && cell < a->set_starts[s + 1]);
             for (size_t g = 0; n && g < q->n_groups; g++)
-                assert_int_equal(a->slots[cell * q->n_groups + g], rows[i].slots[g]);
+                assert_int_equal(a->slots[g][cell], rows[i].slots[g]);
             static const hd_k_measure all = {.kind = HD_K_COUNT, .filter = -1};
-            check_measure(q, a, &all, &a->all[cell], rows + i, end - i, pass, bins);
-            for (size_t m = 0; m < q->n_measures; m++)
-                check_measure(q, a, &q->measures[m], &a->tallies[cell * q->n_measures + m],
-                              rows + i, end - i, pass + (m + 1) * q->n_rows, bins);
+            const hd_k_tally counted = {a->counts[0].rows[cell], a->counts[0].persons[cell]};
+            check_measure(q, a, &all, &counted, rows + i, end - i, pass, bins);
+            for (size_t m = 0; m < q->n_measures; m++) {
+                const hd_k_tally t = hd_k_answer_tally(a, cell, m);
+                check_measure(q, a, &q->measures[m], &t, rows + i, end - i,
+                              pass + (m + 1) * q->n_rows, bins);
+            }
             cell++;
             i = end;
             if (n == 0)
@@ -382,11 +387,14 @@ static void check_same(const hd_k_question *q, const hd_k_answer *a, const hd_k_
                        bool close)
 {
     assert_int_equal(a->n_cells, b->n_cells);
-    assert_memory_equal(a->set, b->set, a->n_cells * sizeof *a->set);
-    assert_memory_equal(a->slots, b->slots, a->n_cells * q->n_groups * sizeof *a->slots);
+    assert_memory_equal(a->set_starts, b->set_starts, (q->n_sets + 1) * sizeof *a->set_starts);
+    for (size_t g = 0; g < q->n_groups; g++)
+        assert_memory_equal(a->slots[g], b->slots[g], a->n_cells * sizeof **a->slots);
     for (size_t i = 0; i < a->n_cells * q->n_measures; i++) {
         const hd_k_measure *m = &q->measures[i % q->n_measures];
-        const hd_k_tally *x = &a->tallies[i], *y = &b->tallies[i];
+        const hd_k_tally of_a = hd_k_answer_tally(a, i / q->n_measures, i % q->n_measures);
+        const hd_k_tally of_b = hd_k_answer_tally(b, i / q->n_measures, i % q->n_measures);
+        const hd_k_tally *x = &of_a, *y = &of_b;
         assert_int_equal(x->rows, y->rows);
         assert_int_equal(x->persons, y->persons);
         if (m->kind == HD_K_MOMENTS && m->decimals && !close) {
@@ -534,7 +542,7 @@ static void logic_is_three_valued(void **state)
         assert_int_equal(hd_k_run(&q, &hd_k_tuning_default, steps, &a, &err), HD_OK);
         uint16_t seen = 0;
         for (size_t i = 0; i < a.n_cells; i++)
-            seen |= (uint16_t)(1 << a.slots[i]);
+            seen |= (uint16_t)(1 << a.slots[0][i]);
         assert_int_equal(seen, expected[e].rows);
         hd_k_answer_free(&a);
     }
@@ -561,9 +569,9 @@ static void unlinked_rows_add_no_person(void **state)
     for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
         hd_k_answer a = run_way(&q, &ways[w]);
         assert_int_equal(a.n_cells, 1);
-        assert_int_equal(a.all[0].rows, N);
-        assert_int_equal(a.all[0].persons, 2501);
-        assert_int_equal(a.tallies[0].persons, 2501);
+        assert_int_equal(a.counts[0].rows[0], N);
+        assert_int_equal(a.counts[0].persons[0], 2501);
+        assert_int_equal(hd_k_answer_tally(&a, 0, 0).persons, 2501);
         hd_k_answer_free(&a);
     }
     free(persons);
@@ -650,8 +658,8 @@ static void too_many_combinations_are_refused(void **state)
     q.n_measures = 1;
     q.measures = &m;
     assert_int_equal(hd_k_run(&q, &hd_k_tuning_default, steps, &a, &err), HD_OK);
-    assert_true(a.tallies[0].exact.sum == INT64_MIN);
-    assert_true(a.tallies[0].exact.sum_squares == (unsigned __int128)1 << 126);
+    assert_true(hd_k_answer_tally(&a, 0, 0).exact.sum == INT64_MIN);
+    assert_true(hd_k_answer_tally(&a, 0, 0).exact.sum_squares == (unsigned __int128)1 << 126);
     hd_k_answer_free(&a);
 }
 
@@ -875,7 +883,7 @@ static void pairs_are_sorted(void **state)
             k[i] = hd_rng_next(&r) >> shift;
             v[i] = i << 1 | (k[i] & 1);
         }
-        hd_k_sort_pairs(k, v, k2, v2, N);
+        hd_sort_pairs(k, v, k2, v2, N);
         for (size_t i = 1; i < N; i++) {
             assert_true(k[i - 1] < k[i] || (k[i - 1] == k[i] && v[i - 1] < v[i]));
             assert_int_equal(v[i] & 1, k[i] & 1);

@@ -123,11 +123,12 @@ static void check(const char *from, const char *value, const char *sql, const ch
     for (size_t i = 0; i < c->n_cells; i++) {
         for (size_t k = 0; k < 2; k++) {
             hd_value want = hd_duck_value(r, i, k);
-            if (hd_value_compare(&c->keys[i * 2 + k], &want) != 0)
+            const hd_value key = hd_cells_key(c, i, k);
+            if (hd_value_compare(&key, &want) != 0)
                 fail_msg("%s: cell %zu has another key %zu", question, i, k);
         }
-        assert_int_equal(c->all[i].records, hd_duck_value(r, i, 2).integer);
-        assert_int_equal(c->all[i].persons, hd_duck_value(r, i, 3).integer);
+        assert_int_equal(c->all.records[i], hd_duck_value(r, i, 2).integer);
+        assert_int_equal(c->all.persons[i], hd_duck_value(r, i, 3).integer);
     }
     hd_duck_result_free(r);
     hd_cells_free(c);
@@ -200,7 +201,7 @@ static int64_t count(const char *sql)
     if (hd_engine_ask(engine, sql, &q, &err) != HD_OK ||
         hd_engine_run(engine, q, HD_ROUTE_BEST, &c, &err) != HD_OK)
         fail_msg("%s: %s", sql, err.text);
-    int64_t n = c->figures[0].value.integer;
+    int64_t n = hd_vector_at(&c->figures[0], 0).integer;
     hd_cells_free(c);
     hd_question_free(q);
     return n;

@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "disclosure/primary.h"
 #include "disclosure/rule.h"
+#include "rows_as_cells.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -207,13 +208,12 @@ static void a_row_that_is_everybody_is_withheld(void **state)
     const hd_key by[2] = {{"area", HD_TEXT, true}, {"outcome", HD_TEXT, false}};
     const hd_question q = {.is_subnational = true, .n_keys = 2, .n_aggregates = 2, .keys = by,
                            .aggregates = aggregates};
-    const hd_cells cells = {.n_keys = 2, .n_aggregates = 2, .n_cells = 3, .keys = keys,
-                            .grouping = grouping, .all = all, .figures = figures};
+    hd_cells *cells = rows_as_cells(&q, 3, keys, grouping, all, figures);
     for (int is_on = 0; is_on < 2; is_on++) {
         hd_safe safe;
         hd_err err;
         policy->file->group_disclosure_is_withheld = is_on;
-        assert_int_equal(hd_primary_apply(policy, &q, &cells, &safe, &err), HD_OK);
+        assert_int_equal(hd_primary_apply(policy, &q, cells, &safe, &err), HD_OK);
         /* A is in one row; so is outcome y. */
         const char want[6] = {is_on ? '*' : 0, is_on ? '*' : 0, 0, 0, is_on ? '*' : 0,
                               is_on ? '*' : 0};
@@ -221,6 +221,7 @@ static void a_row_that_is_everybody_is_withheld(void **state)
             assert_int_equal(safe.figures[i].mark, want[i]);
         hd_safe_free(&safe);
     }
+    hd_cells_free(cells);
     hd_policy_free(policy);
 }
 
