@@ -100,6 +100,12 @@ void hd_secret_unmap(void *p, size_t len)
     munmap(p, len ? len : 1);
 }
 
+void hd_clean_unmap(void *p, size_t len)
+{
+    if (p)
+        munmap(p, len ? len : 1);
+}
+
 bool hd_grow_(void **array, size_t *cap, size_t item)
 {
     size_t next = *cap ? *cap * 2 : 16;

@@ -22,6 +22,7 @@ void hd_wipe_free(void *p, size_t len); /* wipes first; NULL is allowed */
  * (MADV_DONTDUMP), wiped when released. NULL when memory is out; len 0 gives a valid pointer. */
 HD_MUST void *hd_secret_map(size_t len);
 void hd_secret_unmap(void *p, size_t len);
+void hd_clean_unmap(void *p, size_t len); /* the caller has wiped it */
 
 /* Make room for one more item in a growing array; doubles. */
 #define HD_GROW(array, count, cap)                                                                 \

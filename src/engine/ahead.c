@@ -9,7 +9,7 @@
  */
 #include "engine/order.h"
 #include "base/alloc.h"
-#include "engine/scan_plan.h"
+#include "engine/blocks.h"
 
 #include <string.h>
 
@@ -50,6 +50,7 @@ static hd_code run_together(hd_engine *e, asked *const *questions, size_t n, hd_
     hd_table *t;
     const hd_kernel *kernel;
     hd_k_answer answer = {0};
+    scan_blocks blocks = {0};
     scan_plan *p = NULL;
     hd_code rc;
     HD_TRY(hd_vault_table(e->vault, questions[0]->q.table, &t, err));
@@ -57,7 +58,8 @@ static hd_code run_together(hd_engine *e, asked *const *questions, size_t n, hd_
     for (size_t i = 0; i < n; i++)
         HD_TRY(hd_orders_ready(e, questions[i], t, err));
     HD_GO(hd_scan_plan_make(e, t, questions, n, &p, err));
-    HD_GO(hd_scan_plan_bind(p, t, err));
+    HD_GO(hd_blocks_open(&blocks, p, t, err));
+    HD_GO(hd_scan_plan_bind(p, t, &blocks, err));
     HD_GO(kernel->run(&p->q, &answer, err));
     for (size_t i = 0; i < n; i++) {
         hd_drop_ahead(questions[i]);
@@ -65,6 +67,7 @@ static hd_code run_together(hd_engine *e, asked *const *questions, size_t n, hd_
         HD_GO(hd_scan_cells(p, i, &answer, &questions[i]->ahead, err));
     }
 out:
+    hd_blocks_close(&blocks);
     hd_k_answer_free(&answer);
     hd_scan_plan_free(p);
     return rc;

@@ -331,7 +331,7 @@ hd_code hd_chosen_open(hd_chosen **out, hd_engine *e, const hd_question *q, hd_e
         cut_lanes(c);
         asked *a = (asked *)(uintptr_t)c->a;
         HD_GO(hd_scan_plan_make(e, t, &a, 1, &c->plan, err));
-        HD_GO(hd_scan_plan_bind(c->plan, t, err));
+        HD_GO(hd_scan_plan_bind(c->plan, t, NULL, err));
         bind_classes(c);
     }
     *out = c;

@@ -261,7 +261,7 @@ static hd_code find_events(hd_engine *e, asked *event, hd_table *t, uint8_t **ou
     HD_GO(hd_scan_plan_make(e, t, &event, 1, &p, err));
     if (p->q.where < 0)
         goto out;
-    HD_GO(hd_scan_plan_bind(p, t, err));
+    HD_GO(hd_scan_plan_bind(p, t, NULL, err));
     *out = hd_secret_map(p->q.n_rows);
     if (!*out) {
         rc = hd_fail_nomem(err);

@@ -82,12 +82,22 @@ typedef struct hd_question {
 typedef struct hd_engine hd_engine;
 HD_MUST hd_code hd_engine_open(hd_engine **out, hd_vault *v, const hd_catalogue *c, hd_err *err);
 
+/* How far the scan that runs just now has come, for whoever watches; and what the last one read. */
+typedef struct hd_engine_progress {
+    atomic_uint_least64_t rows_done, rows; /* of the blocks that may matter */
+    atomic_uint_least32_t blocks, blocks_wanted; /* of rows: all; those that were looked at */
+    atomic_uint_least64_t parts_opened; /* blocks of single columns that were not in memory */
+    atomic_bool streamed;               /* it did not fit and came block by block */
+} hd_engine_progress;
+
 typedef struct hd_engine_limits {
     /* Of one question, for columns, cells and DuckDB's work; 0: columns without a limit, 4 GB for cells
-     * and for DuckDB. What cannot fit is refused with HD_LIMIT, the text saying what it would need. */
+     * and for DuckDB. Columns that do not fit beside a quarter for the rest come block by block and
+     * go again. What cannot fit is refused with HD_LIMIT, the text saying what it would need. */
     uint64_t memory_bytes;
     /* NULL, or: when it becomes true the question ends with HD_CANCELLED. Borrowed. */
     const atomic_bool *stop;
+    hd_engine_progress *progress; /* NULL, or: kept up to date. Borrowed */
 } hd_engine_limits;
 HD_MUST hd_code hd_engine_open_limited(hd_engine **out, hd_vault *v, const hd_catalogue *c,
                                        const hd_engine_limits *limits, hd_err *err);

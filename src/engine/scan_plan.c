@@ -1,5 +1,5 @@
 /* scan_plan.c - see scan_plan.h. */
-#include "engine/scan_plan.h"
+#include "engine/blocks.h"
 #include "base/alloc.h"
 
 #include <string.h>
@@ -424,28 +424,39 @@ static uint32_t lowest_code(const hd_table *t, hd_operand s)
     return lowest == UINT32_MAX ? 0 : lowest;
 }
 
-static hd_code bind(scan_plan *p, hd_table *t, hd_operand s, hd_k_codes *codes,
-                    const uint32_t **starts, hd_err *err)
+static hd_code bind(scan_plan *p, hd_table *t, const scan_blocks *blocks, hd_operand s,
+                    hd_k_codes *codes, const uint32_t **starts, hd_err *err)
 {
     loaded_column c;
-    HD_TRY(hd_operand_load(p->e, t, s, &c, err));
+    const hd_column *by_block = blocks ? hd_blocks_column(blocks, s) : NULL;
+    if (by_block)
+        c = (loaded_column){by_block->data, by_block->width, hd_table_dictionary(t, s.column),
+                            by_block->starts};
+    else
+        HD_TRY(hd_operand_load(p->e, t, s, &c, err));
     *codes = (hd_k_codes){c.data, c.width, c.dictionary->n_codes, c.starts ? 0 : lowest_code(t, s)};
     *starts = c.starts;
     return HD_OK;
 }
 
-hd_code hd_scan_plan_bind(scan_plan *p, hd_table *t, hd_err *err)
+hd_code hd_scan_plan_bind(scan_plan *p, hd_table *t, const scan_blocks *blocks, hd_err *err)
 {
     const asked *a = p->parts[0].a;
     const uint32_t *starts;
     for (size_t i = 0; i < p->n_atoms; i++)
-        HD_TRY(bind(p, t, p->atom_inputs[i].operand, &p->atoms[i].codes, &p->atoms[i].starts, err));
+        HD_TRY(bind(p, t, blocks, p->atom_inputs[i].operand, &p->atoms[i].codes,
+                    &p->atoms[i].starts, err));
     for (size_t k = 0; k < a->q.n_keys; k++)
-        HD_TRY(bind(p, t, p->group_inputs[k].operand, &p->groups[k].codes, &starts, err));
+        HD_TRY(bind(p, t, blocks, p->group_inputs[k].operand, &p->groups[k].codes, &starts, err));
     for (size_t m = 0; m < p->q.n_measures; m++)
         if (p->measures[m].has_value)
-            HD_TRY(bind(p, t, p->measure_inputs[m].operand, &p->measures[m].codes, &starts, err));
-    HD_TRY(hd_table_persons(t, &p->q.persons, err));
+            HD_TRY(bind(p, t, blocks, p->measure_inputs[m].operand, &p->measures[m].codes, &starts,
+                        err));
+    if (blocks)
+        p->q.persons = hd_feed_persons(blocks->feed);
+    else
+        HD_TRY(hd_table_persons(t, &p->q.persons, err));
+    p->q.feed = blocks ? &blocks->view : NULL;
     p->q.n_rows = hd_table_rows(t);
     p->q.atoms = p->atoms;
     p->q.n_atoms = p->n_atoms;

@@ -1,7 +1,7 @@
 /* scan_plan.h - questions as one scan for the kernel.
  *
  * A plan answers one question, or several (parts) that choose the same rows by the same keys, in
- * one pass. It holds lookup tables, never columns: hd_scan_plan_bind loads those before every
+ * one pass. It holds lookup tables, never columns: hd_scan_plan_bind names those before every
  * run, so the vault may drop them in between.
  */
 #ifndef HD_ENGINE_SCAN_PLAN_H
@@ -49,7 +49,11 @@ typedef struct scan_plan scan_plan;
 /* The questions must have the same table, condition, keys and sets. Borrows them. */
 HD_MUST hd_code hd_scan_plan_make(hd_engine *e, hd_table *t, asked *const *questions, size_t n,
                                   scan_plan **out, hd_err *err);
-HD_MUST hd_code hd_scan_plan_bind(scan_plan *p, hd_table *t, hd_err *err);
+/* blocks NULL: all columns are loaded. Else they come block by block (blocks.h), and the plan's
+ * question may be run until the blocks are closed. */
+struct scan_blocks;
+HD_MUST hd_code hd_scan_plan_bind(scan_plan *p, hd_table *t, const struct scan_blocks *blocks,
+                                  hd_err *err);
 
 /* scan_truth.c: the truth (0 false, 1 true, 2 unknown) of each node for n rows from base on, a
  * row of `stride` bytes for each node. The question must be bound. */

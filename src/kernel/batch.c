@@ -466,14 +466,17 @@ static hd_code open_signatures(batch *b, size_t set, char **memory, hd_err *err)
 
 static hd_code scan_pieces(batch *b, hd_err *err)
 {
-    while (hd_k_lane_next(b->lane))
+    for (bool more;;) {
+        HD_TRY(hd_k_lane_next(b->lane, &more, err));
+        if (!more)
+            return HD_OK;
         for (b->base = b->lane->first; b->base < b->lane->end; b->base += HD_K_BATCH) {
             uint64_t left = b->lane->end - b->base;
             b->n_rows = left < HD_K_BATCH ? (size_t)left : HD_K_BATCH;
             HD_TRY(hd_k_go_on(b->q, err));
             HD_TRY(scan_batch(b, err));
         }
-    return HD_OK;
+    }
 }
 
 hd_code hd_k_scan_batches(hd_k_lane *lane, hd_err *err)

@@ -68,6 +68,19 @@ typedef struct hd_k_measure {
     uint32_t n_ranks;
 } hd_k_measure;
 
+/* Rows that are brought block by block. A lane enters a run of rows inside one block before it reads
+ * any of them and leaves it afterwards; enter may say that none of them passes `where`, and then
+ * they are neither read nor left. Any thread may call. */
+typedef struct hd_k_feed {
+    void *ctx;
+    uint64_t block_rows;
+    uint64_t n_unlinked; /* rows of person 0, which come first */
+    hd_code (*enter)(void *ctx, uint64_t first, uint64_t end, bool *matters, hd_err *err);
+    void (*leave)(void *ctx, uint64_t first, uint64_t end);
+    /* The first row from `row` on where a person begins, or all rows end. */
+    hd_code (*person_start)(void *ctx, uint64_t row, uint64_t *out, hd_err *err);
+} hd_k_feed;
+
 typedef struct hd_k_question {
     uint64_t n_rows;
     const uint32_t *persons; /* ascending; 0: not linked to anyone, adds no person to any count */
@@ -79,6 +92,7 @@ typedef struct hd_k_question {
     const uint32_t *sets;    /* grouping sets: bit g set when group g is a key; at least one */
     const hd_k_measure *measures;
     uint64_t max_bytes;      /* refuse with HD_LIMIT, naming the need, rather than use more */
+    const hd_k_feed *feed;   /* NULL: all rows are there */
     const atomic_bool *stop; /* NULL, or: end with HD_CANCELLED soon after it becomes true. Every
                               * scan looks at it between batches of rows (hd_k_go_on)      */
 } hd_k_question;

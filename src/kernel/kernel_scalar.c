@@ -384,13 +384,18 @@ hd_code hd_k_scan_scalar(hd_k_lane *lane, hd_err *err)
     hd_code rc = HD_OK;
     char *memory = NULL;
     batch b;
+    bool more;
     HD_GO(open_batch(&b, lane, &memory, err));
-    while (hd_k_lane_next(lane))
+    for (;;) {
+        HD_GO(hd_k_lane_next(lane, &more, err));
+        if (!more)
+            break;
         for (b.base = lane->first; b.base < lane->end; b.base += BATCH) {
             HD_GO(hd_k_go_on(b.q, err));
             b.n_rows = lane->end - b.base < BATCH ? (size_t)(lane->end - b.base) : BATCH;
             HD_GO(scan_batch(&b, err));
         }
+    }
 out:
     hd_free(memory);
     return rc;

@@ -89,15 +89,44 @@ static hd_code grow_cells(hd_k_lane *lane, size_t set, size_t next, hd_err *err)
     return HD_OK;
 }
 
-bool hd_k_lane_next(hd_k_lane *lane)
+static void leave_rows(hd_k_lane *lane)
+{
+    const hd_k_feed *f = lane->plan->q->feed;
+    if (lane->has_entered)
+        f->leave(f->ctx, lane->first, lane->end);
+    lane->has_entered = false;
+}
+
+static bool next_piece(hd_k_lane *lane)
 {
     size_t piece = lane->next_piece ? atomic_fetch_add(lane->next_piece, 1) : lane->number;
     if (lane->is_done || piece >= lane->plan->n_pieces)
         return false;
     lane->is_done = !lane->next_piece;
-    lane->first = lane->plan->piece_starts[piece];
-    lane->end = lane->plan->piece_starts[piece + 1];
+    lane->end = lane->plan->piece_starts[piece];
+    lane->piece_end = lane->plan->piece_starts[piece + 1];
     return true;
+}
+
+hd_code hd_k_lane_next(hd_k_lane *lane, bool *more, hd_err *err)
+{
+    const hd_k_feed *f = lane->plan->q->feed;
+    leave_rows(lane);
+    do {
+        while (lane->end == lane->piece_end)
+            if (!next_piece(lane)) {
+                *more = false;
+                return HD_OK;
+            }
+        lane->first = lane->end;
+        lane->end = lane->piece_end;
+        if (f && lane->end / f->block_rows > lane->first / f->block_rows)
+            lane->end = (lane->first / f->block_rows + 1) * f->block_rows;
+        if (f)
+            HD_TRY(f->enter(f->ctx, lane->first, lane->end, &lane->has_entered, err));
+    } while (f && !lane->has_entered);
+    *more = true;
+    return HD_OK;
 }
 
 hd_code hd_k_lane_open(hd_k_lane *lane, const hd_k_plan *p, size_t number,
@@ -130,6 +159,7 @@ void hd_k_lane_close(hd_k_lane *lane)
 {
     if (!lane->tables)
         return;
+    leave_rows(lane);
     const hd_k_plan *p = lane->plan;
     for (size_t s = 0; s < p->q->n_sets; s++) {
         hd_k_table *t = &lane->tables[s];

@@ -50,7 +50,9 @@ typedef struct hd_k_table {
 
 typedef struct hd_k_lane {
     const hd_k_plan *plan;
-    uint64_t first, end;       /* rows of the piece in hand */
+    uint64_t first, end;       /* rows in hand: a piece, or what of it lies in one block */
+    uint64_t piece_end;
+    bool has_entered;          /* the feed knows that we read them */
     atomic_size_t *next_piece; /* shared by all lanes; NULL: the lane has one piece, its own */
     size_t number;             /* of the lane */
     bool is_done;
@@ -60,8 +62,8 @@ typedef struct hd_k_lane {
 
 HD_MUST hd_code hd_k_lane_open(hd_k_lane *lane, const hd_k_plan *p, size_t number,
                                atomic_size_t *next_piece, hd_err *err);
-/* Take the next piece of rows in hand; false when there is none. Pieces of a lane ascend. */
-bool hd_k_lane_next(hd_k_lane *lane);
+/* Take the next rows in hand; *more is false when there are none. Pieces of a lane ascend. */
+HD_MUST hd_code hd_k_lane_next(hd_k_lane *lane, bool *more, hd_err *err);
 void hd_k_lane_close(hd_k_lane *lane);
 
 /* Room for bytes more, or HD_LIMIT. */

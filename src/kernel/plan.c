@@ -181,24 +181,31 @@ static uint64_t choose_tables(hd_k_plan *p)
     return total;
 }
 
-static uint64_t next_person(const hd_k_plan *p, uint64_t row)
+/* The first row from `row` on where a person begins; rows of nobody may be cut anywhere. */
+static hd_code next_person(const hd_k_plan *p, uint64_t row, uint64_t *out, hd_err *err)
 {
     const uint32_t *persons = p->q->persons;
-    while (row < p->q->n_rows && row > p->n_unlinked && persons[row] == persons[row - 1])
-        row++;
-    return row;
+    *out = row;
+    if (row <= p->n_unlinked)
+        return HD_OK;
+    if (p->q->feed)
+        return p->q->feed->person_start(p->q->feed->ctx, row, out, err);
+    while (*out < p->q->n_rows && persons[*out] == persons[*out - 1])
+        ++*out;
+    return HD_OK;
 }
 
-static void cut_pieces(hd_k_plan *p, uint64_t n)
+static hd_code cut_pieces(hd_k_plan *p, uint64_t n, hd_err *err)
 {
-    uint64_t n_rows = p->q->n_rows;
+    uint64_t n_rows = p->q->n_rows, at;
     p->n_pieces = n;
     for (uint64_t piece = 1; piece < n; piece++) {
-        uint64_t at = next_person(p, (uint64_t)((unsigned __int128)n_rows * piece / n));
+        HD_TRY(next_person(p, (uint64_t)((unsigned __int128)n_rows * piece / n), &at, err));
         uint64_t before = p->piece_starts[piece - 1];
         p->piece_starts[piece] = at > before ? at : before;
     }
     p->piece_starts[n] = n_rows;
+    return HD_OK;
 }
 
 static bool sums_decimals(const hd_k_question *q)
@@ -210,7 +217,8 @@ static bool sums_decimals(const hd_k_question *q)
 }
 
 /* Merging costs lanes x tables: it must stay small beside reading the rows. */
-static void cut_lanes(hd_k_plan *p, uint64_t dense_bytes, size_t at_most, bool own_pieces)
+static hd_code cut_lanes(hd_k_plan *p, uint64_t dense_bytes, size_t at_most, bool own_pieces,
+                         hd_err *err)
 {
     uint64_t n_rows = p->q->n_rows;
     uint64_t n = n_rows / p->tuning.lane_rows;
@@ -227,7 +235,7 @@ static void cut_lanes(hd_k_plan *p, uint64_t dense_bytes, size_t at_most, bool o
     while (n > 1 && (n * (dense_bytes / 4) > n_rows || n * dense_bytes > p->q->max_bytes / 2))
         n--;
     p->n_lanes = n;
-    cut_pieces(p, own_pieces ? n : n_pieces);
+    return cut_pieces(p, own_pieces ? n : n_pieces, err);
 }
 
 /* Squares of integers are summed exactly in 128 bits, so their size must be bounded beforehand. */
@@ -261,7 +269,7 @@ static hd_code check_moments(hd_k_plan *p, hd_err *err)
 
 static uint64_t count_unlinked(const hd_k_question *q)
 {
-    uint64_t low = 0, high = q->n_rows;
+    uint64_t low = q->feed ? q->feed->n_unlinked : 0, high = q->feed ? low : q->n_rows;
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
         if (q->persons[middle] == 0)
@@ -306,7 +314,7 @@ hd_code hd_k_plan_make(hd_k_plan *p, const hd_k_question *q, const hd_k_tuning *
     }
     for (size_t s = 0; s < q->n_sets; s++)
         HD_GO(measure_set(p, s, err));
-    cut_lanes(p, choose_tables(p), n_lanes_max, own_pieces);
+    HD_GO(cut_lanes(p, choose_tables(p), n_lanes_max, own_pieces, err));
 out:
     if (rc != HD_OK)
         hd_k_plan_free(p);

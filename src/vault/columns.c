@@ -1,16 +1,22 @@
-/* columns.c - columns of a table in memory: read, opened, kept, let go.
+/* columns.c - columns of a table in memory: where their blocks go, what is in them, when they go.
  *
  * A column has room for all its rows from the start, but only the blocks that somebody asked for
  * are read into it; the rest is untouched memory, which costs nothing. Invariant: what is handed
  * out was checked block by block (reader.c), so a code is below n_codes of its dictionary and
- * persons ascend. A loaded block is never written again, so any number of threads may read it while
- * others are loaded.
+ * persons ascend. A block that somebody reads is never written, so any number of threads may read
+ * while others are loaded.
  */
 #include "base/alloc.h"
 #include "base/par.h"
 #include "vault/internal.h"
 
 #include <string.h>
+#include <sys/mman.h>
+
+static bool is_list(const hd_table *t, uint32_t column)
+{
+    return t->directory.columns[column].kind == HD_COLUMN_LIST;
+}
 
 static size_t data_len(const hd_table *t, uint32_t column)
 {
@@ -20,132 +26,122 @@ static size_t data_len(const hd_table *t, uint32_t column)
 
 static size_t starts_len(const hd_table *t, uint32_t column)
 {
-    bool is_list = t->directory.columns[column].kind == HD_COLUMN_LIST;
-    return is_list ? (size_t)(t->directory.rows + 1) * sizeof(uint32_t) : 0;
+    return is_list(t, column) ? (size_t)(t->directory.rows + 1) * sizeof(uint32_t) : 0;
 }
 
-/* Memory that a block takes once it is loaded. */
-static uint64_t block_bytes(const hd_table *t, uint32_t column, uint32_t block)
+static uint64_t first_item(const hd_table *t, uint32_t column, uint32_t block)
+{
+    const uint32_t *first = t->loaded[column].first_item;
+    return first ? first[block] : (uint64_t)block * HD_BLOCK_ROWS;
+}
+
+uint64_t hd_column_block_bytes(const hd_table *t, uint32_t column, uint32_t block)
 {
     const hd_file_column *col = &t->directory.columns[column];
-    uint64_t starts = col->kind == HD_COLUMN_LIST ? hd_rows_of_block(t->directory.rows, block) : 0;
+    uint64_t starts = is_list(t, column) ? hd_rows_of_block(t->directory.rows, block) : 0;
     return (uint64_t)col->blocks[block].items * col->width + starts * sizeof(uint32_t);
 }
 
+/* Wipe bytes and give the pages that hold nothing else back to the system. */
+static void give_back(uint8_t *from, uint8_t *end)
+{
+    enum { PAGE = 4096 };
+    explicit_bzero(from, (size_t)(end - from));
+    uintptr_t first = ((uintptr_t)from + PAGE - 1) / PAGE * PAGE, last = (uintptr_t)end / PAGE * PAGE;
+    if (first < last)
+        madvise((void *)first, last - first, MADV_DONTNEED);
+}
+
+void hd_column_wipe_block(hd_table *t, uint32_t column, uint32_t block)
+{
+    const struct hd_loaded *l = &t->loaded[column];
+    const hd_block *b = &t->directory.columns[column].blocks[block];
+    uint8_t *data = (uint8_t *)l->data + first_item(t, column, block) * l->column.width;
+    uint32_t rows = hd_rows_of_block(t->directory.rows, block);
+    uint32_t *starts = l->starts ? l->starts + (uint64_t)block * HD_BLOCK_ROWS : NULL;
+    give_back(data, data + (size_t)b->items * l->column.width);
+    if (starts && rows > 1) /* without the borders */
+        give_back((uint8_t *)(starts + 1), (uint8_t *)(starts + rows));
+}
+
+/* Only what is there: the rest was never touched, and wiping it would be its first use. */
 void hd_column_drop(hd_table *t, uint32_t column)
 {
     struct hd_loaded *l = &t->loaded[column];
-    hd_secret_unmap(l->data, data_len(t, column));
-    hd_secret_unmap(l->starts, starts_len(t, column));
-    hd_free(l->has);
+    uint32_t n_holds = l->n_holds;
+    for (uint32_t b = 0; l->data && l->blocks && b < t->directory.n_blocks; b++)
+        if (l->blocks[b].place == HD_BLOCK_THERE)
+            hd_column_wipe_block(t, column, b);
+    hd_clean_unmap(l->data, data_len(t, column));
+    hd_clean_unmap(l->starts, starts_len(t, column));
+    hd_free(l->blocks);
+    hd_free(l->first_item);
     hd_memory_give_back(t->memory, l->bytes);
-    *l = (struct hd_loaded){0};
+    *l = (struct hd_loaded){.n_holds = n_holds};
 }
 
-static hd_code make_room(hd_table *t, uint32_t column, hd_err *err)
+hd_code hd_column_room(hd_table *t, uint32_t column, hd_err *err)
 {
     struct hd_loaded *l = &t->loaded[column];
-    const hd_file_column *col = &t->directory.columns[column];
-    l->has = hd_calloc(t->directory.n_blocks, 1);
+    const hd_directory *d = &t->directory;
+    const hd_file_column *col = &d->columns[column];
+    if (l->data)
+        return HD_OK;
+    l->blocks = hd_calloc(d->n_blocks, sizeof *l->blocks);
     l->data = hd_secret_map(data_len(t, column));
-    if (starts_len(t, column))
+    if (is_list(t, column)) {
         l->starts = hd_secret_map(starts_len(t, column));
-    if (!l->has || !l->data || (starts_len(t, column) && !l->starts)) {
+        l->first_item = hd_calloc(d->n_blocks, sizeof *l->first_item);
+    }
+    if (!l->blocks || !l->data || (is_list(t, column) && (!l->starts || !l->first_item))) {
+        bool is_kept = l->is_kept;
         hd_column_drop(t, column);
+        l->is_kept = is_kept;
         return hd_fail_nomem(err);
     }
+    for (uint32_t b = 1; l->first_item && b < d->n_blocks; b++)
+        l->first_item[b] = l->first_item[b - 1] + col->blocks[b - 1].items;
     l->column = (hd_column){
         .width = col->width, .data = l->data, .n_items = col->n_items, .starts = l->starts};
     return HD_OK;
 }
 
-/* Blocks are read in as many runs as there are threads, each with its own reader. */
-struct load {
-    const hd_table *t;
-    uint32_t column;
-    size_t n_runs;
-    uint8_t *data;
-    uint32_t *starts;
-    const uint32_t *first_item; /* by block: items before it */
-    const uint32_t *blocks;     /* to be read */
-    uint32_t n_blocks;
-};
-
-static hd_code load_run(void *ctx, size_t run, hd_err *err)
+/* Where two blocks of a list meet stands a start that belongs to both, so it is written under the
+ * lock, and not again when it is right: others may read it just now. */
+static void put_border(hd_table *t, uint64_t row, uint32_t start, uint32_t *starts)
 {
-    struct load *l = ctx;
-    const hd_directory *d = &l->t->directory;
-    unsigned width = d->columns[l->column].width;
-    uint32_t from = (uint32_t)((uint64_t)l->n_blocks * run / l->n_runs);
-    uint32_t to = (uint32_t)((uint64_t)l->n_blocks * (run + 1) / l->n_runs);
-    hd_reader r;
-    HD_TRY(hd_reader_init(&r, l->t, err));
-    hd_code rc = HD_OK;
-    uint32_t *starts = NULL;
-    if (l->starts && !(starts = hd_malloc((HD_BLOCK_ROWS + 1) * sizeof *starts))) {
-        rc = hd_fail_nomem(err);
-        goto out;
-    }
-    for (uint32_t i = from; i < to; i++) {
-        uint32_t b = l->blocks[i];
-        HD_GO(hd_reader_data(&r, l->column, b, l->data + (size_t)l->first_item[b] * width, err));
-        if (!l->starts)
-            continue;
-        /* The first and the last start belong to two blocks: put_borders writes those. */
-        HD_GO(hd_reader_starts(&r, l->column, b, l->first_item[b], starts, err));
-        memcpy(l->starts + (size_t)b * HD_BLOCK_ROWS + 1, starts + 1,
-               (hd_rows_of_block(d->rows, b) - 1) * sizeof *starts);
-    }
-out:
-    hd_free(starts);
-    hd_reader_fini(&r);
-    return rc;
+    pthread_mutex_lock(&t->memory->lock);
+    if (starts[row] != start)
+        starts[row] = start;
+    pthread_mutex_unlock(&t->memory->lock);
 }
 
-/* Starts where two blocks meet. One that is right already may be read by others just now. */
-static void put_borders(const struct load *l)
+static hd_code read_starts(hd_reader *r, hd_table *t, uint32_t column, uint32_t block, hd_err *err)
 {
-    for (uint32_t i = 0; i < l->n_blocks; i++) {
-        uint32_t b = l->blocks[i];
-        uint64_t row = (uint64_t)b * HD_BLOCK_ROWS;
-        uint32_t first = l->first_item[b];
-        uint32_t last = first + l->t->directory.columns[l->column].blocks[b].items;
-        uint32_t *end = &l->starts[row + hd_rows_of_block(l->t->directory.rows, b)];
-        if (l->starts[row] != first)
-            l->starts[row] = first;
-        if (*end != last)
-            *end = last;
-    }
-}
-
-/* Read the blocks; they are marked as there when all of them are. */
-static hd_code read_blocks(hd_table *t, uint32_t column, const uint32_t *blocks, uint32_t n,
-                           hd_err *err)
-{
-    const hd_directory *d = &t->directory;
-    struct hd_loaded *out = &t->loaded[column];
-    uint32_t *first_item = hd_calloc(d->n_blocks, sizeof *first_item);
-    if (!first_item)
+    uint32_t rows = hd_rows_of_block(t->directory.rows, block);
+    uint32_t first = (uint32_t)first_item(t, column, block);
+    uint64_t row = (uint64_t)block * HD_BLOCK_ROWS;
+    uint32_t *starts = hd_malloc((HD_BLOCK_ROWS + 1) * sizeof *starts);
+    if (!starts)
         return hd_fail_nomem(err);
-    for (uint32_t b = 1; b < d->n_blocks; b++)
-        first_item[b] = first_item[b - 1] + d->columns[column].blocks[b - 1].items;
-    struct load l = {.t = t,
-                     .column = column,
-                     .n_runs = hd_par_threads(),
-                     .data = out->data,
-                     .starts = out->starts,
-                     .first_item = first_item,
-                     .blocks = blocks,
-                     .n_blocks = n};
-    if (l.n_runs > n)
-        l.n_runs = n;
-    if (l.starts)
-        put_borders(&l);
-    hd_code rc = hd_par_run(l.n_runs, load_run, &l, err);
-    for (uint32_t i = 0; i < n && rc == HD_OK; i++)
-        out->has[blocks[i]] = 1;
-    hd_free(first_item);
+    hd_code rc = hd_reader_starts(r, column, block, first, starts, err);
+    if (rc == HD_OK) {
+        uint32_t *to = t->loaded[column].starts;
+        memcpy(to + row + 1, starts + 1, (rows - 1) * sizeof *starts);
+        put_border(t, row, starts[0], to);
+        put_border(t, row + rows, starts[rows], to);
+    }
+    hd_free(starts);
     return rc;
+}
+
+hd_code hd_column_read_block(hd_reader *r, hd_table *t, uint32_t column, uint32_t block,
+                             hd_err *err)
+{
+    const struct hd_loaded *l = &t->loaded[column];
+    uint8_t *to = (uint8_t *)l->data + first_item(t, column, block) * l->column.width;
+    HD_TRY(hd_reader_data(r, column, block, to, err));
+    return l->starts ? read_starts(r, t, column, block, err) : HD_OK;
 }
 
 /* Each block's persons ascend (they are differences); here the blocks are compared. */
@@ -159,49 +155,44 @@ hd_code hd_table_check_order(const hd_table *t, hd_err *err)
     return HD_OK;
 }
 
-static hd_code load(hd_table *t, uint32_t column, const uint8_t *wanted, hd_err *err)
+/* ---- whole columns --------------------------------------------------------------------------- */
+
+struct load {
+    hd_feed *feed;
+    const uint8_t *wanted; /* NULL: all */
+    uint32_t n_blocks;
+    size_t n_runs;
+};
+
+static hd_code load_run(void *ctx, size_t run, hd_err *err)
 {
-    uint32_t n_blocks = t->directory.n_blocks, n = 0;
-    struct hd_loaded *l = &t->loaded[column];
-    hd_memory_touch(t->memory, l); /* first: making room must not take this very column */
-    if (l->is_whole)
-        return HD_OK;
-    if (column == 0)
-        HD_TRY(hd_table_check_order(t, err));
-    if (!l->data)
-        HD_TRY(make_room(t, column, err));
-    hd_code rc = HD_OK;
-    uint32_t *missing = hd_calloc(n_blocks, sizeof *missing);
-    uint64_t need = 0, before = l->bytes;
-    if (!missing)
-        HD_GO(hd_fail_nomem(err));
-    for (uint32_t b = 0; b < n_blocks; b++)
-        if (!l->has[b] && (!wanted || wanted[b])) {
-            need += block_bytes(t, column, b);
-            missing[n++] = b;
-        }
-    HD_GO(hd_memory_take(t->memory, need, err));
-    l->bytes += need;
-    HD_GO(read_blocks(t, column, missing, n, err));
-    l->n_has += n;
-    l->is_whole = l->n_has == n_blocks;
-out:
-    hd_free(missing);
-    if (rc != HD_OK && l->n_has == 0) {
-        hd_column_drop(t, column);
-    } else if (rc != HD_OK) { /* the blocks that are there may be in use */
-        hd_memory_give_back(t->memory, l->bytes - before);
-        l->bytes = before;
+    const struct load *l = ctx;
+    uint32_t from = (uint32_t)((uint64_t)l->n_blocks * run / l->n_runs);
+    uint32_t to = (uint32_t)((uint64_t)l->n_blocks * (run + 1) / l->n_runs);
+    for (uint32_t b = from; b < to; b++) {
+        if (l->wanted && !l->wanted[b])
+            continue;
+        HD_TRY(hd_feed_enter(l->feed, b, err));
+        hd_feed_leave(l->feed, b);
     }
-    return rc;
+    return HD_OK;
+}
+
+static hd_code load(hd_table *t, const hd_feed_wish *w, hd_feed **feed, hd_err *err)
+{
+    HD_TRY(hd_feed_open(feed, t, w, err));
+    struct load l = {*feed, w->wanted, t->directory.n_blocks, hd_par_threads()};
+    l.n_runs = l.n_runs > l.n_blocks ? l.n_blocks : l.n_runs;
+    return hd_par_run(l.n_runs, load_run, &l, err);
 }
 
 hd_code hd_table_persons_some(hd_table *t, const uint8_t *wanted, const uint32_t **out, hd_err *err)
 {
-    *out = NULL;
-    HD_TRY(load(t, 0, wanted, err));
-    *out = t->loaded[0].column.data;
-    return HD_OK;
+    hd_feed *feed;
+    hd_code rc = load(t, &(hd_feed_wish){.persons = true, .wanted = wanted}, &feed, err);
+    *out = rc == HD_OK ? hd_feed_persons(feed) : NULL;
+    hd_feed_close(feed);
+    return rc;
 }
 
 hd_code hd_table_persons(hd_table *t, const uint32_t **out, hd_err *err)
@@ -212,11 +203,12 @@ hd_code hd_table_persons(hd_table *t, const uint32_t **out, hd_err *err)
 hd_code hd_table_load_some(hd_table *t, size_t column, const uint8_t *wanted, const hd_column **out,
                            hd_err *err)
 {
-    HD_ALWAYS(column < hd_table_n_columns(t));
-    *out = NULL;
-    HD_TRY(load(t, (uint32_t)column + 1, wanted, err));
-    *out = &t->loaded[column + 1].column;
-    return HD_OK;
+    hd_feed *feed;
+    const hd_feed_wish wish = {.columns = &column, .n_columns = 1, .wanted = wanted};
+    hd_code rc = load(t, &wish, &feed, err);
+    *out = rc == HD_OK ? hd_feed_column(feed, 0) : NULL;
+    hd_feed_close(feed);
+    return rc;
 }
 
 hd_code hd_table_load(hd_table *t, size_t column, const hd_column **out, hd_err *err)
@@ -228,7 +220,9 @@ void hd_table_unload(hd_table *t, size_t column)
 {
     HD_ALWAYS(column < hd_table_n_columns(t));
     struct hd_loaded *l = &t->loaded[column + 1];
+    pthread_mutex_lock(&t->memory->lock);
     l->is_kept = false;
-    if (l->holds == 0)
+    if (l->n_holds == 0)
         hd_column_drop(t, (uint32_t)column + 1);
+    pthread_mutex_unlock(&t->memory->lock);
 }

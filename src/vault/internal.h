@@ -9,6 +9,7 @@
 #include "vault/format.h"
 #include "vault/vault.h"
 
+#include <pthread.h>
 #include <zstd.h>
 
 /* Name of the asset that holds the pseudonyms; a dot, so no table can have it. */
@@ -21,14 +22,24 @@ typedef struct hd_entry {
     hd_table *table; /* NULL until asked for */
 } hd_entry;
 
-/* memory.c. What the columns of a vault's tables take. */
+/* memory.c. What the columns of a vault's tables take, and the one lock of all that is said below of
+ * columns and blocks in memory. */
 typedef struct hd_memory {
-    hd_vault *vault;
+    hd_vault *vault; /* NULL: of one table outside a vault, never limited */
+    pthread_mutex_t lock;
+    pthread_cond_t moved; /* a block came or went */
     uint64_t limit, used; /* bytes; limit 0: none */
-    uint64_t holds;       /* bits: given out */
-    uint64_t current;     /* the bit of the hold in use, 0: none */
     uint64_t clock;
 } hd_memory;
+
+/* Who changes a block is alone with it while it is MOVING. */
+typedef enum hd_block_place { HD_BLOCK_ABSENT, HD_BLOCK_MOVING, HD_BLOCK_THERE } hd_block_place;
+
+typedef struct hd_block_state {
+    uint8_t place;
+    bool is_kept;   /* counted in hd_loaded.bytes; else it goes with its last reader */
+    uint16_t users; /* feeds' readers that are in it, or wait for it */
+} hd_block_state;
 
 struct hd_vault {
     char *folder; /* real path */
@@ -43,6 +54,7 @@ struct hd_vault {
     size_t n_entries;
     char asker[64], agreement[64];
     hd_memory memory;
+    pthread_mutex_t opening; /* of tables */
 };
 
 struct hd_table {
@@ -53,17 +65,18 @@ struct hd_table {
     uint8_t *key; /* secret memory */
     hd_directory directory;
     hd_dictionary_memory *dictionaries; /* by file column; zero where there is none */
-    hd_memory *memory;                  /* of the vault; NULL: not counted */
+    hd_memory *memory;                  /* of the vault; or its own: */
+    hd_memory own_memory;
     struct hd_loaded {
         hd_column column;
         void *data; /* NULL: nothing is loaded */
         uint32_t *starts;
-        uint8_t *has; /* by block: it is loaded */
-        uint32_t n_has;
-        bool is_whole, is_kept;
-        uint64_t bytes;   /* of the loaded blocks */
-        uint64_t holds;   /* bits: used under these holds */
-        uint64_t used_at; /* hd_memory.clock */
+        uint32_t *first_item;   /* lists, by block: elements before it */
+        hd_block_state *blocks; /* by block */
+        bool is_kept;           /* until it is unloaded */
+        uint32_t n_holds;       /* questions that use it */
+        uint64_t bytes;         /* of the blocks that are kept */
+        uint64_t used_at;       /* hd_memory.clock */
     } *loaded; /* by file column; 0 is the persons */
 };
 
@@ -78,14 +91,14 @@ HD_MUST hd_code hd_table_open(hd_table **out, int fd, const char *name, const ui
                               const uint8_t key[HD_SEAL_KEY], hd_err *err);
 void hd_table_close(hd_table *t); /* wipes; NULL is allowed */
 
-/* columns.c */
-void hd_column_drop(hd_table *t, uint32_t file_column); /* whoever holds it */
-HD_MUST hd_code hd_table_check_order(const hd_table *t, hd_err *err); /* persons, block by block */
-
-/* memory.c; m may be NULL */
-void hd_memory_touch(hd_memory *m, struct hd_loaded *l);
-/* Room for so many bytes more, if need be that of other columns. HD_LIMIT: all is in use. */
-HD_MUST hd_code hd_memory_take(hd_memory *m, uint64_t bytes, hd_err *err);
+/* memory.c; all but init and fini under the lock */
+HD_MUST hd_code hd_memory_init(hd_memory *m, hd_vault *v, hd_err *err);
+void hd_memory_fini(hd_memory *m);
+/* Whoever asks now, under the hold that is current in this thread, uses the column. */
+HD_MUST hd_code hd_memory_touch(hd_memory *m, hd_table *t, uint32_t file_column, hd_err *err);
+/* Room for so many bytes more, and `spare` that nobody takes; if need be that of other columns.
+ * HD_LIMIT: too much is in use, and nothing was let go. */
+HD_MUST hd_code hd_memory_take(hd_memory *m, uint64_t bytes, uint64_t spare, hd_err *err);
 void hd_memory_give_back(hd_memory *m, uint64_t bytes);
 
 /* reader.c. Opens parts of one file, block by block; one thread each. */
@@ -114,6 +127,16 @@ void hd_extremes(const void *data, unsigned width, uint32_t n, uint32_t *lowest,
 /* Where each row of a list block begins: out[i] = first + elements before row i, i = 0 .. rows. */
 HD_MUST hd_code hd_reader_starts(hd_reader *r, uint32_t column, uint32_t block, uint32_t first,
                                  uint32_t *out, hd_err *err);
+
+/* columns.c: room for a column and what is in its blocks. Who calls these has the lock, or is alone
+ * with the block. */
+HD_MUST hd_code hd_column_room(hd_table *t, uint32_t file_column, hd_err *err);
+void hd_column_drop(hd_table *t, uint32_t file_column); /* whoever holds it */
+uint64_t hd_column_block_bytes(const hd_table *t, uint32_t file_column, uint32_t block);
+HD_MUST hd_code hd_column_read_block(hd_reader *r, hd_table *t, uint32_t file_column, uint32_t block,
+                                     hd_err *err);
+void hd_column_wipe_block(hd_table *t, uint32_t file_column, uint32_t block);
+HD_MUST hd_code hd_table_check_order(const hd_table *t, hd_err *err); /* persons, block by block */
 
 /* writer.c. Seals parts of one new file; several threads may write, each with its own hd_packer. */
 typedef struct hd_file_writer {

@@ -85,6 +85,12 @@ hd_code hd_table_open(hd_table **out, int fd, const char *name, const uint8_t as
     snprintf(t->name, sizeof t->name, "%s", name);
     snprintf(t->label, sizeof t->label, "table %s", name);
     t->fd = fd;
+    rc = hd_memory_init(&t->own_memory, NULL, err);
+    if (rc != HD_OK) {
+        hd_free(t);
+        return rc;
+    }
+    t->memory = &t->own_memory;
     memcpy(t->asset_id, asset_id, sizeof t->asset_id);
     if (!(t->key = hd_secret_new(HD_SEAL_KEY))) {
         rc = hd_fail_nomem(err);
@@ -120,6 +126,7 @@ void hd_table_close(hd_table *t)
     hd_free(t->dictionaries);
     hd_directory_free(&t->directory);
     hd_secret_free(t->key);
+    hd_memory_fini(&t->own_memory);
     hd_free(t);
 }
 

@@ -382,6 +382,15 @@ static hd_code open_parts(hd_vault *v, hd_err *err)
     return v->writes ? remove_leftovers(v, err) : HD_OK;
 }
 
+static hd_code start_locks(hd_vault *v, hd_err *err)
+{
+    HD_TRY(hd_memory_init(&v->memory, v, err));
+    if (pthread_mutex_init(&v->opening, NULL) == 0)
+        return HD_OK;
+    hd_memory_fini(&v->memory);
+    return hd_fail_nomem(err);
+}
+
 hd_code hd_vault_open(hd_vault **out, const char *folder, const char *key_file, bool writes,
                       hd_err *err)
 {
@@ -398,11 +407,15 @@ hd_code hd_vault_open(hd_vault **out, const char *folder, const char *key_file, 
     if (!v)
         return hd_fail_nomem(err);
     v->lock_fd = -1;
-    v->memory.vault = v;
+    hd_code rc = start_locks(v, err);
+    if (rc != HD_OK) {
+        hd_free(v);
+        return rc;
+    }
     v->writes = writes;
     v->folder = hd_strdup(real);
     v->key_file = hd_strdup(key_file);
-    hd_code rc = v->folder && v->key_file ? open_parts(v, err) : hd_fail_nomem(err);
+    rc = v->folder && v->key_file ? open_parts(v, err) : hd_fail_nomem(err);
     if (rc == HD_OK)
         *out = v;
     else
@@ -422,6 +435,8 @@ void hd_vault_close(hd_vault *v)
     hd_secret_free(v->keys);
     hd_free(v->folder);
     hd_free(v->key_file);
+    pthread_mutex_destroy(&v->opening);
+    hd_memory_fini(&v->memory);
     hd_free(v);
 }
 
@@ -455,29 +470,44 @@ static hd_entry *find_entry(const hd_vault *v, const char *name)
     return NULL;
 }
 
-hd_code hd_entry_table(hd_vault *v, hd_entry *e, hd_table **out, hd_err *err)
+static hd_code open_table(hd_vault *v, const hd_entry *e, hd_table **out, hd_err *err)
 {
-    *out = e->table;
-    if (e->table)
-        return HD_OK;
+    *out = NULL;
     uint8_t *key = hd_secret_new(HD_SEAL_KEY);
     if (!key)
         return hd_fail_nomem(err);
     hd_code rc = hd_key_unwrap(v->keys, e->asset.id, e->asset.wrapped_key, key, err);
     if (rc == HD_OK)
-        rc = hd_table_open(&e->table, e->fd, e->asset.table, e->asset.id, key, err);
+        rc = hd_table_open(out, e->fd, e->asset.table, e->asset.id, key, err);
     hd_secret_free(key);
-    if (rc == HD_OK && hd_table_rows(e->table) != e->asset.rows) {
-        hd_table_close(e->table);
-        e->table = NULL;
-        rc = hd_fail(err, HD_FORMAT,
-                     "table %s does not have the rows the ledger states: restore "
-                     "the vault from a copy",
-                     e->asset.table);
+    if (rc != HD_OK || hd_table_rows(*out) == e->asset.rows)
+        return rc;
+    hd_table_close(*out);
+    *out = NULL;
+    return hd_fail(err, HD_FORMAT,
+                   "table %s does not have the rows the ledger states: restore "
+                   "the vault from a copy",
+                   e->asset.table);
+}
+
+/* One thread opens, the others wait for it. */
+hd_code hd_entry_table(hd_vault *v, hd_entry *e, hd_table **out, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    bool is_counted = e >= v->entries && e < v->entries + v->n_entries;
+    pthread_mutex_lock(&v->opening);
+    hd_table *t = e->table;
+    if (!t)
+        rc = open_table(v, e, &t, err);
+    if (rc == HD_OK && !e->table) {
+        if (is_counted)
+            t->memory = &v->memory;
+        pthread_mutex_lock(&v->memory.lock); /* whoever looks for room goes through all tables */
+        e->table = t;
+        pthread_mutex_unlock(&v->memory.lock);
     }
-    if (rc == HD_OK && e >= v->entries && e < v->entries + v->n_entries)
-        e->table->memory = &v->memory;
-    *out = e->table;
+    pthread_mutex_unlock(&v->opening);
+    *out = t;
     return rc;
 }
 

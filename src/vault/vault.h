@@ -7,8 +7,9 @@
  * Invariant: the ledger names the files that count. A published file never changes. A crash at any
  * point leaves the state before or the state after; files the ledger does not name are leftovers
  * and removed by the next writer.
- * Threads: an open hd_vault and its tables may be used by one thread at a time; loaded columns are
- * read-only and may be shared by any number.
+ * Threads: any number may read one open hd_vault and its tables at a time: tables, columns, blocks,
+ * holds. What changes the vault (loads, releases, outputs) is one thread's at a time, and so is what
+ * is said of one transaction. Loaded columns are read-only.
  */
 #ifndef HD_VAULT_VAULT_H
 #define HD_VAULT_VAULT_H
@@ -125,14 +126,42 @@ HD_MUST hd_code hd_table_persons_some(hd_table *t, const uint8_t *wanted, const 
 /* Memory for columns, all tables together; 0, as at the start, is no limit. Loading past it lets go
  * of the columns that were used longest ago; HD_LIMIT when all that is there is in use. */
 void hd_vault_set_memory(hd_vault *v, uint64_t bytes);
-uint64_t hd_vault_memory_used(const hd_vault *v);
+uint64_t hd_vault_memory_used(hd_vault *v);
 /* A hold is one question: columns loaded while it is current stay until its release. The newest
- * hold is current until another is used or it is released. Take one before the first load: a column
- * that was loaded under none is only let go by unload. At most 64 at a time (HD_LIMIT). */
+ * hold of a thread is its current one until it uses another or releases it. Take one before the
+ * first load: a column that was loaded under none is only let go by unload. A hold is taken, used
+ * and released by one thread. */
 typedef struct hd_hold hd_hold;
 HD_MUST hd_code hd_vault_hold(hd_vault *v, hd_hold **out, hd_err *err);
 void hd_hold_use(hd_hold *h);
 void hd_hold_release(hd_hold *h); /* NULL is allowed; before the vault closes */
+
+/* What one question reads of a table, block by block. The columns have their addresses at once;
+ * what is in a block is there between enter and leave. As long as all wanted blocks fit into the
+ * memory limit they stay for later questions. When they do not, and the feed may stream, a block
+ * goes with its last reader, so that a table needs no more memory than a block for each thread.
+ * A block that several threads or feeds want is opened once. Enter and leave: any thread, in pairs;
+ * a feed and its columns live under the hold that was current when it was opened. */
+typedef struct hd_feed hd_feed;
+typedef struct hd_feed_wish {
+    const size_t *columns;
+    size_t n_columns;
+    const uint8_t *wanted; /* by block: whether it will be entered; NULL: all */
+    bool persons;          /* also the persons */
+    bool may_stream;
+    uint64_t spare;        /* with may_stream: bytes of the limit to be left for other work */
+} hd_feed_wish;
+HD_MUST hd_code hd_feed_open(hd_feed **out, hd_table *t, const hd_feed_wish *w, hd_err *err);
+void hd_feed_close(hd_feed *f); /* NULL is allowed; no block is entered */
+const uint32_t *hd_feed_persons(const hd_feed *f);
+const hd_column *hd_feed_column(const hd_feed *f, size_t i); /* of the wish */
+bool hd_feed_streams(const hd_feed *f);
+uint64_t hd_feed_blocks_read(hd_feed *f); /* by this feed: blocks of single columns */
+HD_MUST hd_code hd_feed_enter(hd_feed *f, uint32_t block, hd_err *err);
+void hd_feed_leave(hd_feed *f, uint32_t block);
+/* The persons of a block alone, wanted or not. */
+HD_MUST hd_code hd_feed_enter_persons(hd_feed *f, uint32_t block, hd_err *err);
+void hd_feed_leave_persons(hd_feed *f, uint32_t block);
 /* Open every block of the file and check it. HD_CRYPTO, HD_FORMAT name table, column, block. */
 HD_MUST hd_code hd_table_verify(hd_table *t, hd_err *err);
 

@@ -1,0 +1,289 @@
+/* blocks.c - see blocks.h. */
+#include "engine/blocks.h"
+#include "base/alloc.h"
+
+#include <string.h>
+
+/* ---- which matter ---------------------------------------------------------------------------- */
+
+/* Sets of truths as bits: 1 << 0 false, 1 << 1 true, 1 << 2 unknown. */
+enum { FALSE = 0, TRUE = 1, UNKNOWN = 2, ANY = 7 };
+
+/* A lookup table as runs of codes of equal truth, so that a range of codes is looked at quickly. */
+typedef struct runs {
+    uint32_t *first; /* n: first code of each run, ascending from 0 */
+    uint8_t *truth;
+    uint32_t n;
+    unsigned all; /* truths that occur */
+} runs;
+
+static hd_code find_runs(const uint8_t *lut, uint32_t n_codes, runs *out, hd_err *err)
+{
+    uint32_t n = 1;
+    for (uint32_t c = 1; c < n_codes; c++)
+        n += lut[c] != lut[c - 1];
+    *out = (runs){.first = hd_calloc(n, sizeof *out->first), .truth = hd_calloc(n, 1)};
+    if (!out->first || !out->truth)
+        return hd_fail_nomem(err);
+    for (uint32_t c = 0; c < n_codes; c++) {
+        if (c > 0 && lut[c] == lut[c - 1])
+            continue;
+        out->first[out->n] = c;
+        out->truth[out->n++] = lut[c];
+        out->all |= 1u << lut[c];
+    }
+    return HD_OK;
+}
+
+static unsigned truths_between(const runs *r, uint32_t lowest, uint32_t highest)
+{
+    uint32_t low = 0, high = r->n - 1;
+    while (low < high) { /* the last run that begins at `lowest` or before */
+        uint32_t middle = low + (high - low + 1) / 2;
+        if (r->first[middle] <= lowest)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    unsigned seen = 0;
+    for (uint32_t i = low; i < r->n && r->first[i] <= highest && seen != r->all; i++)
+        seen |= 1u << r->truth[i];
+    return seen;
+}
+
+static unsigned of_atom(const runs *r, const hd_table *t, hd_operand s, uint32_t block)
+{
+    if (s.order)
+        return r->all;
+    hd_block_stats b = hd_table_block(t, s.column, block);
+    bool is_list = hd_table_column_spec(t, s.column)->kind == HD_COLUMN_LIST;
+    unsigned seen = b.items ? truths_between(r, b.lowest, b.highest) : 0;
+    if (is_list && s.element) /* or the row has no such element: code 0 */
+        return seen | 1u << r->truth[0];
+    if (is_list) /* any element: true, or false */
+        return 1u << FALSE | (seen & 1u << TRUE);
+    return seen;
+}
+
+static unsigned both(unsigned x, unsigned y)
+{
+    unsigned out = ((x | y) & 1u << FALSE) | (x & y & 1u << TRUE);
+    bool unknown = (x & 1u << UNKNOWN && y & (1u << TRUE | 1u << UNKNOWN)) ||
+                   (y & 1u << UNKNOWN && x & (1u << TRUE | 1u << UNKNOWN));
+    return out | (unsigned)unknown << UNKNOWN;
+}
+
+static unsigned not(unsigned x)
+{
+    return (x & 1u << FALSE) << 1 | (x & 1u << TRUE) >> 1 | (x & 1u << UNKNOWN);
+}
+
+static bool may_pass(const scan_plan *p, const runs *r, const hd_table *t, uint32_t block,
+                     uint8_t *can)
+{
+    for (size_t i = 0; i <= (size_t)p->q.where; i++) {
+        const hd_k_node *n = &p->nodes[i];
+        unsigned x = n->op == HD_K_ATOM ? 0 : can[n->a];
+        unsigned y = n->op == HD_K_AND || n->op == HD_K_OR ? can[n->b] : 0;
+        unsigned out = n->op == HD_K_ATOM  ? of_atom(&r[n->a], t, p->atom_inputs[n->a].operand, block)
+                       : n->op == HD_K_AND ? both(x, y)
+                       : n->op == HD_K_OR  ? not(both(not(x), not(y)))
+                       : n->op == HD_K_NOT ? not(x)
+                                           : (x & 1u << TRUE) | (x & (unsigned)~(1u << TRUE) ? 1u : 0);
+        can[i] = (uint8_t)out;
+    }
+    return can[p->q.where] & 1u << TRUE;
+}
+
+hd_code hd_blocks_wanted(const scan_plan *p, hd_table *t, uint8_t *wanted, uint32_t *n_wanted,
+                         hd_err *err)
+{
+    uint32_t n_blocks = hd_table_n_blocks(t);
+    hd_code rc = HD_OK;
+    memset(wanted, 1, n_blocks);
+    *n_wanted = n_blocks;
+    if (p->q.where < 0)
+        return HD_OK;
+    uint8_t *can = hd_calloc(p->n_nodes, 1);
+    runs *r = hd_calloc(p->n_atoms, sizeof *r);
+    HD_GO(can && r ? HD_OK : hd_fail_nomem(err));
+    for (size_t i = 0; i < p->n_atoms; i++)
+        HD_GO(find_runs(p->atoms[i].lut,
+                        hd_operand_dictionary(t, p->atom_inputs[i].operand)->n_codes, &r[i], err));
+    *n_wanted = 0;
+    for (uint32_t b = 0; b < n_blocks; b++)
+        *n_wanted += wanted[b] = may_pass(p, r, t, b, can);
+out:
+    for (size_t i = 0; r && i < p->n_atoms; i++) {
+        hd_free(r[i].first);
+        hd_free(r[i].truth);
+    }
+    hd_free(r);
+    hd_free(can);
+    return rc;
+}
+
+/* ---- coming and going ------------------------------------------------------------------------ */
+
+static hd_code enter(void *ctx, uint64_t first, uint64_t end, bool *matters, hd_err *err)
+{
+    scan_blocks *b = ctx;
+    uint32_t block = (uint32_t)(first / HD_BLOCK_ROWS);
+    (void)end;
+    *matters = false;
+    if (b->limits->stop && atomic_load_explicit(b->limits->stop, memory_order_relaxed))
+        return hd_fail(err, HD_CANCELLED, "the question was stopped");
+    if (!b->wanted[block])
+        return HD_OK;
+    HD_TRY(hd_feed_enter(b->feed, block, err));
+    *matters = true;
+    return HD_OK;
+}
+
+static void leave(void *ctx, uint64_t first, uint64_t end)
+{
+    scan_blocks *b = ctx;
+    hd_feed_leave(b->feed, (uint32_t)(first / HD_BLOCK_ROWS));
+    if (b->limits->progress)
+        atomic_fetch_add_explicit(&b->limits->progress->rows_done, end - first,
+                                  memory_order_relaxed);
+}
+
+/* Walk over the rows of one block while they are of the same person as the row before. */
+static hd_code person_start(void *ctx, uint64_t row, uint64_t *out, hd_err *err)
+{
+    scan_blocks *b = ctx;
+    const uint32_t *persons = hd_feed_persons(b->feed);
+    uint64_t n_rows = hd_table_rows(b->t), end = row;
+    *out = row;
+    if (row == 0 || row >= n_rows)
+        return HD_OK;
+    uint32_t block = (uint32_t)((row - 1) / HD_BLOCK_ROWS);
+    HD_TRY(hd_feed_enter_persons(b->feed, block, err));
+    uint32_t before = persons[row - 1];
+    hd_feed_leave_persons(b->feed, block);
+    while (*out == end && *out < n_rows) {
+        block = (uint32_t)(*out / HD_BLOCK_ROWS);
+        end = *out - *out % HD_BLOCK_ROWS + hd_table_persons_block(b->t, block).rows;
+        HD_TRY(hd_feed_enter_persons(b->feed, block, err));
+        while (*out < end && persons[*out] == before)
+            ++*out;
+        hd_feed_leave_persons(b->feed, block);
+    }
+    return HD_OK;
+}
+
+/* Rows of nobody come first; at most one block has them and others. */
+static hd_code count_unlinked(scan_blocks *b, hd_err *err)
+{
+    const uint32_t *persons = hd_feed_persons(b->feed);
+    uint64_t *n = &b->view.n_unlinked;
+    for (uint32_t block = 0; block < b->n_blocks; block++) {
+        hd_block_stats s = hd_table_persons_block(b->t, block);
+        if (s.lowest > 0)
+            return HD_OK;
+        if (s.highest == 0) {
+            *n += s.rows;
+            continue;
+        }
+        uint64_t end = *n + s.rows;
+        HD_TRY(hd_feed_enter_persons(b->feed, block, err));
+        while (*n < end && persons[*n] == 0)
+            ++*n;
+        hd_feed_leave_persons(b->feed, block);
+        return HD_OK;
+    }
+    return HD_OK;
+}
+
+/* ---- the columns of a plan ------------------------------------------------------------------- */
+
+/* What does not come block by block is loaded first: the feed gets the memory that is left. */
+static hd_code add_column(scan_blocks *b, const scan_plan *p, hd_operand s, hd_err *err)
+{
+    loaded_column whole;
+    if (s.order)
+        return HD_OK;
+    if (s.element)
+        return hd_operand_load(p->e, b->t, s, &whole, err);
+    for (size_t i = 0; i < b->n_columns; i++)
+        if (b->columns[i] == s.column)
+            return HD_OK;
+    b->columns[b->n_columns++] = s.column;
+    return HD_OK;
+}
+
+static hd_code add_columns(scan_blocks *b, const scan_plan *p, hd_err *err)
+{
+    size_t n_keys = p->parts[0].a->q.n_keys;
+    b->columns = hd_calloc(p->n_atoms + n_keys + p->q.n_measures, sizeof *b->columns);
+    if (!b->columns)
+        return hd_fail_nomem(err);
+    for (size_t i = 0; i < p->n_atoms; i++)
+        HD_TRY(add_column(b, p, p->atom_inputs[i].operand, err));
+    for (size_t k = 0; k < n_keys; k++)
+        HD_TRY(add_column(b, p, p->group_inputs[k].operand, err));
+    for (size_t m = 0; m < p->q.n_measures; m++)
+        if (p->measures[m].has_value)
+            HD_TRY(add_column(b, p, p->measure_inputs[m].operand, err));
+    return HD_OK;
+}
+
+static void tell_total(const scan_blocks *b)
+{
+    uint64_t rows = 0;
+    if (!b->limits->progress)
+        return;
+    for (uint32_t block = 0; block < b->n_blocks; block++)
+        rows += b->wanted[block] ? hd_table_persons_block(b->t, block).rows : 0;
+    atomic_store(&b->limits->progress->rows_done, 0);
+    atomic_store(&b->limits->progress->rows, rows);
+}
+
+hd_code hd_blocks_open(scan_blocks *b, scan_plan *p, hd_table *t, hd_err *err)
+{
+    hd_code rc;
+    *b = (scan_blocks){.limits = &p->e->limits, .t = t, .n_blocks = hd_table_n_blocks(t)};
+    b->view = (hd_k_feed){
+        .ctx = b, .block_rows = HD_BLOCK_ROWS, .enter = enter, .leave = leave, .person_start = person_start};
+    b->wanted = hd_calloc(b->n_blocks, 1);
+    HD_GO(b->wanted ? HD_OK : hd_fail_nomem(err));
+    HD_GO(hd_blocks_wanted(p, t, b->wanted, &b->n_wanted, err));
+    HD_GO(add_columns(b, p, err));
+    const hd_feed_wish wish = {.columns = b->columns,
+                               .n_columns = b->n_columns,
+                               .wanted = b->wanted,
+                               .persons = true,
+                               .may_stream = true,
+                               .spare = b->limits->memory_bytes / 4};
+    HD_GO(hd_feed_open(&b->feed, t, &wish, err));
+    HD_GO(count_unlinked(b, err));
+    tell_total(b);
+out:
+    if (rc != HD_OK)
+        hd_blocks_close(b);
+    return rc;
+}
+
+void hd_blocks_close(scan_blocks *b)
+{
+    hd_engine_progress *progress = b->limits ? b->limits->progress : NULL;
+    if (b->feed && progress) {
+        atomic_store(&progress->blocks, b->n_blocks);
+        atomic_store(&progress->blocks_wanted, b->n_wanted);
+        atomic_store(&progress->parts_opened, hd_feed_blocks_read(b->feed));
+        atomic_store(&progress->streamed, hd_feed_streams(b->feed));
+    }
+    hd_feed_close(b->feed);
+    hd_free(b->columns);
+    hd_free(b->wanted);
+    *b = (scan_blocks){0};
+}
+
+const hd_column *hd_blocks_column(const scan_blocks *b, hd_operand s)
+{
+    for (size_t i = 0; !s.order && !s.element && i < b->n_columns; i++)
+        if (b->columns[i] == s.column)
+            return hd_feed_column(b->feed, i);
+    return NULL;
+}

@@ -1,0 +1,303 @@
+/* feed.c - what one question reads of a table, block by block (vault.h).
+ *
+ * A block of a column is ABSENT, MOVING (one thread reads or wipes it) or THERE. All of that is
+ * decided under the vault's one lock; reading, opening and wiping happen outside of it. Whoever
+ * needs a block that another thread is moving waits for that thread, which waits for nobody: so a
+ * block is opened once however many ask for it, and no two wait for each other.
+ *
+ * Memory: a feed takes what its blocks will need when it opens, so a question that begins does not
+ * fail half-way for want of room. A feed that streams takes a block for each thread instead.
+ */
+#include "base/alloc.h"
+#include "base/par.h"
+#include "vault/internal.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+
+enum { AHEAD = 2 }; /* blocks that the system is asked to read beforehand */
+
+struct hd_feed {
+    hd_table *t;
+    hd_memory *m;
+    uint32_t *columns; /* of the file; persons are 0 and come first */
+    size_t n_columns;
+    bool has_persons, streams;
+    uint64_t taken; /* counted in the memory's `used`, and not in any column */
+    uint64_t read;  /* blocks that this feed opened, all columns */
+    struct spare_reader {
+        struct spare_reader *next;
+        hd_reader reader;
+    } *readers; /* idle */
+};
+
+static hd_block_state *state_of(const hd_feed *f, size_t i, uint32_t block)
+{
+    return &f->t->loaded[f->columns[i]].blocks[block];
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+static hd_code name_columns(hd_feed *f, const hd_feed_wish *w, hd_err *err)
+{
+    f->columns = hd_calloc(w->n_columns + 1, sizeof *f->columns);
+    if (!f->columns)
+        return hd_fail_nomem(err);
+    f->has_persons = w->persons;
+    f->n_columns = w->persons;
+    for (size_t i = 0; i < w->n_columns; i++) {
+        HD_ALWAYS(w->columns[i] < hd_table_n_columns(f->t));
+        f->columns[f->n_columns++] = (uint32_t)w->columns[i] + 1;
+    }
+    return w->persons ? hd_table_check_order(f->t, err) : HD_OK;
+}
+
+/* Bytes that a block will add: of the columns that are not there to stay already. */
+static uint64_t missing_in(const hd_feed *f, uint32_t block)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < f->n_columns; i++)
+        if (!state_of(f, i, block)->is_kept)
+            bytes += hd_column_block_bytes(f->t, f->columns[i], block);
+    return bytes;
+}
+
+/* Pages of 2 MiB hold many blocks, and cannot be given back one by one. */
+static void use_small_pages(const hd_feed *f)
+{
+    const hd_directory *d = &f->t->directory;
+    for (size_t i = 0; i < f->n_columns; i++) {
+        const struct hd_loaded *l = &f->t->loaded[f->columns[i]];
+        madvise(l->data, (size_t)l->column.n_items * l->column.width, MADV_NOHUGEPAGE);
+        if (l->starts)
+            madvise(l->starts, (size_t)(d->rows + 1) * sizeof *l->starts, MADV_NOHUGEPAGE);
+    }
+}
+
+/* Under the lock. */
+static hd_code take_memory(hd_feed *f, const hd_feed_wish *w, hd_err *err)
+{
+    const hd_directory *d = &f->t->directory;
+    uint64_t all = 0, widest = 0;
+    for (size_t i = 0; i < f->n_columns; i++) /* first: no column of this feed may go */
+        HD_TRY(hd_memory_touch(f->m, f->t, f->columns[i], err));
+    for (size_t i = 0; i < f->n_columns; i++)
+        HD_TRY(hd_column_room(f->t, f->columns[i], err));
+    for (uint32_t b = 0; b < d->n_blocks; b++) {
+        uint64_t bytes = !w->wanted || w->wanted[b] ? missing_in(f, b) : 0;
+        all += bytes;
+        widest = bytes > widest ? bytes : widest;
+    }
+    f->taken = all;
+    hd_code rc = hd_memory_take(f->m, all, w->may_stream ? w->spare : 0, err);
+    if (rc == HD_LIMIT && w->may_stream) {
+        f->streams = true;
+        f->taken = widest * (hd_par_threads() + 1);
+        rc = hd_memory_take(f->m, f->taken, w->spare, err);
+    }
+    if (rc != HD_OK)
+        f->taken = 0;
+    return rc;
+}
+
+hd_code hd_feed_open(hd_feed **out, hd_table *t, const hd_feed_wish *w, hd_err *err)
+{
+    hd_code rc;
+    hd_feed *f = hd_calloc(1, sizeof *f);
+    *out = NULL;
+    if (!f)
+        return hd_fail_nomem(err);
+    f->t = t;
+    f->m = t->memory;
+    HD_GO(name_columns(f, w, err));
+    pthread_mutex_lock(&f->m->lock);
+    rc = take_memory(f, w, err);
+    pthread_mutex_unlock(&f->m->lock);
+    if (rc == HD_OK && f->streams)
+        use_small_pages(f);
+out:
+    if (rc != HD_OK)
+        hd_feed_close(f);
+    else
+        *out = f;
+    return rc;
+}
+
+void hd_feed_close(hd_feed *f)
+{
+    if (!f)
+        return;
+    pthread_mutex_lock(&f->m->lock);
+    hd_memory_give_back(f->m, f->taken);
+    pthread_mutex_unlock(&f->m->lock);
+    while (f->readers) {
+        struct spare_reader *next = f->readers->next;
+        hd_reader_fini(&f->readers->reader);
+        hd_free(f->readers);
+        f->readers = next;
+    }
+    hd_free(f->columns);
+    hd_free(f);
+}
+
+bool hd_feed_streams(const hd_feed *f)
+{
+    return f->streams;
+}
+
+uint64_t hd_feed_blocks_read(hd_feed *f)
+{
+    pthread_mutex_lock(&f->m->lock);
+    uint64_t n = f->read;
+    pthread_mutex_unlock(&f->m->lock);
+    return n;
+}
+
+const uint32_t *hd_feed_persons(const hd_feed *f)
+{
+    HD_ALWAYS(f->has_persons);
+    return f->t->loaded[0].data;
+}
+
+const hd_column *hd_feed_column(const hd_feed *f, size_t i)
+{
+    return &f->t->loaded[f->columns[f->has_persons + i]].column;
+}
+
+/* ---- blocks ---------------------------------------------------------------------------------- */
+
+static hd_code new_reader(hd_feed *f, struct spare_reader **out, hd_err *err)
+{
+    *out = hd_calloc(1, sizeof **out);
+    if (!*out)
+        return hd_fail_nomem(err);
+    hd_code rc = hd_reader_init(&(*out)->reader, f->t, err);
+    if (rc != HD_OK) {
+        hd_free(*out);
+        *out = NULL;
+    }
+    return rc;
+}
+
+/* The disk works while processors open. */
+static void read_ahead(const hd_feed *f, size_t i, uint32_t block)
+{
+    if (block >= f->t->directory.n_blocks)
+        return;
+    const hd_block *b = &f->t->directory.columns[f->columns[i]].blocks[block];
+    if (b->data.len)
+        posix_fadvise(f->t->fd, (off_t)b->data.at, (off_t)b->data.len, POSIX_FADV_WILLNEED);
+    if (b->counts.len)
+        posix_fadvise(f->t->fd, (off_t)b->counts.at, (off_t)b->counts.len, POSIX_FADV_WILLNEED);
+}
+
+/* A block that is there to stay counts for its column. Under the lock. */
+static void keep(hd_feed *f, size_t i, uint32_t block)
+{
+    hd_block_state *s = state_of(f, i, block);
+    uint64_t bytes = hd_column_block_bytes(f->t, f->columns[i], block);
+    if (f->streams || s->is_kept || bytes > f->taken)
+        return;
+    s->is_kept = true;
+    f->taken -= bytes;
+    f->t->loaded[f->columns[i]].bytes += bytes;
+}
+
+/* Read the block of one column, which nobody moves. Comes and goes with the lock. */
+static hd_code bring(hd_feed *f, size_t i, uint32_t block, struct spare_reader **r, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    state_of(f, i, block)->place = HD_BLOCK_MOVING;
+    pthread_mutex_unlock(&f->m->lock);
+    read_ahead(f, i, block + AHEAD);
+    if (!*r)
+        rc = new_reader(f, r, err);
+    if (rc == HD_OK)
+        rc = hd_column_read_block(&(*r)->reader, f->t, f->columns[i], block, err);
+    pthread_mutex_lock(&f->m->lock);
+    state_of(f, i, block)->place = rc == HD_OK ? HD_BLOCK_THERE : HD_BLOCK_ABSENT;
+    f->read += rc == HD_OK;
+    pthread_cond_broadcast(&f->m->moved);
+    return rc;
+}
+
+/* The last reader of a block that does not stay wipes it. */
+static void leave(hd_feed *f, uint32_t block, size_t n)
+{
+    pthread_mutex_lock(&f->m->lock);
+    for (size_t i = 0; i < n; i++) {
+        hd_block_state *s = state_of(f, i, block);
+        if (--s->users > 0 || s->is_kept || s->place != HD_BLOCK_THERE)
+            continue;
+        s->place = HD_BLOCK_MOVING;
+        pthread_mutex_unlock(&f->m->lock);
+        hd_column_wipe_block(f->t, f->columns[i], block);
+        pthread_mutex_lock(&f->m->lock);
+        s->place = HD_BLOCK_ABSENT;
+        pthread_cond_broadcast(&f->m->moved);
+    }
+    pthread_mutex_unlock(&f->m->lock);
+}
+
+/* Go through the columns until all are there: what nobody moves is brought, also when its mover
+ * failed; what another thread moves is waited for, when there is nothing left to bring. */
+static hd_code bring_all(hd_feed *f, uint32_t block, size_t n, struct spare_reader **r, hd_err *err)
+{
+    for (size_t there = 0; there < n;) {
+        bool brought = false;
+        there = 0;
+        for (size_t i = 0; i < n; i++) {
+            const hd_block_state *s = state_of(f, i, block);
+            if (s->place == HD_BLOCK_ABSENT) {
+                HD_TRY(bring(f, i, block, r, err));
+                brought = true;
+            }
+            there += s->place == HD_BLOCK_THERE;
+        }
+        if (there < n && !brought)
+            pthread_cond_wait(&f->m->moved, &f->m->lock);
+    }
+    return HD_OK;
+}
+
+static hd_code enter(hd_feed *f, uint32_t block, size_t n, bool keeps, hd_err *err)
+{
+    pthread_mutex_lock(&f->m->lock);
+    struct spare_reader *r = f->readers;
+    if (r)
+        f->readers = r->next;
+    for (size_t i = 0; i < n; i++)
+        state_of(f, i, block)->users++;
+    hd_code rc = bring_all(f, block, n, &r, err);
+    for (size_t i = 0; i < n && rc == HD_OK && keeps; i++)
+        keep(f, i, block);
+    if (r) {
+        r->next = f->readers;
+        f->readers = r;
+    }
+    pthread_mutex_unlock(&f->m->lock);
+    if (rc != HD_OK)
+        leave(f, block, n);
+    return rc;
+}
+
+hd_code hd_feed_enter(hd_feed *f, uint32_t block, hd_err *err)
+{
+    return enter(f, block, f->n_columns, true, err);
+}
+
+void hd_feed_leave(hd_feed *f, uint32_t block)
+{
+    leave(f, block, f->n_columns);
+}
+
+hd_code hd_feed_enter_persons(hd_feed *f, uint32_t block, hd_err *err)
+{
+    HD_ALWAYS(f->has_persons);
+    return enter(f, block, 1, false, err);
+}
+
+void hd_feed_leave_persons(hd_feed *f, uint32_t block)
+{
+    leave(f, block, 1);
+}
