@@ -273,3 +273,22 @@ out:
     hd_free(is_covered);
     return rc;
 }
+
+hd_code hd_exactness_alone(const hd_system *s, const uint32_t *order, size_t first, size_t n,
+                           bool *is_helper, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    elimination e = {0};
+    circuits c = {0};
+    memset(is_helper, 0, s->n_cells * sizeof *is_helper);
+    HD_GO(elimination_run(&e, s, order, n, err));
+    HD_GO(circuits_new(&c, &e, err));
+    for (size_t k = first; k < n; k++)
+        for (size_t i = c.start[k]; !e.is_basis[k] && i < c.start[k + 1]; i++)
+            is_helper[order[c.basis[i]]] = true;
+out:
+    elimination_free(&e);
+    hd_free(c.start);
+    hd_free(c.basis);
+    return rc;
+}

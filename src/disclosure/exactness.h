@@ -11,4 +11,10 @@
 HD_MUST hd_code hd_exactness(const hd_system *s, const uint32_t *order, size_t n_unknown, size_t n,
                              const bool *is_protected, bool *is_helper, hd_err *err);
 
+/* The same for cells that must each have a circuit without the others: order holds what may move, the
+ * least wanted first, and from `first` on the cells in question. is_helper is set for every cell of
+ * such a circuit; a cell that has none gets none. */
+HD_MUST hd_code hd_exactness_alone(const hd_system *s, const uint32_t *order, size_t first,
+                                   size_t n, bool *is_helper, hd_err *err);
+
 #endif

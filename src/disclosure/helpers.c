@@ -16,9 +16,9 @@
 
 enum {
     NEAR = 192,     /* candidates looked at */
-    OPENED = 64,    /* helpers opened together */
     REACHED = 4000, /* cells taken for surroundings */
     SUMS = 3,       /* how far surroundings go */
+    ROOM = 4,       /* for five values */
 };
 
 typedef struct candidate {
@@ -210,12 +210,27 @@ static hd_code try_single(hd_plan *p, uint32_t cell, const candidates *list, boo
     return HD_OK;
 }
 
+/* Close what the last try did not use. */
+static hd_code close_unused(hd_plan *p, candidate *open, size_t n, hd_err *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (open[i].cell != HD_NO_CELL && !hd_prover_used(p->prover, open[i].cell)) {
+            HD_TRY(bend(p, open[i].cell, p->cells[open[i].cell].shown, err));
+            open[i].cell = HD_NO_CELL;
+        }
+    return HD_OK;
+}
+
 /* Close again what is not needed, the most wanted (last opened) first; commit the rest. */
 static hd_code close_again(hd_plan *p, uint32_t cell, candidate *open, size_t n, bool is_enough,
                            hd_err *err)
 {
+    if (is_enough)
+        HD_TRY(close_unused(p, open, n, err));
     for (size_t i = n; i-- > 0;) {
         bool is_still_enough = false;
+        if (open[i].cell == HD_NO_CELL)
+            continue;
         HD_TRY(bend(p, open[i].cell, p->cells[open[i].cell].shown, err));
         if (is_enough)
             HD_TRY(try_bent(p, cell, &is_still_enough, err));
@@ -223,11 +238,64 @@ static hd_code close_again(hd_plan *p, uint32_t cell, candidate *open, size_t n,
             open[i].cell = HD_NO_CELL;
         else
             HD_TRY(bend(p, open[i].cell, open[i].to, err));
+        if (is_still_enough)
+            HD_TRY(close_unused(p, open, i, err));
     }
     for (size_t i = 0; i < n; i++)
         if (open[i].cell != HD_NO_CELL && open[i].to > p->cells[open[i].cell].shown)
             HD_TRY(commit(p, open[i].cell, open[i].to, cell, err));
     return HD_OK;
+}
+
+typedef struct wish {
+    const hd_plan *plan;
+    candidate candidate;
+} wish;
+
+static int by_wish(const void *a, const void *b)
+{
+    return less_wanted(((const wish *)a)->plan, ((const wish *)a)->candidate,
+                       ((const wish *)b)->candidate);
+}
+
+/* Open every figure around that may become coarser; try. */
+static hd_code open_coarser(hd_plan *p, uint32_t cell, const surroundings *around, candidate *open,
+                            size_t *n, bool *is_found, hd_err *err)
+{
+    for (size_t i = 0; i < around->n; i++)
+        if (around->cells[i] != cell && may_become(&p->cells[around->cells[i]], HD_COARSER)) {
+            open[*n] = (candidate){around->cells[i], HD_COARSER};
+            HD_TRY(bend(p, open[*n].cell, HD_COARSER, err));
+            ++*n;
+        }
+    return *n ? try_bent(p, cell, is_found, err) : HD_OK;
+}
+
+/* Open helpers, the least wanted first, one, two, four ... at a time: a try that fails costs most. */
+static hd_code open_helpers(hd_plan *p, uint32_t cell, const surroundings *around, candidate *open,
+                            size_t *n, bool *is_found, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    size_t n_wishes = 0, n_coarser = *n;
+    wish *wishes = hd_malloc((around->n + 1) * sizeof *wishes);
+    if (!wishes)
+        return hd_fail_nomem(err);
+    for (size_t i = 0; i < around->n; i++)
+        if (around->cells[i] != cell && may_become(&p->cells[around->cells[i]], HD_HELPER))
+            wishes[n_wishes++] = (wish){p, {around->cells[i], HD_HELPER}};
+    qsort(wishes, n_wishes, sizeof *wishes, by_wish);
+    for (size_t i = 0; i < n_wishes && !*is_found; i++) {
+        for (size_t k = 0; k < n_coarser; k++)
+            if (open[k].cell == wishes[i].candidate.cell)
+                open[k].cell = HD_NO_CELL;
+        HD_GO(bend(p, wishes[i].candidate.cell, HD_HELPER, err));
+        open[(*n)++] = wishes[i].candidate;
+        if (((i + 1) & i) == 0 || i + 1 == n_wishes)
+            HD_GO(try_bent(p, cell, is_found, err));
+    }
+out:
+    hd_free(wishes);
+    return rc;
 }
 
 static hd_code try_together(hd_plan *p, uint32_t cell, bool *is_found, hd_err *err)
@@ -236,34 +304,19 @@ static hd_code try_together(hd_plan *p, uint32_t cell, bool *is_found, hd_err *e
     size_t n = 0;
     surroundings around;
     candidate *open = NULL;
-    candidates *list = hd_calloc(1, sizeof *list);
     HD_GO(look_further(p, &around, cell, SUMS, err));
-    open = hd_malloc((around.n + OPENED) * sizeof *open);
-    if (!open || !list) {
+    open = hd_malloc((2 * around.n + 1) * sizeof *open);
+    if (!open) {
         rc = hd_fail_nomem(err);
         goto out;
     }
-    for (size_t i = 0; i < around.n; i++)
-        if (around.cells[i] != cell && may_become(&p->cells[around.cells[i]], HD_COARSER)) {
-            open[n] = (candidate){around.cells[i], HD_COARSER};
-            HD_GO(bend(p, open[n].cell, HD_COARSER, err));
-            n++;
-        }
-    if (n)
-        HD_GO(try_bent(p, cell, is_found, err));
-    for (size_t i = 0; i < around.n && !*is_found; i++)
-        if (around.cells[i] != cell && may_become(&p->cells[around.cells[i]], HD_HELPER))
-            insert(p, list, around.cells[i], HD_HELPER);
-    for (size_t i = 0; i < list->n && i < OPENED && !*is_found; i++) {
-        HD_GO(bend(p, list->list[i].cell, HD_HELPER, err));
-        open[n++] = list->list[i];
-        HD_GO(try_bent(p, cell, is_found, err));
-    }
+    HD_GO(open_coarser(p, cell, &around, open, &n, is_found, err));
+    if (!*is_found)
+        HD_GO(open_helpers(p, cell, &around, open, &n, is_found, err));
     HD_GO(close_again(p, cell, open, n, *is_found, err));
 out:
     surroundings_free(&around);
     hd_free(open);
-    hd_free(list);
     return rc;
 }
 
@@ -327,53 +380,65 @@ static hd_code prove_all(hd_plan *p, uint32_t first, bool *is_proven, hd_err *er
     return HD_OK;
 }
 
-hd_code hd_plan_clean_up(hd_plan *p, hd_err *err)
+/* Helpers and coarser figures, the most wanted first. */
+static size_t list_given(const hd_plan *p, candidate *helpers)
 {
-    hd_code rc = HD_OK;
     size_t n = 0;
-    candidate *helpers = hd_malloc((p->canonical.system.n_cells + 1) * sizeof *helpers);
-    if (!helpers)
-        return hd_fail_nomem(err);
     for (uint32_t c = 0; c < p->canonical.system.n_cells; c++)
         if (p->cells[c].shown != HD_AS_IS)
             helpers[n++] = (candidate){c, p->cells[c].shown};
-    /* The most wanted first; few, so insertion by comparison is enough. */
+    /* Few, so insertion by comparison is enough. */
     for (size_t i = 1; i < n; i++)
         for (size_t k = i; k && less_wanted(p, helpers[k - 1], helpers[k]) < 0; k--) {
             candidate t = helpers[k];
             helpers[k] = helpers[k - 1];
             helpers[k - 1] = t;
         }
+    return n;
+}
+
+/* Could the cell that a helper was taken for do without it? */
+static hd_code is_missed(hd_plan *p, uint32_t helper, hd_shown to, bool *is_missed, hd_err *err)
+{
+    uint32_t cell = p->cells[helper].added_for;
+    bool is_proven = true;
+    if (cell != HD_NO_CELL && hd_plan_is_required(p, cell))
+        HD_TRY(hd_prover_try_closed(p->prover, cell, &p->cells[cell].need, helper,
+                                    p->cells[helper].low[to], p->cells[helper].high[to],
+                                    &is_proven, err));
+    *is_missed = !is_proven;
+    return HD_OK;
+}
+
+hd_code hd_plan_clean_up(hd_plan *p, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    candidate *helpers = hd_malloc((p->canonical.system.n_cells + 1) * sizeof *helpers);
+    if (!helpers)
+        return hd_fail_nomem(err);
+    size_t n = list_given(p, helpers);
     for (size_t i = 0; i < n; i++) {
-        hd_plan_cell *c = &p->cells[helpers[i].cell];
+        uint32_t h = helpers[i].cell;
+        hd_plan_cell *c = &p->cells[h];
         for (int to = HD_AS_IS; to < (int)helpers[i].to; to++) {
-            bool is_proven;
+            bool is_proven = false, misses;
             if (!c->has[to])
                 continue;
+            HD_GO(is_missed(p, h, (hd_shown)to, &misses, err));
+            if (misses)
+                continue;
             c->shown = (hd_shown)to;
-            HD_GO(hd_prover_rebound(p->prover, helpers[i].cell, c->low[to], c->high[to], err));
+            HD_GO(hd_prover_rebound(p->prover, h, c->low[to], c->high[to], err));
             HD_GO(prove_all(p, c->added_for, &is_proven, err));
             if (is_proven)
                 break;
             c->shown = helpers[i].to;
-            HD_GO(hd_prover_rebound(p->prover, helpers[i].cell, c->low[c->shown],
-                                    c->high[c->shown], err));
+            HD_GO(hd_prover_rebound(p->prover, h, c->low[c->shown], c->high[c->shown], err));
         }
     }
 out:
     hd_free(helpers);
     return rc;
-}
-
-typedef struct wish {
-    const hd_plan *plan;
-    candidate candidate;
-} wish;
-
-static int by_wish(const void *a, const void *b)
-{
-    return less_wanted(((const wish *)a)->plan, ((const wish *)a)->candidate,
-                       ((const wish *)b)->candidate);
 }
 
 /* What is unknown already, protected cells first, then what may be withheld, the least wanted
@@ -398,6 +463,13 @@ static void order_for_exactness(const hd_plan *p, uint32_t *order, wish *wishes,
         order[(*n)++] = wishes[i].candidate.cell;
 }
 
+static void become_helper(hd_plan *p, uint32_t cell)
+{
+    p->cells[cell].shown = HD_HELPER;
+    p->canonical.system.low[cell] = p->cells[cell].low[HD_HELPER];
+    p->canonical.system.high[cell] = p->cells[cell].high[HD_HELPER];
+}
+
 hd_code hd_plan_exactness(hd_plan *p, hd_err *err)
 {
     hd_code rc = HD_OK;
@@ -414,16 +486,82 @@ hd_code hd_plan_exactness(hd_plan *p, hd_err *err)
         is_required[c] = p->is_tracked[c] && hd_plan_is_required(p, c);
     order_for_exactness(p, order, wishes, &n_unknown, &n);
     HD_GO(hd_exactness(&p->canonical.system, order, n_unknown, n, is_required, is_helper, err));
-    for (size_t c = 0; c < n_cells; c++)
-        if (is_helper[c]) {
-            p->cells[c].shown = HD_HELPER;
-            p->canonical.system.low[c] = p->cells[c].low[HD_HELPER];
-            p->canonical.system.high[c] = p->cells[c].high[HD_HELPER];
-        }
+    for (uint32_t c = 0; c < n_cells; c++)
+        if (is_helper[c])
+            become_helper(p, c);
 out:
     hd_free(order);
     hd_free(wishes);
     hd_free(is_helper);
     hd_free(is_required);
+    return rc;
+}
+
+/* Can it go up and down by a few? A figure that is withheld and was shown exactly stands where it was
+ * shown, and no lower than a helper may. */
+static bool has_room(const hd_plan *p, uint32_t c)
+{
+    const hd_plan_cell *x = &p->cells[c];
+    return x->has[HD_HELPER] && x->high[HD_HELPER] - x->low[HD_AS_IS] > ROOM &&
+           x->low[HD_AS_IS] - x->low[HD_HELPER] >= ROOM;
+}
+
+/* What may move: withheld figures with room, then figures that may be withheld, the least wanted
+ * first, then, in a second round, small ones too; then the failing cells. */
+static size_t order_for_circuits(const hd_plan *p, const uint32_t *failing, size_t n_failing,
+                                 bool *is_failing, uint32_t *order, wish *wishes)
+{
+    const hd_system *s = &p->canonical.system;
+    size_t n = 0, n_wishes = 0;
+    for (size_t i = 0; i < n_failing; i++)
+        is_failing[failing[i]] = p->cells[failing[i]].is_protected;
+    for (uint32_t c = 0; c < s->n_cells; c++) {
+        if (is_failing[c] || !has_room(p, c))
+            continue;
+        if (p->cells[c].shown == HD_HELPER)
+            order[n++] = c;
+        else if (may_become(&p->cells[c], HD_HELPER))
+            wishes[n_wishes++] = (wish){p, {c, HD_HELPER}};
+    }
+    qsort(wishes, n_wishes, sizeof *wishes, by_wish);
+    for (size_t i = 0; i < n_wishes; i++)
+        order[n++] = wishes[i].candidate.cell;
+    for (uint32_t c = 0; c < s->n_cells && p->n_circuits > 1; c++)
+        if (!is_failing[c] && !has_room(p, c) && s->low[c] < s->high[c])
+            order[n++] = c;
+    for (uint32_t c = 0; c < s->n_cells; c++)
+        if (is_failing[c])
+            order[n++] = c;
+    return n;
+}
+
+hd_code hd_plan_circuits(hd_plan *p, const uint32_t *failing, size_t n_failing, bool *has_helped,
+                         hd_err *err)
+{
+    hd_code rc = HD_OK;
+    size_t n_cells = p->canonical.system.n_cells, n_in_question = 0;
+    uint32_t *order = hd_malloc((n_cells + 1) * sizeof *order);
+    wish *wishes = hd_malloc((n_cells + 1) * sizeof *wishes);
+    bool *is_helper = hd_calloc(n_cells + 1, sizeof *is_helper);
+    bool *is_failing = hd_calloc(n_cells + 1, sizeof *is_failing);
+    *has_helped = false;
+    if (!order || !wishes || !is_helper || !is_failing) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    size_t n = order_for_circuits(p, failing, n_failing, is_failing, order, wishes);
+    for (uint32_t c = 0; c < n_cells; c++)
+        n_in_question += is_failing[c];
+    HD_GO(hd_exactness_alone(&p->canonical.system, order, n - n_in_question, n, is_helper, err));
+    for (uint32_t c = 0; c < n_cells; c++)
+        if (is_helper[c] && may_become(&p->cells[c], HD_HELPER)) {
+            become_helper(p, c);
+            *has_helped = true;
+        }
+out:
+    hd_free(order);
+    hd_free(wishes);
+    hd_free(is_helper);
+    hd_free(is_failing);
     return rc;
 }

@@ -29,6 +29,9 @@ typedef struct hd_plan {
     bool *is_tracked; /* protected, and every difference: witnesses are collected for these */
     bool needs_witnesses; /* something asked is proven by witnesses */
     bool needs_exactness; /* exact recomputation is looked at first */
+    bool is_exact;        /* most figures are, and none has a coarser form */
+    int n_circuits;       /* rounds of hd_plan_circuits */
+    uint8_t *n_stuck;     /* n_cells: nudges that did not move it */
     bool *is_open;    /* exact figures that may become helpers, as far as they were needed */
     int64_t *outer_low, *outer_high; /* propagated at the start of a pass */
     hd_prover *prover; /* NULL before there is one */
@@ -47,6 +50,10 @@ HD_MUST hd_code hd_plan_help_all(hd_plan *p, uint32_t cell, bool *has_helped, hd
 HD_MUST hd_code hd_plan_clean_up(hd_plan *p, hd_err *err);
 /* Helpers against exact recomputation, before any witness is looked for. */
 HD_MUST hd_code hd_plan_exactness(hd_plan *p, hd_err *err);
+/* Where most figures are exact: helpers that close a circuit through each failing cell in which the
+ * other cells have room to move. The prover must be made anew when it has helped. */
+HD_MUST hd_code hd_plan_circuits(hd_plan *p, const uint32_t *failing, size_t n_failing,
+                                 bool *has_helped, hd_err *err);
 /* Exact figures near a cell that may be withheld are opened; true when there was a new one. The
  * prover must be made anew then. */
 HD_MUST hd_code hd_plan_open_near(hd_plan *p, uint32_t cell, bool *is_new, hd_err *err);

@@ -9,6 +9,7 @@ enum {
     PROBE_VISITS = 96,    /* rules visited to see that a value is impossible */
     FIRST_STEPS = 40,     /* steps a cell of the system for the first table */
     FIRST_RESTARTS = 4,
+    FEW_STEPS = 8,
     NUDGE_STEPS = 60,
     LARGEST_COEFFICIENT = 256, /* times HD_MAX_VALUE stays below 2^63 */
 };
@@ -28,7 +29,13 @@ hd_code hd_prover_init(hd_prover *p, hd_system *s, const bool *is_open, const bo
     p->seen_low = hd_calloc(n, sizeof *p->seen_low);
     p->seen_high = hd_calloc(n, sizeof *p->seen_high);
     p->watched = hd_calloc(n, sizeof *p->watched);
-    if (!p->seen || !p->n_seen || !p->seen_low || !p->seen_high || !p->watched) {
+    p->not_to = hd_calloc(n, sizeof *p->not_to);
+    p->not_from = hd_calloc(n, sizeof *p->not_from);
+    p->known_at = hd_calloc(n, sizeof *p->known_at);
+    p->bent_at = hd_calloc(n, sizeof *p->bent_at);
+    p->epoch = p->home_epoch = p->last_epoch = 1;
+    if (!p->seen || !p->n_seen || !p->seen_low || !p->seen_high || !p->watched || !p->not_to ||
+        !p->not_from || !p->known_at || !p->bent_at) {
         rc = hd_fail_nomem(err);
         goto out;
     }
@@ -63,6 +70,11 @@ void hd_prover_free(hd_prover *p)
     hd_free(p->watched);
     hd_free(p->seen_low);
     hd_free(p->seen_high);
+    hd_free(p->not_to);
+    hd_free(p->not_from);
+    hd_free(p->known_at);
+    hd_free(p->bent_at);
+    hd_free(p->bent);
     memset(p, 0, sizeof *p);
 }
 
@@ -189,6 +201,69 @@ static hd_code probe(hd_prover *p, uint32_t cell, int64_t low, int64_t high, boo
     return rc;
 }
 
+/* The values between which the others are known to be impossible: low < v < high. */
+static void limits(const hd_prover *p, uint32_t cell, int64_t *low, int64_t *high)
+{
+    bool is_known = p->known_at[cell] == p->epoch;
+    *low = p->s->low[cell] - 1;
+    *high = p->s->high[cell] + 1;
+    if (is_known && p->not_to[cell] > *low)
+        *low = p->not_to[cell];
+    if (is_known && p->not_from[cell] < *high)
+        *high = p->not_from[cell];
+}
+
+/* Probe one value and remember. What simple sums exclude they exclude for fractions too, and these
+ * form an interval: beyond an excluded value there is nothing, seen from one that was seen. */
+static hd_code probe_value(hd_prover *p, uint32_t cell, int64_t v, bool *is_excluded, hd_err *err)
+{
+    int64_t low, high;
+    limits(p, cell, &low, &high);
+    *is_excluded = v <= low || v >= high;
+    if (*is_excluded)
+        return HD_OK;
+    HD_TRY(probe(p, cell, v, v, is_excluded, err));
+    if (!*is_excluded || p->n_seen[cell] == 0)
+        return HD_OK;
+    p->known_at[cell] = p->epoch;
+    p->not_to[cell] = v < p->seen_low[cell] ? v : low;
+    p->not_from[cell] = v > p->seen_high[cell] ? v : high;
+    return HD_OK;
+}
+
+/* Stand on a table with the cell at v. A few steps of search cost less than a probe and mostly do. */
+static hd_code go_to(hd_prover *p, uint32_t cell, int64_t v, uint64_t steps, bool *is_found,
+                     hd_err *err)
+{
+    int64_t low, high;
+    bool is_excluded;
+    *is_found = false;
+    limits(p, cell, &low, &high);
+    if (v <= low || v >= high)
+        return HD_OK;
+    HD_TRY(hd_search_reach(&p->search, cell, v, v, FEW_STEPS, is_found, err));
+    if (*is_found)
+        return HD_OK;
+    HD_TRY(probe_value(p, cell, v, &is_excluded, err));
+    if (is_excluded)
+        return HD_OK;
+    return hd_search_reach(&p->search, cell, v, v, steps, is_found, err);
+}
+
+/* A table was found: note it, or in a trial only what it has in this cell and what it is bent by. */
+static hd_code take(hd_prover *p, uint32_t cell, hd_err *err)
+{
+    if (!p->is_trial)
+        return hd_prover_keep(p, err);
+    for (size_t i = 0; i < p->n_bent; i++) {
+        hd_bent *b = &p->bent[i];
+        int64_t v = hd_search_value(&p->search, p->s, b->cell);
+        b->is_used |= v < b->low || v > b->high;
+    }
+    see(p, cell, hd_search_value(&p->search, p->s, cell));
+    return HD_OK;
+}
+
 hd_code hd_prover_reach(hd_prover *p, uint32_t cell, int64_t low, int64_t high, bool *is_found,
                         bool *is_excluded, hd_err *err)
 {
@@ -200,57 +275,45 @@ hd_code hd_prover_reach(hd_prover *p, uint32_t cell, int64_t low, int64_t high, 
     if (*is_excluded || !p->has_table)
         return HD_OK;
     HD_TRY(hd_search_reach(&p->search, cell, low, high, p->effort, is_found, err));
-    if (!*is_found)
-        return HD_OK;
-    if (!p->is_trial)
-        return hd_prover_keep(p, err);
-    see(p, cell, hd_search_value(&p->search, p->s, cell));
-    return HD_OK;
+    return *is_found ? take(p, cell, err) : HD_OK;
 }
 
-hd_code hd_prover_nudge(hd_prover *p, uint32_t cell, const hd_need *need, hd_err *err)
+hd_code hd_prover_nudge(hd_prover *p, uint32_t cell, const hd_need *need, bool *has_moved,
+                        hd_err *err)
 {
+    *has_moved = false;
     if (p->frame.kind[cell] == HD_FRAME_CONSTANT || !p->has_table)
         return HD_OK;
     int64_t now = hd_search_value(&p->search, p->s, cell);
     int64_t far = need->values + 2;
-    if (is_news(p, cell, now))
-        return HD_OK;
-    for (int64_t d = 1; d <= far; d++)
-        for (int side = 0; side < 2; side++) {
-            int64_t v = side ? now + d : now - d;
-            bool is_excluded, is_found;
-            if (v < p->s->low[cell] || v > p->s->high[cell] || !is_news(p, cell, v))
-                continue;
-            HD_TRY(probe(p, cell, v, v, &is_excluded, err));
-            if (is_excluded)
-                continue;
-            HD_TRY(hd_search_reach(&p->search, cell, v, v, NUDGE_STEPS, &is_found, err));
-            if (is_found)
-                return HD_OK;
-        }
+    *has_moved = is_news(p, cell, now);
+    for (int64_t k = 2; k < 2 * far + 2 && !*has_moved; k++) {
+        int64_t v = k % 2 ? now + k / 2 : now - k / 2;
+        if (v >= p->s->low[cell] && v <= p->s->high[cell] && is_news(p, cell, v))
+            HD_TRY(go_to(p, cell, v, NUDGE_STEPS, has_moved, err));
+    }
     return HD_OK;
 }
 
-/* Values near those that were seen, first below, then above, further and further out. */
+/* Values near those that were seen, first below, then above, further and further out, until there are
+ * enough or too few are left to try. */
 static hd_code prove_values(hd_prover *p, uint32_t cell, uint32_t values, hd_err *err)
 {
-    int64_t middle = hd_search_value(&p->search, p->s, cell);
-    bool is_over[2] = {false, false};
-    for (int64_t d = 1; p->n_seen[cell] < values && d <= 3 * (int64_t)values + 8; d++)
-        for (int side = 0; side < 2 && p->n_seen[cell] < values; side++) {
-            int64_t v = side ? middle + d : middle - d;
-            if (v < p->s->low[cell] || v > p->s->high[cell])
-                is_over[side] = true;
-            if (is_over[side] || !is_news(p, cell, v))
-                continue;
-            bool is_found, is_excluded;
-            HD_TRY(hd_prover_reach(p, cell, v, v, &is_found, &is_excluded, err));
-            if (is_excluded && v < p->seen_low[cell] && !side)
-                is_over[0] = true;
-            if (is_excluded && v > p->seen_high[cell] && side)
-                is_over[1] = true;
-        }
+    int64_t middle = hd_search_value(&p->search, p->s, cell), n_failed = 0;
+    for (int64_t k = 2; p->n_seen[cell] < values && k < 2 * (3 * (int64_t)values + 9); k++) {
+        int64_t v = k % 2 ? middle + k / 2 : middle - k / 2, low, high;
+        bool is_found;
+        limits(p, cell, &low, &high);
+        if (high - low - 1 - n_failed < values)
+            break;
+        if (v <= low || v >= high || !is_news(p, cell, v))
+            continue;
+        HD_TRY(go_to(p, cell, v, p->effort, &is_found, err));
+        if (is_found)
+            HD_TRY(take(p, cell, err));
+        limits(p, cell, &low, &high);
+        n_failed += !is_found && v > low && v < high;
+    }
     return HD_OK;
 }
 
@@ -259,7 +322,7 @@ hd_code hd_prover_prove(hd_prover *p, uint32_t cell, const hd_need *need, bool *
 {
     bool is_found, is_excluded;
     *is_proven = hd_prover_has(p, cell, need);
-    if (*is_proven || !p->has_table)
+    if (*is_proven || !p->has_table || p->frame.kind[cell] == HD_FRAME_CONSTANT)
         return HD_OK;
     if (need->values)
         HD_TRY(prove_values(p, cell, need->values > p->limit ? p->limit : need->values, err));
@@ -281,30 +344,107 @@ hd_code hd_prover_prove(hd_prover *p, uint32_t cell, const hd_need *need, bool *
     return HD_OK;
 }
 
+/* What is remembered of one cell, to be put back after a try. */
+typedef struct memory {
+    int64_t seen[HD_PROVER_VALUES], low, high;
+    uint8_t n_seen;
+} memory;
+
+static void remember(const hd_prover *p, uint32_t cell, memory *m)
+{
+    memcpy(m->seen, p->seen + (size_t)cell * p->limit, p->limit * sizeof *m->seen);
+    m->low = p->seen_low[cell];
+    m->high = p->seen_high[cell];
+    m->n_seen = p->n_seen[cell];
+}
+
+static void recall(hd_prover *p, uint32_t cell, const memory *m)
+{
+    memcpy(p->seen + (size_t)cell * p->limit, m->seen, p->limit * sizeof *m->seen);
+    p->seen_low[cell] = m->low;
+    p->seen_high[cell] = m->high;
+    p->n_seen[cell] = m->n_seen;
+}
+
 hd_code hd_prover_try(hd_prover *p, uint32_t cell, const hd_need *need, bool *is_proven,
                       hd_err *err)
 {
-    int64_t *seen = p->seen + (size_t)cell * p->limit, old[HD_PROVER_VALUES];
-    uint8_t n_seen = p->n_seen[cell];
-    int64_t low = p->seen_low[cell], high = p->seen_high[cell];
+    memory m;
     size_t before = p->search.n_changes;
-    memcpy(old, seen, p->limit * sizeof *old);
+    remember(p, cell, &m);
     p->is_trial = true;
+    for (size_t i = 0; i < p->n_bent; i++)
+        p->bent[i].is_used = false;
     hd_code rc = hd_prover_prove(p, cell, need, is_proven, err);
     p->is_trial = false;
     hd_search_undo(&p->search, before);
-    memcpy(seen, old, p->limit * sizeof *old);
-    p->n_seen[cell] = n_seen;
-    p->seen_low[cell] = low;
-    p->seen_high[cell] = high;
+    recall(p, cell, &m);
     return rc;
 }
 
-hd_code hd_prover_bend(hd_prover *p, uint32_t cell, int64_t low, int64_t high, hd_err *err)
+static hd_code set_bounds(hd_prover *p, uint32_t cell, int64_t low, int64_t high, hd_err *err)
 {
     p->s->low[cell] = low;
     p->s->high[cell] = high;
     return hd_search_bound(&p->search, cell, low, high, err);
+}
+
+hd_code hd_prover_bend(hd_prover *p, uint32_t cell, int64_t low, int64_t high, hd_err *err)
+{
+    size_t at = p->bent_at[cell];
+    if (!at) {
+        if (!HD_GROW(p->bent, p->n_bent, p->bent_cap))
+            return hd_fail_nomem(err);
+        p->bent[p->n_bent] = (hd_bent){cell, p->s->low[cell], p->s->high[cell], false};
+        at = p->bent_at[cell] = (uint32_t)++p->n_bent;
+    }
+    if (p->bent[at - 1].low == low && p->bent[at - 1].high == high) {
+        p->bent[at - 1] = p->bent[--p->n_bent];
+        p->bent_at[p->bent[at - 1].cell] = (uint32_t)at;
+        p->bent_at[cell] = 0;
+    }
+    p->epoch = p->n_bent ? ++p->last_epoch : p->home_epoch;
+    return set_bounds(p, cell, low, high, err);
+}
+
+bool hd_prover_used(const hd_prover *p, uint32_t cell)
+{
+    return p->bent_at[cell] && p->bent[p->bent_at[cell] - 1].is_used;
+}
+
+hd_code hd_prover_try_closed(hd_prover *p, uint32_t cell, const hd_need *need, uint32_t other,
+                             int64_t low, int64_t high, bool *is_proven, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    memory m;
+    bool is_good = false;
+    int64_t old_low = p->s->low[other], old_high = p->s->high[other];
+    size_t before = p->search.n_changes;
+    *is_proven = false;
+    if (!p->has_table)
+        return HD_OK;
+    remember(p, cell, &m);
+    p->n_seen[cell] = 0;
+    for (size_t t = 0; t < p->n_tables; t++)
+        if (p->tables[t].n_out == 0 && p->tables[t].values[other] >= low &&
+            p->tables[t].values[other] <= high)
+            see(p, cell, p->tables[t].values[cell]);
+    HD_GO(hd_prover_bend(p, other, low, high, err));
+    if (hd_prover_has(p, cell, need))
+        *is_proven = true;
+    else {
+        HD_GO(hd_search_repair(&p->search, p->effort, &is_good, err));
+        if (is_good)
+            see(p, cell, hd_search_value(&p->search, p->s, cell));
+        if (is_good)
+            HD_GO(hd_prover_try(p, cell, need, is_proven, err));
+    }
+out:
+    recall(p, cell, &m);
+    HD_TRY(rc);
+    HD_TRY(hd_prover_bend(p, other, old_low, old_high, err));
+    hd_search_undo(&p->search, before);
+    return rc;
 }
 
 /* The latest witness becomes the table of the search; if there is none, one is looked for. */
@@ -325,7 +465,10 @@ hd_code hd_prover_rebound(hd_prover *p, uint32_t cell, int64_t low, int64_t high
 {
     int64_t old_low = p->s->low[cell], old_high = p->s->high[cell];
     bool has_lost = false;
-    HD_TRY(hd_prover_bend(p, cell, low, high, err));
+    if (low < old_low || high > old_high)
+        p->home_epoch = ++p->last_epoch;
+    p->epoch = p->n_bent ? ++p->last_epoch : p->home_epoch;
+    HD_TRY(set_bounds(p, cell, low, high, err));
     for (size_t t = 0; t < p->n_tables; t++) {
         int64_t v = p->tables[t].values[cell];
         bool was_out = v < old_low || v > old_high, is_out = v < low || v > high;

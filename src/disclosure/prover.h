@@ -18,6 +18,13 @@ typedef struct hd_proof_table {
     uint32_t n_out; /* cells out of the present bounds: not a witness while there are any */
 } hd_proof_table;
 
+/* A cell whose bounds are others for a try. */
+typedef struct hd_bent {
+    uint32_t cell;
+    int64_t low, high; /* as they were */
+    bool is_used;      /* a table of the last try is out of these */
+} hd_bent;
+
 typedef struct hd_prover {
     hd_system *s; /* borrowed; its bounds are the prover's */
     hd_frame frame;
@@ -35,6 +42,12 @@ typedef struct hd_prover {
     hd_proof_table *tables;
     size_t n_tables, tables_cap;
     uint64_t effort;
+    int64_t *not_to, *not_from; /* n_cells: no value up to this, none from this on; */
+    uint64_t *known_at;         /* n_cells: if it was found at this epoch           */
+    uint32_t *bent_at;          /* n_cells: place in bent + 1, or 0 */
+    hd_bent *bent;
+    size_t n_bent, bent_cap;
+    uint64_t epoch, home_epoch, last_epoch; /* another one whenever a bound widens */
     bool is_trial;        /* only the cell in question is noted, nothing is kept */
 } hd_prover;
 
@@ -47,8 +60,9 @@ HD_MUST hd_code hd_prover_begin(hd_prover *p, const int64_t *start, hd_err *err)
 /* Up to n more tables at random; stops early when they bring nothing new. */
 HD_MUST hd_code hd_prover_shake(hd_prover *p, size_t n, hd_err *err);
 /* One table for many cells: nudge moves the present table so that the cell has a value not seen yet,
- * if that is easy, and notes nothing; keep notes the table that came of it. */
-HD_MUST hd_code hd_prover_nudge(hd_prover *p, uint32_t cell, const hd_need *need, hd_err *err);
+ * if that is easy (or it is there), and notes nothing; keep notes the table that came of it. */
+HD_MUST hd_code hd_prover_nudge(hd_prover *p, uint32_t cell, const hd_need *need, bool *has_moved,
+                                hd_err *err);
 HD_MUST hd_code hd_prover_keep(hd_prover *p, hd_err *err);
 /* Note a table that satisfies the bounds. */
 HD_MUST hd_code hd_prover_note(hd_prover *p, const int64_t *values, hd_err *err);
@@ -60,11 +74,18 @@ HD_MUST hd_code hd_prover_prove(hd_prover *p, uint32_t cell, const hd_need *need
 /* A table with the cell in low .. high, noted when found. is_excluded: there is none. */
 HD_MUST hd_code hd_prover_reach(hd_prover *p, uint32_t cell, int64_t low, int64_t high,
                                 bool *is_found, bool *is_excluded, hd_err *err);
-/* Could it be proven with the present bounds? The prover is left as it was. */
+/* Could it be proven with the present bounds? The prover is left as it was, but for bent[].is_used:
+ * what is not used could go back and the proof would stand. */
 HD_MUST hd_code hd_prover_try(hd_prover *p, uint32_t cell, const hd_need *need, bool *is_proven,
                               hd_err *err);
+/* The same with the bounds of another cell, which is not bent, narrowed for the try. */
+HD_MUST hd_code hd_prover_try_closed(hd_prover *p, uint32_t cell, const hd_need *need,
+                                     uint32_t other, int64_t low, int64_t high, bool *is_proven,
+                                     hd_err *err);
 /* Set a cell's bounds without looking at the tables: for tries, and put back after them. */
 HD_MUST hd_code hd_prover_bend(hd_prover *p, uint32_t cell, int64_t low, int64_t high, hd_err *err);
+/* Was the cell, which is bent, used in the last try? */
+bool hd_prover_used(const hd_prover *p, uint32_t cell);
 /* Set a cell's bounds. Tables that are out of them stop being witnesses; those that had only been
  * out of the old ones become witnesses again. */
 HD_MUST hd_code hd_prover_rebound(hd_prover *p, uint32_t cell, int64_t low, int64_t high,

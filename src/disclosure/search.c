@@ -22,30 +22,23 @@ hd_code hd_search_init(hd_search *x, const hd_frame *f, const hd_system *s, hd_e
     x->f = f;
     x->random = hd_rng_stream(SEED, 0);
     x->frozen = NONE;
-    x->free_low = hd_calloc(n, sizeof *x->free_low);
-    x->free_high = hd_calloc(n, sizeof *x->free_high);
-    x->free_value = hd_calloc(n, sizeof *x->free_value);
-    x->tabu = hd_calloc(n, sizeof *x->tabu);
+    x->cells = hd_calloc(n, sizeof *x->cells);
+    x->rows = hd_calloc(m, sizeof *x->rows);
     x->row_low = hd_calloc(m, sizeof *x->row_low);
-    x->row_high = hd_calloc(m, sizeof *x->row_high);
-    x->row_value = hd_calloc(m, sizeof *x->row_value);
-    x->weight = hd_calloc(m, sizeof *x->weight);
     x->violated = hd_calloc(m, sizeof *x->violated);
     x->heavy = hd_calloc(m, sizeof *x->heavy);
-    x->at = hd_malloc(m * sizeof *x->at);
-    if (!x->free_low || !x->free_high || !x->free_value || !x->tabu || !x->row_low ||
-        !x->row_high || !x->row_value || !x->weight || !x->violated || !x->heavy || !x->at) {
+    if (!x->cells || !x->rows || !x->row_low || !x->violated || !x->heavy) {
         hd_search_free(x);
         return hd_fail_nomem(err);
     }
     for (size_t v = 0; v < f->n_free; v++) {
-        x->free_low[v] = s->low[f->free_cell[v]];
-        x->free_high[v] = s->high[f->free_cell[v]];
+        x->cells[v].low = s->low[f->free_cell[v]];
+        x->cells[v].high = s->high[f->free_cell[v]];
     }
     for (size_t r = 0; r < f->n_rows; r++) {
-        x->weight[r] = 1;
+        int64_t high = r < f->n_cell_rows ? s->high[f->row_cell[r]] : 0;
         x->row_low[r] = r < f->n_cell_rows ? s->low[f->row_cell[r]] : 0;
-        x->row_high[r] = r < f->n_cell_rows ? s->high[f->row_cell[r]] : 0;
+        x->rows[r] = (hd_search_row){.above = high - x->row_low[r], .weight = 1, .at = NONE};
     }
     return HD_OK;
 }
@@ -53,53 +46,49 @@ hd_code hd_search_init(hd_search *x, const hd_frame *f, const hd_system *s, hd_e
 void hd_search_free(hd_search *x)
 {
     size_t n = x->f ? x->f->n_free + 1 : 0, m = x->f ? x->f->n_rows + 1 : 0;
-    hd_wipe_free(x->free_value, n * sizeof *x->free_value);
-    hd_wipe_free(x->row_value, m * sizeof *x->row_value);
+    hd_wipe_free(x->cells, n * sizeof *x->cells);
+    hd_wipe_free(x->rows, m * sizeof *x->rows);
     hd_wipe_free(x->changes, x->changes_cap * sizeof *x->changes);
-    hd_free(x->free_low);
-    hd_free(x->free_high);
-    hd_free(x->tabu);
     hd_free(x->row_low);
-    hd_free(x->row_high);
-    hd_free(x->weight);
     hd_free(x->violated);
     hd_free(x->heavy);
-    hd_free(x->at);
     memset(x, 0, sizeof *x);
 }
 
-static inline int64_t excess(const hd_search *x, uint32_t row, int64_t value)
+static inline int64_t excess(int64_t below, int64_t above)
 {
-    int64_t e = value < x->row_low[row]    ? x->row_low[row] - value
-                : value > x->row_high[row] ? value - x->row_high[row]
-                                           : 0;
+    int64_t least = below < above ? below : above;
+    int64_t e = least < 0 ? -least : 0;
     return e < LARGEST_EXCESS ? e : LARGEST_EXCESS;
 }
 
-static void judge(hd_search *x, uint32_t row)
+static inline void judge(hd_search *x, uint32_t row)
 {
-    bool is_out = excess(x, row, x->row_value[row]) > 0;
-    if (is_out == (x->at[row] != NONE))
+    hd_search_row *r = &x->rows[row];
+    r->excess = excess(r->below, r->above);
+    if ((r->excess > 0) == (r->at != NONE))
         return;
-    if (is_out) {
-        x->at[row] = (uint32_t)x->n_violated;
+    if (r->excess > 0) {
+        r->at = (uint32_t)x->n_violated;
         x->violated[x->n_violated++] = row;
     } else {
         uint32_t last = x->violated[--x->n_violated];
-        x->violated[x->at[row]] = last;
-        x->at[last] = x->at[row];
-        x->at[row] = NONE;
+        x->violated[r->at] = last;
+        x->rows[last].at = r->at;
+        r->at = NONE;
     }
 }
 
 static void put(hd_search *x, uint32_t v, int64_t value)
 {
     const hd_frame *f = x->f;
-    int64_t delta = value - x->free_value[v];
-    x->free_value[v] = value;
+    int64_t delta = value - x->cells[v].value;
+    x->cells[v].value = value;
     for (size_t i = f->free_start[v]; i < f->free_start[v + 1]; i++) {
         uint32_t row = f->free_term[i].index;
-        x->row_value[row] += delta * f->free_term[i].coefficient;
+        int64_t d = delta * f->free_term[i].coefficient;
+        x->rows[row].below += d;
+        x->rows[row].above -= d;
         judge(x, row);
     }
 }
@@ -108,7 +97,7 @@ static hd_code move(hd_search *x, uint32_t v, int64_t value, hd_err *err)
 {
     if (!HD_GROW(x->changes, x->n_changes, x->changes_cap))
         return hd_fail_nomem(err);
-    x->changes[x->n_changes++] = (hd_search_change){v, x->free_value[v]};
+    x->changes[x->n_changes++] = (hd_search_change){v, x->cells[v].value};
     put(x, v, value);
     return HD_OK;
 }
@@ -130,23 +119,26 @@ hd_code hd_search_begin(hd_search *x, const int64_t *values, hd_err *err)
 {
     const hd_frame *f = x->f;
     (void)err;
-    memset(x->at, 0xff, (f->n_rows + 1) * sizeof *x->at);
     x->n_violated = 0;
     x->n_changes = 0;
     for (size_t v = 0; v < f->n_free; v++) {
-        int64_t low = x->free_low[v], high = x->free_high[v];
+        hd_search_free_cell *c = &x->cells[v];
         if (values)
-            x->free_value[v] = clip(values[f->free_cell[v]], low, high);
-        else if (low > -HD_NO_BOUND && high < HD_NO_BOUND)
-            x->free_value[v] = low + (high - low) / 2;
+            c->value = clip(values[f->free_cell[v]], c->low, c->high);
+        else if (c->low > -HD_NO_BOUND && c->high < HD_NO_BOUND)
+            c->value = c->low + (c->high - c->low) / 2;
         else
-            x->free_value[v] = low > -HD_NO_BOUND ? low : high < HD_NO_BOUND ? high : 0;
+            c->value = c->low > -HD_NO_BOUND ? c->low : c->high < HD_NO_BOUND ? c->high : 0;
     }
     for (size_t r = 0; r < f->n_rows; r++) {
+        hd_search_row *row = &x->rows[r];
         int64_t sum = f->constant[r];
         for (size_t i = f->row_start[r]; i < f->row_start[r + 1]; i++)
-            sum += f->row_term[i].coefficient * x->free_value[f->row_term[i].index];
-        x->row_value[r] = sum;
+            sum += f->row_term[i].coefficient * x->cells[f->row_term[i].index].value;
+        int64_t span = row->below + row->above;
+        row->below = sum - x->row_low[r];
+        row->above = span - row->below;
+        row->at = NONE;
         judge(x, (uint32_t)r);
     }
     return HD_OK;
@@ -157,14 +149,18 @@ hd_code hd_search_bound(hd_search *x, uint32_t cell, int64_t low, int64_t high, 
     const hd_frame *f = x->f;
     uint32_t place = f->place[cell];
     if (f->kind[cell] == HD_FRAME_ROW) {
+        hd_search_row *row = &x->rows[place];
+        int64_t value = x->row_low[place] + row->below;
         x->row_low[place] = low;
-        x->row_high[place] = high;
+        row->below = value - low;
+        row->above = high - value;
         judge(x, place);
     } else if (f->kind[cell] == HD_FRAME_FREE) {
-        x->free_low[place] = low;
-        x->free_high[place] = high;
-        if (x->free_value[place] < low || x->free_value[place] > high)
-            return move(x, place, clip(x->free_value[place], low, high), err);
+        hd_search_free_cell *c = &x->cells[place];
+        c->low = low;
+        c->high = high;
+        if (c->value < low || c->value > high)
+            return move(x, place, clip(c->value, low, high), err);
     }
     return HD_OK;
 }
@@ -172,13 +168,13 @@ hd_code hd_search_bound(hd_search *x, uint32_t cell, int64_t low, int64_t high, 
 /* How the weighted excess of all rows changes when a free cell moves by delta. */
 static int64_t gain(const hd_search *x, uint32_t v, int64_t delta)
 {
-    const hd_frame *f = x->f;
+    const hd_term *t = x->f->free_term + x->f->free_start[v];
+    const hd_term *end = x->f->free_term + x->f->free_start[v + 1];
     int64_t sum = 0;
-    for (size_t i = f->free_start[v]; i < f->free_start[v + 1]; i++) {
-        uint32_t row = f->free_term[i].index;
-        int64_t before = x->row_value[row];
-        int64_t after = before + delta * f->free_term[i].coefficient;
-        sum += (excess(x, row, after) - excess(x, row, before)) * x->weight[row];
+    for (; t < end; t++) {
+        const hd_search_row *row = &x->rows[t->index];
+        int64_t d = delta * t->coefficient;
+        sum += (excess(row->below + d, row->above - d) - row->excess) * row->weight;
     }
     return sum;
 }
@@ -192,8 +188,9 @@ typedef struct candidate {
 
 static void consider(hd_search *x, candidate *best, uint32_t v, int64_t delta)
 {
-    int64_t to = clip(x->free_value[v] + delta, x->free_low[v], x->free_high[v]);
-    delta = to - x->free_value[v];
+    const hd_search_free_cell *c = &x->cells[v];
+    int64_t to = clip(c->value + delta, c->low, c->high);
+    delta = to - c->value;
     if (delta == 0)
         return;
     int64_t g = gain(x, v, delta);
@@ -215,15 +212,14 @@ static candidate choose(hd_search *x, uint32_t row)
     const hd_frame *f = x->f;
     candidate best = {.v = NONE};
     size_t first = f->row_start[row], n = f->row_start[row + 1] - first;
-    int64_t need = x->row_value[row] < x->row_low[row] ? x->row_low[row] - x->row_value[row]
-                                                       : x->row_high[row] - x->row_value[row];
+    int64_t need = x->rows[row].below < 0 ? -x->rows[row].below : x->rows[row].above;
     size_t looks = n <= SAMPLE ? n : SAMPLE;
     uint32_t begin = n > SAMPLE ? hd_rng_below(&x->random, (uint32_t)n) : 0;
     /* A long row is sampled at steps of a random odd size, so that neighbours vary. */
     uint32_t stride = n > SAMPLE ? 2 * hd_rng_below(&x->random, (uint32_t)n) + 1 : 1;
     for (size_t k = 0; k < looks; k++) {
         const hd_term *t = &f->row_term[first + (begin + (uint64_t)k * stride) % n];
-        if (x->tabu[t->index] > x->step || t->index == x->frozen)
+        if (x->cells[t->index].tabu > x->step || t->index == x->frozen)
             continue;
         int64_t full = need / t->coefficient;
         if (full == 0)
@@ -239,17 +235,18 @@ static void make_heavier(hd_search *x)
 {
     for (size_t i = 0; i < x->n_violated; i++) {
         uint32_t row = x->violated[i];
-        if (x->weight[row] == 1)
+        uint32_t *weight = &x->rows[row].weight;
+        if (*weight == 1)
             x->heavy[x->n_heavy++] = row;
-        if (x->weight[row] < HEAVIEST)
-            x->weight[row]++;
+        if (*weight < HEAVIEST)
+            ++*weight;
     }
 }
 
 static void forget_weights(hd_search *x)
 {
     while (x->n_heavy)
-        x->weight[x->heavy[--x->n_heavy]] = 1;
+        x->rows[x->heavy[--x->n_heavy]].weight = 1;
 }
 
 hd_code hd_search_repair(hd_search *x, uint64_t max_steps, bool *is_good, hd_err *err)
@@ -263,8 +260,8 @@ hd_code hd_search_repair(hd_search *x, uint64_t max_steps, bool *is_good, hd_err
             make_heavier(x);
         if (c.v == NONE)
             continue;
-        x->tabu[c.v] = x->step + 2 + hd_rng_below(&x->random, 4);
-        HD_GO(move(x, c.v, x->free_value[c.v] + c.delta, err));
+        x->cells[c.v].tabu = x->step + 2 + hd_rng_below(&x->random, 4);
+        HD_GO(move(x, c.v, x->cells[c.v].value + c.delta, err));
     }
 out:
     *is_good = x->n_violated == 0;
@@ -282,8 +279,9 @@ hd_code hd_search_reach(hd_search *x, uint32_t cell, int64_t low, int64_t high,
     if (f->kind[cell] == HD_FRAME_CONSTANT)
         return HD_OK;
     bool is_free = f->kind[cell] == HD_FRAME_FREE;
-    int64_t old_low = is_free ? x->free_low[place] : x->row_low[place];
-    int64_t old_high = is_free ? x->free_high[place] : x->row_high[place];
+    int64_t old_low = is_free ? x->cells[place].low : x->row_low[place];
+    int64_t old_high = is_free ? x->cells[place].high
+                               : old_low + x->rows[place].below + x->rows[place].above;
     low = low > old_low ? low : old_low;
     high = high < old_high ? high : old_high;
     if (low > high)
@@ -307,9 +305,9 @@ hd_code hd_search_shake(hd_search *x, const bool *only, hd_err *err)
         uint32_t v = (uint32_t)((begin + k) % f->n_free);
         if (only && !only[f->free_cell[v]])
             continue;
-        int64_t now = x->free_value[v];
-        int64_t low = x->free_low[v] > now - 6 ? x->free_low[v] : now - 6;
-        int64_t high = x->free_high[v] < now + 6 ? x->free_high[v] : now + 6;
+        int64_t now = x->cells[v].value;
+        int64_t low = x->cells[v].low > now - 6 ? x->cells[v].low : now - 6;
+        int64_t high = x->cells[v].high < now + 6 ? x->cells[v].high : now + 6;
         int64_t to = low + hd_rng_below(&x->random, (uint32_t)(high - low + 1));
         if (to == now)
             continue;
@@ -331,9 +329,9 @@ int64_t hd_search_value(const hd_search *x, const hd_system *s, uint32_t cell)
     uint32_t place = x->f->place[cell];
     switch (x->f->kind[cell]) {
     case HD_FRAME_FREE:
-        return x->free_value[place];
+        return x->cells[place].value;
     case HD_FRAME_ROW:
-        return x->row_value[place];
+        return x->row_low[place] + x->rows[place].below;
     default:
         return s->low[cell];
     }

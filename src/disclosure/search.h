@@ -16,20 +16,30 @@ typedef struct hd_search_change {
     int64_t old;
 } hd_search_change;
 
+/* A row as distances to its bounds, so that a move is two additions. */
+typedef struct hd_search_row {
+    int64_t below, above; /* value - low, high - value: negative means out of bounds */
+    int64_t excess;       /* how far out, 0: within */
+    uint32_t weight;
+    uint32_t at; /* where in violated, or UINT32_MAX */
+} hd_search_row;
+
+typedef struct hd_search_free_cell {
+    int64_t low, high, value;
+    uint64_t tabu; /* not to be moved before this step */
+} hd_search_free_cell;
+
 typedef struct hd_search {
     const hd_frame *f;
-    int64_t *free_low, *free_high; /* n_free: may be changed between calls, see bound() */
-    int64_t *row_low, *row_high;   /* n_rows */
-    int64_t *free_value, *row_value;
-    uint32_t *weight;    /* n_rows */
-    uint32_t *violated;  /* rows out of bounds, in no order */
-    uint32_t *at;        /* n_rows: where in violated, or UINT32_MAX */
+    hd_search_free_cell *cells; /* n_free */
+    hd_search_row *rows;        /* n_rows */
+    int64_t *row_low;           /* n_rows */
+    uint32_t *violated;         /* rows out of bounds, in no order */
     size_t n_violated;
-    uint64_t *tabu;      /* n_free: not to be moved before this step */
-    uint32_t *heavy;     /* rows whose weight is not 1 */
+    uint32_t *heavy; /* rows whose weight is not 1 */
     size_t n_heavy;
     uint64_t step;
-    uint32_t frozen;     /* a free cell that must not move, or UINT32_MAX */
+    uint32_t frozen; /* a free cell that must not move, or UINT32_MAX */
     hd_search_change *changes; /* since the last good table */
     size_t n_changes, changes_cap;
     hd_rng random;

@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-enum { SWEEPS = 24, ROUNDS = 200 };
+enum { SWEEPS = 24, ROUNDS = 200, CIRCUITS = 3, STUCK = 1, FEW = 24 };
 
 void hd_secondary_options_init(hd_secondary_options *o)
 {
@@ -128,6 +128,7 @@ static void plan_free(hd_plan *p)
     hd_free(p->cells);
     hd_free(p->is_tracked);
     hd_free(p->is_open);
+    hd_free(p->n_stuck);
     hd_free(p->outer_low);
     hd_free(p->outer_high);
     memset(p, 0, sizeof *p);
@@ -183,14 +184,17 @@ static hd_code plan_outer(hd_plan *p, hd_err *err)
 static void plan_needs(hd_plan *p)
 {
     size_t n = p->canonical.system.n_cells, n_exact = 0;
+    p->is_exact = true;
     for (size_t c = 0; c < n; c++) {
         const hd_plan_cell *x = &p->cells[c];
+        p->is_exact &= !x->has[HD_COARSER];
         n_exact += x->low[0] == x->high[0];
         if (!p->is_tracked[c])
             continue;
         p->needs_exactness |= x->need.not_computable;
         p->needs_witnesses |= x->need.values || x->need.has_span || x->need.width > 0;
     }
+    p->is_exact &= n_exact > n / 4;
     p->needs_exactness |= n_exact > n / 4;
     for (size_t c = 0; c < n && p->needs_witnesses; c++)
         if (p->cells[c].need.not_computable && p->cells[c].need.values < 2)
@@ -216,9 +220,10 @@ static hd_code plan_init(job *j, hd_err *err)
     p->cells = hd_calloc(n, sizeof *p->cells);
     p->is_tracked = hd_calloc(n, sizeof *p->is_tracked);
     p->is_open = hd_calloc(n, sizeof *p->is_open);
+    p->n_stuck = hd_calloc(n, sizeof *p->n_stuck);
     p->outer_low = hd_calloc(n, sizeof *p->outer_low);
     p->outer_high = hd_calloc(n, sizeof *p->outer_high);
-    if (!p->cells || !p->is_tracked || !p->is_open || !p->outer_low || !p->outer_high)
+    if (!p->cells || !p->is_tracked || !p->is_open || !p->n_stuck || !p->outer_low || !p->outer_high)
         return hd_fail_nomem(err);
     for (size_t c = 0; c + 1 < n; c++) {
         hd_plan_cell *to = &p->cells[c];
@@ -292,14 +297,19 @@ out:
 /* A few tables in each of which many cells have a value not seen before. */
 static hd_code sweep(hd_plan *p, hd_err *err)
 {
+    memset(p->n_stuck, 0, p->canonical.system.n_cells * sizeof *p->n_stuck);
     for (int k = 0; k < SWEEPS && p->prover->has_table; k++) {
         size_t n_tables = p->prover->n_tables, n_open = 0;
         for (uint32_t c = 0; c < p->canonical.system.n_cells; c++) {
             if (!p->is_tracked[c] || !hd_plan_is_required(p, c) ||
                 hd_prover_has(p->prover, c, &p->cells[c].need))
                 continue;
+            if (p->n_stuck[c] > STUCK)
+                continue;
+            bool has_moved;
             n_open++;
-            HD_TRY(hd_prover_nudge(p->prover, c, &p->cells[c].need, err));
+            HD_TRY(hd_prover_nudge(p->prover, c, &p->cells[c].need, &has_moved, err));
+            p->n_stuck[c] = has_moved ? 0 : p->n_stuck[c] + 1;
         }
         HD_TRY(hd_prover_keep(p->prover, err));
         if (n_open == 0 || p->prover->n_tables == n_tables)
@@ -333,6 +343,11 @@ static hd_code help_failing(job *j, uint32_t *list, size_t *n_failing, bool *is_
     *is_done = *n_failing == 0 || j->options->no_helpers || !p->prover->has_table;
     if (*is_done)
         return HD_OK;
+    if (p->is_exact && *n_failing > FEW && p->n_circuits++ < CIRCUITS) {
+        HD_TRY(hd_plan_circuits(p, list, *n_failing, &has_helped, err));
+        if (has_helped)
+            return plan_prover(j, err);
+    }
     for (size_t i = 0; i < *n_failing; i++) {
         bool is_new;
         HD_TRY(hd_plan_open_near(p, list[i], &is_new, err));
