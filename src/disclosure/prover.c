@@ -11,6 +11,8 @@ enum {
     FIRST_RESTARTS = 4,
     FEW_STEPS = 8,
     NUDGE_STEPS = 60,
+    SMALL_STEPS = 24,
+    STEPS_A_FREE_CELL = 12,
     LARGEST_COEFFICIENT = 256, /* times HD_MAX_VALUE stays below 2^63 */
 };
 
@@ -44,6 +46,9 @@ hd_code hd_prover_init(hd_prover *p, hd_system *s, const bool *is_open, const bo
             p->watched[p->n_watched++] = c;
     HD_GO(hd_frame_new(&p->frame, s, is_open, 64 * s->n_cells + (size_t)50000000, err));
     p->has_frame = true;
+    uint64_t all = SMALL_STEPS + STEPS_A_FREE_CELL * (uint64_t)p->frame.n_free;
+    if (!effort && all < p->effort)
+        p->effort = all; /* few cells: everything near is seen sooner */
     HD_GO(hd_search_init(&p->search, &p->frame, s, err));
     p->has_search = true;
     HD_GO(hd_propagator_init(&p->propagator, s, true, err));
