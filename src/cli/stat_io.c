@@ -11,6 +11,7 @@
 #include "base/date.h"
 #include "base/io.h"
 #include "base/par.h"
+#include "cli/stat_digits.h"
 
 enum { FLUSH_SIZE = 1 << 24, ROWS_A_TASK = 1 << 14 };
 
@@ -26,17 +27,22 @@ size_t hd_stat_n_columns(const hd_stat *s)
     return s->reader.n_columns;
 }
 
-static size_t row_in_batch(const hd_stat *s, size_t row)
+static inline size_t row_in_batch(const hd_stat *s, size_t row)
 {
     return s->view ? s->view[row] : s->first_shown + row;
 }
 
-const char *hd_stat_cell(const hd_stat *s, size_t row, int column)
+static inline const char *cell(const hd_stat *s, size_t row, int column)
 {
     const hd_stat_batch *b = &s->batch;
     size_t at = row_in_batch(s, row);
     const char *start = b->text + b->starts[at];
     return column ? start + b->offsets[at * (s->reader.n_columns - 1) + (size_t)column - 1] : start;
+}
+
+const char *hd_stat_cell(const hd_stat *s, size_t row, int column)
+{
+    return cell(s, row, column);
 }
 
 bool hd_stat_blank(const hd_stat *s, size_t row, int column)
@@ -86,13 +92,26 @@ hd_code hd_stat_at(hd_stat *s, size_t row, hd_err *err)
     return hd_context(err, "row %lu", row_number(s, row));
 }
 
-hd_code hd_stat_number(hd_stat *s, size_t row, int column, double *out, hd_err *err)
+/* Apart, so that the usual number costs no more than itself. */
+static __attribute__((noinline)) hd_code long_number(hd_stat *s, size_t row, int column,
+                                                     double *out, hd_err *err)
 {
+    const char *text = cell(s, row, column);
     *out = NAN;
-    const char *text = column < 0 ? "" : hd_stat_cell(s, row, column);
     if (*text && !hd_stat_parse(text, out))
         return hd_stat_refuse(s, row, column, err, "is not a number");
     return HD_OK;
+}
+
+hd_code hd_stat_number(hd_stat *s, size_t row, int column, double *out, hd_err *err)
+{
+    if (column < 0) {
+        *out = NAN;
+        return HD_OK;
+    }
+    if (hd_stat_short(cell(s, row, column), out))
+        return HD_OK;
+    return long_number(s, row, column, out, err);
 }
 
 hd_code hd_stat_count(hd_stat *s, size_t row, int column, double *out, hd_err *err)

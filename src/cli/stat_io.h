@@ -8,7 +8,11 @@
 #include "base/intern.h"
 #include "cli/stat.h"
 
-enum { HD_STAT_OPTIONS = 64, HD_STAT_COLUMNS_MAX = 4096 };
+enum {
+    HD_STAT_OPTIONS = 64,
+    HD_STAT_COLUMNS_MAX = 4096,
+    HD_STAT_SLACK = 9 /* bytes behind the text that can be read */
+};
 
 /* Rows in memory. Positions, because the text moves when it grows. */
 typedef struct hd_stat_batch {

@@ -1,7 +1,7 @@
 /* stat_mortality.c - `hdis stat mortality-model`: spells in HES names to risks, observed and
- * expected deaths and a funnel of providers. The table is read twice, once to count and once to
- * score, so that no spell is kept; what is not a file, such as a pipe, is kept and gone through
- * twice. */
+ * expected deaths and a funnel of providers. The table is read once: a spell is counted, and one
+ * that will be scored is kept as a number of eight bytes. Only for the risk of every spell, which
+ * comes with its row, a file is read twice and what is not a file, such as a pipe, is kept. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 #include "statistics/funnel.h"
 #include "statistics/mortality.h"
 
-enum { TASK_ROWS = 1 << 12, LAST_YEAR = 9999 };
+enum { TASK_ROWS = 1 << 14, LAST_YEAR = 9999, CHUNK = 1 << 20, CHUNKS = 16 };
 
 /* A spell as read: numbers of its group and provider within its task. */
 typedef struct spell {
@@ -32,6 +32,8 @@ typedef struct task {
     size_t from, to;
     hd_intern *groups, *providers;
     uint32_t *group_of, *provider_of; /* number in the task -> number in the table */
+    int latest;
+    size_t n_kept; /* from `from` on in work.keeping */
 } task;
 
 typedef struct work {
@@ -52,6 +54,10 @@ typedef struct work {
     uint64_t first[LAST_YEAR + 1]; /* first row of every year */
     uint64_t rows;
     int latest;
+    bool keeps, all_years; /* spells that will be scored */
+    uint64_t *keeping;     /* those of the rows in memory, task by task */
+    uint64_t *kept;        /* all of them so far */
+    size_t n_kept, kept_cap;
 } work;
 
 static void free_tasks(work *w)
@@ -77,6 +83,8 @@ static void work_free(work *w)
     hd_intern_free(w->providers);
     hd_free(w->weighs);
     hd_free(w->spells);
+    hd_free(w->keeping);
+    hd_free(w->kept);
     hd_mortality_free(w->model);
 }
 
@@ -154,6 +162,14 @@ static hd_code group_of_row(const work *w, size_t row, const char **out, hd_err 
     return HD_OK;
 }
 
+/* 0 to 11, of a cell that is a date; most have the month in one place. */
+static int month_of(const hd_stat *s, size_t i, const work *w, int32_t date)
+{
+    const char *text = hd_stat_cell(s, i, w->admitted);
+    return text[4] == '-' ? (text[5] - '0') * 10 + text[6] - '0' - 1
+                          : (int)(hd_date_month_index(date) % 12);
+}
+
 static hd_code read_row(task *k, size_t i, hd_err *err)
 {
     const work *w = k->w;
@@ -184,7 +200,7 @@ static hd_code read_row(task *k, size_t i, hd_err *err)
         (uint8_t)(w->sex < 0 ? 2 : hd_sex_level(hd_stat_cell(s, i, w->sex)));
     p->level[HD_COVARIATE_METHOD] =
         (uint8_t)(w->method < 0 ? 1 : hd_method_level(hd_stat_cell(s, i, w->method)));
-    p->level[HD_COVARIATE_MONTH] = (uint8_t)(w->admitted < 0 ? 0 : hd_date_month_index(date) % 12);
+    p->level[HD_COVARIATE_MONTH] = (uint8_t)(w->admitted < 0 ? 0 : month_of(s, i, w, date));
     p->level[HD_COVARIATE_CHARLSON] = (uint8_t)hd_charlson_level(charlson);
     p->level[HD_COVARIATE_WEIGHT] = (uint8_t)hd_weight_level(weight);
     p->level[HD_COVARIATE_YEAR] = (uint8_t)(p->year % 3);
@@ -194,8 +210,10 @@ static hd_code read_row(task *k, size_t i, hd_err *err)
 static hd_code read_task(void *context, size_t which, hd_err *err)
 {
     task *k = (task *)context + which;
-    for (size_t i = k->from; i < k->to; i++)
+    for (size_t i = k->from; i < k->to; i++) {
         HD_TRY(read_row(k, i, err));
+        k->latest = k->w->spells[i].year > k->latest ? k->w->spells[i].year : k->latest;
+    }
     return HD_OK;
 }
 
@@ -251,11 +269,13 @@ static hd_code read_rows(work *w, bool counting, hd_err *err)
     free_tasks(w);
     if (n > w->spells_cap) {
         hd_free(w->spells);
+        hd_free(w->keeping);
         w->spells = hd_calloc(n, sizeof *w->spells);
-        w->spells_cap = w->spells ? n : 0;
+        w->keeping = hd_calloc(n, sizeof *w->keeping);
+        w->spells_cap = w->spells && w->keeping ? n : 0;
     }
     w->tasks = hd_calloc(n / TASK_ROWS + 1, sizeof *w->tasks);
-    if (!w->tasks || (n && !w->spells))
+    if (!w->tasks || w->spells_cap < n)
         return hd_fail_nomem(err);
     for (size_t from = 0; from < n; from += TASK_ROWS) {
         task *k = &w->tasks[w->n_tasks++];
@@ -277,15 +297,32 @@ static uint32_t cell_of(const work *w, const task *k, const spell *p, unsigned *
     return hd_mortality_cell(p->level, w->weighs[*group]);
 }
 
+/* A spell that will be scored, in one number: provider, group (of 2000), cell (of 102060), death.
+ */
+static uint64_t pack(uint32_t provider, unsigned group, uint32_t cell, bool died)
+{
+    return (uint64_t)provider << 32 | (uint64_t)group << 18 | (uint64_t)cell << 1 | died;
+}
+
 static hd_code count_task(void *context, size_t which, hd_err *err)
 {
     (void)err;
-    const work *w = context;
-    const task *k = &w->tasks[which];
-    for (size_t i = k->from; i < k->to; i++) {
-        unsigned group;
-        uint32_t at = cell_of(w, k, &w->spells[i], &group);
-        hd_mortality_count(w->model, group, at, w->spells[i].died);
+    enum { SOME = 256 };
+    work *w = context;
+    task *k = &w->tasks[which];
+    for (size_t from = k->from; from < k->to; from += SOME) {
+        hd_mortality_spell some[SOME];
+        size_t n = k->to - from < SOME ? k->to - from : SOME;
+        for (size_t i = 0; i < n; i++) {
+            unsigned group;
+            const spell *p = &w->spells[from + i];
+            uint32_t at = cell_of(w, k, p, &group);
+            some[i] = (hd_mortality_spell){at, (uint16_t)group, p->died};
+            if (w->keeps && (w->all_years || p->year == w->latest))
+                w->keeping[k->from + k->n_kept++] =
+                    pack(k->provider_of[p->provider], group, at, p->died);
+        }
+        hd_mortality_count(w->model, some, n);
     }
     return HD_OK;
 }
@@ -294,15 +331,9 @@ static hd_code count_task(void *context, size_t which, hd_err *err)
 static hd_code check_years(work *w, hd_err *err)
 {
     uint64_t row = 0;
-    for (int y = 0; y <= LAST_YEAR; y++)
-        if (w->first[y])
-            w->latest = y;
     for (int y = 0; y < w->latest - 2; y++)
         if (w->first[y] && (!row || w->first[y] < row))
             row = w->first[y];
-    if (row && !hd_stat_is_file(w->s))
-        return hd_stat_refuse(w->s, (size_t)row - 1, w->year, err,
-                              "is more than two years before the latest");
     if (row)
         return hd_fail(err, HD_INVALID,
                        "row %llu, column %.60s: is more than two years before the latest",
@@ -310,24 +341,45 @@ static hd_code check_years(work *w, hd_err *err)
     return HD_OK;
 }
 
+static hd_code keep_spells(work *w, hd_err *err)
+{
+    for (size_t i = 0; i < w->n_tasks; i++) {
+        const task *k = &w->tasks[i];
+        while (w->kept_cap - w->n_kept < k->n_kept)
+            if (!hd_grow_((void **)(void *)&w->kept, &w->kept_cap, sizeof *w->kept))
+                return hd_fail_nomem(err);
+        if (k->n_kept)
+            memcpy(w->kept + w->n_kept, w->keeping + k->from, k->n_kept * sizeof *w->kept);
+        w->n_kept += k->n_kept;
+    }
+    return HD_OK;
+}
+
 static hd_code count_rows(work *w, hd_err *err)
 {
     size_t n = hd_stat_n_rows(w->s);
     HD_TRY(read_rows(w, true, err));
+    for (size_t i = 0; i < w->n_tasks; i++) {
+        if (w->tasks[i].latest <= w->latest)
+            continue;
+        w->latest = w->tasks[i].latest;
+        w->n_kept = w->all_years ? w->n_kept : 0; /* those of an earlier year */
+    }
     HD_TRY(hd_par_run(w->n_tasks, count_task, w, err));
     for (size_t i = 0; i < n; i++)
         if (!w->first[w->spells[i].year])
             w->first[w->spells[i].year] = w->rows + i + 1;
     w->rows += n;
-    return HD_OK;
+    return keep_spells(w, err);
 }
 
-static hd_code fit(hd_stat *s, work *w, hd_err *err)
+/* again: the rows will be wanted again. */
+static hd_code fit(hd_stat *s, work *w, bool again, hd_err *err)
 {
     w->s = s;
     HD_TRY(find_columns(s, w, err));
     HD_TRY(read_grouping(s, w, err));
-    if (hd_stat_is_file(s)) {
+    if (!again || hd_stat_is_file(s)) {
         for (bool more = true;;) {
             HD_TRY(hd_stat_next(s, &more, err));
             if (!more)
@@ -346,50 +398,84 @@ static hd_code fit(hd_stat *s, work *w, hd_err *err)
 
 /* --- Scoring ---------------------------------------------------------------------------------- */
 
-/* What is done with a spell and its risk. */
-typedef hd_code scorer(work *w, void *context, size_t row, uint32_t provider, double risk,
-                       hd_err *err);
-
-static hd_code score_rows(work *w, scorer *fn, void *context, hd_err *err)
+static hd_code put_risks(work *w, hd_err *err)
 {
     for (size_t i = 0; i < w->n_tasks; i++) {
         const task *k = &w->tasks[i];
         for (size_t r = k->from; r < k->to; r++) {
-            const spell *p = &w->spells[r];
             unsigned group;
-            uint32_t at = cell_of(w, k, p, &group);
+            uint32_t at = cell_of(w, k, &w->spells[r], &group);
             double risk = hd_mortality_risk(w->model, group, at);
             if (isnan(risk))
                 return hd_fail(err, HD_INVALID, "the table changed while it was read");
-            HD_TRY(fn(w, context, r, k->provider_of[p->provider], risk, err));
+            hd_stat_keep_row(w->s, r);
+            hd_stat_put(w->s, risk);
+            HD_TRY(hd_stat_end_row(w->s, err));
         }
     }
     return HD_OK;
 }
 
 /* Every spell once more, in the order of the input. */
-static hd_code score(work *w, scorer *fn, void *context, hd_err *err)
+static hd_code put_all_risks(work *w, hd_err *err)
 {
     if (!hd_stat_is_file(w->s))
-        return score_rows(w, fn, context, err);
+        return put_risks(w, err);
     HD_TRY(hd_stat_rewind(w->s, err));
     for (bool more = true;;) {
         HD_TRY(hd_stat_next(w->s, &more, err));
         if (!more)
             return HD_OK;
         HD_TRY(read_rows(w, false, err));
-        HD_TRY(score_rows(w, fn, context, err));
+        HD_TRY(put_risks(w, err));
     }
 }
 
-static hd_code put_risk(work *w, void *context, size_t row, uint32_t provider, double risk,
-                        hd_err *err)
+typedef struct total {
+    double spells, observed, expected;
+} total;
+
+/* The spells that were kept, in chunks with totals of their own, which are added in order: how many
+ * chunks there are depends on the number of spells alone. */
+typedef struct scoring {
+    const work *w;
+    size_t chunk, n_providers;
+    total *totals; /* of the providers, a chunk */
+} scoring;
+
+static hd_code score_chunk(void *context, size_t which, hd_err *err)
 {
-    (void)context;
-    (void)provider;
-    hd_stat_keep_row(w->s, row);
-    hd_stat_put(w->s, risk);
-    return hd_stat_end_row(w->s, err);
+    (void)err;
+    const scoring *c = context;
+    const work *w = c->w;
+    total *t = c->totals + which * c->n_providers;
+    size_t to = (which + 1) * c->chunk < w->n_kept ? (which + 1) * c->chunk : w->n_kept;
+    for (size_t i = which * c->chunk; i < to; i++) {
+        uint64_t v = w->kept[i];
+        total *of = &t[v >> 32];
+        of->spells++;
+        of->observed += (double)(v & 1);
+        of->expected += hd_mortality_risk(w->model, v >> 18 & 0x7ff, (uint32_t)(v >> 1 & 0x1ffff));
+    }
+    return HD_OK;
+}
+
+static hd_code score(const work *w, hd_funnel_unit *units, double *spells, hd_err *err)
+{
+    size_t n = hd_intern_count(w->providers), chunk = (w->n_kept + CHUNKS - 1) / CHUNKS;
+    scoring c = {w, chunk < CHUNK ? CHUNK : chunk, n};
+    size_t chunks = (w->n_kept + c.chunk - 1) / c.chunk;
+    c.totals = hd_calloc(chunks * n + 1, sizeof *c.totals);
+    if (!c.totals)
+        return hd_fail_nomem(err);
+    hd_code rc = hd_par_run(chunks, score_chunk, &c, err);
+    for (size_t i = 0; i < chunks * n && rc == HD_OK; i++) {
+        spells[i % n] += c.totals[i].spells;
+        units[i % n].numerator += c.totals[i].observed;
+        units[i % n].denominator += c.totals[i].expected;
+    }
+    hd_free(c.totals);
+    return rc;
 }
 
 /* --- Results ---------------------------------------------------------------------------------- */
@@ -502,28 +588,7 @@ static hd_code put_provider(hd_stat *s, const work *w, uint32_t i, double spells
     return hd_stat_end_row(s, err);
 }
 
-typedef struct totals {
-    hd_funnel_unit *units; /* of the providers */
-    double *spells;
-    bool all_years;
-} totals;
-
-static hd_code add_spell(work *w, void *context, size_t row, uint32_t provider, double risk,
-                         hd_err *err)
-{
-    totals *t = context;
-    const spell *p = &w->spells[row];
-    if (!t->all_years && p->year != w->latest)
-        return HD_OK;
-    if (provider >= hd_intern_count(w->providers))
-        return hd_fail(err, HD_INVALID, "the table changed while it was read");
-    t->spells[provider]++;
-    t->units[provider].numerator += p->died;
-    t->units[provider].denominator += risk;
-    return HD_OK;
-}
-
-static hd_code put_providers(hd_stat *s, work *w, bool all_years, hd_err *err)
+static hd_code put_providers(hd_stat *s, const work *w, hd_err *err)
 {
     hd_code rc = HD_OK;
     const double *levels;
@@ -535,10 +600,7 @@ static hd_code put_providers(hd_stat *s, work *w, bool all_years, hd_err *err)
     double *spells = hd_calloc(n + 1, sizeof *spells);
     if (!units || !rows || !spells)
         HD_GO(hd_fail_nomem(err));
-    totals t = {units, spells, all_years};
-    HD_GO(score(w, add_spell, &t, err));
-    if (hd_intern_count(w->providers) != n)
-        HD_GO(hd_fail(err, HD_INVALID, "the table changed while it was read"));
+    HD_GO(score(w, units, spells, err));
     o.adjust = HD_FUNNEL_TRUNCATE;
     o.round_expected = true;
     o.n_levels = hd_stat_levels(s, &levels);
@@ -569,11 +631,13 @@ static hd_code run_mortality(hd_stat *s, hd_err *err)
     HD_GO(hd_stat_choice(s, "output", outputs, 0, &output, err));
     HD_GO(hd_stat_header(s, output == 1 ? HD_STAT_KEEP_ALL : HD_STAT_KEEP_NONE, results[output],
                          err));
-    HD_GO(fit(s, w, err));
-    HD_GO(output == 1   ? score(w, put_risk, NULL, err)
+    w->keeps = output == 0;
+    w->all_years = hd_stat_switch(s, "all-years");
+    HD_GO(fit(s, w, output == 1, err));
+    HD_GO(output == 1   ? put_all_risks(w, err)
           : output == 2 ? put_groups(s, w, err)
           : output == 3 ? put_coefficients(s, w, err)
-                        : put_providers(s, w, hd_stat_switch(s, "all-years"), err));
+                        : put_providers(s, w, err));
 out:
     work_free(w);
     hd_free(w);

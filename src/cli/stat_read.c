@@ -84,8 +84,10 @@ static size_t row_end_after(const char *text, size_t from, size_t at, size_t to)
 
 /* --- Cutting a slice into cells --------------------------------------------------------------- */
 
+#ifndef __SSE2__
 static const bool is_special[256] = {
     [0] = true, [','] = true, ['\n'] = true, ['\r'] = true, ['"'] = true};
+#endif
 
 /* Cut the quoted cell that starts at p, without its quotes, which moves its bytes down by one.
  * *stop: the separator after it. The slice ends with a line feed, so there is one. */
@@ -114,8 +116,7 @@ static fault cut_quoted(char *p, const char *end, char **stop)
     return *q == ',' || *q == '\n' ? FAULT_NONE : *q == '\0' ? FAULT_ZERO : FAULT_QUOTE;
 }
 
-/* Where the special bytes of the 64 bytes from base are; none of them is before a byte that was
- * asked for later. */
+/* The special bytes of the 64 bytes from base on that were not looked at yet. */
 typedef struct marks {
     char *base;
     uint64_t bits;
@@ -135,54 +136,82 @@ static uint64_t special_bits(const char *p)
     }
     return bits;
 }
+#else
+static uint64_t special_bits(const char *p)
+{
+    uint64_t bits = 0;
+    for (int i = 0; i < 64; i++)
+        bits |= (uint64_t)is_special[(unsigned char)p[i]] << i;
+    return bits;
+}
 #endif
 
-/* The first special byte from p on; the slice ends with one. */
-static char *next_special(marks *m, char *p, const char *end)
+/* From p on, which is not before what was looked at last. */
+static void look_from(marks *m, char *p, const char *end)
 {
-#ifdef __SSE2__
-    for (;;) {
-        if (p - m->base >= 64 || !m->base) {
-            if (end - p < 64)
-                break;
-            *m = (marks){p, special_bits(p)};
-        }
-        uint64_t bits = m->bits & UINT64_MAX << (p - m->base);
-        if (bits)
-            return m->base + __builtin_ctzll(bits);
-        p = m->base + 64;
+    size_t past = (size_t)(p - m->base);
+    if (m->base && past < 64) {
+        m->bits &= UINT64_MAX << past;
+        return;
     }
-#else
-    (void)m;
-    (void)end;
-#endif
-    while (!is_special[(unsigned char)*p])
-        p++;
+    m->base = p;
+    if (end - p >= 64) {
+        m->bits = special_bits(p);
+        return;
+    }
+    char last[64]; /* what follows is the next slice's */
+    memset(last, 'x', sizeof last);
+    memcpy(last, p, (size_t)(end - p));
+    m->bits = special_bits(last);
+}
+
+/* The next special byte; there is one, because the slice ends with a line feed. */
+static inline char *next_special(marks *m, const char *end)
+{
+    while (!m->bits)
+        look_from(m, m->base + 64, end);
+    char *p = m->base + __builtin_ctzll(m->bits);
+    m->bits &= m->bits - 1;
     return p;
 }
 
-static fault cut_plain(marks *m, char *p, const char *end, char **stop)
+static inline fault cut_plain(marks *m, const char *end, char **stop)
 {
-    for (;; p++) {
-        p = next_special(m, p, end);
-        if (*p == ',' || *p == '\n')
-            break;
+    char *p = next_special(m, end);
+    while (*p != ',' && *p != '\n') {
         if (*p == '"' || *p == '\0')
             return *p ? FAULT_QUOTE : FAULT_ZERO;
-        if (p[1] == '\n') { /* a carriage return that ends the row */
-            *p++ = '\0';
-            break;
-        }
+        if (p[1] == '\n') /* a carriage return that ends the row */
+            *p = '\0';
+        p = next_special(m, end);
     }
     *stop = p;
     return FAULT_NONE;
 }
 
+/* Room for a row more; the header's columns are not known before. */
+static bool reserve_row(slice *t)
+{
+    while (t->offsets_cap - t->n_offsets < t->n_columns)
+        if (!hd_grow_((void **)(void *)&t->offsets, &t->offsets_cap, sizeof *t->offsets))
+            return false;
+    return HD_GROW(t->starts, t->n_rows, t->starts_cap);
+}
+
 static fault cut_row(slice *t, marks *m, char **at, const char *end)
 {
     char *row = *at, *p = row, *stop;
+    if (!reserve_row(t))
+        return FAULT_MEMORY;
     for (t->fields = 1;; t->fields++) {
-        fault f = *p == '"' ? cut_quoted(p, end, &stop) : cut_plain(m, p, end, &stop);
+        fault f;
+        if (*p == '"') {
+            f = cut_quoted(p, end, &stop);
+            if (f == FAULT_NONE)
+                look_from(m, stop + 1, end);
+        } else {
+            f = cut_plain(m, end, &stop);
+        }
         if (f != FAULT_NONE)
             return f;
         char separator = *stop;
@@ -192,17 +221,17 @@ static fault cut_row(slice *t, marks *m, char **at, const char *end)
             break;
         if ((size_t)(p - row) > UINT32_MAX)
             return FAULT_LONG;
-        if (t->n_columns && t->fields >= t->n_columns)
+        if (t->n_columns ? t->fields >= t->n_columns
+                         : !HD_GROW(t->offsets, t->n_offsets, t->offsets_cap)) {
+            if (!t->n_columns)
+                return FAULT_MEMORY;
             continue; /* too many: counted for the message */
-        if (!HD_GROW(t->offsets, t->n_offsets, t->offsets_cap))
-            return FAULT_MEMORY;
+        }
         t->offsets[t->n_offsets++] = (uint32_t)(p - row);
     }
     *at = p;
     if (t->n_columns && t->fields != t->n_columns)
         return FAULT_FIELDS;
-    if (!HD_GROW(t->starts, t->n_rows, t->starts_cap))
-        return FAULT_MEMORY;
     t->starts[t->n_rows++] = (size_t)(row - t->text);
     return FAULT_NONE;
 }
@@ -213,11 +242,12 @@ static hd_code cut_slice(void *context, size_t which, hd_err *err)
     char *p = t->text + t->from;
     const char *end = t->text + t->to;
     marks m = {0};
+    if (p < end)
+        look_from(&m, p, end);
     while (p < end && t->fault == FAULT_NONE) {
-        if (t->n_columns != 1 && *p == '\n')
-            p++;
-        else if (t->n_columns != 1 && p[0] == '\r' && p[1] == '\n')
-            p += 2;
+        size_t blank = *p == '\n' ? 1 : p[0] == '\r' && p[1] == '\n' ? 2 : 0;
+        if (blank && t->n_columns != 1)
+            look_from(&m, p += blank, end);
         else
             t->fault = cut_row(t, &m, &p, end);
     }
@@ -266,7 +296,7 @@ static hd_code reserve_text(hd_stat_batch *b, size_t cap, hd_err *err)
  * feed that it may lack. */
 static hd_code fill(hd_stat_reader *r, hd_stat_batch *b, size_t more, hd_err *err)
 {
-    HD_TRY(reserve_text(b, b->raw_len + more + 1, err));
+    HD_TRY(reserve_text(b, b->raw_len + more + 1 + HD_STAT_SLACK, err));
     for (size_t to = b->raw_len + more; b->raw_len < to && !r->ended;) {
         ssize_t n = read(r->fd, b->text + b->raw_len, to - b->raw_len);
         if (n < 0 && errno == EINTR)
@@ -426,7 +456,7 @@ hd_code hd_stat_read_header(hd_stat *s, hd_err *err)
     end = end ? end : b->raw_len; /* a quote that is never closed: cutting says so */
     if (end == from)
         return hd_fail(err, HD_FORMAT, "%s is empty: a header row is needed", r->name);
-    HD_TRY(reserve_text(h, end - from, err));
+    HD_TRY(reserve_text(h, end - from + HD_STAT_SLACK, err));
     memcpy(h->text, b->text + from, end - from);
     h->raw_len = end - from;
     HD_TRY(cut(r, h, h->raw_len, err));

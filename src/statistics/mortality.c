@@ -13,7 +13,7 @@
 const unsigned hd_covariate_levels[HD_COVARIATES] = {21, 3, 3, 12, 3, 5, 3};
 const char *const hd_covariate_names[HD_COVARIATES] = {
     "age", "sex", "method", "month", "charlson", "birth_weight", "year"};
-enum { CELLS = 21 * 3 * 3 * 12 * 3 * 3, MAX_LEVELS = 21, MAX_GROUPS = 2000 };
+enum { CELLS = 21 * 3 * 3 * 12 * 3 * 3, MAX_LEVELS = 21, MAX_GROUPS = 2000, AHEAD = 16 };
 
 unsigned hd_age_level(double age)
 {
@@ -316,12 +316,20 @@ hd_code hd_mortality_add_group(hd_mortality *m, bool birth_weight, hd_err *err)
     return HD_OK;
 }
 
-void hd_mortality_count(hd_mortality *m, unsigned which, uint32_t at, bool died)
+/* Cells lie far apart: those of the spells ahead are on their way while one is counted. */
+void hd_mortality_count(hd_mortality *m, const hd_mortality_spell *spells, size_t n)
 {
-    cell *c = &m->groups[which].cells[at];
-    __atomic_fetch_add(&c->spells, 1, __ATOMIC_RELAXED);
-    if (died)
-        __atomic_fetch_add(&c->deaths, 1, __ATOMIC_RELAXED);
+    for (size_t i = 0; i < n + AHEAD; i++) {
+        if (i < n)
+            __builtin_prefetch(&m->groups[spells[i].group].cells[spells[i].cell], 1);
+        if (i < AHEAD)
+            continue;
+        const hd_mortality_spell *p = &spells[i - AHEAD];
+        cell *c = &m->groups[p->group].cells[p->cell];
+        __atomic_fetch_add(&c->spells, 1, __ATOMIC_RELAXED);
+        if (p->died)
+            __atomic_fetch_add(&c->deaths, 1, __ATOMIC_RELAXED);
+    }
 }
 
 hd_code hd_mortality_fit(hd_mortality *m, int latest, hd_err *err)

@@ -55,8 +55,15 @@ void hd_mortality_free(hd_mortality *m);
 HD_MUST hd_code hd_mortality_add_group(hd_mortality *m, bool birth_weight, hd_err *err);
 /* The cell of a spell in such a group; each level is below its number of levels. */
 uint32_t hd_mortality_cell(const uint8_t level[HD_COVARIATES], bool birth_weight);
-/* Count a spell; several threads may. */
-void hd_mortality_count(hd_mortality *m, unsigned group, uint32_t cell, bool died);
+/* A spell to count. */
+typedef struct hd_mortality_spell {
+    uint32_t cell;
+    uint16_t group;
+    bool died;
+} hd_mortality_spell;
+
+/* Count spells; several threads may. */
+void hd_mortality_count(hd_mortality *m, const hd_mortality_spell *spells, size_t n);
 /* Fit all groups; latest: the latest year. A level of a covariate in which nobody or everybody died
  * within a group is merged with its neighbour (months with their quarter); a covariate that is left
  * with one level leaves the model. */
