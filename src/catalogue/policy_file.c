@@ -24,6 +24,7 @@ enum { MOST = 1000000 };
     X(minimum_rate_population, 0, 1000000000)                                                      \
     X(minimum_persons, 0, MOST)                                                                    \
     X(minimum_mean_records, 0, MOST)                                                               \
+    X(minimum_distinct_values, 0, MOST)                                                            \
     X(minimum_thin_side, 0, MOST)                                                                  \
     X(dominance_n, 0, 5)                                                                           \
     X(dominance_percent, 0, 100)                                                                   \

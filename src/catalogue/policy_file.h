@@ -35,7 +35,8 @@ typedef struct hd_policy_file {
     int64_t minimum_rate_population; /* a smaller denominator: withheld; 0: any */
     int64_t minimum_persons;      /* fewer people than this behind a figure: withheld */
     int64_t minimum_mean_records; /* fewer behind a mean, spread or quantile: withheld */
-    int64_t minimum_thin_side;    /* records beyond a quantile other than the median */
+    int64_t minimum_distinct_values; /* fewer behind a sum, mean, spread or quantile: withheld */
+    int64_t minimum_thin_side;    /* records beyond a quantile and between two; the median aside */
     bool small_sums_are_withheld; /* a sum within the withheld counts is treated as such a count */
     bool extremes_are_shown;      /* min and max below national level */
     int64_t dominance_n, dominance_percent; /* largest n hold more than so much of a sum; 0: off */

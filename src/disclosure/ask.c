@@ -15,7 +15,6 @@
 #include "disclosure/primary.h"
 #include "disclosure/rule.h"
 
-#include <math.h>
 #include <string.h>
 
 enum { MOST_CELLS = 1000000 };
@@ -139,42 +138,6 @@ static hd_code enter(asking *s, hd_err *err)
     return rc;
 }
 
-/* How many of the counts that print alike can have a mean that prints as m with so many decimals,
- * when what is averaged are whole numbers: a sum must lie near enough to n times m. */
-static int64_t possible_counts(hd_rule_range of, double m, int decimals)
-{
-    double unit = pow(10, -decimals), shown = round(m / unit) * unit;
-    int64_t n = 0;
-    for (int64_t x = of.low > 0 ? of.low : 1; x <= of.high; x++) {
-        double sum = round(shown * (double)x);
-        n += fabs(sum / (double)x - shown) <= unit / 2 * (1 + 1e-9);
-    }
-    return n;
-}
-
-/* A mean with many decimals tells how many records it is of (3.714286: a multiple of 7). It keeps
- * as many as leave every count behind the rounded one, or five of them, possible. */
-static void limit_means(asking *s)
-{
-    enum { MOST_DECIMALS = 9 };
-    for (size_t i = 0; i < s->safe.n_cells * s->safe.n_aggregates; i++) {
-        hd_figure *f = &s->safe.figures[i];
-        size_t a = i % s->safe.n_aggregates;
-        int64_t records = s->cells->counts[a].records[i / s->safe.n_aggregates];
-        if (s->q->aggregates[a].kind != HD_AGG_MEAN || f->mark ||
-            f->value.is_null || f->value.type != HD_DECIMAL || fabs(f->value.decimal) > 1e9)
-            continue;
-        hd_rule_range of = hd_rule_range_shown(s->p, hd_rule_round(s->p, records));
-        int64_t wanted = of.high - of.low + 1;
-        wanted = wanted < s->p->minimum_candidates ? wanted : s->p->minimum_candidates;
-        int decimals = MOST_DECIMALS;
-        while (decimals > 0 && possible_counts(of, f->value.decimal, decimals) < wanted)
-            decimals--;
-        double unit = pow(10, decimals);
-        f->value.decimal = round(f->value.decimal * unit) / unit;
-    }
-}
-
 /* Counts whose rounding the set of records decides: the primary pass has rounded them to the nearest
  * for want of the sets. Identities of records are keyed by the vault, and so is the direction. */
 static void round_by_set(asking *s)
@@ -198,8 +161,6 @@ static hd_code prepare(asking *s, hd_err *err)
     HD_TRY(hd_sets_make(&s->sets, s->e, s->q, s->cells, MOST_CELLS, err));
     if (s->p->rounding == HD_ROUND_BY_SET && is_controlled)
         round_by_set(s);
-    if (is_controlled && s->p->minimum_candidates > 0)
-        limit_means(s);
     size_t n_asked;
     const uint32_t *asked = hd_question_sets(s->q, &n_asked);
     HD_TRY(hd_account_make(&s->now, s->p, s->q, asked, n_asked, s->cells, &s->safe, &s->sets,
@@ -258,6 +219,8 @@ static hd_code ask(hd_release **out, hd_engine *e, const hd_policy *p, const cha
     HD_GO(hd_engine_ask(e, sql, &s.q, err));
     HD_GO(hd_primary_admit(p, s.q, err));
     HD_GO(hd_engine_run(e, s.q, HD_ROUTE_BEST, &s.cells, err));
+    if (hd_primary_is_controlled(s.p, s.q))
+        HD_GO(hd_engine_values(e, s.q, s.cells, err));
     HD_GO(hd_primary_apply(p, s.q, s.cells, &s.safe, err));
     if (!p->file->shows_true_counts) {
         HD_GO(prepare(&s, err));

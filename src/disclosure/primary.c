@@ -10,8 +10,8 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/intern.h"
+#include "disclosure/precision.h"
 #include "disclosure/rule.h"
-#include "statistics/interval.h"
 
 #include <math.h>
 #include <string.h>
@@ -36,9 +36,18 @@ static hd_figure shown(const hd_value *v)
     return (hd_figure){.value = *v};
 }
 
+/* What a figure is made of. Bins and precision are those of no record for a count or an extreme. */
+typedef struct behind {
+    hd_cell cell;
+    const hd_value_bin *bins;
+    size_t n_bins;
+    hd_precision precision;
+} behind;
+
 /* Numbers of records or people. */
-static hd_figure count_figure(const hd_policy_file *p, const hd_aggregate *a, const hd_cell *c)
+static hd_figure count_figure(const hd_policy_file *p, const hd_aggregate *a, const behind *b)
 {
+    const hd_cell *c = &b->cell;
     hd_value v = c->value;
     HD_ALWAYS(v.type == HD_INTEGER && !v.is_null && v.integer >= 0);
     if (c->records == 0)
@@ -51,9 +60,10 @@ static hd_figure count_figure(const hd_policy_file *p, const hd_aggregate *a, co
 
 /* Numbers of different things. Different record keys are records and different postcodes are nearly
  * people, so whatever is counted, it is treated as a count of records. */
-static hd_figure distinct_figure(const hd_policy_file *p, const hd_aggregate *a, const hd_cell *c)
+static hd_figure distinct_figure(const hd_policy_file *p, const hd_aggregate *a, const behind *b)
 {
-    hd_figure f = count_figure(p, a, c);
+    const hd_cell *c = &b->cell;
+    hd_figure f = count_figure(p, a, b);
     bool is_few = c->value.integer >= p->withheld_from && c->value.integer <= p->withheld_to;
     return c->records > 0 && is_few ? withheld(p, a->type) : f;
 }
@@ -64,68 +74,70 @@ static bool is_few_records(const hd_policy_file *p, const hd_cell *c)
     return is_small_cell(p, c) || (c->records > 0 && c->records < p->minimum_mean_records);
 }
 
+static hd_figure shown_as(hd_type type, double x, double unit)
+{
+    hd_figure f = {.value = {.type = type}};
+    if (type == HD_DECIMAL)
+        f.value.decimal = round(x / unit) * unit;
+    else
+        f.value.integer = (int64_t)(round(x / unit) * unit);
+    return f;
+}
+
 /* A sum is rounded like a count: an exact one, divided by an exact mean, would give the exact count
  * back; and sum(1) is a count. That is also why a sum of 1 to 7 is withheld however many records it
  * runs over: sum(CASE WHEN ... THEN 1 ELSE 0 END) counts the few that fit. */
-static hd_figure sum_figure(const hd_policy_file *p, const hd_aggregate *a, const hd_cell *c)
+static hd_figure sum_figure(const hd_policy_file *p, const hd_aggregate *a, const behind *b)
 {
-    hd_value v = c->value;
-    if (is_few_records(p, c) || a->is_few_valued)
+    hd_value v = b->cell.value;
+    if (is_few_records(p, &b->cell))
         return withheld(p, a->type);
     if (v.is_null)
         return shown(&v);
-    double size = v.type == HD_DECIMAL ? fabs(v.decimal) : fabs((double)v.integer);
-    if (p->small_sums_are_withheld && size > 0 && size < (double)p->withheld_to + 1)
+    double x = v.type == HD_DECIMAL ? v.decimal : (double)v.integer, size = fabs(x);
+    bool is_small = size > 0 && size < (double)p->withheld_to + 1;
+    if (b->precision.is_withheld || (p->small_sums_are_withheld && is_small))
         return withheld(p, a->type);
-    double base = (double)p->rounded_to;
-    if (v.type == HD_DECIMAL)
-        v.decimal = round(v.decimal / base) * base;
-    else
-        v.integer = hd_rule_round(p, v.integer);
-    return shown(&v);
+    return shown_as(v.type, x, b->precision.sum_unit);
 }
 
-/* Means, standard deviations, variances. A mean over a handful of values tells, with the rounded
- * count beside it, how many have each. */
-static hd_figure mean_figure(const hd_policy_file *p, const hd_aggregate *a, const hd_cell *c)
+static hd_figure mean_figure(const hd_policy_file *p, const hd_aggregate *a, const behind *b)
 {
-    return is_few_records(p, c) || a->is_few_valued ? withheld(p, a->type) : shown(&c->value);
-}
-
-/* A limit of a quantile's interval is one record's value: its rank must lie deep enough. Where
- * there are too few records for a limit its absence would say so: withheld too. */
-static bool is_limit_thin(const hd_policy_file *p, const hd_aggregate *a, const hd_cell *c)
-{
-    uint64_t lower, upper, n = (uint64_t)c->records, side = (uint64_t)p->minimum_thin_side;
-    hd_err ignored;
-    if (hd_quantile_ranks(n, a->quantile, a->level, &lower, &upper, &ignored) != HD_OK)
-        return true;
-    uint64_t rank = a->side < 0 ? lower : upper;
-    return rank == 0 || rank > n || rank - 1 < side || n - rank < side;
-}
-
-static hd_figure quantile_figure(const hd_policy_file *p, const hd_aggregate *a, const hd_cell *c)
-{
-    const double median = 0.5;
-    if (is_few_records(p, c) || a->is_few_valued)
+    const hd_value *v = &b->cell.value;
+    if (is_few_records(p, &b->cell) || (!v->is_null && b->precision.is_withheld))
         return withheld(p, a->type);
-    if (a->side != 0)
-        return c->records > 0 && is_limit_thin(p, a, c) ? withheld(p, a->type) : shown(&c->value);
-    double thin = fmin(a->quantile, 1 - a->quantile) * (double)c->records;
-    /* The allowance is for 0.95 and its like, which binary fractions miss by a hair. */
-    if (c->records > 0 && a->quantile != median && thin + 1e-6 < (double)p->minimum_thin_side)
-        return withheld(p, a->type);
-    return shown(&c->value);
+    return v->is_null ? shown(v)
+                      : shown_as(v->type, v->decimal, pow(10, -b->precision.mean_decimals));
 }
 
-static hd_figure extreme_figure(const hd_policy_file *p, const hd_aggregate *a, const hd_cell *c)
+static hd_figure spread_figure(const hd_policy_file *p, const hd_aggregate *a, const behind *b)
 {
-    if (!p->extremes_are_shown || is_small_cell(p, c))
+    const hd_value *v = &b->cell.value;
+    if (is_few_records(p, &b->cell) || (!v->is_null && b->precision.spread_is_withheld))
         return withheld(p, a->type);
-    return shown(&c->value);
+    return v->is_null ? shown(v)
+                      : shown_as(v->type, v->decimal, pow(10, -b->precision.spread_decimals));
 }
 
-typedef hd_figure (*figure_rule)(const hd_policy_file *, const hd_aggregate *, const hd_cell *);
+static hd_figure quantile_figure(const hd_policy_file *p, const hd_aggregate *a, const behind *b)
+{
+    hd_figure f = {.value = {.type = a->type}};
+    if (is_few_records(p, &b->cell))
+        return withheld(p, a->type);
+    if (b->cell.records == 0)
+        return shown(&b->cell.value);
+    bool is_shown = hd_precision_quantile(p, a, b->bins, b->n_bins, &f.value.decimal);
+    return is_shown ? f : withheld(p, a->type);
+}
+
+static hd_figure extreme_figure(const hd_policy_file *p, const hd_aggregate *a, const behind *b)
+{
+    if (!p->extremes_are_shown || is_small_cell(p, &b->cell))
+        return withheld(p, a->type);
+    return shown(&b->cell.value);
+}
+
+typedef hd_figure (*figure_rule)(const hd_policy_file *, const hd_aggregate *, const behind *);
 
 static const figure_rule rules[] = {
     [HD_AGG_COUNT] = count_figure,
@@ -133,7 +145,7 @@ static const figure_rule rules[] = {
     [HD_AGG_COUNT_DISTINCT] = distinct_figure,
     [HD_AGG_SUM] = sum_figure,
     [HD_AGG_MEAN] = mean_figure,
-    [HD_AGG_SPREAD] = mean_figure,
+    [HD_AGG_SPREAD] = spread_figure,
     [HD_AGG_QUANTILE] = quantile_figure,
     [HD_AGG_EXTREME] = extreme_figure,
 };
@@ -161,16 +173,6 @@ hd_code hd_primary_admit(const hd_policy *p, const hd_question *q, hd_err *err)
                            "policy %s allows sums, means, quantiles and count(DISTINCT ...) below "
                            "national level of fields of the catalogue only, not of expressions: "
                            "use a field, or count(*) FILTER (WHERE ...)",
-                           p->file->name);
-    /* Two values are enough to count with: the sum of 0 and 6 says how many have 6. */
-    for (size_t a = 0; a < q->n_aggregates; a++)
-        if (q->aggregates[a].is_narrowed &&
-            (q->aggregates[a].kind == HD_AGG_SUM || q->aggregates[a].kind == HD_AGG_MEAN ||
-             q->aggregates[a].kind == HD_AGG_SPREAD))
-            return hd_fail(err, HD_DENIED,
-                           "policy %s shows no sum, mean or spread of a field that WHERE, FILTER or "
-                           "GROUP BY reads too, it would count the people behind single values: "
-                           "leave the condition out, or ask for a median",
                            p->file->name);
     /* The kernel knows no contributor's part of a sum, so the rule cannot be tested. */
     bool tests_dominance = p->file->dominance_n > 0 || p->file->p_percent > 0;
@@ -487,18 +489,38 @@ out:
 
 /* ---- the pass ------------------------------------------------------------------------------- */
 
-static void apply_rules(const hd_policy_file *p, const hd_question *q, const hd_cells *cells,
-                        hd_safe *safe)
+/* Figures without bins that are made of values are withheld: no precision is safe then. */
+static hd_code find_behind(const hd_policy_file *p, const hd_cells *cells, size_t cell, size_t a,
+                           behind *b, hd_err *err)
 {
+    size_t i = cell * cells->n_aggregates + a;
+    b->cell = hd_cells_figure(cells, cell, a);
+    if (!cells->values || cells->values[i].n == 0) {
+        *b = (behind){.cell = b->cell};
+        b->precision = (hd_precision){.is_withheld = true, .spread_is_withheld = true};
+        return HD_OK;
+    }
+    const hd_value_bin *bins = cells->bins + cells->values[i].first;
+    bool is_known = b->n_bins > 0 && b->bins == bins; /* several figures of the same values */
+    b->bins = bins;
+    b->n_bins = cells->values[i].n;
+    return is_known ? HD_OK : hd_precision_of(p, bins, b->n_bins, &b->precision, err);
+}
+
+static hd_code apply_rules(const hd_policy_file *p, const hd_question *q, const hd_cells *cells,
+                           hd_safe *safe, hd_err *err)
+{
+    behind b = {0};
     for (size_t c = 0; c < cells->n_cells; c++) {
         for (size_t a = 0; a < cells->n_aggregates; a++) {
-            const hd_cell cell = hd_cells_figure(cells, c, a);
+            HD_TRY(find_behind(p, cells, c, a, &b, err));
             safe->figures[c * cells->n_aggregates + a] =
-                rules[q->aggregates[a].kind](p, &q->aggregates[a], &cell);
+                rules[q->aggregates[a].kind](p, &q->aggregates[a], &b);
         }
         if (p->below_star_is_withheld && is_small_row(p, cells, c))
             withhold(p, q, safe, c, UINT64_MAX);
     }
+    return HD_OK;
 }
 
 /* ---- listing -------------------------------------------------------------------------------- */
@@ -590,7 +612,7 @@ hd_code hd_primary_apply(const hd_policy *policy, const hd_question *q, const hd
         return HD_OK;
     }
     HD_GO(hd_primary_admit(policy, q, err));
-    apply_rules(p, q, cells, out);
+    HD_GO(apply_rules(p, q, cells, out, err));
     if (p->group_disclosure_is_withheld)
         HD_GO(withhold_groups(p, q, cells, out, err));
     if (p->below_star_is_withheld)

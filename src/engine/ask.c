@@ -138,7 +138,6 @@ static hd_code ask(struct asking *s, hd_err *err)
     HD_TRY(take_modifiers(s, err));
     HD_TRY(hd_guard_all(a, err));
     HD_TRY(hd_check_types(s, err));
-    HD_TRY(hd_look_at_arguments(s, err));
     HD_TRY(hd_count_key_fields(a, err));
     a->q.is_subnational = a->sees_subnational;
     a->q.keys = a->key_views;

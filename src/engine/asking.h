@@ -54,7 +54,6 @@ HD_MUST hd_code hd_guard_tree(const asked *a, json_t *tree, const char *where, h
 /* The condition of an event (order.h): what it may hold, and its types. */
 HD_MUST hd_code hd_check_event(hd_engine *e, asked *event, hd_err *err);
 HD_MUST hd_code hd_check_types(struct asking *s, hd_err *err);
-HD_MUST hd_code hd_look_at_arguments(struct asking *s, hd_err *err);
 HD_MUST hd_code hd_count_key_fields(asked *a, hd_err *err);
 
 #endif

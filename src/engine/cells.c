@@ -56,6 +56,8 @@ void hd_cells_free(hd_cells *c)
     for (size_t i = 0; i < c->n_owned_; i++)
         hd_wipe_free(c->owned_[i].items, c->owned_[i].bytes);
     hd_free(c->owned_);
+    hd_wipe_free(c->bins, c->n_bins * sizeof *c->bins);
+    hd_free(c->values);
     hd_free(c->keys);
     hd_free(c->figures);
     hd_free(c->counts);

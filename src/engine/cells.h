@@ -17,6 +17,17 @@ typedef struct hd_cell {
     int64_t persons; /* distinct linked people among them; rows linked to nobody add none */
 } hd_cell;
 
+/* One of the values behind a figure, and how many of its records have it. */
+typedef struct hd_value_bin {
+    double value;
+    int64_t records;
+} hd_value_bin;
+
+/* The values behind one figure: bins[first] .. bins[first + n - 1], ascending. */
+typedef struct hd_value_bins {
+    size_t first, n;
+} hd_value_bins;
+
 /* n_cells each */
 typedef struct hd_cell_counts {
     uint32_t *records, *persons;
@@ -30,11 +41,21 @@ typedef struct hd_cells {
     hd_cell_counts all; /* every record of the cell, whatever the aggregates' filters */
     hd_vector *figures; /* n_aggregates */
     hd_cell_counts *counts; /* n_aggregates: of the records behind each */
+    /* Behind sums, means, spreads and quantiles, once hd_engine_values has been asked; else NULL. */
+    hd_value_bins *values; /* n_cells * n_aggregates */
+    hd_value_bin *bins;
+    size_t n_bins;
     struct hd_cell_block *owned_;
     size_t n_owned_, owned_cap_;
     char *text_; /* backing bytes of texts */
 } hd_cells;
 
+struct hd_engine;
+struct hd_question;
+/* How often each value occurs behind the sums, means, spreads and quantiles of a question that was
+ * run and gave these cells: one more scan, none when there is no such figure. */
+HD_MUST hd_code hd_engine_values(struct hd_engine *e, const struct hd_question *q, hd_cells *cells,
+                                 hd_err *err);
 void hd_cells_free(hd_cells *c); /* wipes; NULL is allowed */
 
 static inline uint32_t hd_cells_grouping(const hd_cells *c, size_t cell)

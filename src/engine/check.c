@@ -314,36 +314,3 @@ hd_code hd_count_key_fields(asked *a, hd_err *err)
     a->q.n_key_fields = s.n;
     return rc;
 }
-
-/* Whether WHERE, a FILTER or a key reads a field that the argument is made of. */
-static hd_code is_narrowed(const asked *a, const asked_aggregate *g, bool *out, hd_err *err)
-{
-    struct fields of = {.a = a}, by = {.a = a};
-    hd_code rc = HD_OK;
-    (void)see_field(&of, g->argument, &rc, err);
-    if (a->where && rc == HD_OK)
-        (void)see_field(&by, a->where, &rc, err);
-    if (g->filter && rc == HD_OK)
-        (void)see_field(&by, g->filter, &rc, err);
-    for (size_t k = 0; k < a->q.n_keys && rc == HD_OK; k++)
-        (void)see_field(&by, a->keys[k], &rc, err);
-    *out = false;
-    for (size_t i = 0; i < of.n; i++)
-        for (size_t j = 0; j < by.n; j++)
-            *out = *out || of.seen[i] == by.seen[j];
-    return rc;
-}
-
-hd_code hd_look_at_arguments(struct asking *s, hd_err *err)
-{
-    asked *a = s->a;
-    for (size_t i = 0; i < a->q.n_aggregates; i++) {
-        asked_aggregate *g = &a->aggregates[i];
-        if (g->def->needs_number && !g->is_own_expression) /* those are refused anyway */
-            HD_TRY(hd_is_few_valued(s->e, a, g->argument, &g->is_few_valued, err));
-        a->aggregate_views[i].is_few_valued = g->is_few_valued;
-        if (g->def->needs_number && g->argument)
-            HD_TRY(is_narrowed(a, g, &a->aggregate_views[i].is_narrowed, err));
-    }
-    return HD_OK;
-}

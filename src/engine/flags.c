@@ -65,40 +65,6 @@ static hd_code look_at_values(hd_engine *e, const asked *a, json_t *argument, bo
     return HD_OK;
 }
 
-static double as_number(hd_value v)
-{
-    return v.type == HD_DECIMAL ? v.decimal : (double)v.integer;
-}
-
-hd_code hd_is_few_valued(hd_engine *e, const asked *a, json_t *argument, bool *is_few, hd_err *err)
-{
-    enum { FEW = 7 };
-    hd_recalled *kept;
-    double seen[FEW];
-    size_t n_seen = 0;
-    *is_few = false;
-    HD_TRY(try_codes(e, a, argument, &kept, err));
-    if (!kept)
-        return HD_OK;
-    const hd_coded *coded = kept->thing;
-    *is_few = true;
-    for (uint32_t c = 0; c < coded->n_codes && *is_few; c++) {
-        hd_value v = coded->values[c];
-        size_t i = 0;
-        if (v.is_null)
-            continue;
-        while (i < n_seen && seen[i] != as_number(v))
-            i++;
-        if (i == FEW)
-            *is_few = false;
-        else if (i == n_seen)
-            seen[n_seen++] = as_number(v);
-    }
-    *is_few &= n_seen > 0;
-    hd_recalled_drop(kept);
-    return HD_OK;
-}
-
 /* ---- by form ----------------------------------------------------------------------------------
  */
 

@@ -50,7 +50,7 @@ typedef struct asked_aggregate {
     json_t *filter;   /* NULL: none */
     bool is_distinct;
     bool is_person; /* count(distinct person) */
-    bool is_own_expression, is_few_valued; /* see hd_aggregate */
+    bool is_own_expression; /* see hd_aggregate */
     hd_type argument_type;
     double quantile, level;
 } asked_aggregate;
@@ -132,10 +132,6 @@ HD_MUST hd_code hd_bound_growth(hd_engine *e, json_t *tree, hd_err *err);
  * anything else, else a new reference. */
 HD_MUST hd_code hd_flag_as_counts(hd_engine *e, const asked *a, json_t *node, json_t **out,
                                   hd_err *err);
-/* Whether an expression over one stored column takes at most 7 different values in the loaded
- * table; false when it reads no or several columns, or nothing is loaded. */
-HD_MUST hd_code hd_is_few_valued(hd_engine *e, const asked *a, json_t *argument, bool *is_few,
-                                 hd_err *err);
 /* One byte a row: 1 where any element satisfies the test. Caller frees with hd_secret_unmap. */
 HD_MUST hd_code hd_any_flags(hd_engine *e, const asked *a, hd_table *t, const any_test *any,
                              uint8_t **out, hd_err *err);
@@ -156,6 +152,13 @@ HD_MUST hd_code hd_run_duckdb(hd_engine *e, const asked *a, hd_table *t, hd_cell
 HD_MUST hd_code hd_duckdb_rows(hd_engine *e, const asked *a, hd_table *t, const uint64_t *records,
                                const size_t *aggregates, size_t n_aggregates, hd_duck_result **out,
                                hd_err *err);
+/* values.c: the first aggregate over the same values as aggregate i; HD_MAX_AGGREGATES when i is not
+ * made of values (a count, an extreme). */
+size_t hd_values_like(const asked *a, size_t i);
+/* For each distinct value of aggregate i in each cell: GROUPING and value of every key, the value as
+ * DOUBLE, records; ascending by value. */
+HD_MUST hd_code hd_duckdb_values(hd_engine *e, const asked *a, hd_table *t, size_t i,
+                                 hd_duck_result **out, hd_err *err);
 /* Why the kernel cannot run it, or NULL. Static text. */
 const char *hd_kernel_obstacle(const asked *a);
 

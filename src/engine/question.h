@@ -45,8 +45,6 @@ typedef struct hd_aggregate {
     int side;     /* -1: lower limit of the interval, 1: upper, 0: the quantile itself */
     bool has_filter; /* or an argument that can be NULL: its records are some of the cell's records */
     bool is_own_expression; /* the argument is written in the question, not a field by its name */
-    bool is_few_valued; /* the argument has at most 7 different values in the whole table */
-    bool is_narrowed;   /* WHERE, a FILTER or a key reads a field that the argument is made of */
 } hd_aggregate;
 
 typedef struct hd_output {

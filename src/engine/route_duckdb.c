@@ -445,3 +445,52 @@ out:
     hd_free(r);
     return rc;
 }
+
+/* ---- values ---------------------------------------------------------------------------------- */
+
+static hd_code values_statement(struct route *r, size_t i, hd_buf *sql, hd_err *err)
+{
+    const asked *a = r->a;
+    hd_buf_str(sql, "SELECT ");
+    for (size_t k = 0; k < a->q.n_keys; k++)
+        hd_buf_printf(sql, "GROUPING(k%zu), k%zu, ", k, k);
+    hd_buf_printf(sql, "x%zu::DOUBLE AS v, count(*) FROM ", i);
+    HD_TRY(put_inner(r, sql, err));
+    hd_buf_printf(sql, " WHERE x%zu IS NOT NULL", i);
+    if (a->aggregates[i].filter)
+        hd_buf_printf(sql, " AND f%zu", i);
+    hd_buf_str(sql, " GROUP BY GROUPING SETS (");
+    for (size_t s = 0; s < a->n_sets; s++) {
+        hd_buf_str(sql, s ? ", (" : "(");
+        for (size_t k = 0; k < a->q.n_keys; k++)
+            if (a->sets[s] >> k & 1)
+                hd_buf_printf(sql, "k%zu, ", k);
+        hd_buf_str(sql, "v)");
+    }
+    hd_buf_str(sql, ") ORDER BY v");
+    return hd_buf_check(sql, err);
+}
+
+hd_code hd_duckdb_values(hd_engine *e, const asked *a, hd_table *t, size_t i, hd_duck_result **out,
+                         hd_err *err)
+{
+    *out = NULL;
+    struct route *r = hd_calloc(1, sizeof *r);
+    if (!r)
+        return hd_fail_nomem(err);
+    r->e = e;
+    r->a = a;
+    r->t = t;
+    hd_buf sql;
+    hd_buf_init(&sql, 1u << 26);
+    hd_code rc;
+    HD_GO(make_view(r, err));
+    HD_GO(values_statement(r, i, &sql, err));
+    HD_GO(hd_duck_query_records(e->duck, sql.data, out, err));
+out:
+    hd_buf_free(&sql);
+    for (size_t k = 0; k < HD_MAX_ANY; k++)
+        hd_secret_unmap(r->flags[k], hd_table_rows(t));
+    hd_free(r);
+    return rc;
+}

@@ -356,7 +356,9 @@ static hd_code plan_measure(struct planner *s, size_t i, size_t at, hd_err *err)
 {
     const asked_aggregate *g = &s->a->aggregates[i];
     hd_k_measure *m = &s->p->measures[at];
-    m->kind = kind_of(g);
+    m->kind = !s->p->is_of_values             ? kind_of(g)
+              : hd_values_like(s->a, i) == i ? HD_K_DISTRIBUTION
+                                             : HD_K_COUNT;
     HD_TRY(condition(s, g->filter, &m->filter, err));
     return !g->argument || g->is_person ? HD_OK : plan_values(s, at, g, err);
 }
@@ -379,8 +381,8 @@ static hd_code plan_all(struct planner *s, hd_err *err)
     return HD_OK;
 }
 
-hd_code hd_scan_plan_make(hd_engine *e, hd_table *t, asked *const *questions, size_t n,
-                          scan_plan **out, hd_err *err)
+static hd_code make(hd_engine *e, hd_table *t, asked *const *questions, size_t n,
+                    bool is_of_values, scan_plan **out, hd_err *err)
 {
     scan_plan *p = hd_calloc(1, sizeof *p);
     size_t n_measures = 0;
@@ -392,6 +394,7 @@ hd_code hd_scan_plan_make(hd_engine *e, hd_table *t, asked *const *questions, si
     p->e = e;
     p->data_version = e->data_version;
     p->n_parts = n;
+    p->is_of_values = is_of_values;
     p->parts = hd_calloc(n, sizeof *p->parts);
     p->measures = hd_calloc(n_measures, sizeof *p->measures);
     p->measure_inputs = hd_calloc(n_measures, sizeof *p->measure_inputs);
@@ -409,6 +412,17 @@ hd_code hd_scan_plan_make(hd_engine *e, hd_table *t, asked *const *questions, si
     }
     *out = p;
     return HD_OK;
+}
+
+hd_code hd_scan_plan_make(hd_engine *e, hd_table *t, asked *const *questions, size_t n,
+                          scan_plan **out, hd_err *err)
+{
+    return make(e, t, questions, n, false, out, err);
+}
+
+hd_code hd_scan_plan_of_values(hd_engine *e, hd_table *t, asked *a, scan_plan **out, hd_err *err)
+{
+    return make(e, t, &a, 1, true, out, err);
 }
 
 /* ---- columns --------------------------------------------------------------------------------- */

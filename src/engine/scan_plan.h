@@ -42,6 +42,7 @@ struct scan_plan {
     size_t n_held, held_cap;
     uint8_t **constants; /* lookup tables of conditions that read nothing */
     size_t n_constants, constants_cap;
+    bool is_of_values; /* how often each value occurs, instead of sums, means and the like */
     size_t bytes; /* of lookup tables */
 };
 typedef struct scan_plan scan_plan;
@@ -49,6 +50,9 @@ typedef struct scan_plan scan_plan;
 /* The questions must have the same table, condition, keys and sets. Borrows them. */
 HD_MUST hd_code hd_scan_plan_make(hd_engine *e, hd_table *t, asked *const *questions, size_t n,
                                   scan_plan **out, hd_err *err);
+/* The plan of hd_engine_values. */
+HD_MUST hd_code hd_scan_plan_of_values(hd_engine *e, hd_table *t, asked *a, scan_plan **out,
+                                       hd_err *err);
 /* blocks NULL: all columns are loaded. Else they come block by block (blocks.h), and the plan's
  * question may be run until the blocks are closed. */
 struct scan_blocks;

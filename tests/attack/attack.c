@@ -252,6 +252,33 @@ static outcome by_means(world *w)
     return knows ? LEARNT : KEPT;
 }
 
+static bool has_chosen_stay(const record *r, const int *with)
+{
+    return r->stay == 0 || r->stay == with[0];
+}
+
+/* The mean of two values that a condition chose says how many have the larger one. */
+static outcome by_chosen_values(world *w)
+{
+    enum { LONG = STAYS - 1 };
+    int fits = 0;
+    int64_t people = 0;
+    uint32_t last = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        people += w->records[i].stay == LONG && w->records[i].version == 0 &&
+                  w->records[i].person != last;
+        last = w->records[i].stay == LONG ? w->records[i].person : last;
+    }
+    ask(w, (question){.where = has_chosen_stay, .with = {LONG}}, &one);
+    const row *x = &one.rows[0];
+    if (!is_target(people) || x->marks[COUNT])
+        return NO_TARGET;
+    for (int k = 1; k <= 2 * MOST_RECORDS; k++)
+        for (int64_t n = x->low; n <= x->high; n++)
+            fits += fabs((double)LONG * k / (double)n - x->figures[MEAN]) < 1e-6;
+    return !x->marks[MEAN] && fits == 1 ? LEARNT : KEPT;
+}
+
 static outcome by_percentiles(world *w)
 {
     ask(w, (question){.is_national = true}, &one);
@@ -313,6 +340,7 @@ static const attack attacks[] = {
     {"differencing by data version", by_data_version, 300, 1},
     {"two users together", by_two_users, 300, 1},
     {"sums of means", by_means, 300, 1},
+    {"means of chosen values", by_chosen_values, 300, 1},
     {"percentiles", by_percentiles, 300, 1},
     {"ratios", by_ratios, 300, 1},
 };

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "disclosure/audit.h"
+#include "disclosure/primary.h"
 #include "disclosure/rule.h"
 #include "disclosure/system.h"
 
@@ -13,6 +14,9 @@
 #include <string.h>
 
 static hd_policy *policy;
+
+/* The national rule alone: means and medians of 8 or more as they are. */
+static hd_policy_file plain;
 
 static void must(hd_code rc, const hd_err *err)
 {
@@ -28,6 +32,8 @@ void world_open(void)
     hd_err err;
     snprintf(folder, sizeof folder, "%s/catalogue", getenv("HDIS_SOURCE"));
     must(hd_policy_open(&policy, folder, "hes2018", &err), &err);
+    plain = *policy->file;
+    plain.minimum_distinct_values = plain.minimum_candidates = 0;
 }
 
 void world_close(void)
@@ -51,7 +57,7 @@ void world_make(world *w, uint64_t seed, size_t people)
                        .age = (int)hd_rng_below(&rng, AGES),
                        .year = (int)hd_rng_below(&rng, YEARS),
                        .sex = 1 + (int)hd_rng_below(&rng, 2),
-                       .stay = (int)hd_rng_below(&rng, 40)};
+                       .stay = (int)hd_rng_below(&rng, STAYS)};
         if (base.year == YEARS - 1 && hd_rng_below(&rng, 3))
             base.year = 0; /* the last year is short */
         base.rare = few > 0 && hd_rng_below(&rng, (uint32_t)people / 8) == 0;
@@ -137,6 +143,15 @@ static void gather_cell(const world *w, const question *q, gathered *g, size_t c
     f[PEOPLE].value.integer = x->truth_people;
     f[MEAN].value = (hd_value){.type = HD_DECIMAL, .is_null = x->truth == 0};
     f[MEDIAN].value = f[MEAN].value;
+    hd_value_bins *bins = &g->cells->values[cell * N_FIGURES + MEAN];
+    bins->first = g->cells->n_bins;
+    for (int64_t i = 0; i < x->truth; i++) {
+        if (i == 0 || stays[i] != stays[i - 1])
+            g->cells->bins[bins->first + bins->n++] = (hd_value_bin){stays[i], 0};
+        g->cells->bins[bins->first + bins->n - 1].records++;
+    }
+    g->cells->n_bins += bins->n;
+    bins[MEDIAN - MEAN] = *bins;
     if (x->truth) {
         f[MEAN].value.decimal = sum / (double)x->truth;
         f[MEDIAN].value.decimal =
@@ -252,18 +267,21 @@ void world_ask(world *w, const question *q, answer *out)
     list_rows(w, q, out);
     hd_cells *cells;
     must(hd_cells_new_rows(&cells, &asked, out->n, 0, &err), &err);
+    cells->values = hd_calloc(out->n * N_FIGURES + 1, sizeof *cells->values);
+    cells->bins = hd_calloc(out->n * STAYS + 1, sizeof *cells->bins);
     hd_sets found = {.n_cells = out->n, .n_columns = 2};
     found.items = hd_calloc(out->n * 2 + 1, sizeof *found.items);
     found.kinds[1] = HD_SET_PEOPLE;
     found.column_of[PEOPLE] = 1;
-    if (!found.items)
+    if (!cells->values || !cells->bins || !found.items)
         exit(2);
     gathered g = {out, cells, found.items};
     for (size_t c = 0; c < out->n; c++)
         gather_cell(w, q, &g, c);
     hd_safe safe;
     hd_account now;
-    must(hd_primary_apply(policy, &asked, cells, &safe, &err), &err);
+    const hd_policy mild = {&plain};
+    must(hd_primary_apply(w->is_protected ? policy : &mild, &asked, cells, &safe, &err), &err);
     must(hd_account_make(&now, policy->file, &asked, sets, n_sets, cells, &safe, &found,
                          !q->is_national, &err),
          &err);

@@ -6,7 +6,7 @@
 
 #include "disclosure/account.h"
 
-enum { PROVIDERS = 6, REGIONS = 3, AGES = 20, YEARS = 5, MOST_RECORDS = 1200, MOST_ASKED = 512 };
+enum { PROVIDERS = 6, REGIONS = 3, AGES = 20, YEARS = 5, STAYS = 40, MOST_RECORDS = 1200, MOST_ASKED = 512 };
 
 typedef struct record {
     uint32_t person, nth;
