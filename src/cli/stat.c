@@ -35,7 +35,9 @@ static const hd_stat_option level_options[] = {
     {0}};
 static const hd_stat_option group_options[] = {
     {"group", "COLUMNS", "columns whose equal values make a group, joined by commas"},
-    {"sorted", NULL, "the rows of a group stand together: a million groups need no memory"},
+    {"sorted", NULL,
+     "the rows of a group stand together: one group after the other is worked on and\n"
+     "        forgotten, so a million need no memory (without it the whole table is held)"},
     {0}};
 
 static const char stat_help[] =

@@ -73,7 +73,8 @@ int hd_stat_find(const hd_stat *s, const char *name);
 const char *hd_stat_name(const hd_stat *s, int column);
 const char *hd_stat_cell(const hd_stat *s, size_t row, int column);
 bool hd_stat_blank(const hd_stat *s, size_t row, int column); /* also when column is -1 */
-/* A number; NAN when blank or column is -1. A refusal names the row and the column. */
+/* A number; NAN when blank or column is -1. A refusal, also of sizes beyond 1e100, names the row
+ * and the column. */
 HD_MUST hd_code hd_stat_number(hd_stat *s, size_t row, int column, double *out, hd_err *err);
 /* As hd_stat_number, and not negative. */
 HD_MUST hd_code hd_stat_count(hd_stat *s, size_t row, int column, double *out, hd_err *err);
@@ -126,7 +127,8 @@ typedef enum hd_stat_keep {
  * method". The first call writes the header; later calls only check that nothing changed. */
 HD_MUST hd_code hd_stat_header(hd_stat *s, hd_stat_keep keep, const char *results, hd_err *err);
 void hd_stat_keep_row(hd_stat *s, size_t row); /* begin an output row with the kept cells of row */
-void hd_stat_put(hd_stat *s, double v);        /* blank when not finite; reads back exactly */
+/* Reads back exactly; blank when NAN, and an infinite one makes hd_stat_end_row refuse. */
+void hd_stat_put(hd_stat *s, double v);
 void hd_stat_put_text(hd_stat *s, const char *text);
 void hd_stat_put_count(hd_stat *s, uint64_t n);
 HD_MUST hd_code hd_stat_end_row(hd_stat *s, hd_err *err);

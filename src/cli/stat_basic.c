@@ -50,6 +50,7 @@ static hd_code put_figure(hd_stat *s, const figure *f, size_t row, double x, dou
         hd_stat_put(s, l.upper * f->multiplier);
     }
     hd_stat_put_text(s, known ? method_used(f, x) : "");
+    hd_stat_put_text(s, known ? "" : "a count is missing");
     return hd_stat_end_row(s, err);
 }
 
@@ -67,7 +68,7 @@ static hd_code read_pair(hd_stat *s, const figure *f, size_t row, double *x, dou
 
 static hd_code figures_by_row(hd_stat *s, const figure *f, hd_err *err)
 {
-    HD_TRY(hd_stat_header(s, HD_STAT_KEEP_ALL, "value lower@,upper@ method", err));
+    HD_TRY(hd_stat_header(s, HD_STAT_KEEP_ALL, "value lower@,upper@ method reason", err));
     for (size_t i = 0; i < hd_stat_n_rows(s); i++) {
         double x, n;
         HD_TRY(read_pair(s, f, i, &x, &n, err));
@@ -82,7 +83,7 @@ static hd_code figures_by_group(hd_stat *s, const figure *f, hd_err *err)
     hd_code rc = HD_OK;
     hd_stat_groups g;
     HD_TRY(hd_stat_header(s, HD_STAT_KEEP_GROUPS,
-                          "numerator denominator value lower@,upper@ method", err));
+                          "numerator denominator value lower@,upper@ method reason", err));
     HD_TRY(hd_stat_group(s, &g, err));
     for (size_t i = 0; i < g.n; i++) {
         double x = 0, n = 0;
@@ -142,7 +143,7 @@ static hd_code run_ratio(hd_stat *s, hd_err *err)
     double multiplier;
     int num = hd_stat_column_of(s, "numerator"), den = hd_stat_column_of(s, "denominator");
     HD_TRY(hd_stat_setting(s, "multiplier", 1e-12, 1e12, 1, &multiplier, err));
-    HD_TRY(hd_stat_header(s, HD_STAT_KEEP_ALL, "value lower@,upper@", err));
+    HD_TRY(hd_stat_header(s, HD_STAT_KEEP_ALL, "value lower@,upper@ reason", err));
     for (size_t i = 0; i < hd_stat_n_rows(s); i++) {
         double a, b;
         HD_TRY(hd_stat_count(s, i, num, &a, err));
@@ -158,6 +159,7 @@ static hd_code run_ratio(hd_stat *s, hd_err *err)
             hd_stat_put(s, l.lower * multiplier);
             hd_stat_put(s, l.upper * multiplier);
         }
+        hd_stat_put_text(s, isnan(a) || isnan(b) ? "a count is missing" : "");
         HD_TRY(hd_stat_end_row(s, err));
     }
     return HD_OK;
@@ -168,7 +170,8 @@ static const hd_stat_option ratio_options[] = {
 
 /* --- Means ------------------------------------------------------------------------------------ */
 
-static hd_code put_mean(hd_stat *s, double n, double mean, double sd, hd_err *err)
+static hd_code put_mean(hd_stat *s, double n, double mean, double sd, const char *missing,
+                        hd_err *err)
 {
     const double *levels;
     unsigned n_levels = hd_stat_levels(s, &levels);
@@ -180,6 +183,7 @@ static hd_code put_mean(hd_stat *s, double n, double mean, double sd, hd_err *er
         hd_stat_put(s, l.lower);
         hd_stat_put(s, l.upper);
     }
+    hd_stat_put_text(s, isnan(mean) || isnan(n) ? missing : n > 1 ? "" : "one value has no limits");
     return hd_stat_end_row(s, err);
 }
 
@@ -188,7 +192,7 @@ static hd_code means_by_row(hd_stat *s, hd_err *err)
 {
     int cn = hd_stat_column_of(s, "n"), cm = hd_stat_column_of(s, "mean"),
         cs = hd_stat_column_of(s, "sd");
-    HD_TRY(hd_stat_header(s, HD_STAT_KEEP_ALL, "value lower@,upper@", err));
+    HD_TRY(hd_stat_header(s, HD_STAT_KEEP_ALL, "value lower@,upper@ reason", err));
     for (size_t i = 0; i < hd_stat_n_rows(s); i++) {
         double n, mean, sd;
         HD_TRY(hd_stat_count(s, i, cn, &n, err));
@@ -199,7 +203,7 @@ static hd_code means_by_row(hd_stat *s, hd_err *err)
         if (!isnan(n) && !isnan(mean) && n > 1 && isnan(sd))
             return hd_stat_refuse(s, i, cs, err, "a standard deviation is needed");
         hd_stat_keep_row(s, i);
-        if (put_mean(s, n, mean, sd, err) != HD_OK)
+        if (put_mean(s, n, mean, sd, "n or mean is missing", err) != HD_OK)
             return hd_stat_at(s, i, err);
     }
     return HD_OK;
@@ -210,7 +214,7 @@ static hd_code means_by_group(hd_stat *s, int column, hd_err *err)
     hd_code rc = HD_OK;
     hd_stat_groups g = {0};
     double *v = NULL;
-    HD_GO(hd_stat_header(s, HD_STAT_KEEP_GROUPS, "sum n sd value lower@,upper@", err));
+    HD_GO(hd_stat_header(s, HD_STAT_KEEP_GROUPS, "sum n sd value lower@,upper@ reason", err));
     HD_GO(hd_stat_group(s, &g, err));
     HD_GO(hd_stat_numbers(s, column, &v, err));
     for (size_t i = 0; i < g.n; i++) {
@@ -225,7 +229,7 @@ static hd_code means_by_group(hd_stat *s, int column, hd_err *err)
         hd_stat_put(s, sum);
         hd_stat_put(s, n);
         hd_stat_put(s, sd);
-        HD_GO(put_mean(s, n, mean, sd, err));
+        HD_GO(put_mean(s, n, mean, sd, "a value is missing", err));
     }
 out:
     hd_stat_groups_free(&g);
@@ -322,7 +326,9 @@ static hd_code run_quantiles(hd_stat *s, hd_err *err)
     for (size_t i = 0; i < n; i++) {
         hd_stat_keep_row(s, i);
         hd_stat_put(s, q[i] ? (double)q[i] : (double)NAN);
-        hd_stat_put_text(s, q[i] || isnan(v[i]) ? "" : "fewer values than quantiles");
+        hd_stat_put_text(s, q[i]          ? ""
+                            : isnan(v[i]) ? "the value is missing"
+                                          : "fewer values than quantiles");
         HD_GO(hd_stat_end_row(s, err));
     }
 out:
@@ -345,7 +351,8 @@ static const hd_stat_option quantile_options[] = {
 const hd_stat_method hd_stat_basic[] = {
     {.name = "proportion",
      .summary = "proportions with Wilson, exact or other limits",
-     .output = "value, lower and upper per level, method; with --group also the summed counts",
+     .output =
+         "value, lower and upper per level, method, reason; with --group also the summed counts",
      .example = "hdis stat proportion --in deaths.csv --level 0.95,0.998 --multiplier 100",
      .input = HD_STAT_ROWS,
      .grouped = true,
@@ -355,7 +362,7 @@ const hd_stat_method hd_stat_basic[] = {
      .run = run_proportion},
     {.name = "rate",
      .summary = "crude rates with exact and Byar limits",
-     .output = "value, lower and upper per level, method (exact, byar)",
+     .output = "value, lower and upper per level, method (exact, byar), reason",
      .example = "hdis stat rate --in admissions.csv --denominator population --group area",
      .input = HD_STAT_ROWS,
      .grouped = true,
@@ -365,7 +372,7 @@ const hd_stat_method hd_stat_basic[] = {
      .run = run_rate},
     {.name = "ratio",
      .summary = "ratios of two counts with log-normal limits",
-     .output = "value, lower and upper per level",
+     .output = "value, lower and upper per level, reason",
      .example = "hdis stat ratio --in outpatients.csv --numerator followup --denominator first",
      .input = HD_STAT_ROWS,
      .levels = true,
@@ -374,7 +381,7 @@ const hd_stat_method hd_stat_basic[] = {
      .run = run_ratio},
     {.name = "mean",
      .summary = "means with Student's t limits",
-     .output = "sum, n, sd, value, lower and upper per level",
+     .output = "sum, n, sd, value, lower and upper per level, reason",
      .example = "hdis stat mean --in stays.csv --values days --group provider",
      .default_group = "group",
      .input = HD_STAT_GROUPS,

@@ -53,6 +53,22 @@ static hd_code check_row(hd_stat *s, size_t row, int test, const double *v, cons
     return HD_OK;
 }
 
+/* Why a part of the comparison is blank. */
+static const char *why_blank(int test, const double *v, bool known)
+{
+    if (!known)
+        return "a number is missing";
+    if (test == 3)
+        return v[M2] == 0 ? "the second mean is 0: no ratio" : "";
+    if (v[X2] == 0)
+        return v[X1] == 0  ? "no events: no ratio"
+               : test == 2 ? "no events in the second group: no ratio, and no upper limit of it"
+                           : "no events in the second group: no ratio";
+    if (v[X1] == 0 && test < 2)
+        return "no events in the first group: no limits of the ratio";
+    return "";
+}
+
 static hd_code put_comparison(hd_stat *s, size_t row, int test, double multiplier,
                               const int *columns, hd_err *err)
 {
@@ -83,6 +99,7 @@ static hd_code put_comparison(hd_stat *s, size_t row, int test, double multiplie
         hd_stat_put(s, r.lower);
         hd_stat_put(s, r.upper);
     }
+    hd_stat_put_text(s, why_blank(test, v, known));
     return hd_stat_end_row(s, err);
 }
 
@@ -99,7 +116,7 @@ static hd_code run_compare(hd_stat *s, hd_err *err)
     }
     HD_TRY(hd_stat_header(s, HD_STAT_KEEP_ALL,
                           "difference ratio p difference_lower@,difference_upper@,ratio_lower@,"
-                          "ratio_upper@",
+                          "ratio_upper@ reason",
                           err));
     for (size_t i = 0; i < hd_stat_n_rows(s); i++)
         HD_TRY(put_comparison(s, i, test, multiplier, columns, err));
@@ -261,7 +278,7 @@ const hd_stat_method hd_stat_compare[] = {
      .summary = "two groups: difference, ratio, limits, p",
      .output =
          "difference, ratio, p, difference_lower, difference_upper, ratio_lower, ratio_upper per "
-         "level",
+         "level, reason",
      .example = "hdis stat compare --in before_after.csv --test rate --level 0.95",
      .levels = true,
      .columns = compare_columns,

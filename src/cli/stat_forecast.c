@@ -175,13 +175,13 @@ static measures measure(const double *y, const double *fitted, size_t n, size_t 
         m.me += e;
         m.mae += fabs(e);
         m.rmse += e * e;
-        percent += fabs(e / y[i]);
+        percent += y[i] != 0 ? fabs(e / y[i]) : (double)NAN;
     }
     for (size_t i = period; i < n; i++)
         naive += fabs(y[i] - y[i - period]);
     naive /= (double)(n > period ? n - period : 1);
     m = (measures){m.me / used, m.mae / used, sqrt(m.rmse / used), 100 * percent / used, 0};
-    m.mase = m.mae / naive;
+    m.mase = naive > 0 ? m.mae / naive : (double)NAN;
     return m;
 }
 
@@ -327,6 +327,12 @@ static void put_measures(hd_stat *s, const measures *m)
     hd_stat_put(s, m->rmse);
     hd_stat_put(s, m->mape);
     hd_stat_put(s, m->mase);
+    hd_stat_put_text(s, isnan(m->me)     ? "no errors: too few values"
+                        : isnan(m->mape) ? isnan(m->mase)
+                                               ? "no mape: a value is 0; no mase: no seasonal change"
+                                               : "no mape: a value is 0"
+                        : isnan(m->mase) ? "no mase: no seasonal change"
+                                         : "");
 }
 
 static hd_code put_forecast(hd_stat *s, const settings *d, const result *r, const measures *m,
@@ -468,15 +474,14 @@ out:
 static hd_code run_forecast(hd_stat *s, hd_err *err)
 {
     static const char *const results[] = {
-        "h value lower@,upper@ model me mae rmse mape mase",
+        "h value lower@,upper@ model me mae rmse mape mase reason",
         "fitted residual level trend season model",
         "model alpha beta gamma phi level trend theta seasonal_theta sigma2 log_likelihood aic "
-        "aicc bic me mae rmse mape "
-        "mase",
-        "h month value lower@,upper@ model me mae rmse mape mase",
+        "aicc bic me mae rmse mape mase reason",
+        "h month value lower@,upper@ model me mae rmse mape mase reason",
         "fitted residual model",
         "term estimate se t p model rho sigma2 df log_likelihood aic aicc bic me mae rmse mape "
-        "mase"};
+        "mase reason"};
     hd_code rc = HD_OK;
     hd_stat_groups g = {0};
     settings d = {0};
@@ -525,8 +530,8 @@ static const hd_stat_option options[] = {
 const hd_stat_method hd_stat_forecast[] = {
     {.name = "forecast",
      .summary = "exponential smoothing, seasonal ARIMA, calendar regression, with intervals",
-     .output = "h, value, lower and upper per level, model, me, mae, rmse, mape, mase;\n"
-               "  or fitted, residual, level, trend, season; or the model's constants and criteria;\n"
+     .output = "h, value, lower and upper per level, model, me, mae, rmse, mape, mase,\n  reason;"
+               " or fitted, residual, level, trend, season; or the model's constants and criteria;\n"
                "  calendar: also month; or term, estimate, se, t, p, rho, sigma2, df and criteria",
      .example = "hdis stat forecast --in monthly.csv --group provider --horizon 6 --level 0.8,0.95",
      .default_group = "series",

@@ -15,6 +15,10 @@
 
 enum { FLUSH_SIZE = 1 << 24, ROWS_A_TASK = 1 << 14 };
 
+/* Numbers of tables lie between this and its reciprocal, so that squares and their sums are finite
+ * and nothing vanishes. */
+#define LARGEST 1e100
+
 /* --- Cells ------------------------------------------------------------------------------------ */
 
 size_t hd_stat_n_rows(const hd_stat *s)
@@ -100,6 +104,8 @@ static __attribute__((noinline)) hd_code long_number(hd_stat *s, size_t row, int
     *out = NAN;
     if (*text && !hd_stat_parse(text, out))
         return hd_stat_refuse(s, row, column, err, "is not a number");
+    if (fabs(*out) > LARGEST || (*out != 0 && fabs(*out) < 1 / LARGEST))
+        return hd_stat_refuse(s, row, column, err, "is beyond what can be worked with (1e100)");
     return HD_OK;
 }
 
@@ -241,6 +247,7 @@ void hd_stat_put(hd_stat *s, double v)
 {
     uint64_t bits;
     put_separator(s);
+    s->beyond = s->beyond || isinf(v);
     if (!isfinite(v))
         return;
     memcpy(&bits, &v, sizeof bits);
@@ -263,6 +270,7 @@ void hd_stat_put_count(hd_stat *s, uint64_t n)
 void hd_stat_keep_row(hd_stat *s, size_t row)
 {
     s->out_column = 0;
+    s->shown_row = row;
     for (size_t i = 0; i < s->n_kept; i++)
         hd_stat_put_text(s, hd_stat_cell(s, row, s->kept[i]));
 }
@@ -285,6 +293,10 @@ hd_code hd_stat_flush_full(hd_stat *s, hd_err *err)
 hd_code hd_stat_end_row(hd_stat *s, hd_err *err)
 {
     HD_ALWAYS(s->out_column == s->n_out_columns);
+    if (s->beyond && s->n_kept)
+        return hd_stat_refuse(s, s->shown_row, -1, err, "a result is beyond the range of numbers");
+    if (s->beyond)
+        return hd_fail(err, HD_INVALID, "a result is beyond the range of numbers");
     hd_buf_char(&s->out, '\n');
     return hd_stat_flush_full(s, err);
 }

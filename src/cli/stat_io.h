@@ -54,6 +54,8 @@ struct hd_stat {
     size_t n_kept;
     char *results; /* header as written; NULL before */
     size_t n_out_columns, out_column;
+    size_t shown_row; /* whose cells the row of the result began with */
+    bool beyond;      /* a result of the row is infinite */
     struct {
         double value;
         char text[32];

@@ -20,6 +20,7 @@ typedef struct settings {
     int value, numerator, denominator, subgroup, date, rebase, exclude, target;
     double multiplier;
     const char *rebase_at;
+    bool alone; /* there is one series */
 } settings;
 
 /* One series: its points after subgroups were put together. row: the first input row of each. */
@@ -28,6 +29,7 @@ typedef struct series {
     double *squares; /* squared deviations of the values of a subgroup */
     size_t *row;
     size_t n;
+    bool rebased_beyond; /* a part was to start after the last point */
 } series;
 
 static bool uses_values(hd_chart c)
@@ -193,6 +195,7 @@ out:
 /* --rebase-at: dates or positions (1-based) at which a new part starts. */
 static hd_code apply_rebase(hd_stat *s, const settings *d, series *e, hd_err *err)
 {
+    e->rebased_beyond = false;
     for (const char *p = d->rebase_at; p && *p;) {
         char item[32];
         size_t len = strcspn(p, ",");
@@ -220,6 +223,8 @@ static hd_code apply_rebase(hd_stat *s, const settings *d, series *e, hd_err *er
         }
         if (at < e->n)
             e->points[at].starts = true;
+        else
+            e->rebased_beyond = true;
         p += len + (p[len] == ',');
     }
     return HD_OK;
@@ -229,16 +234,30 @@ static hd_code apply_rebase(hd_stat *s, const settings *d, series *e, hd_err *er
 
 static const char chart_columns[] =
     "value centre lower upper part outside useful longest_run longest_run_max crossings "
-    "crossings_min runs_signal";
-enum {
-    RULE_COLUMNS = 11
-}; /* of the next, after runs_signal: blank for other charts of --settings */
+    "crossings_min runs_signal reason";
+enum { RULE_COLUMNS = 11 }; /* of the next, after reason: blank for other charts of --settings */
 static const char xmr_columns[] =
     "value centre lower upper part outside useful longest_run longest_run_max crossings "
-    "crossings_min runs_signal near_lower near_upper relative_to_mean close_to_limits "
+    "crossings_min runs_signal reason near_lower near_upper relative_to_mean close_to_limits "
     "special_cause point_type variation assurance mean_range range_limit trial_limits";
 
-static void put_point(hd_stat *s, const settings *d, const hd_chart_row *r, const hd_runs *runs)
+/* Why something about a point is blank, or not as asked for. */
+static const char *why_blank(const settings *d, const series *e, size_t i, const hd_chart_row *r)
+{
+    hd_chart c = d->chart.chart;
+    if (e->rebased_beyond && i + 1 == e->n)
+        return "--rebase-at lies after the last point";
+    if (isnan(r->y))
+        return c == HD_CHART_MR ? "no value before it, or one is missing" : "the value is missing";
+    if (isnan(r->centre))
+        return "no values to take a centre from";
+    if (c != HD_CHART_RUN && (isnan(r->lower) || isnan(r->upper)))
+        return "no limits: too few points";
+    return "";
+}
+
+static void put_point(hd_stat *s, const settings *d, const hd_chart_row *r, const hd_runs *runs,
+                      const char *reason)
 {
     double m = d->multiplier;
     hd_stat_put(s, r->y * m);
@@ -253,6 +272,7 @@ static void put_point(hd_stat *s, const settings *d, const hd_chart_row *r, cons
     hd_stat_put_count(s, runs->crossings);
     hd_stat_put_count(s, runs->crossings_min);
     hd_stat_put_count(s, runs->signal);
+    hd_stat_put_text(s, reason);
 }
 
 static void put_rules(hd_stat *s, const settings *d, const hd_xmr_point *p,
@@ -308,7 +328,8 @@ static hd_code xmr_of(hd_stat *s, const settings *d, work *w, hd_xmr_summary *su
 static hd_code check_points(hd_stat *s, const settings *d, const series *e, hd_err *err)
 {
     hd_chart c = d->chart.chart;
-    bool rate = c == HD_CHART_P || c == HD_CHART_P_PRIME || c == HD_CHART_U || c == HD_CHART_U_PRIME;
+    bool rate =
+        c == HD_CHART_P || c == HD_CHART_P_PRIME || c == HD_CHART_U || c == HD_CHART_U_PRIME;
     for (size_t i = 0; i < e->n; i++) {
         const hd_chart_input *p = &e->points[i];
         if (rate && p->numerator > 0 && p->denominator <= 0)
@@ -329,6 +350,8 @@ static hd_code one_series(hd_stat *s, const settings *d, const size_t *rows, siz
     HD_TRY(gather(s, d, rows, n, &w->e, err));
     HD_TRY(check_points(s, d, &w->e, err));
     HD_TRY(apply_rebase(s, d, &w->e, err));
+    if (w->e.rebased_beyond && d->alone)
+        return hd_fail(err, HD_INVALID, "--rebase-at lies after the last point");
     if (xmr) {
         plain.multiplier = 1; /* the rules see multiplied values already */
         for (size_t i = 0; i < w->e.n; i++)
@@ -343,7 +366,7 @@ static hd_code one_series(hd_stat *s, const settings *d, const size_t *rows, siz
         hd_runs runs = hd_runs_of(w->e.points + from, w->rows + from, to - from);
         for (size_t i = from; i < to; i++) {
             hd_stat_keep_row(s, w->e.row[i]);
-            put_point(s, &plain, &w->rows[i], &runs);
+            put_point(s, &plain, &w->rows[i], &runs, why_blank(d, &w->e, i, &w->rows[i]));
             if (xmr)
                 put_rules(s, &plain, &w->points[i], &sum);
             for (int c = 0; c < RULE_COLUMNS && !xmr && hd_stat_text(s, "settings"); c++)
@@ -393,6 +416,7 @@ static hd_code run_spc(hd_stat *s, hd_err *err)
         d.chart.chart == HD_CHART_XMR || hd_stat_text(s, "settings") ? xmr_columns : chart_columns,
         err));
     HD_GO(hd_stat_group(s, &g, err));
+    d.alone = g.n == 1 && !hd_stat_switch(s, "sorted") && !hd_stat_text(s, "settings");
     for (size_t i = 0; i < g.n; i++)
         HD_GO(one_series(s, &d, &g.rows[g.start[i]], g.start[i + 1] - g.start[i], &w, err));
 out:
@@ -416,7 +440,10 @@ static const hd_stat_option spc_options[] = {
     {"chart", "NAME", "xmr (default), mr, xbar, s, p, p', u, u', c, c', t, run (p-prime is p')"},
     {"direction", "NAME", "which way is better: increase, decrease, neutral (default)"},
     {"target", "T", "a number, or a column of targets (the last one counts): gives the assurance"},
-    {"rebase-at", "LIST", "dates or positions from which centre and limits are new"},
+    {"rebase-at", "LIST",
+     "dates or positions from which centre and limits are new; one after the last point is "
+     "refused,\n"
+     "        with --group it is a reason at the last point"},
     {"fix-after", "N", "centre and limits from the first N points of a part"},
     {"screen", NULL,
      "drop once moving ranges at or above 3.267 times their mean; default: keep all"},
@@ -499,7 +526,8 @@ const hd_stat_method hd_stat_spc[] = {
      .summary = "control charts: xmr with the Making Data Count rules, p, u, c, t, xbar, s",
      .output =
          "value, centre, lower, upper, part, outside; useful, longest_run, longest_run_max,\n"
-         "  crossings, crossings_min, runs_signal of the part (Anhoej); and for xmr near_lower,\n"
+         "  crossings, crossings_min, runs_signal of the part (Anhoej), reason; for xmr "
+         "near_lower,\n"
          "  near_upper, relative_to_mean, close_to_limits, special_cause, point_type; variation,\n"
          "  assurance, mean_range, range_limit, trial_limits of the series",
      .example = "hdis stat spc --in waits.csv --group provider --direction decrease --target 240",

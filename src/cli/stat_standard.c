@@ -93,6 +93,10 @@ static hd_code set_standard(hd_stat *s, const dsr_settings *d, const hd_stat_gro
         ages[k] = band_age(hd_stat_cell(s, g->rows[from + k], d->band));
         if (ages[k] < 0)
             HD_GO(hd_stat_refuse(s, g->rows[from + k], d->band, err, "has no age in it"));
+        for (size_t j = 0; j < k && d->frequency < 0; j++)
+            if (ages[j] == ages[k])
+                HD_GO(hd_stat_refuse(s, g->rows[from + k], d->band, err,
+                                     "is there already: a group has a band once"));
     }
     for (size_t k = 0; k < n; k++) {
         rc = hd_standard_weight((hd_standard)d->standard, ages[k], band_end(ages, n, ages[k]),
