@@ -72,17 +72,38 @@ static bool is_same_long_text(const hd_memo *m, const hd_memo_front *f, const ch
     return memcmp(text, raw, len) == 0;
 }
 
-hd_code hd_memo_look_further(hd_memo *m, const char *raw, size_t len, hd_memo_front *slot,
-                             uint64_t first, uint64_t second, hd_err *err)
+#define LOW(n) (UINT64_MAX >> (64 - 8 * (n)))
+const uint64_t hd_memo_masks[HD_MEMO_SHORT + 1][2] = {
+    {0, 0},
+    {LOW(1), 0},
+    {LOW(2), 0},
+    {LOW(3), 0},
+    {LOW(4), 0},
+    {LOW(5), 0},
+    {LOW(6), 0},
+    {LOW(7), 0},
+    {UINT64_MAX, 0},
+    {UINT64_MAX, LOW(1)},
+    {UINT64_MAX, LOW(2)},
+    {UINT64_MAX, LOW(3)},
+    {UINT64_MAX, LOW(4)},
+    {UINT64_MAX, LOW(5)},
+    {UINT64_MAX, LOW(6)},
+    {UINT64_MAX, LOW(7)},
+    {UINT64_MAX, UINT64_MAX},
+};
+
+hd_code hd_memo_look_further(hd_memo *m, const char *raw, size_t len, hd_memo_probe p, hd_err *err)
 {
     uint32_t id;
-    if (len > HD_MEMO_SHORT && slot->first == first && slot->second == second &&
+    hd_memo_front *slot = &m->front[p.slot];
+    if (len > HD_MEMO_SHORT && slot->first == p.first && slot->second == p.second &&
         slot->len_plus_one == len + 1 && is_same_long_text(m, slot, raw, len))
         return HD_OK;
     HD_TRY(look_up(m, raw, len, &id, err));
     const hd_known *k = &m->known[id];
-    *slot = (hd_memo_front){.first = first,
-                            .second = second,
+    *slot = (hd_memo_front){.first = p.first,
+                            .second = p.second,
                             .len_plus_one = (uint32_t)len + 1,
                             .id = id,
                             .code = k->code,

@@ -49,7 +49,7 @@ typedef struct hd_memo {
     hd_intern *texts;
     hd_known *known;
     size_t n, cap, limit;
-    uint64_t looked_up;
+    uint64_t looked_up; /* texts since it was empty; kept by those who look */
     hd_memo_front *front; /* 1 << HD_MEMO_FRONT_BITS */
     hd_memo_judge judge;
     void *ctx;
@@ -59,10 +59,6 @@ HD_MUST hd_code hd_memo_init(hd_memo *m, hd_memo_judge judge, void *ctx, hd_err 
 void hd_memo_free(hd_memo *m);
 HD_MUST hd_code hd_memo_empty(hd_memo *m, hd_err *err); /* forget everything */
 
-/* As hd_memo_look, past the front. */
-HD_MUST hd_code hd_memo_look_further(hd_memo *m, const char *raw, size_t len, hd_memo_front *slot,
-                                     uint64_t first, uint64_t second, hd_err *err);
-
 static inline uint64_t hd_memo_word(const char *p, size_t len)
 {
     uint64_t w;
@@ -70,24 +66,45 @@ static inline uint64_t hd_memo_word(const char *p, size_t len)
     return len >= 8 ? w : len == 0 ? 0 : w & (UINT64_MAX >> (64 - 8 * len));
 }
 
-/* The judgement of a text, borrowed until the next call; HD_MEMO_SHORT bytes from raw on can be
- * read. */
-HD_MUST static inline hd_code hd_memo_look(hd_memo *m, const char *raw, size_t len,
+/* Where a text would stand in front: all of it that can be worked out before the memo is looked at,
+ * so that a row of them can be on its way from memory at once. No branch depends on the length,
+ * which changes from row to row. */
+typedef struct hd_memo_probe {
+    uint64_t first, second;
+    uint32_t slot;
+} hd_memo_probe;
+
+extern const uint64_t hd_memo_masks[HD_MEMO_SHORT + 1][2];
+
+/* HD_MEMO_SHORT bytes from raw on can be read. */
+static inline hd_memo_probe hd_memo_probe_of(const char *raw, size_t len)
+{
+    hd_memo_probe p;
+    const uint64_t *masks = hd_memo_masks[len < HD_MEMO_SHORT ? len : HD_MEMO_SHORT];
+    memcpy(&p.first, raw, 8);
+    memcpy(&p.second, raw + (len > HD_MEMO_SHORT ? len - 8 : 8), 8);
+    p.first &= masks[0];
+    p.second &= masks[1];
+    uint64_t hash =
+        (p.first ^ (p.second << 1 | p.second >> 63) ^ len) * UINT64_C(0x9E3779B97F4A7C15);
+    p.slot = (uint32_t)(hash >> (64 - HD_MEMO_FRONT_BITS));
+    return p;
+}
+
+/* As hd_memo_look, past the front. */
+HD_MUST hd_code hd_memo_look_further(hd_memo *m, const char *raw, size_t len, hd_memo_probe p,
+                                     hd_err *err);
+
+/* The judgement of a text, borrowed until the next call. */
+HD_MUST static inline hd_code hd_memo_look(hd_memo *m, const char *raw, size_t len, hd_memo_probe p,
                                            const hd_memo_front **out, hd_err *err)
 {
-    bool is_short = len <= HD_MEMO_SHORT;
-    uint64_t first = hd_memo_word(raw, len), second;
-    if (is_short)
-        second = len > 8 ? hd_memo_word(raw + 8, len - 8) : 0;
-    else
-        memcpy(&second, raw + len - 8, sizeof second);
-    uint64_t hash = (first ^ (second << 1 | second >> 63) ^ len) * UINT64_C(0x9E3779B97F4A7C15);
-    hd_memo_front *f = &m->front[hash >> (64 - HD_MEMO_FRONT_BITS)];
+    const hd_memo_front *f = &m->front[p.slot];
     *out = f;
-    m->looked_up++;
-    if (is_short && f->first == first && f->second == second && f->len_plus_one == len + 1)
+    if (f->first == p.first && f->second == p.second && f->len_plus_one == len + 1 &&
+        len <= HD_MEMO_SHORT)
         return HD_OK;
-    return hd_memo_look_further(m, raw, len, f, first, second, err);
+    return hd_memo_look_further(m, raw, len, p, err);
 }
 /* All that is known of a text that was just looked at. */
 static inline const hd_known *hd_memo_known(const hd_memo *m, const hd_memo_front *f)

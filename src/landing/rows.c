@@ -33,22 +33,49 @@ static void add_counts(struct hd_intake *in, const hd_target *t, const uint64_t 
         in->quality.counts[t->position][i] += counts[i];
 }
 
+/* Rows looked at together, and how far ahead the text is fetched. */
+enum { GROUP = 32, AHEAD = 64 };
+
+struct group {
+    hd_span spans[GROUP];
+    hd_memo_probe probes[GROUP];
+};
+
+/* Text and places in the memo of rows r to r + n - 1. */
+static void find_group(const hd_memo *m, const hd_chunk *c, const hd_span *column, size_t r,
+                       size_t n, struct group *g)
+{
+    const char *text = c->batch.text;
+    for (size_t i = 0; i < n; i++) {
+        if (r + i + AHEAD < c->n_rows)
+            __builtin_prefetch(text + column[c->rows[r + i + AHEAD]].at);
+        g->spans[i] = column[c->rows[r + i]];
+        g->probes[i] = hd_memo_probe_of(text + g->spans[i].at, g->spans[i].len);
+        __builtin_prefetch(&m->front[g->probes[i].slot]);
+    }
+}
+
 static hd_code judge_stored(struct hd_intake *in, hd_target *t, const hd_chunk *c, hd_made *m,
                             hd_err *err)
 {
     const hd_span *column = column_of(c, t->sources[0]);
     uint64_t counts[5] = {0};
-    for (size_t r = 0; r < c->n_rows; r++) {
-        hd_span s = column[c->rows[r]];
-        const char *raw = c->batch.text + s.at;
-        const hd_memo_front *f;
-        HD_TRY(hd_memo_look(&t->memo, raw, s.len, &f, err));
-        m->codes[r] = f->code;
-        counts[f->meaning]++;
-        if (f->flaw)
-            note_flaw(m, c, r, f->flaw);
-        if (m->kinds)
-            note_watched(m, r, hd_memo_known(&t->memo, f), raw);
+    struct group g;
+    t->memo.looked_up += c->n_rows;
+    for (size_t first = 0, n; first < c->n_rows; first += n) {
+        n = c->n_rows - first < GROUP ? c->n_rows - first : GROUP;
+        find_group(&t->memo, c, column, first, n, &g);
+        for (size_t i = 0; i < n; i++) {
+            const char *raw = c->batch.text + g.spans[i].at;
+            const hd_memo_front *f;
+            HD_TRY(hd_memo_look(&t->memo, raw, g.spans[i].len, g.probes[i], &f, err));
+            m->codes[first + i] = f->code;
+            counts[f->meaning]++;
+            if (f->flaw)
+                note_flaw(m, c, first + i, f->flaw);
+            if (m->kinds)
+                note_watched(m, first + i, hd_memo_known(&t->memo, f), raw);
+        }
     }
     add_counts(in, t, counts);
     return HD_OK;
@@ -76,7 +103,8 @@ static hd_code judge_list(struct hd_intake *in, hd_target *t, const hd_chunk *c,
                 continue;
             const char *raw = c->batch.text + s.at;
             const hd_memo_front *f;
-            HD_TRY(hd_memo_look(&t->memo, raw, s.len, &f, err));
+            t->memo.looked_up++;
+            HD_TRY(hd_memo_look(&t->memo, raw, s.len, hd_memo_probe_of(raw, s.len), &f, err));
             codes[i] = f->code;
             t->element_shapes[i] |= f->shape;
             if (f->meaning != HD_MEANING_MISSING || !(f->flags & HD_KNOWN_NULL))
