@@ -17,7 +17,7 @@ static const uint64_t RESCAN_LIMIT = UINT64_C(1) << 30;
 struct room { /* one batch and the text it points into */
     char *buf; /* cap, and HD_SPLIT_SLACK bytes that are never text */
     size_t cap;
-    hd_span *fields; /* stride * n_columns */
+    hd_span *fields; /* n_spans */
     uint64_t *lines;  /* max_rows */
     hd_row_defect *defects;
 };
@@ -38,7 +38,7 @@ struct hd_delivery {
     uint64_t rescanned;
     size_t n_columns;
     char **columns;
-    size_t max_rows, stride, n_rows;
+    size_t max_rows, n_spans, n_rows;
     hd_slice *row;    /* HD_DELIVERY_COLUMNS: a row that was looked at byte by byte */
     uint8_t *doubled; /* by field of that row: holds doubled quotes */
     size_t n_defects;
@@ -151,7 +151,7 @@ static hd_code next_room(hd_delivery *r, struct room **out, hd_err *err)
     struct room *m = r->room + 1 == r->rooms + HD_DELIVERY_KEPT ? r->rooms : r->room + 1;
     *out = m;
     if (!m->fields)
-        m->fields = hd_calloc(r->stride * r->n_columns, sizeof *m->fields);
+        m->fields = hd_calloc(r->n_spans, sizeof *m->fields);
     if (!m->lines)
         m->lines = hd_calloc(r->max_rows, sizeof *m->lines);
     if (!m->defects)
@@ -378,7 +378,7 @@ static void note_defect(hd_delivery *r, hd_defect what, unsigned column)
 static void keep_row(hd_delivery *r, const hd_slice *fields)
 {
     for (size_t c = 0; c < r->n_columns; c++)
-        r->room->fields[c * r->stride + r->n_rows] =
+        r->room->fields[hd_span_at(r->n_columns, r->n_rows, c)] =
             (hd_span){(uint32_t)(fields[c].bytes - r->room->buf), (uint32_t)fields[c].len};
     r->room->lines[r->n_rows++] = r->line;
 }
@@ -394,7 +394,6 @@ static void take_plain_rows(hd_delivery *r)
                   .is_odd = r->odd,
                   .width = r->n_columns,
                   .fields = r->room->fields,
-                  .stride = r->stride,
                   .lines = r->room->lines,
                   .line = r->line,
                   .n_rows = r->n_rows,
@@ -527,7 +526,7 @@ hd_code hd_delivery_next(hd_delivery *r, hd_batch *out, hd_err *err)
     *out = (hd_batch){0};
     HD_TRY(r->parquet ? next_parquet(r, err) : next_text(r, err));
     *out = (hd_batch){.n_rows = r->n_rows,
-                      .stride = r->stride,
+                      .n_columns = r->n_columns,
                       .text = r->room->buf,
                       .fields = r->room->fields,
                       .lines = r->room->lines,
@@ -673,8 +672,7 @@ static void size_batches(hd_delivery *r)
     r->max_rows = BATCH_FIELDS / r->n_columns;
     if (r->max_rows > BATCH_ROWS)
         r->max_rows = BATCH_ROWS;
-    /* No power of two: columns that begin in one place of the cache push each other out. */
-    r->stride = r->max_rows + 4;
+    r->n_spans = hd_span_at(r->n_columns, r->max_rows + HD_TILE_ROWS - 1, 0);
 }
 
 hd_code hd_delivery_open_sized(hd_delivery **out, const char *path, size_t buffer, hd_err *err)

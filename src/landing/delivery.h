@@ -41,6 +41,11 @@ typedef enum hd_defect {
  * landing work on batches that follow each other. */
 enum { HD_DELIVERY_KEPT = 4, HD_SLICE_SLACK = 32 };
 
+/* Fields lie in tiles of 64 rows, a tile column by column. The reader goes from row to row and the
+ * stages after it from column to column: a tile stays in the nearest cache for both. Columns begin
+ * a line more than 64 fields apart, or they would all fall into few places of that cache. */
+enum { HD_TILE_ROWS = 64, HD_TILE_PITCH = 72 };
+
 typedef struct hd_slice {
     const char *bytes; /* not NUL-terminated; HD_SLICE_SLACK bytes from here on can be read */
     size_t len;
@@ -60,17 +65,22 @@ typedef struct hd_row_defect {
 
 typedef struct hd_batch {
     size_t n_rows;
-    size_t stride;
+    size_t n_columns;
     const char *text;
-    const hd_span *fields; /* column by column: hd_batch_field */
+    const hd_span *fields; /* hd_span_at */
     const uint64_t *lines;  /* n_rows; line on which each row starts */
     size_t n_defects;
     const hd_row_defect *defects;
 } hd_batch;
 
+static inline size_t hd_span_at(size_t n_columns, size_t row, size_t column)
+{
+    return (row / HD_TILE_ROWS * n_columns + column) * HD_TILE_PITCH + row % HD_TILE_ROWS;
+}
+
 static inline hd_slice hd_batch_field(const hd_batch *b, size_t row, size_t column)
 {
-    hd_span s = b->fields[column * b->stride + row];
+    hd_span s = b->fields[hd_span_at(b->n_columns, row, column)];
     return (hd_slice){b->text + s.at, s.len};
 }
 

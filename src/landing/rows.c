@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-static const hd_span *column_of(const hd_chunk *c, int source)
+static inline hd_span span_of(const hd_chunk *c, size_t row, int source)
 {
-    return &c->batch.fields[(size_t)source * c->batch.stride];
+    return c->batch.fields[hd_span_at(c->batch.n_columns, c->rows[row], (size_t)source)];
 }
 
 static inline void note_watched(const hd_made *m, size_t row, const hd_known *k, const char *raw)
@@ -42,14 +42,14 @@ struct group {
 };
 
 /* Text and places in the memo of rows r to r + n - 1. */
-static void find_group(const hd_memo *m, const hd_chunk *c, const hd_span *column, size_t r,
-                       size_t n, struct group *g)
+static void find_group(const hd_memo *m, const hd_chunk *c, int source, size_t r, size_t n,
+                       struct group *g)
 {
     const char *text = c->batch.text;
     for (size_t i = 0; i < n; i++) {
         if (r + i + AHEAD < c->n_rows)
-            __builtin_prefetch(text + column[c->rows[r + i + AHEAD]].at);
-        g->spans[i] = column[c->rows[r + i]];
+            __builtin_prefetch(text + span_of(c, r + i + AHEAD, source).at);
+        g->spans[i] = span_of(c, r + i, source);
         g->probes[i] = hd_memo_probe_of(text + g->spans[i].at, g->spans[i].len);
         __builtin_prefetch(&m->front[g->probes[i].slot]);
     }
@@ -58,13 +58,12 @@ static void find_group(const hd_memo *m, const hd_chunk *c, const hd_span *colum
 static hd_code judge_stored(struct hd_intake *in, hd_target *t, const hd_chunk *c, hd_made *m,
                             hd_err *err)
 {
-    const hd_span *column = column_of(c, t->sources[0]);
     uint64_t counts[5] = {0};
     struct group g;
     t->memo.looked_up += c->n_rows;
     for (size_t first = 0, n; first < c->n_rows; first += n) {
         n = c->n_rows - first < GROUP ? c->n_rows - first : GROUP;
-        find_group(&t->memo, c, column, first, n, &g);
+        find_group(&t->memo, c, t->sources[0], first, n, &g);
         for (size_t i = 0; i < n; i++) {
             const char *raw = c->batch.text + g.spans[i].at;
             const hd_memo_front *f;
@@ -98,7 +97,7 @@ static hd_code judge_list(struct hd_intake *in, hd_target *t, const hd_chunk *c,
             codes[i] = 0;
             hd_span s = {0};
             if (t->sources[i] >= 0)
-                s = column_of(c, t->sources[i])[c->rows[r]];
+                s = span_of(c, r, t->sources[i]);
             if (s.len == 0)
                 continue;
             const char *raw = c->batch.text + s.at;
@@ -151,10 +150,9 @@ static inline bool is_plain_number(const char *p, size_t len)
 static void judge_keys(struct hd_intake *in, hd_target *t, const hd_chunk *c, hd_made *m)
 {
     bool is_open = hd_field_is_open(t->field);
-    const hd_span *column = column_of(c, t->sources[0]);
     uint64_t counts[5] = {0};
     for (size_t r = 0; r < c->n_rows; r++) {
-        hd_span s = column[c->rows[r]];
+        hd_span s = span_of(c, r, t->sources[0]);
         const char *raw = c->batch.text + s.at, *id = raw;
         size_t len = s.len;
         char scratch[10];

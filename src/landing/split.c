@@ -4,37 +4,38 @@
 
 #include <string.h>
 #ifdef __SSE2__
-#include <emmintrin.h>
+#include <immintrin.h>
 #endif
 
 bool hd_has_odd_bytes(const char *p, size_t len)
 {
-    const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
-    uint64_t found = 0;
-    for (; len >= 8; p += 8, len -= 8) {
-        uint64_t w;
-        memcpy(&w, p, 8);
-        found |= (w | ((w - ones) & ~w)) & highs;
-    }
-    for (; len; p++, len--)
-        found |= *p == 0 || (*p & 0x80);
-    return found != 0;
+    uint8_t found = 0; /* the high bit of a byte, or of the byte less one */
+    for (size_t i = 0; i < len; i++)
+        found |= (uint8_t)p[i] | (uint8_t)(p[i] - 1);
+    return found & 0x80;
 }
 
-/* Bit i: byte i is one of the three. Every x86-64 processor has SSE2. */
+/* Bit i: byte i is one of the three. Every x86-64 processor has SSE2, most have AVX2. */
 #ifdef __SSE2__
-static inline uint64_t find(const char *p, char a, char b, char c)
-{
-    const __m128i x = _mm_set1_epi8(a), y = _mm_set1_epi8(b), z = _mm_set1_epi8(c);
-    uint64_t bits = 0;
-    for (unsigned i = 0; i < 4; i++) {
-        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + 16 * i));
-        __m128i hit = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, x), _mm_cmpeq_epi8(v, y)),
-                                   _mm_cmpeq_epi8(v, z));
-        bits |= (uint64_t)(uint32_t)_mm_movemask_epi8(hit) << (16 * i);
+#define FIND(name, vector, lanes, set, load, same, either, mask)                                   \
+    static inline uint64_t name(const char *p, char a, char b, char c)                             \
+    {                                                                                              \
+        const vector x = set(a), y = set(b), z = set(c);                                           \
+        uint64_t bits = 0;                                                                         \
+        for (unsigned i = 0; i < 64; i += lanes) {                                                 \
+            vector v = load((const vector *)(const void *)(p + i));                                \
+            vector hit = either(either(same(v, x), same(v, y)), same(v, z));                       \
+            bits |= (uint64_t)(uint32_t)mask(hit) << i;                                            \
+        }                                                                                          \
+        return bits;                                                                               \
     }
-    return bits;
-}
+FIND(find, __m128i, 16, _mm_set1_epi8, _mm_loadu_si128, _mm_cmpeq_epi8, _mm_or_si128,
+     _mm_movemask_epi8)
+#pragma GCC push_options
+#pragma GCC target("avx2,bmi,bmi2")
+FIND(find_avx2, __m256i, 32, _mm256_set1_epi8, _mm256_loadu_si256, _mm256_cmpeq_epi8,
+     _mm256_or_si256, _mm256_movemask_epi8)
+#pragma GCC pop_options
 #else
 static inline uint64_t find(const char *p, char a, char b, char c)
 {
@@ -52,14 +53,17 @@ static bool is_plain(const hd_split *s, size_t row, size_t end, size_t last_len)
            (!s->is_odd || !hd_has_odd_bytes(s->text + row, end - row));
 }
 
-void hd_split_plain(hd_split *s)
+typedef uint64_t finder(const char *p, char a, char b, char c);
+
+/* `find` is known where this is called from, and becomes part of it. */
+static inline __attribute__((always_inline)) void split(hd_split *s, finder *find_signs)
 {
     const char *text = s->text, delimiter = s->delimiter, quote = s->has_quotes ? '"' : '\n';
     const size_t last = s->width - 1;
     size_t row = s->at, start = row, n = 0;
-    hd_span *to = s->fields + s->n_rows;
+    hd_span *to = s->fields + hd_span_at(s->width, s->n_rows, 0);
     for (size_t base = row; base < s->end; base += 64) {
-        uint64_t bits = find(text + base, delimiter, '\n', quote);
+        uint64_t bits = find_signs(text + base, delimiter, '\n', quote);
         if (s->end - base < 64)
             bits &= (UINT64_C(1) << (s->end - base)) - 1;
         for (; bits; bits &= bits - 1) {
@@ -68,7 +72,7 @@ void hd_split_plain(hd_split *s)
                 if (n == last)
                     return;
                 *to = (hd_span){(uint32_t)start, (uint32_t)(pos - start)};
-                to += s->stride;
+                to += HD_TILE_PITCH;
                 n++;
                 start = pos + 1;
                 continue;
@@ -83,7 +87,25 @@ void hd_split_plain(hd_split *s)
             if (s->n_rows == s->max_rows)
                 return;
             n = 0;
-            to = s->fields + s->n_rows;
+            to = s->fields + hd_span_at(s->width, s->n_rows, 0);
         }
     }
+}
+
+#ifdef __SSE2__
+__attribute__((target("avx2,bmi,bmi2"))) static void split_avx2(hd_split *s)
+{
+    split(s, find_avx2);
+}
+#endif
+
+void hd_split_plain(hd_split *s)
+{
+#ifdef __SSE2__
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")) {
+        split_avx2(s);
+        return;
+    }
+#endif
+    split(s, find);
 }
