@@ -254,9 +254,23 @@ hd_code hd_cell_rows(struct hd_intake *in, const hd_chunk *c, unsigned made, hd_
         cells[in->cells[row]].rows++;
     for (size_t i = 0; i < r->n_key_fields; i++) {
         const struct operand o = operand(in->key_fields[i], made);
-        for (size_t row = 0; row < c->n_rows; row++)
-            cells[in->cells[row]]
-                .counts[i][o.kinds ? o.kinds[row] & HD_KIND_MEANING : HD_MEANING_MISSING]++;
+        for (size_t row = 0; row < c->n_rows; row++) {
+            unsigned meaning = o.kinds ? o.kinds[row] & HD_KIND_MEANING : HD_MEANING_MISSING;
+            if (meaning != HD_MEANING_VALID)
+                cells[in->cells[row]].counts[i][meaning]++;
+        }
     }
     return HD_OK;
+}
+
+void hd_cells_complete(struct hd_intake *in)
+{
+    hd_quality *q = &in->quality;
+    for (size_t k = 0; k < q->n_cells; k++)
+        for (size_t i = 0; i < in->rules->n_key_fields; i++) {
+            uint64_t *counts = q->cells[k].counts[i], others = 0;
+            for (unsigned m = 0; m < 5; m++)
+                others += m == HD_MEANING_VALID ? 0 : counts[m];
+            counts[HD_MEANING_VALID] = q->cells[k].rows - others;
+        }
 }

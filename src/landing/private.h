@@ -37,6 +37,13 @@ typedef struct hd_made { /* what a target made of a chunk, by row; an array for 
     bool has_flaws;
 } hd_made;
 
+enum { HD_ELEMENTS = 256 };
+typedef struct hd_element { /* of a list, on its way to the memo */
+    uint32_t row, position;
+    hd_span span;
+    hd_memo_probe probe;
+} hd_element;
+
 typedef struct hd_target {
     struct hd_intake *in;
     const hd_field *field;
@@ -51,6 +58,8 @@ typedef struct hd_target {
     uint64_t condition_bits; /* of the conditions on this field */
     hd_identifier_counts shapes;
     uint8_t *element_shapes; /* lists: shapes met, by element */
+    size_t n_elements;       /* lists: room for the elements of a few rows */
+    hd_element *elements;
     hd_made made[HD_MADE];   /* filled for targets that the file has */
 } hd_target;
 
@@ -177,6 +186,8 @@ void hd_agreement_release(struct hd_intake *in);
 void hd_agreement_rows(struct hd_intake *in, hd_chunk *c, unsigned made);
 /* Provider and month. */
 HD_MUST hd_code hd_cell_rows(struct hd_intake *in, const hd_chunk *c, unsigned made, hd_err *err);
+/* Valid answers, the most by far, are not counted but worked out when the file ends. */
+void hd_cells_complete(struct hd_intake *in);
 /* people.c: who the rows are about; opted-out rows go. Then the numbers. */
 void hd_rows_persons(struct hd_intake *in, hd_chunk *c);
 HD_MUST hd_code hd_rows_number(struct hd_intake *in, hd_chunk *c, hd_err *err);

@@ -80,44 +80,67 @@ static hd_code judge_stored(struct hd_intake *in, hd_target *t, const hd_chunk *
     return HD_OK;
 }
 
-/* Empty list elements are no answers. */
+/* The elements of row r that are not empty; no memo needs to be looked at for the others. */
+static size_t find_elements(const hd_target *t, const hd_chunk *c, size_t r, hd_element *to)
+{
+    size_t n = 0;
+    const hd_span *tile = &c->batch.fields[hd_span_at(c->batch.n_columns, c->rows[r], 0)];
+    for (size_t i = 0; i < t->field->n_elements; i++) {
+        if (t->sources[i] < 0)
+            continue;
+        hd_span s = tile[(size_t)t->sources[i] * HD_TILE_PITCH];
+        if (s.len == 0)
+            continue;
+        to[n] = (hd_element){(uint32_t)r, (uint32_t)i, s,
+                                 hd_memo_probe_of(c->batch.text + s.at, s.len)};
+        __builtin_prefetch(&t->memo.front[to[n++].probe.slot]);
+    }
+    return n;
+}
+
+static hd_code judge_element(hd_target *t, const hd_chunk *c, hd_made *m, const hd_element *e,
+                             uint64_t counts[5], uint32_t *codes, hd_err *err)
+{
+    const char *raw = c->batch.text + e->span.at;
+    const hd_memo_front *f;
+    HD_TRY(hd_memo_look(&t->memo, raw, e->span.len, e->probe, &f, err));
+    codes[e->position] = f->code;
+    t->element_shapes[e->position] |= f->shape;
+    if (f->meaning != HD_MEANING_MISSING || !(f->flags & HD_KNOWN_NULL))
+        counts[f->meaning]++;
+    if (f->flaw)
+        note_flaw(m, c, e->row, f->flaw);
+    if (!(f->flags & HD_KNOWN_NULL))
+        m->lengths[e->row] = e->position + 1;
+    if (e->position == 0 && m->kinds)
+        note_watched(m, e->row, hd_memo_known(&t->memo, f), raw);
+    return HD_OK;
+}
+
+/* Empty list elements are no answers. Elements of some rows are found, then judged. */
 static hd_code judge_list(struct hd_intake *in, hd_target *t, const hd_chunk *c, hd_made *m,
                           hd_err *err)
 {
     static const hd_known nothing = {
         .number = INT64_MIN, .meaning = HD_MEANING_MISSING, .flags = HD_KNOWN_NULL};
-    size_t n = t->field->n_elements;
+    const size_t most = t->field->n_elements;
     uint64_t counts[5] = {0};
     uint32_t *codes = m->codes;
-    for (size_t r = 0; r < c->n_rows; r++) {
-        uint32_t length = 0;
-        if (m->kinds)
-            note_watched(m, r, &nothing, "");
-        for (size_t i = 0; i < n; i++) {
-            codes[i] = 0;
-            hd_span s = {0};
-            if (t->sources[i] >= 0)
-                s = span_of(c, r, t->sources[i]);
-            if (s.len == 0)
-                continue;
-            const char *raw = c->batch.text + s.at;
-            const hd_memo_front *f;
-            t->memo.looked_up++;
-            HD_TRY(hd_memo_look(&t->memo, raw, s.len, hd_memo_probe_of(raw, s.len), &f, err));
-            codes[i] = f->code;
-            t->element_shapes[i] |= f->shape;
-            if (f->meaning != HD_MEANING_MISSING || !(f->flags & HD_KNOWN_NULL))
-                counts[f->meaning]++;
-            if (f->flaw)
-                note_flaw(m, c, r, f->flaw);
-            if (!(f->flags & HD_KNOWN_NULL))
-                length = (uint32_t)i + 1;
-            if (i == 0 && m->kinds)
-                note_watched(m, r, hd_memo_known(&t->memo, f), raw);
+    for (size_t r = 0; r < c->n_rows;) {
+        size_t n = 0, first = r, used = 0;
+        for (; r < c->n_rows && n + most <= t->n_elements; r++)
+            n += find_elements(t, c, r, t->elements + n);
+        t->memo.looked_up += n;
+        for (size_t row = first; row < r; row++) {
+            m->lengths[row] = 0;
+            memset(codes, 0, most * sizeof *codes);
+            if (m->kinds)
+                note_watched(m, row, &nothing, "");
+            for (; used < n && t->elements[used].row == row; used++)
+                HD_TRY(judge_element(t, c, m, &t->elements[used], counts, codes, err));
+            codes += m->lengths[row];
+            counts[HD_MEANING_MISSING] += m->lengths[row] == 0;
         }
-        m->lengths[r] = length;
-        codes += length;
-        counts[HD_MEANING_MISSING] += length == 0;
     }
     add_counts(in, t, counts);
     return HD_OK;

@@ -150,8 +150,13 @@ static hd_code make_memo(hd_target *t, hd_err *err)
     const hd_field *f = t->field;
     if (f->kind == HD_FIELD_KEY || f->kind == HD_FIELD_PERSON)
         return HD_OK;
-    if (f->kind == HD_FIELD_LIST && !(t->element_shapes = hd_calloc(f->n_elements, 1)))
-        return hd_fail_nomem(err);
+    if (f->kind == HD_FIELD_LIST) {
+        t->n_elements = HD_ELEMENTS + f->n_elements;
+        t->elements = hd_calloc(t->n_elements, sizeof *t->elements);
+        t->element_shapes = hd_calloc(f->n_elements, 1);
+        if (!t->elements || !t->element_shapes)
+            return hd_fail_nomem(err);
+    }
     t->has_memo = true;
     return hd_memo_init(&t->memo, hd_value_judge, t, err);
 }
@@ -215,6 +220,7 @@ static void free_target(hd_target *t)
     hd_judge_free(t->judge);
     hd_memo_free(&t->memo);
     hd_free(t->element_shapes);
+    hd_free(t->elements);
 }
 
 static void free_quality(hd_quality *q)

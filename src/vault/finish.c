@@ -211,7 +211,36 @@ struct worker {
     struct finish *fin;
     hd_packer packer;
     hd_stage_reader reader;
+    struct room {
+        void *bytes;
+        size_t cap;
+    } items, starts, block, sources; /* kept from column to column: fresh memory has to be cleared */
+    void *zeros;                     /* a block of the widest items */
 };
+
+/* At least `need` bytes, whatever is in them. */
+static hd_code make_room(struct room *r, size_t need, hd_err *err)
+{
+    if (need <= r->cap)
+        return HD_OK;
+    hd_secret_unmap(r->bytes, r->cap);
+    r->cap = 0;
+    if (!(r->bytes = hd_secret_map(need)))
+        return hd_fail_nomem(err);
+    r->cap = need;
+    return HD_OK;
+}
+
+static void worker_fini(struct worker *w)
+{
+    hd_secret_unmap(w->items.bytes, w->items.cap);
+    hd_secret_unmap(w->starts.bytes, w->starts.cap);
+    hd_secret_unmap(w->block.bytes, w->block.cap);
+    hd_secret_unmap(w->sources.bytes, w->sources.cap);
+    hd_free(w->zeros);
+    hd_stage_reader_fini(&w->reader);
+    hd_packer_fini(&w->packer);
+}
 
 #define GATHER(type)                                                                               \
     {                                                                                              \
@@ -267,11 +296,8 @@ static hd_code write_plain_column(struct worker *w, uint32_t column, const void 
 {
     struct finish *fin = w->fin;
     hd_file_column *col = &fin->d.columns[column];
-    hd_code rc = HD_OK;
-    size_t len = (size_t)HD_BLOCK_ROWS * col->width;
-    uint8_t *out = hd_malloc(len);
-    if (!out)
-        return hd_fail_nomem(err);
+    HD_TRY(make_room(&w->block, (size_t)HD_BLOCK_ROWS * col->width, err));
+    uint8_t *out = w->block.bytes;
     col->n_items = fin->d.rows;
     for (uint32_t k = 0; k < fin->d.n_blocks; k++) {
         hd_block *b = &col->blocks[k];
@@ -284,11 +310,9 @@ static hd_code write_plain_column(struct worker *w, uint32_t column, const void 
                 persons[i] -= persons[i - 1];
             persons[0] = 0; /* it is the block's lowest */
         }
-        HD_GO(write_block(w, column, k, out, err));
+        HD_TRY(write_block(w, column, k, out, err));
     }
-out:
-    hd_wipe_free(out, len);
-    return rc;
+    return HD_OK;
 }
 
 /* The elements of the block's rows one after another; rows are short, so they are copied by element
@@ -297,17 +321,18 @@ out:
     {                                                                                              \
         const type *from = (const type *)(const void *)items;                                      \
         type *to = out;                                                                            \
-        for (uint32_t i = 0; i < n; i++) {                                                         \
-            uint64_t row = rows ? rows[i] : first + i;                                             \
-            for (uint32_t e = starts[row]; e < starts[row + 1]; e++)                               \
+        for (uint32_t i = 0; i < n; i++)                                                           \
+            for (uint32_t e = at[i].first; e < at[i].end; e++)                                     \
                 *to++ = from[e];                                                                   \
-        }                                                                                          \
     }
 
-static void gather_lists(const uint8_t *items, unsigned width, const uint32_t *starts,
-                         const uint32_t *rows, uint64_t first, uint32_t n, void *out)
+struct range {
+    uint32_t first, end;
+};
+
+static void gather_lists(const uint8_t *items, unsigned width, const struct range *at, uint32_t n,
+                         void *out)
 {
-    rows = rows ? rows + first : NULL;
     if (width == 1)
         GATHER_LISTS(uint8_t)
     else if (width == 2)
@@ -318,8 +343,8 @@ static void gather_lists(const uint8_t *items, unsigned width, const uint32_t *s
 
 /* Lists: `items` by arrival, starts[i] the first element of arriving row i. */
 static hd_code write_list_block(struct worker *w, uint32_t column, uint32_t block,
-                                const uint8_t *items, const uint32_t *starts, uint8_t **data,
-                                size_t *data_cap, void *counts, hd_err *err)
+                                const uint8_t *items, const uint32_t *starts, struct range *sources,
+                                void *counts, hd_err *err)
 {
     struct finish *fin = w->fin;
     hd_file_column *col = &fin->d.columns[column];
@@ -329,7 +354,8 @@ static hd_code write_list_block(struct worker *w, uint32_t column, uint32_t bloc
     uint32_t most = 0;
     for (uint32_t i = 0; i < rows; i++) {
         uint64_t row = fin->order.rows ? fin->order.rows[first + i] : first + i;
-        uint32_t count = starts[row + 1] - starts[row];
+        sources[i] = (struct range){starts[row], starts[row + 1]};
+        uint32_t count = sources[i].end - sources[i].first;
         most = count > most ? count : most;
         if (col->count_width == 1)
             ((uint8_t *)counts)[i] = (uint8_t)count;
@@ -338,10 +364,10 @@ static hd_code write_list_block(struct worker *w, uint32_t column, uint32_t bloc
         total += count;
     }
     b->items = (uint32_t)total; /* the whole column has fewer than 2^32 */
-    HD_TRY(hd_scratch(data, data_cap, (size_t)total * col->width + 1, err));
-    gather_lists(items, col->width, starts, fin->order.rows, first, rows, *data);
-    note_range(b, *data, col->width);
-    HD_TRY(write_block(w, column, block, *data, err));
+    HD_TRY(make_room(&w->block, (size_t)total * col->width + 1, err));
+    gather_lists(items, col->width, sources, rows, w->block.bytes);
+    note_range(b, w->block.bytes, col->width);
+    HD_TRY(write_block(w, column, block, w->block.bytes, err));
     return hd_packer_items(&w->packer, column, HD_PART_COUNTS, block, rows, b->items, counts,
                            col->count_width, rows, 0, most, &b->counts, err);
 }
@@ -351,26 +377,56 @@ static hd_code write_list_column(struct worker *w, uint32_t column, const uint8_
 {
     struct finish *fin = w->fin;
     uint64_t n = fin->d.rows;
-    uint8_t *data = NULL, *counts = NULL;
-    size_t data_cap = 0, counts_cap = 0;
+    uint8_t *counts = NULL;
+    size_t counts_cap = 0;
     hd_code rc = HD_OK;
-    uint32_t *starts = hd_secret_map((n + 1) * sizeof *starts);
-    if (!starts) {
-        rc = hd_fail_nomem(err);
-        goto out;
-    }
+    HD_TRY(make_room(&w->starts, (n + 1) * sizeof(uint32_t), err));
+    HD_TRY(make_room(&w->sources, HD_BLOCK_ROWS * sizeof(struct range), err));
+    uint32_t *starts = w->starts.bytes;
+    starts[0] = 0;
     HD_GO(read_stream(&w->reader, hd_counts_stream(column - 1), 4, NULL, (uint8_t *)(starts + 1),
                       err));
     for (uint64_t i = 0; i < n; i++)
         starts[i + 1] += starts[i];
     HD_GO(hd_scratch(&counts, &counts_cap, HD_BLOCK_ROWS * sizeof(uint16_t), err));
     for (uint32_t k = 0; k < fin->d.n_blocks; k++)
-        HD_GO(write_list_block(w, column, k, items, starts, &data, &data_cap, counts, err));
+        HD_GO(write_list_block(w, column, k, items, starts, w->sources.bytes, counts, err));
 out:
-    hd_secret_unmap(starts, (n + 1) * sizeof *starts);
-    hd_wipe_free(data, data_cap);
     hd_wipe_free(counts, counts_cap);
     return rc;
+}
+
+/* A column in which every row is NULL or an empty list, as are all those that no file delivered:
+ * there is nothing to read and nothing to put in order. */
+static bool is_empty_column(const hd_builder *b, size_t index)
+{
+    const hd_stream *streams[] = {&b->streams[hd_data_stream(index)],
+                                  &b->streams[hd_counts_stream(index)]};
+    for (size_t s = 0; s < 2; s++)
+        for (size_t k = 0; k < streams[s]->n_records; k++)
+            if (streams[s]->records[k].width)
+                return false;
+    /* a list may hold NULLs and nothing else */
+    return b->columns[index].spec.kind != HD_COLUMN_LIST || streams[0]->total == 0;
+}
+
+static hd_code write_empty_column(struct worker *w, uint32_t column, hd_err *err)
+{
+    const struct finish *fin = w->fin;
+    const hd_file_column *col = &fin->d.columns[column];
+    bool is_list = col->kind == HD_COLUMN_LIST;
+    if (!w->zeros && !(w->zeros = hd_calloc(HD_BLOCK_ROWS, 8)))
+        return hd_fail_nomem(err);
+    for (uint32_t k = 0; k < fin->d.n_blocks; k++) {
+        hd_block *b = &col->blocks[k];
+        uint32_t rows = hd_rows_of_block(fin->d.rows, k);
+        b->items = is_list ? 0 : rows;
+        HD_TRY(write_block(w, column, k, w->zeros, err));
+        if (is_list)
+            HD_TRY(hd_packer_items(&w->packer, column, HD_PART_COUNTS, k, rows, 0, w->zeros,
+                                   col->count_width, rows, 0, 0, &b->counts, err));
+    }
+    return HD_OK;
 }
 
 static hd_code finish_column(struct worker *w, uint32_t column, hd_err *err)
@@ -396,19 +452,17 @@ static hd_code finish_column(struct worker *w, uint32_t column, hd_err *err)
     if (col->kind == HD_COLUMN_LIST)
         col->count_width = c->max_count <= UINT8_MAX ? 1 : 2;
     hd_code rc = HD_OK;
-    size_t len = (size_t)col->n_items * col->width;
-    uint8_t *items = hd_secret_map(len);
-    if (!items) {
-        rc = hd_fail_nomem(err);
+    if (is_empty_column(fin->b, index)) {
+        rc = write_empty_column(w, column, err);
         goto out;
     }
-    HD_GO(read_stream(&w->reader, hd_data_stream(index), col->width, map, items, err));
+    HD_GO(make_room(&w->items, (size_t)col->n_items * col->width, err));
+    HD_GO(read_stream(&w->reader, hd_data_stream(index), col->width, map, w->items.bytes, err));
     if (col->kind == HD_COLUMN_LIST)
-        HD_GO(write_list_column(w, column, items, err));
+        HD_GO(write_list_column(w, column, w->items.bytes, err));
     else
-        HD_GO(write_plain_column(w, column, items, err));
+        HD_GO(write_plain_column(w, column, w->items.bytes, err));
 out:
-    hd_secret_unmap(items, len);
     hd_free(map);
     return rc;
 }
@@ -432,8 +486,7 @@ static hd_code work(void *ctx, size_t task, hd_err *err)
     }
     if (rc != HD_OK)
         __atomic_store_n(&fin->next_column, fin->d.n_columns, __ATOMIC_RELAXED);
-    hd_stage_reader_fini(&w.reader);
-    hd_packer_fini(&w.packer);
+    worker_fini(&w);
     return rc;
 }
 

@@ -139,33 +139,65 @@ static void unpack_all(const uint8_t *in, unsigned bits, void *out, unsigned wid
     }
 }
 
+/* Without the instruction for it (which the oldest processors lack) the compiler calls a function. */
+static inline uint32_t bits_of(uint8_t b)
+{
+    static const uint8_t of_four[16] = {0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4};
+    return (uint32_t)of_four[b & 15] + of_four[b >> 4];
+}
+
 /* ---- runs ----------------------------------------------------------------------------------- */
 
-/* Runs of equal items: their values in `values`, their beginnings in `bitmap`. */
-#define FIND_RUNS(type)                                                                            \
+/* Where runs of equal items begin, as bits, and how many there are. Eight items give a byte: a loop
+ * without a store an item, of which the compiler makes vectors. */
+#define MARK_RUNS(type)                                                                            \
     {                                                                                              \
         const type *in = items;                                                                    \
-        type *to = values;                                                                         \
-        for (uint32_t i = 0; i < n; i++) {                                                         \
-            bool begins = i == 0 || in[i] != in[i - 1];                                            \
-            bitmap[i / 8] = (uint8_t)(bitmap[i / 8] | begins << (i % 8));                          \
-            n_runs += begins;                                                                      \
-            to[n_runs - 1] = in[i];                                                                \
+        for (uint32_t i = 8; i + 8 <= n; i += 8) {                                                 \
+            unsigned bits = 0;                                                                     \
+            for (unsigned k = 0; k < 8; k++)                                                       \
+                bits |= (unsigned)(in[i + k] != in[i + k - 1]) << k;                               \
+            bitmap[i / 8] = (uint8_t)bits;                                                         \
         }                                                                                          \
+        for (uint32_t i = 0; i < n; i = i == 7 && n >= 16 ? n / 8 * 8 : i + 1)                     \
+            bitmap[i / 8] |= (uint8_t)((i == 0 || in[i] != in[i - 1]) << (i % 8));                 \
     }
 
-static uint32_t find_runs(const void *items, unsigned width, uint32_t n, void *values,
-                          uint8_t *bitmap)
+static uint32_t mark_runs(const void *items, unsigned width, uint32_t n, uint8_t *bitmap)
 {
     uint32_t n_runs = 0;
     memset(bitmap, 0, (n + 7) / 8);
     if (width == 1)
-        FIND_RUNS(uint8_t)
+        MARK_RUNS(uint8_t)
     else if (width == 2)
-        FIND_RUNS(uint16_t)
+        MARK_RUNS(uint16_t)
     else
-        FIND_RUNS(uint32_t)
+        MARK_RUNS(uint32_t)
+    for (uint32_t i = 0; i < (n + 7) / 8; i++)
+        n_runs += bits_of(bitmap[i]);
     return n_runs;
+}
+
+/* The values of the runs. */
+#define TAKE_RUNS(type)                                                                            \
+    {                                                                                              \
+        const type *in = items;                                                                    \
+        type *to = values;                                                                         \
+        for (uint32_t i = 0; i < n; i++) {                                                         \
+            *to = in[i];                                                                           \
+            to += i + 1 == n || bitmap[(i + 1) / 8] >> ((i + 1) % 8) & 1;                          \
+        }                                                                                          \
+    }
+
+static void take_runs(const void *items, unsigned width, uint32_t n, const uint8_t *bitmap,
+                      void *values)
+{
+    if (width == 1)
+        TAKE_RUNS(uint8_t)
+    else if (width == 2)
+        TAKE_RUNS(uint16_t)
+    else
+        TAKE_RUNS(uint32_t)
 }
 
 #define SPREAD_RUNS(type)                                                                          \
@@ -207,7 +239,7 @@ size_t hd_pack_items(const void *items, unsigned width, uint32_t n, uint32_t bas
         memset(out, 0, packed);
         return packed;
     }
-    uint32_t n_runs = find_runs(items, width, n, values, out + RUNS_HEAD);
+    uint32_t n_runs = mark_runs(items, width, n, out + RUNS_HEAD);
     size_t runs = at_least(RUNS_HEAD + bitmap_len + groups_len(n_runs, bits, width), plain_len);
     size_t len = runs < packed - packed / 16 ? runs : packed;
     if (len >= plain_len)
@@ -215,6 +247,7 @@ size_t hd_pack_items(const void *items, unsigned width, uint32_t n, uint32_t bas
     if (len == runs && runs < packed) {
         *encoding = HD_ENCODING_RUNS;
         memcpy(out + 1, &n_runs, sizeof n_runs);
+        take_runs(items, width, n, out + RUNS_HEAD, values);
         size_t at = RUNS_HEAD + bitmap_len;
         memset(out + at, 0, len - at);
         pack_all(values, width, n_runs, base, bits, out + at);
@@ -237,7 +270,7 @@ static bool unpack_runs(const uint8_t *in, size_t len, void *values, void *out, 
     memcpy(&n_runs, in + 1, sizeof n_runs);
     const uint8_t *bitmap = in + RUNS_HEAD;
     for (size_t i = 0; i < bitmap_len; i++)
-        count += (uint32_t)__builtin_popcount(bitmap[i]);
+        count += bits_of(bitmap[i]);
     if (n_runs == 0 || n_runs > n || count != n_runs || !(bitmap[0] & 1) ||
         (n % 8 && bitmap[bitmap_len - 1] >> (n % 8)) ||
         len !=
