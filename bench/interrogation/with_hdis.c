@@ -134,7 +134,7 @@ static double to_cells(server *s, const char *sql)
     hd_cells *cells;
     double start = now_ms();
     must(hd_engine_ask(s->engine, sql, &q, &err), &err);
-    must(hd_engine_run(s->engine, q, HD_ROUTE_BEST, &cells, &err), &err);
+    must(hd_engine_run_rows(s->engine, q, &cells, &err), &err);
     double ms = now_ms() - start;
     hd_cells_free(cells);
     hd_question_free(q);

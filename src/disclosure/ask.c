@@ -218,7 +218,8 @@ static hd_code ask(hd_release **out, hd_engine *e, const hd_policy *p, const cha
         return hd_release_explain(out, e, p, hd_explained(sql), err);
     HD_GO(hd_engine_ask(e, sql, &s.q, err));
     HD_GO(hd_primary_admit(p, s.q, err));
-    HD_GO(hd_engine_run(e, s.q, HD_ROUTE_BEST, &s.cells, err));
+    HD_GO(p->file->shows_true_counts ? hd_engine_run_rows(e, s.q, &s.cells, err)
+                                     : hd_engine_run(e, s.q, HD_ROUTE_BEST, &s.cells, err));
     if (hd_primary_is_controlled(s.p, s.q))
         HD_GO(hd_engine_values(e, s.q, s.cells, err));
     HD_GO(hd_primary_apply(p, s.q, s.cells, &s.safe, err));

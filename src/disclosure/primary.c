@@ -599,6 +599,7 @@ hd_code hd_primary_apply(const hd_policy *policy, const hd_question *q, const hd
     *out = (hd_safe){.n_cells = cells->n_cells, .n_aggregates = cells->n_aggregates};
     if (p->shows_true_counts)
         return HD_OK;
+    HD_ALWAYS(cells->all.persons); /* people have been counted */
     out->figures = hd_calloc(cells->n_cells * cells->n_aggregates + 1, sizeof *out->figures);
     out->left_out = hd_calloc(cells->n_cells + 1, sizeof *out->left_out);
     if (!out->figures || !out->left_out) {

@@ -28,7 +28,7 @@ typedef struct hd_value_bins {
     size_t first, n;
 } hd_value_bins;
 
-/* n_cells each */
+/* n_cells each; persons NULL: not counted (hd_engine_run_rows) */
 typedef struct hd_cell_counts {
     uint32_t *records, *persons;
 } hd_cell_counts;
@@ -69,12 +69,13 @@ static inline hd_value hd_cells_key(const hd_cells *c, size_t cell, size_t key)
 static inline hd_cell hd_cells_figure(const hd_cells *c, size_t cell, size_t aggregate)
 {
     const hd_cell_counts *n = &c->counts[aggregate];
-    return (hd_cell){hd_vector_at(&c->figures[aggregate], cell), n->records[cell], n->persons[cell]};
+    return (hd_cell){hd_vector_at(&c->figures[aggregate], cell), n->records[cell],
+                     n->persons ? n->persons[cell] : 0};
 }
 static inline hd_cell hd_cells_all(const hd_cells *c, size_t cell)
 {
     const hd_value records = {.type = HD_INTEGER, .integer = c->all.records[cell]};
-    return (hd_cell){records, c->all.records[cell], c->all.persons[cell]};
+    return (hd_cell){records, c->all.records[cell], c->all.persons ? c->all.persons[cell] : 0};
 }
 
 /* ---- making them ---- */

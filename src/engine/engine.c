@@ -113,3 +113,14 @@ hd_code hd_engine_run(hd_engine *e, const hd_question *q, hd_route route, hd_cel
     hd_hold_release(hold);
     return rc;
 }
+
+hd_code hd_engine_run_rows(hd_engine *e, const hd_question *q, hd_cells **out, hd_err *err)
+{
+    e->without_people = true;
+    for (size_t a = 0; a < q->n_aggregates; a++)
+        if (q->aggregates[a].kind == HD_AGG_COUNT_PERSONS)
+            e->without_people = false;
+    hd_code rc = hd_engine_run(e, q, HD_ROUTE_BEST, out, err);
+    e->without_people = false;
+    return rc;
+}

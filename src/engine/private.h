@@ -29,6 +29,7 @@ struct hd_engine {
     hd_recall *recall;     /* questions, texts, types, values of expressions */
     uint64_t data_version; /* what all of the above was made from */
     hd_engine_limits limits;
+    bool without_people; /* the question that runs now: hd_engine_run_rows */
 };
 
 struct scan_plan;

@@ -115,6 +115,11 @@ typedef enum hd_route { HD_ROUTE_BEST, HD_ROUTE_KERNEL, HD_ROUTE_DUCKDB } hd_rou
 HD_MUST hd_code hd_engine_run(hd_engine *e, const hd_question *q, hd_route route,
                               struct hd_cells **out, hd_err *err);
 
+/* As hd_engine_run, but nobody reads how many people there are behind a figure, and so they are not
+ * counted: only for who shows true counts whatever they are of (hd_cells.all.persons is NULL). */
+HD_MUST hd_code hd_engine_run_rows(hd_engine *e, const hd_question *q, struct hd_cells **out,
+                                   hd_err *err);
+
 /* Run questions ahead of hd_engine_run: those that choose the same rows by the same keys in one pass. Each question's
  * next hd_engine_run is then its share of that pass. Saves time and changes no answer; what cannot be run
  * with others is left for its turn. */

@@ -287,7 +287,7 @@ static hd_code claim_counts(const cutting *c, claims *k, const hd_k_counts *from
 {
     hd_k_counts own = *from; /* what is claimed is no longer the answer's */
     HD_TRY(claim(c, k, own.rows, sizeof *own.rows, &to->records, err));
-    return claim(c, k, own.persons, sizeof *own.persons, &to->persons, err);
+    return own.persons ? claim(c, k, own.persons, sizeof *own.persons, &to->persons, err) : HD_OK;
 }
 
 /* A sum of nothing is NULL. */

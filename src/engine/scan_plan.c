@@ -471,6 +471,7 @@ hd_code hd_scan_plan_bind(scan_plan *p, hd_table *t, const scan_blocks *blocks, 
     else
         HD_TRY(hd_table_persons(t, &p->q.persons, err));
     p->q.feed = blocks ? &blocks->view : NULL;
+    p->q.without_people = p->e->without_people;
     p->q.n_rows = hd_table_rows(t);
     p->q.atoms = p->atoms;
     p->q.n_atoms = p->n_atoms;

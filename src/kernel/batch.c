@@ -27,7 +27,7 @@ typedef struct record {
     uint64_t seen;
     uint32_t last;
     uint8_t rows[]; /* n_live */
-} record;
+} record; /* without people only `rows` is there */
 
 typedef struct by_signature {
     bool is_used;
@@ -58,7 +58,7 @@ typedef struct batch {
     uint64_t *keys;
     uint64_t members[HD_K_WORDS + 1];
     uint32_t *member_cells; /* n_sets x ROOM */
-    uint32_t *member_persons, *run_cells, *run_persons, *codes, *ranks;
+    uint32_t *member_persons, *run_cells, *run_persons, *codes;
     uint16_t *runs;
 } batch;
 
@@ -155,7 +155,8 @@ static void select_rows(batch *b)
     if (b->n == 0)
         return;
     memset(b->views, 0, b->s->n_columns * sizeof *b->views);
-    b->person = selected(b, 4, b->q->persons + b->base, b->persons);
+    if (!b->q->without_people)
+        b->person = selected(b, 4, b->q->persons + b->base, b->persons);
     if (b->p->n_classes > 1) {
         const void *own = selected(b, 1, b->sums[0], b->signatures);
         if (own != b->signatures)
@@ -263,8 +264,32 @@ static hd_k_count *count_of(const batch *b, size_t set, size_t class, size_t cel
 
 static void add_rows(const batch *b, size_t set, size_t cell, uint64_t members, uint32_t rows)
 {
-    for (; members; members &= members - 1)
-        count_of(b, set, (size_t)__builtin_ctzll(members), cell)->rows += rows;
+    for (; members; members &= members - 1) {
+        size_t class = (size_t)__builtin_ctzll(members);
+        if (b->q->without_people)
+            ((uint32_t *)b->lane->tables[set].arrays[hd_k_array_counts(class)])[cell] += rows;
+        else
+            count_of(b, set, class, cell)->rows += rows;
+    }
+}
+
+/* Without people a record is a byte a signature. */
+static void count_bytes(const batch *b, size_t set)
+{
+    enum { AHEAD = 24 };
+    const by_signature *t = &b->by_signature[set];
+    const uint32_t *restrict cells = b->cells + set * ROOM;
+    uint32_t *restrict places = b->member_cells;
+    uint8_t *restrict bytes = (uint8_t *)t->records;
+    uint32_t size = (uint32_t)t->size;
+    for (size_t i = 0; i < b->n; i++)
+        places[i] = cells[i] * size;
+    b->ops->key_slots(b->signatures, b->n, b->s->live_of, 1, places);
+    for (size_t i = 0; i < b->n; i++) {
+        __builtin_prefetch(&bytes[places[i + AHEAD < b->n ? i + AHEAD : i]], 1);
+        if (++bytes[places[i]] == 0)
+            add_rows(b, set, places[i] / size, b->s->live[places[i] % size], 256);
+    }
 }
 
 /* Person 0 is nobody: records begin as if somebody of number 0 had been seen in every class. */
@@ -276,6 +301,10 @@ static void count_signatures(const batch *b, size_t set)
     const uint8_t *restrict live_of = b->s->live_of, *restrict signatures = b->signatures;
     const uint64_t *restrict live = b->s->live;
     size_t n_classes = b->p->n_classes;
+    if (b->q->without_people) {
+        count_bytes(b, set);
+        return;
+    }
     for (size_t i = 0; i < b->n; i++) {
         size_t cell = cells[i], ahead = i + AHEAD < b->n ? i + AHEAD : i;
         __builtin_prefetch(t->records + cells[ahead] * t->size, 1);
@@ -298,11 +327,12 @@ static void spread_signatures(const batch *b, size_t set)
     size_t n_classes = b->p->n_classes;
     uint64_t n_cells = b->p->sets[set].product;
     for (uint64_t cell = 0; cell < n_cells; cell++) {
-        const record *r = (const record *)(const void *)(t->records + cell * t->size);
+        const uint8_t *rows = (const uint8_t *)t->records + cell * t->size;
+        rows += b->q->without_people ? 0 : offsetof(record, rows);
         for (size_t l = 0; l < b->s->n_live; l++)
-            if (r->rows[l])
-                add_rows(b, set, cell, b->s->live[l], r->rows[l]);
-        for (size_t c = 0; c < n_classes; c++) {
+            if (rows[l])
+                add_rows(b, set, cell, b->s->live[l], rows[l]);
+        for (size_t c = 0; c < n_classes && !b->q->without_people; c++) {
             hd_k_count *count = count_of(b, set, c, cell);
             count->persons = count->rows - t->repeats[cell * n_classes + c];
         }
@@ -334,16 +364,14 @@ static hd_code update_measure(batch *b, size_t measure, bool is_all, size_t n, h
     const void *codes = view(b, b->s->measure_column[measure]);
     unsigned width = m->codes.width;
     if (!is_all) {
-        pack(b, b->members, width, codes, b->n, b->ranks);
-        codes = b->ranks;
+        pack(b, b->members, width, codes, b->n, b->codes);
+        codes = b->codes;
     }
-    for (size_t i = 0; i < n; i++)
-        b->codes[i] = code_of(codes, width, i);
-    for (size_t i = 0; i < n && m->ranks; i++)
-        b->ranks[i] = m->ranks[b->codes[i]];
-    for (size_t set = 0; set < b->q->n_sets; set++)
-        HD_TRY(hd_k_update_measure(b->lane, set, measure, b->codes, b->ranks,
-                                   (is_all ? b->cells : b->member_cells) + set * ROOM, n, err));
+    for (size_t set = 0; set < b->q->n_sets; set++) {
+        const uint32_t *cells = (is_all ? b->cells : b->member_cells) + set * ROOM;
+        const hd_k_coded_rows rows = {codes, width, cells, n};
+        HD_TRY(hd_k_update_measure(b->lane, set, measure, &rows, b->keys, err));
+    }
     return HD_OK;
 }
 
@@ -356,13 +384,17 @@ static hd_code update_class(batch *b, size_t class, hd_err *err)
         is_all ? b->n : b->ops->keep(b->signatures, b->n, b->s->class_keep[class], b->members);
     if (n == 0)
         return HD_OK;
-    if (!is_all)
+    if (!is_all && !b->q->without_people)
         b->ops->pack32(b->members, b->person, b->n, b->member_persons);
     for (size_t set = 0; set < b->q->n_sets; set++) {
         uint32_t *cells = (is_all ? b->cells : b->member_cells) + set * ROOM;
         if (!is_all)
             b->ops->pack32(b->members, b->cells + set * ROOM, b->n, cells);
-        if (!b->by_signature[set].is_used)
+        if (b->by_signature[set].is_used)
+            continue;
+        if (b->q->without_people)
+            HD_TRY(hd_k_update_rows(b->lane, set, class, cells, n, err));
+        else
             count_runs(b, cells, is_all ? b->person : b->member_persons, n,
                        b->lane->tables[set].arrays[hd_k_array_counts(class)]);
     }
@@ -435,7 +467,6 @@ static hd_code open_batch(batch *b, hd_k_lane *lane, char **memory, hd_err *err)
         {&b->run_cells, ROOM, sizeof *b->run_cells},
         {&b->run_persons, ROOM, sizeof *b->run_persons},
         {&b->codes, ROOM, sizeof *b->codes},
-        {&b->ranks, ROOM, sizeof *b->ranks},
         {&b->runs, ROOM, sizeof *b->runs},
     };
     return take_parts(lane, parts, sizeof parts / sizeof *parts, memory, err);
@@ -447,18 +478,21 @@ static hd_code open_signatures(batch *b, size_t set, char **memory, hd_err *err)
     enum { MOST = 1 << 24, LINE = 64 };
     by_signature *t = &b->by_signature[set];
     uint64_t cells = b->p->sets[set].product;
+    size_t n_repeats = b->q->without_people ? 0 : b->p->n_classes;
     t->size = offsetof(record, rows) + b->s->n_live;
     t->size = t->size <= LINE ? LINE : (t->size + 7) / 8 * 8;
-    size_t a_cell = t->size + b->p->n_classes * sizeof *t->repeats;
+    if (b->q->without_people)
+        t->size = b->s->n_live ? b->s->n_live : 1;
+    size_t a_cell = t->size + n_repeats * sizeof *t->repeats;
     if (b->p->n_classes == 1 || !b->p->sets[set].dense || cells > MOST / a_cell ||
         cells * a_cell > (b->lane->max_bytes - b->lane->bytes) / 2)
         return HD_OK;
     const part parts[] = {
         {&t->records, cells, t->size},
-        {&t->repeats, cells * b->p->n_classes, sizeof *t->repeats},
+        {&t->repeats, cells * n_repeats, sizeof *t->repeats},
     };
     HD_TRY(take_parts(b->lane, parts, sizeof parts / sizeof *parts, memory, err));
-    for (uint64_t cell = 0; cell < cells; cell++)
+    for (uint64_t cell = 0; cell < cells && !b->q->without_people; cell++)
         ((record *)(void *)(t->records + cell * t->size))->seen = UINT64_MAX;
     t->is_used = true;
     return HD_OK;

@@ -113,7 +113,7 @@ hd_k_tally hd_k_answer_tally(const hd_k_answer *a, size_t cell, size_t measure)
 {
     const hd_k_counts *c = &a->counts[a->class_of[measure]];
     const hd_k_values *v = &a->values[measure];
-    hd_k_tally t = {.rows = c->rows[cell], .persons = c->persons[cell]};
+    hd_k_tally t = {.rows = c->rows[cell], .persons = c->persons ? c->persons[cell] : 0};
     switch (v->form) {
     case HD_K_NOTHING:
         break;
@@ -254,7 +254,7 @@ static hd_code check_measures(const hd_k_question *q, hd_err *err)
 
 hd_code hd_kernel_check(const hd_k_question *q, hd_err *err)
 {
-    for (uint64_t r = 1; r < q->n_rows; r++)
+    for (uint64_t r = 1; r < q->n_rows && !q->without_people; r++)
         if (q->persons[r] < q->persons[r - 1])
             return hd_fail(err, HD_INVALID, "kernel question: persons do not ascend");
     HD_TRY(check_atoms(q, err));

@@ -54,7 +54,8 @@ typedef enum hd_k_kind {
     HD_K_DISTINCT          /* how many different ranks                                                */
 } hd_k_kind;
 
-/* Every measure also counts its contributing rows and the distinct people among them. Row r
+/* Every measure also counts its contributing rows and (unless without_people) the distinct people
+ * among them. Row r
  * contributes when the filter is true and has_value[code] (if given) is not 0. */
 typedef struct hd_k_measure {
     hd_k_kind kind;
@@ -91,6 +92,8 @@ typedef struct hd_k_question {
     const hd_k_group *groups;
     const uint32_t *sets;    /* grouping sets: bit g set when group g is a key; at least one */
     const hd_k_measure *measures;
+    bool without_people;     /* nobody reads how many people: counts[].persons of the answer stay NULL,
+                              * and `persons` is not read and may be NULL */
     uint64_t max_bytes;      /* refuse with HD_LIMIT, naming the need, rather than use more */
     const hd_k_feed *feed;   /* NULL: all rows are there */
     const atomic_bool *stop; /* NULL, or: end with HD_CANCELLED soon after it becomes true. Every
@@ -153,7 +156,7 @@ typedef struct hd_k_range {
     uint32_t lowest, highest; /* ranks */
 } hd_k_range;
 
-/* n_cells each */
+/* n_cells each; persons NULL: not asked */
 typedef struct hd_k_counts {
     uint32_t *rows, *persons;
 } hd_k_counts;

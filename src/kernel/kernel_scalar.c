@@ -34,7 +34,6 @@ typedef struct batch {
     uint16_t *members;      /* n_classes x BATCH: positions among the selected rows */
     size_t *n_members;      /* n_classes */
     uint32_t *member_cells; /* BATCH */
-    uint32_t *ranks;        /* BATCH */
 } batch;
 
 /* ---- reading codes -------------------------------------------------------------------------- */
@@ -190,7 +189,8 @@ static void select_rows(batch *b)
     else
         b->n = keep_true(b->truth + (size_t)b->q->where * BATCH, b->n_rows, b->rows);
     const hd_k_codes persons = {.data = b->q->persons, .width = 4};
-    pick_codes(&persons, b->base, b->rows, b->n, b->persons);
+    if (!b->q->without_people)
+        pick_codes(&persons, b->base, b->rows, b->n, b->persons);
 }
 
 static size_t keep_filtered(const uint8_t *restrict truth, const uint16_t *restrict rows, size_t n,
@@ -285,20 +285,25 @@ static void count_rows(const uint32_t *restrict persons, const uint32_t *restric
     }
 }
 
-static void update_counts(const batch *b, size_t set, size_t class)
-{
-    void **arrays = b->lane->tables[set].arrays;
-    const uint32_t *cells = b->cells + set * BATCH;
-    const uint16_t *members = b->members + class * BATCH;
-    size_t n = b->n_members[class];
-    count_rows(b->persons, cells, members, n, arrays[hd_k_array_counts(class)]);
-}
-
 static void gather(const uint32_t *restrict from, const uint16_t *restrict at, size_t n,
                    uint32_t *restrict out)
 {
     for (size_t i = 0; i < n; i++)
         out[i] = from[at[i]];
+}
+
+static hd_code update_counts(const batch *b, size_t set, size_t class, hd_err *err)
+{
+    void **arrays = b->lane->tables[set].arrays;
+    const uint32_t *cells = b->cells + set * BATCH;
+    const uint16_t *members = b->members + class * BATCH;
+    size_t n = b->n_members[class];
+    if (b->q->without_people) {
+        gather(cells, members, n, b->member_cells);
+        return hd_k_update_rows(b->lane, set, class, b->member_cells, n, err);
+    }
+    count_rows(b->persons, cells, members, n, arrays[hd_k_array_counts(class)]);
+    return HD_OK;
 }
 
 static hd_code update_measure(batch *b, size_t measure, hd_err *err)
@@ -313,13 +318,11 @@ static hd_code update_measure(batch *b, size_t measure, hd_err *err)
     for (size_t i = 0; i < n; i++)
         rows[i] = b->rows[members[i]];
     pick_codes(&m->codes, b->base, rows, n, b->codes);
-    if (m->kind != HD_K_MOMENTS)
-        look_up(m->ranks, b->codes, n, b->ranks);
     for (size_t set = 0; set < b->q->n_sets; set++) {
         const uint32_t *cells = b->cells + set * BATCH;
         gather(cells, members, n, b->member_cells);
-        HD_TRY(hd_k_update_measure(b->lane, set, measure, b->codes, b->ranks, b->member_cells, n,
-                                   err));
+        const hd_k_coded_rows coded = {b->codes, sizeof *b->codes, b->member_cells, n};
+        HD_TRY(hd_k_update_measure(b->lane, set, measure, &coded, b->keys, err));
     }
     return HD_OK;
 }
@@ -337,7 +340,7 @@ static hd_code scan_batch(batch *b, hd_err *err)
     select_members(b);
     for (size_t set = 0; set < b->q->n_sets; set++)
         for (size_t class = 0; class < b->plan->n_classes; class ++)
-            update_counts(b, set, class);
+            HD_TRY(update_counts(b, set, class, err));
     for (size_t m = 0; m < b->q->n_measures; m++)
         HD_TRY(update_measure(b, m, err));
     return HD_OK;
@@ -359,7 +362,6 @@ static hd_code open_batch(batch *b, hd_k_lane *lane, char **memory, hd_err *err)
         {&b->slots, q->n_groups * BATCH, sizeof *b->slots},
         {&b->cells, q->n_sets * BATCH, sizeof *b->cells},
         {&b->member_cells, BATCH, sizeof *b->member_cells},
-        {&b->ranks, BATCH, sizeof *b->ranks},
         {&b->rows, BATCH, sizeof *b->rows},
         {&b->members, lane->plan->n_classes * BATCH, sizeof *b->members},
         {&b->truth, q->n_nodes * BATCH, 1},

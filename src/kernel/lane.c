@@ -144,7 +144,7 @@ hd_code hd_k_lane_open(hd_k_lane *lane, const hd_k_plan *p, size_t number,
         hd_k_table *t = &lane->tables[s];
         t->arrays = hd_calloc(p->n_arrays, sizeof *t->arrays);
         t->pairs = hd_calloc(q->n_measures, sizeof *t->pairs);
-        t->full = hd_calloc(q->n_measures, sizeof *t->full);
+        t->full = hd_calloc(p->n_arrays, sizeof *t->full);
         if (!t->arrays || !t->pairs || !t->full)
             return hd_fail_nomem(err);
         if (!p->sets[s].dense)
@@ -169,8 +169,8 @@ void hd_k_lane_close(hd_k_lane *lane)
             map_free(&t->pairs[m].map);
             hd_free(t->pairs[m].counts);
         }
-        for (size_t m = 0; t->full && m < p->q->n_measures; m++)
-            hd_free(t->full[m].at);
+        for (size_t a = 0; t->full && a < p->n_arrays; a++)
+            hd_free(t->full[a].at);
         map_free(&t->map);
         hd_free(t->arrays);
         hd_free(t->pairs);
@@ -199,9 +199,9 @@ hd_code hd_k_lane_cells(hd_k_lane *lane, size_t set, const uint64_t *keys, size_
     return HD_OK;
 }
 
-hd_code hd_k_lane_full_room(hd_k_lane *lane, size_t set, size_t measure, size_t n, hd_err *err)
+hd_code hd_k_lane_full_room(hd_k_lane *lane, size_t set, size_t array, size_t n, hd_err *err)
 {
-    hd_k_full *f = &lane->tables[set].full[measure];
+    hd_k_full *f = &lane->tables[set].full[array];
     size_t next = f->cap;
     while (next < f->n + n)
         next = next ? next * 2 : 8192;

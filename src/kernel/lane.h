@@ -32,7 +32,8 @@ typedef struct hd_k_pairs {
     uint32_t *counts; /* rows of each */
 } hd_k_pairs;
 
-/* Bins by place are bytes: a place is listed here each time its byte goes from 255 to 0. */
+/* Bins by place, and rows of a set that has them in bytes: a place is listed here each time its byte
+ * goes from 255 to 0. */
 typedef struct hd_k_full {
     uint64_t *at; /* cell x n_ranks + rank */
     size_t n, cap;
@@ -45,7 +46,7 @@ typedef struct hd_k_table {
     size_t cap;
     void **arrays;     /* plan's n_arrays; NULL where a cell needs nothing */
     hd_k_pairs *pairs; /* n_measures */
-    hd_k_full *full;   /* n_measures */
+    hd_k_full *full;   /* plan's n_arrays */
 } hd_k_table;
 
 typedef struct hd_k_lane {
@@ -72,8 +73,8 @@ HD_MUST hd_code hd_k_lane_take(hd_k_lane *lane, uint64_t bytes, hd_err *err);
 /* Turn n keys (mixed radix of slots) into cells of a set, making cells as they appear. */
 HD_MUST hd_code hd_k_lane_cells(hd_k_lane *lane, size_t set, const uint64_t *keys, size_t n,
                                 uint32_t *cells, hd_err *err);
-/* Room for n more places of a measure that has bins by place. */
-HD_MUST hd_code hd_k_lane_full_room(hd_k_lane *lane, size_t set, size_t measure, size_t n,
+/* Room for n more places of an array of bytes. */
+HD_MUST hd_code hd_k_lane_full_room(hd_k_lane *lane, size_t set, size_t array, size_t n,
                                     hd_err *err);
 /* Count n (cell, rank) pairs of a measure whose bins are kept by hash. */
 HD_MUST hd_code hd_k_lane_pairs(hd_k_lane *lane, size_t set, size_t measure, const uint32_t *cells,

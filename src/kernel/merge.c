@@ -52,9 +52,12 @@ static bool is_there(const hd_k_merge *m, size_t set, uint64_t key)
 {
     if (m->p->sets[set].mask == 0)
         return true;
+    if (m->sets[set].rows)
+        return m->sets[set].rows[key] > 0;
     for (size_t lane = 0; lane < m->p->n_lanes; lane++) {
-        const hd_k_count *counts = m->lanes[lane].tables[set].arrays[hd_k_array_counts(0)];
-        if (counts[key].rows > 0)
+        const void *counts = m->lanes[lane].tables[set].arrays[hd_k_array_counts(0)];
+        if (m->p->q->without_people ? ((const uint32_t *)counts)[key] > 0
+                                    : ((const hd_k_count *)counts)[key].rows > 0)
             return true;
     }
     return false;
@@ -66,6 +69,38 @@ typedef struct ranges {
     size_t set;
     size_t *starts; /* position among the set's cells of each range's first, once counted */
 } ranges;
+
+/* Bytes of all lanes added up. */
+static hd_code add_bytes(void *ctx, size_t range, hd_err *err)
+{
+    ranges *r = ctx;
+    uint64_t end = r->m->p->sets[r->set].product;
+    uint32_t *restrict rows = r->m->sets[r->set].rows;
+    HD_TRY(hd_k_go_on(r->m->p->q, err));
+    end = end - range * RANGE < RANGE ? end : (range + 1) * RANGE;
+    for (size_t lane = 0; lane < r->m->p->n_lanes; lane++) {
+        const uint8_t *restrict bytes =
+            r->m->lanes[lane].tables[r->set].arrays[hd_k_array_counts(0)];
+        for (uint64_t key = range * RANGE; key < end; key++)
+            rows[key] += bytes[key];
+    }
+    return HD_OK;
+}
+
+static hd_code find_rows(hd_k_merge *m, size_t set, hd_err *err)
+{
+    hd_k_set_cells *s = &m->sets[set];
+    size_t product = (size_t)m->p->sets[set].product;
+    ranges r = {m, set, NULL};
+    HD_TRY(hd_k_merge_array(m, &s->rows, product, sizeof *s->rows, err));
+    HD_TRY(hd_par_run((product + RANGE - 1) / RANGE, add_bytes, &r, err));
+    for (size_t lane = 0; lane < m->p->n_lanes; lane++) {
+        const hd_k_full *f = &m->lanes[lane].tables[set].full[hd_k_array_counts(0)];
+        for (size_t i = 0; i < f->n; i++)
+            s->rows[f->at[i]] += 256;
+    }
+    return HD_OK;
+}
 
 static hd_code count_range(void *ctx, size_t range, hd_err *err)
 {
@@ -87,6 +122,8 @@ static hd_code find_dense_cells(hd_k_merge *m, size_t set, hd_err *err)
 {
     hd_k_set_cells *s = &m->sets[set];
     size_t n = n_ranges(m, set);
+    if (m->p->sets[set].in_bytes)
+        HD_TRY(find_rows(m, set, err));
     HD_TRY(hd_k_merge_array(m, &s->starts, n + 1, sizeof *s->starts, err));
     ranges r = {m, set, s->starts};
     HD_TRY(hd_par_run(n, count_range, &r, err));
@@ -156,6 +193,7 @@ static void free_cells(hd_k_merge *m)
                 hd_free(s->places[lane]);
         hd_free(s->places);
         hd_free(s->starts);
+        hd_free(s->rows);
         hd_free(s->keys);
     }
     hd_free(m->sets);
@@ -169,10 +207,21 @@ typedef struct move {
     const hd_k_table *table;
     const uint32_t *from, *to;
     size_t n;
+    bool has_rows; /* the answer has the rows already */
 } move;
+
+static void add_rows(const move *v, const uint32_t *restrict in, uint32_t *restrict rows)
+{
+    for (size_t i = 0; i < v->n; i++)
+        rows[v->to[i]] += in[v->from[i]];
+}
 
 static void add_counts(const hd_k_merge *m, const move *v, size_t class)
 {
+    if (m->p->q->without_people) {
+        add_rows(v, v->table->arrays[hd_k_array_counts(class)], m->out->counts[class].rows);
+        return;
+    }
     const hd_k_count *restrict in = v->table->arrays[hd_k_array_counts(class)];
     uint32_t *restrict rows = m->out->counts[class].rows;
     uint32_t *restrict persons = m->out->counts[class].persons;
@@ -227,7 +276,7 @@ static void finish_extremes(hd_k_range *range, size_t first, size_t end)
 static void add_lane(const hd_k_merge *m, const move *v)
 {
     const hd_k_plan *p = m->p;
-    for (size_t class = 0; class < p->n_classes; class++)
+    for (size_t class = 0; class < p->n_classes && !v->has_rows; class++)
         add_counts(m, v, class);
     for (size_t k = 0; k < p->q->n_measures; k++) {
         const void *in = v->table->arrays[hd_k_array_values(p, k)];
@@ -320,8 +369,11 @@ static hd_code fill_range(void *ctx, size_t range, hd_err *err)
     uint32_t from[RANGE], to[RANGE];
     HD_TRY(hd_k_go_on(m->p->q, err));
     size_t n = find_range(m, r, range, from, to);
+    const uint32_t *rows = m->sets[r->set].rows;
+    if (rows)
+        add_rows(&(move){NULL, from, to, n, true}, rows, m->out->counts[0].rows);
     for (size_t lane = 0; lane < m->p->n_lanes; lane++)
-        add_lane(m, &(move){&m->lanes[lane].tables[r->set], from, to, n});
+        add_lane(m, &(move){&m->lanes[lane].tables[r->set], from, to, n, rows != NULL});
     if (n > 0)
         finish_cells(m, to[0], to[0] + n);
     return HD_OK;
@@ -339,7 +391,7 @@ static void fill_hashed(hd_k_merge *m, size_t set)
                 from[n] = (uint32_t)i;
                 to[n] = (uint32_t)(s->first + s->places[lane][i] - 1);
             }
-            add_lane(m, &(move){t, from, to, n});
+            add_lane(m, &(move){t, from, to, n, false});
         }
     }
     finish_cells(m, s->first, s->first + s->n);
@@ -389,7 +441,8 @@ static hd_code make_columns(hd_k_merge *m, hd_err *err)
         HD_TRY(hd_k_merge_array(m, &out->slots[g], out->n_cells, sizeof **out->slots, err));
     for (size_t c = 0; c < out->n_classes; c++) {
         HD_TRY(hd_k_merge_array(m, &out->counts[c].rows, out->n_cells, sizeof(uint32_t), err));
-        HD_TRY(hd_k_merge_array(m, &out->counts[c].persons, out->n_cells, sizeof(uint32_t), err));
+        if (!p->q->without_people)
+            HD_TRY(hd_k_merge_array(m, &out->counts[c].persons, out->n_cells, sizeof(uint32_t), err));
     }
     for (size_t k = 0; k < out->n_measures; k++) {
         size_t item;

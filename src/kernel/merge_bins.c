@@ -138,12 +138,12 @@ static hd_code sort_full(dense *d, hd_err *err)
     hd_code rc = HD_OK;
     size_t at = 0;
     for (size_t lane = 0; lane < m->p->n_lanes; lane++)
-        d->n_full += m->lanes[lane].tables[d->set].full[d->measure].n;
+        d->n_full += m->lanes[lane].tables[d->set].full[hd_k_array_values(m->p, d->measure)].n;
     HD_GO(hd_k_merge_array(m, &d->full, d->n_full, sizeof *d->full, err));
     for (size_t i = 0; i < 3; i++)
         HD_GO(hd_k_merge_array(m, &spare[i], d->n_full, sizeof *d->full, err));
     for (size_t lane = 0; lane < m->p->n_lanes; lane++) {
-        const hd_k_full *f = &m->lanes[lane].tables[d->set].full[d->measure];
+        const hd_k_full *f = &m->lanes[lane].tables[d->set].full[hd_k_array_values(m->p, d->measure)];
         if (f->n)
             memcpy(d->full + at, f->at, f->n * sizeof *f->at);
         at += f->n;

@@ -9,6 +9,7 @@
 const hd_k_tuning hd_k_tuning_default = {
     .dense_cells = UINT64_C(1) << 22,
     .dense_bins = UINT64_C(1) << 26,
+    .wide_cells = UINT64_C(1) << 18,
     .lane_rows = UINT64_C(1) << 17,
     .max_lanes = 16,
 };
@@ -139,14 +140,25 @@ static size_t value_bytes(const hd_k_plan *p, const hd_k_measure *m, uint64_t pr
     return 0;
 }
 
+/* What a cell takes to be counted. Without people the rows are enough, and where they would not fit
+ * the second cache, a byte that carries. */
+static size_t count_bytes(hd_k_plan *p, hd_k_set_plan *set, bool dense)
+{
+    if (!p->q->without_people)
+        return sizeof(hd_k_count);
+    set->in_bytes = dense && p->n_classes == 1 && set->product > p->tuning.wide_cells;
+    return set->in_bytes ? 1 : sizeof(uint32_t);
+}
+
 /* Bytes of a cell over all arrays; bins only where every cell has its place beforehand. */
 static uint64_t fill_items(hd_k_plan *p, size_t s, bool dense)
 {
     const hd_k_question *q = p->q;
     size_t *items = p->items + s * p->n_arrays;
+    size_t to_count = count_bytes(p, &p->sets[s], dense);
     uint64_t total = 0;
     for (size_t c = 0; c < p->n_classes; c++)
-        items[hd_k_array_counts(c)] = sizeof(hd_k_count);
+        items[hd_k_array_counts(c)] = to_count;
     for (size_t m = 0; m < q->n_measures; m++) {
         hd_k_kind kind = q->measures[m].kind;
         bool has_bins = kind == HD_K_DISTRIBUTION || kind == HD_K_DISTINCT;
@@ -186,7 +198,7 @@ static hd_code next_person(const hd_k_plan *p, uint64_t row, uint64_t *out, hd_e
 {
     const uint32_t *persons = p->q->persons;
     *out = row;
-    if (row <= p->n_unlinked)
+    if (row <= p->n_unlinked || p->q->without_people)
         return HD_OK;
     if (p->q->feed)
         return p->q->feed->person_start(p->q->feed->ctx, row, out, err);
@@ -287,7 +299,7 @@ hd_code hd_k_plan_make(hd_k_plan *p, const hd_k_question *q, const hd_k_tuning *
     memset(p, 0, sizeof *p);
     p->q = q;
     p->tuning = *tuning;
-    p->n_unlinked = count_unlinked(q);
+    p->n_unlinked = q->without_people ? 0 : count_unlinked(q);
     p->classes = hd_calloc(q->n_measures + 1, sizeof *p->classes);
     p->class_of = hd_calloc(q->n_measures, sizeof *p->class_of);
     p->twin = hd_calloc(q->n_measures, sizeof *p->twin);

@@ -20,6 +20,7 @@
 typedef struct hd_k_tuning {
     uint64_t dense_cells; /* a set with more combinations of slots keeps its cells by hash        */
     uint64_t dense_bins; /* cells x ranks of a measure above this are kept by hash, for each lane */
+    uint64_t wide_cells; /* a set with more cells counts rows in bytes, when people do not matter */
     uint64_t lane_rows;  /* do not make pieces shorter than this                                 */
     uint32_t max_lanes;  /* pieces, where each has a lane of its own                             */
 } hd_k_tuning;
@@ -37,6 +38,7 @@ typedef struct hd_k_class {
 typedef struct hd_k_set_plan {
     uint32_t mask;
     bool dense;
+    bool in_bytes;           /* rows of a cell are counted in a byte, see hd_k_full */
     uint64_t product;        /* combinations of slots, at least 1 */
     const uint64_t *strides; /* n_groups; 0 where the group is not in the set */
     const size_t *items;     /* bytes a cell in each array of a table, hd_k_plan.n_arrays of them */

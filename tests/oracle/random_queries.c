@@ -158,7 +158,8 @@ static cell *translate(bench *b, const question *q, const hd_question *asked, co
     }
     for (size_t i = 0; cells && i < from->n_cells; i++) {
         cell *c = &cells[i];
-        *c = (cell){.records = from->all.records[i], .persons = from->all.persons[i]};
+        const hd_cell all = hd_cells_all(from, i);
+        *c = (cell){.records = all.records, .persons = all.persons};
         for (size_t k = 0; k < MAX_KEYS; k++)
             c->keys[k] = (hd_value){.is_null = true};
         for (size_t k = 0; k < q->n_keys; k++) {
@@ -231,6 +232,8 @@ static bool different_count(char *why, size_t size, const char *route, size_t i,
     return difference(why, size, route, i, what, &a, &b);
 }
 
+static bool without_people; /* the answer in hand comes from hd_engine_run_rows */
+
 static bool same_cell(const question *q, const cell *got, const cell *want, size_t i,
                       const char *route, char *why, size_t size)
 {
@@ -244,7 +247,7 @@ static bool same_cell(const question *q, const cell *got, const cell *want, size
         }
     if (got->records != want->records)
         return different_count(why, size, route, i, "records", got->records, want->records);
-    if (got->persons != want->persons)
+    if (!without_people && got->persons != want->persons)
         return different_count(why, size, route, i, "persons", got->persons, want->persons);
     for (size_t a = 0; a < q->n_aggregates; a++) {
         const figure *x = &got->figures[a], *y = &want->figures[a];
@@ -255,7 +258,7 @@ static bool same_cell(const question *q, const cell *got, const cell *want, size
         if (x->records != y->records)
             return different_count(why, size, route, i, what, x->records, y->records);
         snprintf(what, sizeof what, "persons of aggregate %zu", a);
-        if (x->persons != y->persons)
+        if (!without_people && x->persons != y->persons)
             return different_count(why, size, route, i, what, x->persons, y->persons);
     }
     return true;
@@ -284,7 +287,10 @@ static bool check_route(bench *b, const question *q, const hd_question *asked, h
 {
     hd_err err = {0};
     hd_cells *from;
-    if (hd_engine_run(b->engine, asked, route, &from, &err) != HD_OK) {
+    hd_code rc = route == HD_ROUTE_BEST ? hd_engine_run_rows(b->engine, asked, &from, &err)
+                                        : hd_engine_run(b->engine, asked, route, &from, &err);
+    without_people = rc == HD_OK && from->all.persons == NULL;
+    if (rc != HD_OK) {
         snprintf(why, size, "%s: %.400s", name, err.text);
         return false;
     }
@@ -326,7 +332,8 @@ static bool check_kernels(bench *b, const question *q, const hd_question *asked,
     for (size_t i = 0; same && hd_k_ops_find(i, &ops); i++) {
         const char *name = ops ? ops->name : "scalar";
         setenv("HDIS_KERNEL", name, 1);
-        same = check_route(b, q, asked, HD_ROUTE_KERNEL, name, want, n, order, why, size);
+        same = check_route(b, q, asked, HD_ROUTE_KERNEL, name, want, n, order, why, size) &&
+               check_route(b, q, asked, HD_ROUTE_BEST, name, want, n, order, why, size);
     }
     unsetenv("HDIS_KERNEL");
     return same;
@@ -361,6 +368,9 @@ static bool check_question(bench *b, uint64_t seed, uint64_t number, bool show)
             same = check_kernels(b, &q, asked, want, n, &order, why, sizeof why);
             b->kernel++;
         }
+        if (asked->fallback_reason)
+            same = check_route(b, &q, asked, HD_ROUTE_BEST, "DuckDB, rows", want, n, &order, why,
+                               sizeof why);
         same = same && check_route(b, &q, asked, HD_ROUTE_DUCKDB, "DuckDB", want, n, &order, why,
                                    sizeof why);
     }
