@@ -15,7 +15,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
-enum { AHEAD = 2 }; /* blocks that the system is asked to read beforehand */
+enum { AHEAD = 8 }; /* blocks that the system is asked to read beforehand, in one piece */
 
 struct hd_feed {
     hd_table *t;
@@ -23,6 +23,7 @@ struct hd_feed {
     uint32_t *columns; /* of the file; persons are 0 and come first */
     size_t n_columns;
     bool has_persons, streams;
+    const uint8_t *wanted; /* borrowed */
     uint64_t taken; /* counted in the memory's `used`, and not in any column */
     uint64_t read;  /* blocks that this feed opened, all columns */
     struct spare_reader {
@@ -44,6 +45,7 @@ static hd_code name_columns(hd_feed *f, const hd_feed_wish *w, hd_err *err)
     if (!f->columns)
         return hd_fail_nomem(err);
     f->has_persons = w->persons;
+    f->wanted = w->wanted;
     f->n_columns = w->persons;
     for (size_t i = 0; i < w->n_columns; i++) {
         HD_ALWAYS(w->columns[i] < hd_table_n_columns(f->t));
@@ -179,16 +181,31 @@ static hd_code new_reader(hd_feed *f, struct spare_reader **out, hd_err *err)
     return rc;
 }
 
-/* The disk works while processors open. */
+static void widen(const hd_part *p, uint64_t *first, uint64_t *end, uint64_t *sum)
+{
+    if (p->len == 0)
+        return;
+    *first = p->at < *first ? p->at : *first;
+    *end = p->at + p->len > *end ? p->at + p->len : *end;
+    *sum += p->len;
+}
+
+/* The disk works while processors open: every few blocks, the next few. Parts of a column mostly
+ * lie together; where they do not, each is read when it is its turn. */
 static void read_ahead(const hd_feed *f, size_t i, uint32_t block)
 {
-    if (block >= f->t->directory.n_blocks)
+    const hd_file_column *col = &f->t->directory.columns[f->columns[i]];
+    uint64_t first = UINT64_MAX, end = 0, sum = 0;
+    if (block % AHEAD != 0)
         return;
-    const hd_block *b = &f->t->directory.columns[f->columns[i]].blocks[block];
-    if (b->data.len)
-        posix_fadvise(f->t->fd, (off_t)b->data.at, (off_t)b->data.len, POSIX_FADV_WILLNEED);
-    if (b->counts.len)
-        posix_fadvise(f->t->fd, (off_t)b->counts.at, (off_t)b->counts.len, POSIX_FADV_WILLNEED);
+    for (uint32_t b = block + AHEAD; b < block + 2 * AHEAD && b < f->t->directory.n_blocks; b++) {
+        if (f->wanted && !f->wanted[b])
+            continue;
+        widen(&col->blocks[b].data, &first, &end, &sum);
+        widen(&col->blocks[b].counts, &first, &end, &sum);
+    }
+    if (sum && end - first < 4 * sum)
+        posix_fadvise(f->t->fd, (off_t)first, (off_t)(end - first), POSIX_FADV_WILLNEED);
 }
 
 /* A block that is there to stay counts for its column. Under the lock. */
@@ -209,7 +226,7 @@ static hd_code bring(hd_feed *f, size_t i, uint32_t block, struct spare_reader *
     hd_code rc = HD_OK;
     state_of(f, i, block)->place = HD_BLOCK_MOVING;
     pthread_mutex_unlock(&f->m->lock);
-    read_ahead(f, i, block + AHEAD);
+    read_ahead(f, i, block);
     if (!*r)
         rc = new_reader(f, r, err);
     if (rc == HD_OK)

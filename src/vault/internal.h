@@ -121,6 +121,8 @@ HD_MUST hd_code hd_reader_dictionary(hd_reader *r, uint32_t column, uint8_t **ou
  * persons ascending. out has room for items * width bytes. */
 HD_MUST hd_code hd_reader_data(hd_reader *r, uint32_t column, uint32_t block, void *out,
                                hd_err *err);
+/* Read and open the parts of a block, and forget them. */
+HD_MUST hd_code hd_reader_open_block(hd_reader *r, uint32_t column, uint32_t block, hd_err *err);
 /* Lowest and highest of n > 0 items of 1, 2 or 4 bytes. */
 void hd_extremes(const void *data, unsigned width, uint32_t n, uint32_t *lowest,
                  uint32_t *highest);
@@ -180,7 +182,13 @@ size_t hd_pack_room(uint32_t n, unsigned width);
  * items. The length, or 0 when it would not be shorter than the items. */
 size_t hd_pack_items(const void *items, unsigned width, uint32_t n, uint32_t base, uint32_t highest,
                      void *values, uint8_t *out, hd_encoding *encoding);
-/* False when `in` is not what n items are packed to. Reads and writes stay inside whatever it
+/* spread.c. Item i is the value of the run it lies in; bit i says that a run begins there, as it does
+ * at item 0. Looks at HD_SPREAD_PAD bytes before and behind the values, whatever is there. */
+enum { HD_SPREAD_PAD = 32 };
+void hd_spread_runs(const uint8_t *bitmap, const void *values, unsigned width, uint32_t n, void *out);
+uint32_t hd_count_bits(const uint8_t *bitmap, size_t len);
+/* `values` is scratch for n items and twice HD_SPREAD_PAD bytes.
+ * False when `in` is not what n items are packed to. Reads and writes stay inside whatever it
  * holds. */
 bool hd_unpack_items(hd_encoding encoding, const uint8_t *in, size_t len, void *values, void *out,
                      unsigned width, uint32_t n, uint32_t base);

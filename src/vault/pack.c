@@ -139,13 +139,6 @@ static void unpack_all(const uint8_t *in, unsigned bits, void *out, unsigned wid
     }
 }
 
-/* Without the instruction for it (which the oldest processors lack) the compiler calls a function. */
-static inline uint32_t bits_of(uint8_t b)
-{
-    static const uint8_t of_four[16] = {0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4};
-    return (uint32_t)of_four[b & 15] + of_four[b >> 4];
-}
-
 /* ---- runs ----------------------------------------------------------------------------------- */
 
 /* Where runs of equal items begin, as bits, and how many there are. Eight items give a byte: a loop
@@ -165,7 +158,6 @@ static inline uint32_t bits_of(uint8_t b)
 
 static uint32_t mark_runs(const void *items, unsigned width, uint32_t n, uint8_t *bitmap)
 {
-    uint32_t n_runs = 0;
     memset(bitmap, 0, (n + 7) / 8);
     if (width == 1)
         MARK_RUNS(uint8_t)
@@ -173,9 +165,7 @@ static uint32_t mark_runs(const void *items, unsigned width, uint32_t n, uint8_t
         MARK_RUNS(uint16_t)
     else
         MARK_RUNS(uint32_t)
-    for (uint32_t i = 0; i < (n + 7) / 8; i++)
-        n_runs += bits_of(bitmap[i]);
-    return n_runs;
+    return hd_count_bits(bitmap, (n + 7) / 8);
 }
 
 /* The values of the runs. */
@@ -198,27 +188,6 @@ static void take_runs(const void *items, unsigned width, uint32_t n, const uint8
         TAKE_RUNS(uint16_t)
     else
         TAKE_RUNS(uint32_t)
-}
-
-#define SPREAD_RUNS(type)                                                                          \
-    {                                                                                              \
-        const type *from = values;                                                                 \
-        type *to = out;                                                                            \
-        for (uint32_t i = 0, begun = 0; i < n; i++) {                                              \
-            begun += bitmap[i / 8] >> (i % 8) & 1;                                                 \
-            to[i] = from[begun - 1];                                                               \
-        }                                                                                          \
-    }
-
-static void spread_runs(const uint8_t *bitmap, const void *values, unsigned width, uint32_t n,
-                        void *out)
-{
-    if (width == 1)
-        SPREAD_RUNS(uint8_t)
-    else if (width == 2)
-        SPREAD_RUNS(uint16_t)
-    else
-        SPREAD_RUNS(uint32_t)
 }
 
 /* ---- both ----------------------------------------------------------------------------------- */
@@ -263,21 +232,21 @@ size_t hd_pack_items(const void *items, unsigned width, uint32_t n, uint32_t bas
 static bool unpack_runs(const uint8_t *in, size_t len, void *values, void *out, unsigned width,
                         uint32_t n, uint32_t base)
 {
-    uint32_t n_runs, count = 0;
+    uint32_t n_runs;
     size_t bitmap_len = ((size_t)n + 7) / 8;
     if (len < RUNS_HEAD + bitmap_len)
         return false;
     memcpy(&n_runs, in + 1, sizeof n_runs);
     const uint8_t *bitmap = in + RUNS_HEAD;
-    for (size_t i = 0; i < bitmap_len; i++)
-        count += bits_of(bitmap[i]);
-    if (n_runs == 0 || n_runs > n || count != n_runs || !(bitmap[0] & 1) ||
+    if (n_runs == 0 || n_runs > n || hd_count_bits(bitmap, bitmap_len) != n_runs ||
+        !(bitmap[0] & 1) ||
         (n % 8 && bitmap[bitmap_len - 1] >> (n % 8)) ||
         len !=
             at_least(RUNS_HEAD + bitmap_len + groups_len(n_runs, in[0], width), (size_t)n * width))
         return false;
+    values = (uint8_t *)values + HD_SPREAD_PAD;
     unpack_all(bitmap + bitmap_len, in[0], values, width, n_runs, base);
-    spread_runs(bitmap, values, width, n, out);
+    hd_spread_runs(bitmap, values, width, n, out);
     return true;
 }
 

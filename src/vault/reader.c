@@ -89,6 +89,21 @@ static hd_code open_part(hd_reader *r, uint32_t column, hd_part_kind kind, uint3
     return HD_OK;
 }
 
+hd_code hd_reader_open_block(hd_reader *r, uint32_t column, uint32_t block, hd_err *err)
+{
+    const hd_directory *d = &r->table->directory;
+    const hd_block *b = &d->columns[column].blocks[block];
+    const hd_part *parts[] = {&b->data, &b->counts};
+    for (size_t i = 0; i < 2; i++) {
+        if (parts[i]->len == 0)
+            continue;
+        HD_TRY(hd_scratch(&r->packed, &r->packed_cap, (size_t)parts[i]->len, err));
+        HD_TRY(open_part(r, column, i ? HD_PART_COUNTS : HD_PART_DATA, block,
+                         hd_rows_of_block(d->rows, block), b->items, parts[i], r->packed, err));
+    }
+    return HD_OK;
+}
+
 /* Read, open and unpack one part into out: n items of that many bytes, of which base was taken away. The
  * directory saw to it that an unpacked part has just that length. */
 static hd_code read_part(hd_reader *r, uint32_t column, hd_part_kind kind, uint32_t block,
@@ -108,7 +123,7 @@ static hd_code read_part(hd_reader *r, uint32_t column, hd_part_kind kind, uint3
         ok = ZSTD_getFrameContentSize(r->packed, stored) == plain_len &&
              ZSTD_decompressDCtx(r->zstd, out, plain_len, r->packed, stored) == plain_len;
     } else {
-        HD_TRY(hd_scratch(&r->values, &r->values_cap, plain_len, err));
+        HD_TRY(hd_scratch(&r->values, &r->values_cap, plain_len + 2 * HD_SPREAD_PAD, err));
         ok = hd_unpack_items((hd_encoding)part->encoding, r->packed, stored, r->values, out, width,
                              n, base);
     }
@@ -197,7 +212,12 @@ hd_code hd_reader_data(hd_reader *r, uint32_t column, uint32_t block, void *out,
         *(uint32_t *)out = b->lowest;
     if (is_person && !undo_differences(out, b->items))
         return damaged(r, column, block, err);
-    hd_extremes(out, col->width, b->items, &lowest, &highest);
+    if (is_person) { /* they ascend */
+        lowest = ((const uint32_t *)out)[0];
+        highest = ((const uint32_t *)out)[b->items - 1];
+    } else {
+        hd_extremes(out, col->width, b->items, &lowest, &highest);
+    }
     if (lowest != b->lowest || highest != b->highest)
         return damaged(r, column, block, err);
     return HD_OK;

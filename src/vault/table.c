@@ -193,6 +193,40 @@ hd_block_stats hd_table_persons_block(const hd_table *t, uint32_t block)
     return block_stats(t, 0, block);
 }
 
+/* ---- opening for its own sake ------------------------------------------------------------------ */
+
+struct opening {
+    const hd_table *t;
+    const size_t *columns;
+    size_t n_columns, n_runs;
+};
+
+static hd_code open_run(void *ctx, size_t run, hd_err *err)
+{
+    const struct opening *o = ctx;
+    uint64_t n = o->t->directory.n_blocks;
+    hd_reader r;
+    HD_TRY(hd_reader_init(&r, o->t, err));
+    hd_code rc = HD_OK;
+    for (size_t i = 0; i <= o->n_columns; i++)
+        for (uint64_t b = n * run / o->n_runs; b < n * (run + 1) / o->n_runs; b++)
+            HD_GO(hd_reader_open_block(&r, i ? (uint32_t)o->columns[i - 1] + 1 : 0, (uint32_t)b, err));
+out:
+    hd_reader_fini(&r);
+    return rc;
+}
+
+hd_code hd_table_open_blocks(hd_table *t, const size_t *columns, size_t n_columns, uint64_t *sealed,
+                             hd_err *err)
+{
+    const struct opening o = {t, columns, n_columns, hd_par_threads()};
+    *sealed = 0;
+    for (size_t i = 0; i <= n_columns; i++)
+        for (uint32_t b = 0; b < t->directory.n_blocks; b++)
+            *sealed += block_stats(t, i ? (uint32_t)columns[i - 1] + 1 : 0, b).sealed;
+    return hd_par_run(o.n_runs, open_run, (void *)(uintptr_t)&o, err);
+}
+
 /* ---- verifying ------------------------------------------------------------------------------ */
 
 /* Every block of a column into scratch. */

@@ -146,7 +146,8 @@ typedef struct hd_feed hd_feed;
 typedef struct hd_feed_wish {
     const size_t *columns;
     size_t n_columns;
-    const uint8_t *wanted; /* by block: whether it will be entered; NULL: all */
+    const uint8_t *wanted; /* by block: whether it will be entered; NULL: all. Lives as long as
+                            * the feed */
     bool persons;          /* also the persons */
     bool may_stream;
     uint64_t spare;        /* with may_stream: bytes of the limit to be left for other work */
@@ -162,6 +163,10 @@ void hd_feed_leave(hd_feed *f, uint32_t block);
 /* The persons of a block alone, wanted or not. */
 HD_MUST hd_code hd_feed_enter_persons(hd_feed *f, uint32_t block, hd_err *err);
 void hd_feed_leave_persons(hd_feed *f, uint32_t block);
+/* Read and open all blocks of these columns and of the persons, and use none of them: what a first
+ * question cannot save. *sealed: bytes in the file. */
+HD_MUST hd_code hd_table_open_blocks(hd_table *t, const size_t *columns, size_t n_columns,
+                                     uint64_t *sealed, hd_err *err);
 /* Open every block of the file and check it. HD_CRYPTO, HD_FORMAT name table, column, block. */
 HD_MUST hd_code hd_table_verify(hd_table *t, hd_err *err);
 

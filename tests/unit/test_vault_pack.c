@@ -39,7 +39,8 @@ static void items_come_back(void **state)
     static const uint32_t sizes[] = {1,   2,   7,   8,    9,    31,    32,  33,
                                      511, 512, 513, 1024, 1025, 65536, MOST};
     static const unsigned widths[] = {1, 2, 4};
-    uint8_t *items = malloc(MOST * 4), *values = malloc(MOST * 4 + 4), *back = malloc(MOST * 4);
+    uint8_t *items = malloc(MOST * 4), *back = malloc(MOST * 4);
+    uint8_t *values = malloc(MOST * 4 + 2 * HD_SPREAD_PAD);
     uint8_t *out = malloc(hd_pack_room(MOST, 4));
     unsigned seen[4] = {0};
     assert_true(items && values && back && out);
@@ -83,7 +84,7 @@ static void rubbish_is_harmless(void **state)
         unsigned width = 1u << hd_rng_below(&g, 3);
         uint32_t n = hd_rng_below(&g, 1500) + 1;
         size_t len = hd_rng_below(&g, 3000) + 1;
-        uint8_t *in = malloc(len), *values = malloc((size_t)n * width),
+        uint8_t *in = malloc(len), *values = malloc((size_t)n * width + 2 * HD_SPREAD_PAD),
                 *out = malloc((size_t)n * width);
         assert_true(in && values && out);
         for (size_t k = 0; k < len; k++)

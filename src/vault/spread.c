@@ -1,0 +1,135 @@
+/* spread.c - runs back to items: eight items at a time where the processor has AVX2, else one.
+ *
+ * A byte of the bitmap says which of eight items begin a run. Each begun run takes the next value,
+ * so item k has value (bits set among the first k + 1) - 1 from here, and -1 is the run that goes
+ * on. A table of 256 rows turns the byte into that permutation.
+ * Invariant: reads at most HD_SPREAD_PAD bytes before and behind the values, writes only items.
+ */
+#include "vault/internal.h"
+
+#include <string.h>
+
+uint32_t hd_count_bits(const uint8_t *bitmap, size_t len)
+{
+    uint32_t count = 0;
+    uint64_t word;
+    size_t i = 0;
+    for (; i + sizeof word <= len; i += sizeof word) {
+        memcpy(&word, bitmap + i, sizeof word);
+        count += (uint32_t)__builtin_popcountll(word);
+    }
+    for (; i < len; i++)
+        count += (uint32_t)__builtin_popcount(bitmap[i]);
+    return count;
+}
+
+#define SPREAD(type)                                                                               \
+    {                                                                                              \
+        const type *from = values;                                                                 \
+        type *to = out;                                                                            \
+        for (uint32_t i = first; i < n; i++) {                                                     \
+            begun += bitmap[i / 8] >> (i % 8) & 1;                                                 \
+            to[i] = from[(int64_t)begun - 1];                                                      \
+        }                                                                                          \
+    }
+
+/* Items from `first` on, when `begun` runs have begun before. */
+static void spread_plain(const uint8_t *bitmap, const void *values, unsigned width, uint32_t first,
+                         uint32_t begun, uint32_t n, void *out)
+{
+    if (width == 1)
+        SPREAD(uint8_t)
+    else if (width == 2)
+        SPREAD(uint16_t)
+    else
+        SPREAD(uint32_t)
+}
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include <pthread.h>
+
+static uint8_t places[256][8]; /* 255: the run that goes on */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void make_places(void)
+{
+    for (unsigned byte = 0; byte < 256; byte++)
+        for (unsigned k = 0; k < 8; k++)
+            places[byte][k] = (uint8_t)(__builtin_popcount(byte & ((2u << k) - 1)) - 1);
+}
+
+#define AVX2 __attribute__((target("avx2,popcnt")))
+
+static AVX2 __m128i load_places(uint8_t byte)
+{
+    return _mm_loadl_epi64((const __m128i *)(const void *)places[byte]);
+}
+
+static AVX2 uint32_t spread_1(const uint8_t *bitmap, const uint8_t *from, uint32_t n, uint8_t *to)
+{
+    uint32_t begun = 0;
+    for (uint32_t i = 0; i + 8 <= n; i += 8) { /* nine values: the one that goes on comes first */
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(from + begun - 1));
+        __m128i at = _mm_add_epi8(load_places(bitmap[i / 8]), _mm_set1_epi8(1));
+        _mm_storel_epi64((__m128i *)(void *)(to + i), _mm_shuffle_epi8(v, at));
+        begun += (uint32_t)__builtin_popcount(bitmap[i / 8]);
+    }
+    return begun;
+}
+
+static AVX2 uint32_t spread_2(const uint8_t *bitmap, const uint16_t *from, uint32_t n, uint16_t *to)
+{
+    const __m128i pair = _mm_set_epi16(0x0100, 0x0100, 0x0100, 0x0100, 0x0100, 0x0100, 0x0100,
+                                       0x0100);
+    uint32_t begun = 0;
+    for (uint32_t i = 0; i + 8 <= n; i += 8) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(from + begun));
+        __m128i before = _mm_set1_epi16((int16_t)from[(int64_t)begun - 1]);
+        __m128i place = _mm_cvtepi8_epi16(load_places(bitmap[i / 8]));
+        __m128i goes_on = _mm_cmpgt_epi16(_mm_setzero_si128(), place);
+        __m128i bytes = _mm_add_epi16(_mm_mullo_epi16(place, _mm_set1_epi16(0x0202)), pair);
+        __m128i got = _mm_shuffle_epi8(v, bytes);
+        _mm_storeu_si128((__m128i *)(void *)(to + i), _mm_blendv_epi8(got, before, goes_on));
+        begun += (uint32_t)__builtin_popcount(bitmap[i / 8]);
+    }
+    return begun;
+}
+
+static AVX2 uint32_t spread_4(const uint8_t *bitmap, const uint32_t *from, uint32_t n, uint32_t *to)
+{
+    uint32_t begun = 0;
+    for (uint32_t i = 0; i + 8 <= n; i += 8) {
+        __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(from + begun));
+        __m256i before = _mm256_set1_epi32((int32_t)from[(int64_t)begun - 1]);
+        __m256i place = _mm256_cvtepi8_epi32(load_places(bitmap[i / 8]));
+        __m256i goes_on = _mm256_cmpgt_epi32(_mm256_setzero_si256(), place);
+        __m256i got = _mm256_permutevar8x32_epi32(v, place);
+        _mm256_storeu_si256((__m256i *)(void *)(to + i), _mm256_blendv_epi8(got, before, goes_on));
+        begun += (uint32_t)__builtin_popcount(bitmap[i / 8]);
+    }
+    return begun;
+}
+
+void hd_spread_runs(const uint8_t *bitmap, const void *values, unsigned width, uint32_t n, void *out)
+{
+    uint32_t begun;
+    if (!__builtin_cpu_supports("avx2")) {
+        spread_plain(bitmap, values, width, 0, 0, n, out);
+        return;
+    }
+    pthread_once(&once, make_places);
+    if (width == 1)
+        begun = spread_1(bitmap, values, n, out);
+    else if (width == 2)
+        begun = spread_2(bitmap, values, n, out);
+    else
+        begun = spread_4(bitmap, values, n, out);
+    spread_plain(bitmap, values, width, n / 8 * 8, begun, n, out);
+}
+#else
+void hd_spread_runs(const uint8_t *bitmap, const void *values, unsigned width, uint32_t n, void *out)
+{
+    spread_plain(bitmap, values, width, 0, 0, n, out);
+}
+#endif
