@@ -102,7 +102,7 @@ hd_code hd_blocks_wanted(const scan_plan *p, hd_table *t, uint8_t *wanted, uint3
     hd_code rc = HD_OK;
     memset(wanted, 1, n_blocks);
     *n_wanted = n_blocks;
-    if (p->q.where < 0)
+    if (p->q.where < 0 || p->e->limits.every_block)
         return HD_OK;
     uint8_t *can = hd_calloc(p->n_nodes, 1);
     runs *r = hd_calloc(p->n_atoms, sizeof *r);

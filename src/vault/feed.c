@@ -76,30 +76,60 @@ static void use_small_pages(const hd_feed *f)
     }
 }
 
+/* What the largest block will add. */
+static uint64_t widest(const hd_feed *f, const hd_feed_wish *w)
+{
+    uint64_t most = 0;
+    for (uint32_t b = 0; b < f->t->directory.n_blocks; b++) {
+        uint64_t bytes = !w->wanted || w->wanted[b] ? missing_in(f, b) : 0;
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
+static hd_code take(hd_feed *f, uint64_t bytes, uint64_t spare, hd_err *err)
+{
+    HD_TRY(hd_memory_take(f->m, bytes, spare, err));
+    f->taken = bytes;
+    return HD_OK;
+}
+
+/* What earlier questions left of our own columns takes the room that a stream needs. */
+static hd_code empty_columns(hd_feed *f, hd_err *err)
+{
+    for (size_t i = 0; i < f->n_columns; i++) {
+        const struct hd_loaded *l = &f->t->loaded[f->columns[i]];
+        bool is_entered = false;
+        for (uint32_t b = 0; b < f->t->directory.n_blocks; b++)
+            is_entered = is_entered || l->blocks[b].users > 0;
+        if (l->n_holds > 1 || l->is_kept || is_entered)
+            continue;
+        hd_column_drop(f->t, f->columns[i]);
+        HD_TRY(hd_column_room(f->t, f->columns[i], err));
+    }
+    return HD_OK;
+}
+
 /* Under the lock. */
 static hd_code take_memory(hd_feed *f, const hd_feed_wish *w, hd_err *err)
 {
     const hd_directory *d = &f->t->directory;
-    uint64_t all = 0, widest = 0;
+    uint64_t all = 0;
     for (size_t i = 0; i < f->n_columns; i++) /* first: no column of this feed may go */
         HD_TRY(hd_memory_touch(f->m, f->t, f->columns[i], err));
     for (size_t i = 0; i < f->n_columns; i++)
         HD_TRY(hd_column_room(f->t, f->columns[i], err));
-    for (uint32_t b = 0; b < d->n_blocks; b++) {
-        uint64_t bytes = !w->wanted || w->wanted[b] ? missing_in(f, b) : 0;
-        all += bytes;
-        widest = bytes > widest ? bytes : widest;
-    }
-    f->taken = all;
-    hd_code rc = hd_memory_take(f->m, all, w->may_stream ? w->spare : 0, err);
-    if (rc == HD_LIMIT && w->may_stream) {
-        f->streams = true;
-        f->taken = widest * (hd_par_threads() + 1);
-        rc = hd_memory_take(f->m, f->taken, w->spare, err);
-    }
-    if (rc != HD_OK)
-        f->taken = 0;
-    return rc;
+    for (uint32_t b = 0; b < d->n_blocks; b++)
+        all += !w->wanted || w->wanted[b] ? missing_in(f, b) : 0;
+    hd_code rc = take(f, all, w->may_stream ? w->spare : 0, err);
+    if (rc != HD_LIMIT || !w->may_stream)
+        return rc;
+    f->streams = true;
+    rc = take(f, widest(f, w) * (hd_par_threads() + 1), w->spare, err);
+    if (rc != HD_LIMIT)
+        return rc;
+    HD_TRY(empty_columns(f, err));
+    return take(f, widest(f, w) * (hd_par_threads() + 1), w->spare, err);
 }
 
 hd_code hd_feed_open(hd_feed **out, hd_table *t, const hd_feed_wish *w, hd_err *err)

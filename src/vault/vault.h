@@ -149,7 +149,7 @@ typedef struct hd_feed_wish {
     const uint8_t *wanted; /* by block: whether it will be entered; NULL: all. Lives as long as
                             * the feed */
     bool persons;          /* also the persons */
-    bool may_stream;
+    bool may_stream;       /* then what the current hold loaded of these columns may go, too */
     uint64_t spare;        /* with may_stream: bytes of the limit to be left for other work */
 } hd_feed_wish;
 HD_MUST hd_code hd_feed_open(hd_feed **out, hd_table *t, const hd_feed_wish *w, hd_err *err);

@@ -1,0 +1,292 @@
+/* test_blocks.c - a scan that reads by blocks: leaving blocks out, streaming and stopping change no
+ * answer, and progress is exact. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/rng.h"
+#include "engine/cells.h"
+#include "engine/question.h"
+#include "vault_fixture.h"
+
+static hd_err err;
+static fixture the_fixture;
+static hd_catalogue *catalogue;
+
+enum { PROVIDER, MONTH, AGE, SEX, STAY, N_COLUMNS };
+enum { N_ROWS = 5 * HD_BLOCK_ROWS + 321, N_BLOCKS = 6, UNLINKED = HD_BLOCK_ROWS + 500 };
+static const char *const names[N_COLUMNS] = {"provider", "month", "age", "sex", "stay"};
+
+/* Months ascend with the rows, as where people came one year after the other; provider 99 is rare
+ * and lies in one block; some stays are unknown. The first rows are linked to nobody. */
+static void make_rows(uint32_t first, uint32_t n, hd_builder *b)
+{
+    static uint32_t persons[HD_BLOCK_ROWS], codes[N_COLUMNS][HD_BLOCK_ROWS];
+    static int64_t order[HD_BLOCK_ROWS];
+    hd_rows_column in[N_COLUMNS] = {0};
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t r = first + i;
+        hd_rng g = hd_rng_stream(3, r);
+        int64_t x[N_COLUMNS] = {[PROVIDER] = hd_rng_below(&g, 12),
+                                [MONTH] = r / 10000 + hd_rng_below(&g, 6),
+                                [AGE] = hd_rng_below(&g, 101),
+                                [SEX] = 1 + hd_rng_below(&g, 2),
+                                [STAY] = hd_rng_below(&g, 30)};
+        if (r > 3 * HD_BLOCK_ROWS && r < 3 * HD_BLOCK_ROWS + 70)
+            x[PROVIDER] = 99;
+        persons[i] = r < UNLINKED ? 0 : r / 3;
+        order[i] = r;
+        for (size_t c = 0; c < N_COLUMNS; c++) {
+            hd_value v = {.type = HD_INTEGER, .integer = x[c], .is_null = c == STAY && x[c] == 29};
+            OK(hd_builder_code(b, c, &v, &codes[c][i], &err));
+            in[c].codes = codes[c];
+        }
+    }
+    OK(hd_builder_append(b, &(hd_rows){n, persons, order, in}, &err));
+}
+
+static int make_vault(void **state)
+{
+    (void)state;
+    hd_vault *v;
+    hd_builder *b;
+    hd_publish *p;
+    hd_column_spec specs[N_COLUMNS] = {0};
+    for (size_t c = 0; c < N_COLUMNS; c++) {
+        snprintf(specs[c].name, sizeof specs[c].name, "%s", names[c]);
+        specs[c].kind = HD_COLUMN_CODES;
+        specs[c].type = HD_INTEGER;
+    }
+    fixture_make(&the_fixture);
+    OK(hd_catalogue_open(&catalogue, HD_YARDSTICK_CATALOGUE, NULL, &err));
+    OK(hd_vault_create(the_fixture.folder, the_fixture.key_file, &err));
+    OK(hd_vault_open(&v, the_fixture.folder, the_fixture.key_file, true, &err));
+    OK(hd_builder_new(&b, v, "admissions", specs, N_COLUMNS, &err));
+    for (uint32_t at = 0; at < N_ROWS; at += HD_BLOCK_ROWS)
+        make_rows(at, N_ROWS - at < HD_BLOCK_ROWS ? N_ROWS - at : HD_BLOCK_ROWS, b);
+    OK(hd_publish_begin(&p, v, &err));
+    OK(hd_publish_table(p, b, &err));
+    hd_builder_free(b);
+    OK(hd_publish_commit(p, "test", &err));
+    hd_publish_free(p);
+    hd_vault_close(v);
+    return 0;
+}
+
+static int remove_vault(void **state)
+{
+    (void)state;
+    hd_catalogue_close(catalogue);
+    fixture_remove(&the_fixture);
+    return 0;
+}
+
+/* ---- questions ------------------------------------------------------------------------------- */
+
+static void put_condition(hd_rng *g, char *out, size_t size, unsigned depth)
+{
+    static const char *const atoms[] = {"month BETWEEN %u AND 12", "month > %u", "month = %u",
+                                        "provider = 99",           "age < %u",   "stay IS NULL",
+                                        "stay >= %u",              "sex = 2",    "age / 10 = %u",
+                                        "month IN (3, %u)"};
+    char a[512], b[512];
+    if (depth == 0 || hd_rng_below(g, 3) == 0) {
+        const char *atom = atoms[hd_rng_below(g, sizeof atoms / sizeof *atoms)];
+        const char *at = strstr(atom, "%u");
+        if (at)
+            snprintf(out, size, "%.*s%u%s", (int)(at - atom), atom, hd_rng_below(g, 45), at + 2);
+        else
+            snprintf(out, size, "%s", atom);
+        return;
+    }
+    put_condition(g, a, sizeof a / 2, depth - 1);
+    put_condition(g, b, sizeof b / 2, depth - 1);
+    unsigned form = hd_rng_below(g, 3);
+    snprintf(out, size, form == 0 ? "(%s AND %s)" : form == 1 ? "(%s OR %s)" : "(NOT %s AND %s)", a,
+             b);
+}
+
+static void put_question(hd_rng *g, char *out, size_t size)
+{
+    static const char *const heads[] = {
+        "SELECT provider, count(*), sum(stay)", "SELECT sex, month, count(DISTINCT person), avg(stay)",
+        "SELECT age / 20, median(stay), count(*) FILTER (WHERE sex = 1)", "SELECT count(*), max(age)"};
+    static const char *const tails[] = {" GROUP BY 1", " GROUP BY 1, 2", " GROUP BY 1", ""};
+    char where[600];
+    unsigned i = hd_rng_below(g, 4);
+    put_condition(g, where, sizeof where, 2);
+    snprintf(out, size, "%s FROM admissions WHERE %s%s", heads[i], where, tails[i]);
+}
+
+static bool same_value(hd_value a, hd_value b)
+{
+    if (a.is_null || b.is_null)
+        return a.is_null == b.is_null;
+    return a.type == HD_DECIMAL ? a.decimal == b.decimal : a.integer == b.integer;
+}
+
+static void check_same(const hd_cells *a, const hd_cells *b, const char *sql)
+{
+    if (a->n_cells != b->n_cells)
+        fail_msg("%s: %zu and %zu cells", sql, a->n_cells, b->n_cells);
+    for (size_t i = 0; i < a->n_cells; i++) {
+        bool same = hd_cells_all(a, i).records == hd_cells_all(b, i).records &&
+                    hd_cells_all(a, i).persons == hd_cells_all(b, i).persons;
+        for (size_t k = 0; k < a->n_keys; k++)
+            same = same && same_value(hd_cells_key(a, i, k), hd_cells_key(b, i, k));
+        for (size_t m = 0; m < a->n_aggregates; m++) {
+            hd_cell x = hd_cells_figure(a, i, m), y = hd_cells_figure(b, i, m);
+            same = same && same_value(x.value, y.value) && x.records == y.records &&
+                   x.persons == y.persons;
+        }
+        if (!same)
+            fail_msg("%s: cell %zu differs", sql, i);
+    }
+}
+
+/* ---- engines --------------------------------------------------------------------------------- */
+
+typedef struct asking {
+    hd_vault *vault;
+    hd_engine *engine;
+    hd_engine_progress progress;
+    atomic_bool stop;
+} asking;
+
+static void start(asking *x, uint64_t memory_bytes, bool every_block)
+{
+    *x = (asking){0};
+    const hd_engine_limits limits = {.memory_bytes = memory_bytes,
+                                     .stop = &x->stop,
+                                     .progress = &x->progress,
+                                     .every_block = every_block};
+    OK(hd_vault_open(&x->vault, the_fixture.folder, the_fixture.key_file, false, &err));
+    OK(hd_engine_open_limited(&x->engine, x->vault, catalogue, &limits, &err));
+}
+
+static void end(asking *x)
+{
+    hd_engine_close(x->engine);
+    hd_vault_close(x->vault);
+}
+
+static hd_cells *ask(asking *x, const char *sql, hd_route route)
+{
+    hd_question *q;
+    hd_cells *cells = NULL;
+    OK(hd_engine_ask(x->engine, sql, &q, &err));
+    hd_code rc = hd_engine_run(x->engine, q, route, &cells, &err);
+    if (rc != HD_OK)
+        fail_msg("%s: %s", sql, err.text);
+    hd_question_free(q);
+    return cells;
+}
+
+/* Random questions: all blocks, only those that may matter, and so little memory that nothing stays. */
+static void blocks_change_no_answer(void **state)
+{
+    (void)state;
+    asking all, some, little;
+    unsigned left_out = 0, streamed = 0;
+    setenv("HDIS_THREADS", "2", 1); /* a stream takes a block for each, and one */
+    start(&all, 0, true);
+    start(&some, 0, false);
+    start(&little, 2200000, false);
+    for (unsigned i = 0; i < 60; i++) {
+        char sql[1200];
+        hd_rng g = hd_rng_stream(4, i);
+        put_question(&g, sql, sizeof sql);
+        hd_cells *a = ask(&all, sql, HD_ROUTE_KERNEL), *b = ask(&some, sql, HD_ROUTE_KERNEL);
+        hd_cells *c = ask(&little, sql, HD_ROUTE_KERNEL);
+        check_same(a, b, sql);
+        check_same(a, c, sql);
+        assert_int_equal(all.progress.blocks_wanted, N_BLOCKS);
+        assert_int_equal(some.progress.rows_done, some.progress.rows);
+        left_out += N_BLOCKS - some.progress.blocks_wanted;
+        streamed += little.progress.streamed;
+        assert_true(hd_vault_memory_used(little.vault) <= 2200000);
+        hd_cells_free(a);
+        hd_cells_free(b);
+        hd_cells_free(c);
+    }
+    assert_true(left_out > 50 && streamed > 20);
+    end(&all);
+    end(&some);
+    end(&little);
+    unsetenv("HDIS_THREADS");
+}
+
+static void rare_codes_and_months_leave_blocks_out(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *where;
+        uint32_t wanted;
+    } cases[] = {{"provider = 99", 1},
+                 {"month < 5", 1},
+                 {"month BETWEEN 10 AND 12", 2},
+                 {"NOT month >= 5 AND provider = 99", 0},
+                 {"month < 5 OR provider = 99", 2},
+                 {"stay = 29", 0},
+                 {"month >= 0", N_BLOCKS}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        asking x;
+        char sql[200];
+        start(&x, 0, false);
+        snprintf(sql, sizeof sql, "SELECT count(*) FROM admissions WHERE %s", cases[i].where);
+        hd_cells *a = ask(&x, sql, HD_ROUTE_KERNEL);
+        assert_int_equal(x.progress.blocks_wanted, cases[i].wanted);
+        assert_true(x.progress.parts_opened <= cases[i].wanted * 3 + 3); /* and where lanes meet */
+        assert_int_equal(a->n_cells, 1);
+        hd_cells_free(a);
+        end(&x);
+    }
+}
+
+/* What can never fit is refused before anything is read, with the size that it needs. */
+static void too_large_is_refused(void **state)
+{
+    (void)state;
+    asking x;
+    hd_question *q;
+    hd_cells *cells;
+    start(&x, 100000, false);
+    OK(hd_engine_ask(x.engine, "SELECT count(*), sum(stay) FROM admissions", &q, &err));
+    assert_int_equal(hd_engine_run(x.engine, q, HD_ROUTE_KERNEL, &cells, &err), HD_LIMIT);
+    assert_non_null(strstr(err.text, "MB of memory"));
+    assert_int_equal(x.progress.parts_opened, 0);
+    assert_int_equal(hd_vault_memory_used(x.vault), 0);
+    hd_question_free(q);
+    end(&x);
+}
+
+static void a_question_is_stopped(void **state)
+{
+    (void)state;
+    asking x;
+    hd_question *q;
+    hd_cells *cells;
+    start(&x, 0, false);
+    OK(hd_engine_ask(x.engine, "SELECT count(*), sum(stay) FROM admissions", &q, &err));
+    atomic_store(&x.stop, true);
+    assert_int_equal(hd_engine_run(x.engine, q, HD_ROUTE_KERNEL, &cells, &err), HD_CANCELLED);
+    atomic_store(&x.stop, false);
+    OK(hd_engine_run(x.engine, q, HD_ROUTE_KERNEL, &cells, &err));
+    assert_int_equal(hd_cells_all(cells, 0).records, N_ROWS);
+    hd_cells_free(cells);
+    hd_question_free(q);
+    end(&x);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(blocks_change_no_answer),
+        cmocka_unit_test(rare_codes_and_months_leave_blocks_out),
+        cmocka_unit_test(too_large_is_refused),
+        cmocka_unit_test(a_question_is_stopped),
+    };
+    return cmocka_run_group_tests(tests, make_vault, remove_vault);
+}
