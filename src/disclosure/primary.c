@@ -84,6 +84,16 @@ static hd_figure shown_as(hd_type type, double x, double unit)
     return f;
 }
 
+/* Divided by 100, not multiplied by 0.01: a rounded decimal prints as such. */
+static hd_figure to_decimals(hd_type type, double x, int decimals)
+{
+    hd_figure f = {.value = {.type = type}};
+    if (decimals <= 0 || type != HD_DECIMAL)
+        return shown_as(type, x, pow(10, -decimals));
+    f.value.decimal = round(x * pow(10, decimals)) / pow(10, decimals);
+    return f;
+}
+
 /* A sum is rounded like a count: an exact one, divided by an exact mean, would give the exact count
  * back; and sum(1) is a count. That is also why a sum of 1 to 7 is withheld however many records it
  * runs over: sum(CASE WHEN ... THEN 1 ELSE 0 END) counts the few that fit. */
@@ -106,8 +116,7 @@ static hd_figure mean_figure(const hd_policy_file *p, const hd_aggregate *a, con
     const hd_value *v = &b->cell.value;
     if (is_few_records(p, &b->cell) || (!v->is_null && b->precision.is_withheld))
         return withheld(p, a->type);
-    return v->is_null ? shown(v)
-                      : shown_as(v->type, v->decimal, pow(10, -b->precision.mean_decimals));
+    return v->is_null ? shown(v) : to_decimals(v->type, v->decimal, b->precision.mean_decimals);
 }
 
 static hd_figure spread_figure(const hd_policy_file *p, const hd_aggregate *a, const behind *b)
@@ -116,7 +125,7 @@ static hd_figure spread_figure(const hd_policy_file *p, const hd_aggregate *a, c
     if (is_few_records(p, &b->cell) || (!v->is_null && b->precision.spread_is_withheld))
         return withheld(p, a->type);
     return v->is_null ? shown(v)
-                      : shown_as(v->type, v->decimal, pow(10, -b->precision.spread_decimals));
+                      : to_decimals(v->type, v->decimal, b->precision.spread_decimals);
 }
 
 static hd_figure quantile_figure(const hd_policy_file *p, const hd_aggregate *a, const behind *b)

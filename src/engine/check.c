@@ -164,9 +164,98 @@ static hd_code note_condition(hd_engine *e, struct types *t, json_t *tree, hd_er
     return rc;
 }
 
+/* ---- texts beside numbers -------------------------------------------------------------------- */
+
+/* A text beside a number is read as a number and is unknown where it is none: discharge_year = 2016
+ * would find nothing, and say nothing of years being written '2016-17'. So it is refused. */
+
+static bool is_number_constant(const json_t *node)
+{
+    return hd_tree_is(node, "CONSTANT") &&
+           json_is_number(json_object_get(json_object_get(node, "value"), "value"));
+}
+
+struct beside {
+    hd_engine *e;
+    struct types *t; /* NULL: the types are known and are checked */
+    const asked *a;
+    bool has_number;
+};
+
+static json_t *see_number(void *ctx, json_t *node, hd_code *rc, hd_err *err)
+{
+    (void)rc;
+    (void)err;
+    ((struct beside *)ctx)->has_number |= is_number_constant(node);
+    return NULL;
+}
+
+static hd_code type_of(hd_engine *e, const asked *a, const json_t *tree, hd_type *out, hd_err *err);
+
+static json_t *beside_number(void *ctx, json_t *node, hd_code *rc, hd_err *err)
+{
+    struct beside *b = ctx;
+    if (hd_tree_is(node, "CONSTANT"))
+        return NULL;
+    if (b->t) {
+        *rc = note(b->e, b->t, node, err);
+        return NULL;
+    }
+    hd_type type;
+    char *text = NULL;
+    *rc = type_of(b->e, b->a, node, &type, err);
+    if (*rc == HD_OK && type == HD_TEXT)
+        *rc = hd_text_of(b->e, node, &text, err);
+    if (text)
+        *rc = hd_fail(err, HD_INVALID,
+                      "%s is text and is compared with a number: put the number into quotes",
+                      text);
+    hd_free(text);
+    return NULL;
+}
+
+static json_t *look_for_comparison(void *ctx, json_t *node, hd_code *rc, hd_err *err)
+{
+    struct beside *b = ctx;
+    b->has_number = false;
+    if (hd_tree_is(node, "COMPARISON") || hd_tree_is(node, "BETWEEN") ||
+        hd_tree_is(node, "COMPARE_IN") || hd_tree_is(node, "COMPARE_NOT_IN"))
+        *rc = hd_tree_each_child(node, see_number, b, err);
+    if (*rc == HD_OK && b->has_number)
+        *rc = hd_tree_each_child(node, beside_number, b, err);
+    if (*rc == HD_OK)
+        *rc = hd_tree_each_child(node, look_for_comparison, b, err);
+    return NULL;
+}
+
+/* t: note what stands beside a number; NULL: check it. */
+static hd_code texts_beside_numbers(hd_engine *e, struct types *t, const asked *a, hd_err *err)
+{
+    struct beside b = {e, t, a, false};
+    hd_code rc = HD_OK;
+    (void)look_for_comparison(&b, a->where, &rc, err);
+    for (size_t i = 0; i < a->q.n_keys && rc == HD_OK; i++)
+        (void)look_for_comparison(&b, a->keys[i], &rc, err);
+    for (size_t i = 0; i < a->q.n_aggregates && rc == HD_OK; i++) {
+        (void)look_for_comparison(&b, a->aggregates[i].argument, &rc, err);
+        if (rc == HD_OK)
+            (void)look_for_comparison(&b, a->aggregates[i].filter, &rc, err);
+    }
+    for (size_t i = 0; i < a->n_any && rc == HD_OK && t; i++) {
+        b.has_number = false;
+        rc = hd_tree_each_child(a->any[i].test, see_number, &b, err);
+        if (rc == HD_OK && b.has_number && a->any[i].list->type == HD_TEXT)
+            rc = hd_fail(err, HD_INVALID,
+                         "%s is text and is compared with a number: put the number into quotes",
+                         a->any[i].list->name);
+    }
+    return rc;
+}
+
 static hd_code note_all(hd_engine *e, struct types *t, hd_err *err)
 {
     const asked *a = t->a;
+    HD_TRY(texts_beside_numbers(e, t, a, err));
     HD_TRY(note_condition(e, t, a->where, err));
     for (size_t i = 0; i < a->q.n_keys; i++)
         HD_TRY(note(e, t, a->keys[i], err));
@@ -235,13 +324,15 @@ static hd_type result_type(const asked_aggregate *g)
 hd_code hd_check_event(hd_engine *e, asked *event, hd_err *err)
 {
     HD_TRY(hd_guard_tree(event, event->where, "an event", err));
-    return learn_types(e, event, err);
+    HD_TRY(learn_types(e, event, err));
+    return texts_beside_numbers(e, NULL, event, err);
 }
 
 hd_code hd_check_types(struct asking *s, hd_err *err)
 {
     asked *a = s->a;
     HD_TRY(learn_types(s->e, a, err));
+    HD_TRY(texts_beside_numbers(s->e, NULL, a, err));
     for (size_t i = 0; i < a->q.n_keys; i++)
         HD_TRY(type_of(s->e, a, a->keys[i], &a->key_views[i].type, err));
     for (size_t i = 0; i < a->q.n_aggregates; i++) {

@@ -164,6 +164,10 @@ REFUSED = [
     ("SELECT count(*) FROM apc WHERE diagnosis = 'I10'", "is a list"),
     ("SELECT min(startage), procode3 FROM apc GROUP BY 2", None),
     ("SELECT region, count(*) FROM spells GROUP BY ROLLUP (region, region_of(provider))", "stand twice"),
+    ("SELECT count(*) FROM spells WHERE discharge_year = 2016", "is text and is compared with a number"),
+    ("SELECT count(*) FROM apc WHERE sex IN ('1', 2)", "is text and is compared with a number"),
+    ("SELECT count(*) FROM apc WHERE any_diagnosis = 10", "is text and is compared with a number"),
+    ("SELECT count(*) FILTER (WHERE CASE sex WHEN 1 THEN true END) FROM apc", "is text and is compared"),
     ("SELEC 1", "SQL"),
     ("", ""),
 ]
