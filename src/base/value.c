@@ -1,6 +1,8 @@
 /* value.c - see value.h. */
 #include "base/value.h"
 
+#include "base/buf.h"
+
 #include <string.h>
 
 const char *hd_type_name(hd_type type)
@@ -23,4 +25,17 @@ int hd_value_compare(const hd_value *a, const hd_value *b)
     if (c != 0)
         return c < 0 ? -1 : 1;
     return (a->text.len > b->text.len) - (a->text.len < b->text.len);
+}
+
+void hd_value_put_name(hd_buf *out, hd_value v)
+{
+    hd_buf_char(out, v.is_null ? 'n' : 'v');
+    if (v.is_null)
+        return;
+    if (v.type == HD_TEXT) {
+        hd_buf_add(out, &v.text.len, sizeof v.text.len);
+        hd_buf_add(out, v.text.bytes, v.text.len);
+    } else {
+        hd_buf_add(out, &v.integer, sizeof v.integer); /* decimals by their bits */
+    }
 }

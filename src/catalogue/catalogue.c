@@ -321,16 +321,6 @@ const char *hd_table_def_parameter(const hd_table_def *t, const char *name, cons
     return fallback;
 }
 
-size_t hd_catalogue_n_codelists(const hd_catalogue *c)
-{
-    return c->n_codelists;
-}
-
-const hd_codelist *hd_catalogue_codelist_at(const hd_catalogue *c, size_t i)
-{
-    return &c->codelists[i];
-}
-
 const hd_codelist *hd_catalogue_codelist(const hd_catalogue *c, const char *name)
 {
     for (size_t i = 0; i < c->n_codelists; i++)

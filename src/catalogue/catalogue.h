@@ -145,8 +145,6 @@ const hd_field *hd_table_def_field(const hd_table_def *t, const char *name);    
 const hd_field *hd_table_def_element(const hd_table_def *t, const char *name, unsigned *position);
 /* What a column of a delivered file is; any case, surrounding blanks and quotes already cut. */
 hd_header hd_table_def_header(const hd_table_def *t, const char *name, size_t len);
-size_t hd_catalogue_n_codelists(const hd_catalogue *c);
-const hd_codelist *hd_catalogue_codelist_at(const hd_catalogue *c, size_t i);
 const hd_codelist *hd_catalogue_codelist(const hd_catalogue *c, const char *name);
 size_t hd_catalogue_n_lookups(const hd_catalogue *c);
 const hd_lookup *hd_catalogue_lookup_at(const hd_catalogue *c, size_t i);

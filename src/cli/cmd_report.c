@@ -54,6 +54,7 @@ typedef struct made {
     hd_release **ahead;
     hd_report_item *items;
     size_t n;
+    char **withheld; /* n: why an indicator is not shown, or NULL */
     hd_release *all; /* every row, for policy, versions and questions */
 } made;
 
@@ -64,9 +65,12 @@ static void free_made(made *m)
         hd_indicator_result_free(&m->results[i]);
     for (size_t i = 0; m->ahead && i < m->n; i++)
         hd_release_free(m->ahead[i]);
+    for (size_t i = 0; m->withheld && i < m->n; i++)
+        hd_free(m->withheld[i]);
     hd_free(m->results);
     hd_free(m->ahead);
     hd_free(m->items);
+    hd_free(m->withheld);
     hd_indicator_files_free(m->files);
     hd_report_def_free(&m->def);
 }
@@ -94,7 +98,8 @@ static hd_code find_items(made *m, hd_err *err)
     m->items = hd_calloc(n, sizeof *m->items);
     m->results = hd_calloc(n, sizeof *m->results);
     m->ahead = hd_calloc(n, sizeof *m->ahead);
-    if (!m->items || !m->results || !m->ahead)
+    m->withheld = hd_calloc(n, sizeof *m->withheld);
+    if (!m->items || !m->results || !m->ahead || !m->withheld)
         return hd_fail_nomem(err);
     for (size_t s = 0; s < m->def.file->n_sections; s++)
         for (size_t i = 0; i < m->def.file->sections[s].n_indicators; i++) {
@@ -107,9 +112,45 @@ static hd_code find_items(made *m, hd_err *err)
     return HD_OK;
 }
 
+/* An indicator that the policy refuses is shown as withheld, with the reason, and the others go on. */
+static hd_code evaluate_one(made *m, size_t i, hd_session *s, const hd_indicator_request *r,
+                            hd_err *err)
+{
+    hd_code rc = hd_indicator_evaluate(&m->results[i], s->engine, s->policy, m->items[i].def, r, err);
+    if (rc != HD_DENIED && rc != HD_LIMIT)
+        return rc;
+    m->withheld[i] = hd_strdup(err->text);
+    if (!m->withheld[i])
+        return hd_fail_nomem(err);
+    fprintf(stderr, "withheld: %s\n", err->text);
+    return HD_OK;
+}
+
+/* The forecasts of those that are shown. */
+static hd_code look_ahead(made *m, const asked *a, hd_err *err)
+{
+    size_t n = 0;
+    hd_indicator_result shown[64];
+    hd_release *ahead[64] = {NULL};
+    for (size_t i = 0; i < m->n; i++)
+        if (!m->withheld[i])
+            shown[n++] = m->results[i];
+    const hd_forecast_request request = {.of = a->provider ? HD_FORECAST_UNIT
+                                                           : HD_FORECAST_NATIONAL,
+                                         .unit = a->provider,
+                                         .horizon = FORECAST_MONTHS};
+    HD_TRY(hd_indicator_forecast(ahead, shown, n, &request, err));
+    n = 0;
+    for (size_t i = 0; i < m->n; i++)
+        if (!m->withheld[i])
+            m->items[i].ahead = m->ahead[i] = ahead[n++];
+    return HD_OK;
+}
+
 static hd_code evaluate(made *m, const asked *a, hd_session *s, hd_err *err)
 {
     const hd_release *parts[64];
+    size_t n_parts = 0, first = 0;
     hd_indicator_request r = {.by = {"provider", "month"},
                               .n_by = 2,
                               .first_month = INT32_MIN,
@@ -123,18 +164,26 @@ static hd_code evaluate(made *m, const asked *a, hd_session *s, hd_err *err)
         defs[i] = m->items[i].def;
     HD_TRY(hd_indicator_scan(s->engine, s->policy, defs, m->n, &r, err));
     for (size_t i = 0; i < m->n; i++) {
-        HD_TRY(
-            hd_indicator_evaluate(&m->results[i], s->engine, s->policy, m->items[i].def, &r, err));
-        m->items[i].rows = parts[i] = m->results[i].rows;
-        m->items[i].bands = m->results[i].bands;
+        HD_TRY(evaluate_one(m, i, s, &r, err));
+        if (!m->withheld[i])
+            parts[n_parts++] = m->results[i].rows;
     }
-    const hd_forecast_request ahead = {.of = a->provider ? HD_FORECAST_UNIT : HD_FORECAST_NATIONAL,
-                                       .unit = a->provider,
-                                       .horizon = FORECAST_MONTHS};
-    HD_TRY(hd_indicator_forecast(m->ahead, m->results, m->n, &ahead, err));
-    for (size_t i = 0; i < m->n; i++)
-        m->items[i].ahead = m->ahead[i];
-    return hd_release_join(&m->all, parts, m->n, err);
+    if (n_parts == 0)
+        return hd_fail(err, HD_DENIED, "no indicator of the report can be shown: %s", m->withheld[0]);
+    while (m->withheld[first])
+        first++;
+    for (size_t i = 0; i < m->n; i++) {
+        hd_indicator_result *x = &m->results[i];
+        if (m->withheld[i]) {
+            HD_TRY(hd_release_without_rows(&x->rows, m->results[first].rows, err));
+            HD_TRY(hd_release_without_rows(&x->bands, m->results[first].bands, err));
+        }
+        m->items[i].rows = x->rows;
+        m->items[i].bands = x->bands;
+        m->items[i].withheld = m->withheld[i];
+    }
+    HD_TRY(look_ahead(m, a, err));
+    return hd_release_join(&m->all, parts, n_parts, err);
 }
 
 static hd_code write_page(made *m, const asked *a, hd_session *s, hd_err *err)

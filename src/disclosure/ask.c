@@ -261,3 +261,8 @@ hd_code hd_release_ask_defined(hd_release **out, struct hd_engine *e, const hd_p
 {
     return ask(out, e, p, sql, true, err);
 }
+
+hd_code hd_release_admit(const hd_policy *p, const struct hd_question *q, hd_err *err)
+{
+    return hd_primary_admit(p, q, err);
+}

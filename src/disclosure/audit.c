@@ -831,9 +831,9 @@ hd_code hd_audit_judge(hd_audit *a, hd_err *err)
         goto out;
     if (a->system.n_cells > (size_t)a->p->audited_cells_at_most) {
         rc = hd_fail(err, HD_DENIED,
-                     "the audit would hold %zu counts, and policy %s allows %lld: ask for fewer rows, or "
-                     "leave out totals",
-                     a->system.n_cells, a->p->name, (long long)a->p->audited_cells_at_most);
+                     "the audit would hold more counts than the %lld that policy %s allows: ask for "
+                     "fewer rows, or leave out totals",
+                     (long long)a->p->audited_cells_at_most, a->p->name);
         goto out;
     }
     HD_GO(find_protection(a, &result, err));

@@ -217,19 +217,6 @@ typedef struct stars {
     size_t n_masks, masks_cap;
 } stars;
 
-static void put_value(hd_buf *b, hd_value v)
-{
-    hd_buf_char(b, v.is_null ? 'n' : 'v');
-    if (v.is_null)
-        return;
-    if (v.type == HD_TEXT) {
-        hd_buf_add(b, &v.text.len, sizeof v.text.len);
-        hd_buf_add(b, v.text.bytes, v.text.len);
-    } else {
-        hd_buf_add(b, &v.integer, sizeof v.integer); /* decimals by their bits */
-    }
-}
-
 /* The name of the cell that `cell` becomes when the keys of `mask` are summed over. */
 static void put_name(hd_buf *b, const hd_cells *cells, size_t cell, uint32_t mask)
 {
@@ -237,7 +224,7 @@ static void put_name(hd_buf *b, const hd_cells *cells, size_t cell, uint32_t mas
     hd_buf_add(b, &mask, sizeof mask);
     for (size_t k = 0; k < cells->n_keys; k++)
         if (!(mask >> k & 1))
-            put_value(b, hd_cells_key(cells, cell, k));
+            hd_value_put_name(b, hd_cells_key(cells, cell, k));
 }
 
 static hd_code add_mask(stars *s, uint32_t mask, hd_err *err)

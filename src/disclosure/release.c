@@ -373,6 +373,27 @@ hd_code hd_release_builder_finish(hd_release_builder *b, hd_release **out, hd_er
     return HD_OK;
 }
 
+hd_code hd_release_without_rows(hd_release **out, const hd_release *like, hd_err *err)
+{
+    *out = NULL;
+    hd_release_builder *b = hd_release_builder_start(&(hd_release_origin){
+        .policy = like->policy,
+        .policy_version = like->policy_version,
+        .legend = like->legend,
+        .question = "",
+        .has_true_counts = like->has_true_counts,
+        .data_version = like->data_version,
+    });
+    hd_code rc = b ? HD_OK : hd_fail_nomem(err);
+    for (size_t c = 0; c < like->n_columns && rc == HD_OK; c++)
+        rc = hd_release_builder_column(b, like->columns[c].name, like->columns[c].type,
+                                       like->columns[c].is_key, err);
+    if (rc == HD_OK)
+        rc = hd_release_builder_finish(b, out, err);
+    hd_release_builder_free(b);
+    return rc;
+}
+
 void hd_release_builder_free(hd_release_builder *b)
 {
     if (!b)

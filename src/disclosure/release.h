@@ -66,6 +66,10 @@ HD_MUST hd_code hd_release_ask(hd_release **out, struct hd_engine *e, const hd_p
 HD_MUST hd_code hd_release_ask_defined(hd_release **out, struct hd_engine *e, const hd_policy *p,
                                        const char *sql, hd_err *err);
 
+struct hd_question;
+/* HD_DENIED: hd_release_ask would refuse the question before it reads any record. */
+HD_MUST hd_code hd_release_admit(const hd_policy *p, const struct hd_question *q, hd_err *err);
+
 /* What the ledger holds of a release. */
 typedef struct hd_release_entry {
     int64_t number;
@@ -82,6 +86,10 @@ HD_MUST hd_code hd_release_each(struct hd_vault *v,
 /* Append the certificate with this digest (a part of it that only one has will do) after adding it
  * up. HD_NOTFOUND: no release has it. */
 HD_MUST hd_code hd_release_proof(struct hd_vault *v, const char *digest, hd_buf *out, hd_err *err);
+
+/* The columns and origin of a release without its rows and questions: for what cannot be shown beside
+ * it. */
+HD_MUST hd_code hd_release_without_rows(hd_release **out, const hd_release *like, hd_err *err);
 
 /* A new release whose columns are computed from releases (indicators: values, limits, flags). The
  * builder copies names and text. Figures must be computed from released figures only. */

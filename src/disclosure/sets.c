@@ -223,19 +223,6 @@ static void free_lane(lane *l)
 
 /* ---- lanes to cells ------------------------------------------------------------------------- */
 
-static void put_value(hd_buf *b, hd_value v)
-{
-    hd_buf_char(b, v.is_null ? 'n' : 'v');
-    if (v.is_null)
-        return;
-    if (v.type == HD_TEXT) {
-        hd_buf_add(b, &v.text.len, sizeof v.text.len);
-        hd_buf_add(b, v.text.bytes, v.text.len);
-    } else {
-        hd_buf_add(b, &v.integer, sizeof v.integer); /* decimals by their bits */
-    }
-}
-
 static hd_code name_cells(const hd_cells *cells, hd_intern *names, hd_buf *b, hd_err *err)
 {
     for (size_t c = 0; c < cells->n_cells; c++) {
@@ -245,7 +232,7 @@ static hd_code name_cells(const hd_cells *cells, hd_intern *names, hd_buf *b, hd
         hd_buf_add(b, &told, sizeof told);
         for (size_t k = 0; k < cells->n_keys; k++)
             if (told >> k & 1)
-                put_value(b, hd_cells_key(cells, c, k));
+                hd_value_put_name(b, hd_cells_key(cells, c, k));
         HD_TRY(hd_buf_check(b, err));
         HD_TRY(hd_intern_add(names, b->data, b->len, &id, err));
         if (id != c)
@@ -267,7 +254,7 @@ static hd_code join_lane(const job *j, const lane *l, const hd_intern *names, hd
         for (size_t k = 0; k < j->q->n_keys; k++)
             if (j->sets[set] >> k & 1) {
                 memcpy(&slot, (const char *)key + n++ * sizeof slot, sizeof slot);
-                put_value(b, hd_chosen_slot_value(j->chosen, k, slot));
+                hd_value_put_name(b, hd_chosen_slot_value(j->chosen, k, slot));
             }
         HD_TRY(hd_buf_check(b, err));
         uint32_t at = hd_intern_find(names, b->data, b->len);

@@ -156,11 +156,7 @@ static void bind_classes(hd_chosen *c)
 static hd_code slot_of(slots *s, const hd_value *v, hd_buf *name, uint32_t *out, hd_err *err)
 {
     hd_buf_clear(name);
-    hd_buf_char(name, v->is_null ? 'n' : 'v');
-    if (!v->is_null && v->type == HD_TEXT)
-        hd_buf_add(name, v->text.bytes, v->text.len);
-    else if (!v->is_null)
-        hd_buf_add(name, &v->integer, sizeof v->integer);
+    hd_value_put_name(name, *v);
     HD_TRY(hd_buf_check(name, err));
     HD_TRY(hd_intern_add(s->names, name->data, name->len, out, err));
     if (!HD_GROW(s->values, *out, s->cap))
@@ -356,20 +352,9 @@ void hd_chosen_free(hd_chosen *c)
     hd_free(c);
 }
 
-size_t hd_chosen_n_classes(const hd_chosen *c)
-{
-    return c->n_classes;
-}
-
 unsigned hd_chosen_class_of(const hd_chosen *c, size_t aggregate)
 {
     return c->class_of[aggregate];
-}
-
-uint32_t hd_chosen_n_slots(const hd_chosen *c, size_t key)
-{
-    return c->rows ? hd_intern_count(c->keys[key].names)
-                   : c->plan->q.groups[key].n_slots;
 }
 
 hd_value hd_chosen_slot_value(const hd_chosen *c, size_t key, uint32_t slot)

@@ -29,9 +29,7 @@ typedef struct hd_chosen_block {
 HD_MUST hd_code hd_chosen_open(hd_chosen **out, hd_engine *e, const hd_question *q, hd_err *err);
 void hd_chosen_free(hd_chosen *c); /* NULL is allowed */
 
-size_t hd_chosen_n_classes(const hd_chosen *c); /* 1..64 */
-unsigned hd_chosen_class_of(const hd_chosen *c, size_t aggregate);
-uint32_t hd_chosen_n_slots(const hd_chosen *c, size_t key);
+unsigned hd_chosen_class_of(const hd_chosen *c, size_t aggregate); /* below 64 */
 /* The value that a slot stands for; borrowed. */
 hd_value hd_chosen_slot_value(const hd_chosen *c, size_t key, uint32_t slot);
 

@@ -98,17 +98,6 @@ out:
 
 /* ---- by DuckDB -------------------------------------------------------------------------------- */
 
-static void put_key(hd_buf *b, const hd_value *v)
-{
-    hd_buf_char(b, v->is_null ? 'n' : 'v');
-    if (!v->is_null && v->type == HD_TEXT) {
-        hd_buf_add(b, &v->text.len, sizeof v->text.len);
-        hd_buf_add(b, v->text.bytes, v->text.len);
-    } else if (!v->is_null) {
-        hd_buf_add(b, &v->integer, sizeof v->integer); /* decimals by their bits */
-    }
-}
-
 /* A cell by the keys that are told apart in it. */
 static hd_code name_cell(const asked *a, uint32_t grouping, const hd_value *keys, hd_buf *b,
                          hd_err *err)
@@ -119,7 +108,7 @@ static hd_code name_cell(const asked *a, uint32_t grouping, const hd_value *keys
         if (!(grouping >> k & 1)) {
             hd_value v = keys[k];
             v.type = a->key_views[k].type;
-            put_key(b, &v);
+            hd_value_put_name(b, v);
         }
     return hd_buf_check(b, err);
 }

@@ -221,7 +221,8 @@ static hd_code ask(evaluation *v, bool national, hd_release **out, hd_err *err)
     return rc;
 }
 
-/* The questions of one indicator; those that make no sense are left for the evaluation to refuse. */
+/* The questions of one indicator; those that make no sense, or that the policy admits to no record, are
+ * left for the evaluation to refuse. */
 static hd_code find_questions(hd_engine *e, const hd_policy *p, const hd_indicator_file *def,
                               const hd_indicator_request *r, hd_question **out, size_t *n,
                               hd_err *err)
@@ -238,6 +239,10 @@ static hd_code find_questions(hd_engine *e, const hd_policy *p, const hd_indicat
         hd_buf_free(&sql);
         if (rc == HD_NOMEM || rc == HD_CANCELLED)
             return rc;
+        if (rc == HD_OK && hd_release_admit(p, out[*n], err) != HD_OK) {
+            hd_question_free(out[*n]);
+            rc = HD_DENIED;
+        }
         *n += rc == HD_OK;
     }
     return HD_OK;

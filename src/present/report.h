@@ -15,6 +15,7 @@ typedef struct hd_report_item {
     const hd_release *rows;  /* by provider, month; all months of the series */
     const hd_release *bands; /* by month */
     const hd_release *ahead; /* forecast of what the chart over time follows; NULL: none */
+    const char *withheld;    /* why it is not shown at all (rows and bands are empty); or NULL */
 } hd_report_item;
 
 typedef struct hd_report_view {

@@ -242,6 +242,14 @@ void hd_report_put_indicator(hd_buf *out, const hd_report_view *v, const hd_repo
     HD_HTML(out, "\"><h3>");
     hd_html_text(out, i->def->title);
     HD_HTML(out, "</h3>\n");
+    if (i->withheld) {
+        HD_HTML(out, "<p class=\"notice\">Withheld as a whole: ");
+        hd_html_text(out, i->withheld);
+        HD_HTML(out, "</p>\n");
+        put_definition(out, i->def);
+        HD_HTML(out, "</section>\n");
+        return;
+    }
     if (is_incomplete(v, i)) {
         HD_HTML(out, "<p class=\"notice\">");
         hd_chart_month(out, v->month, false);

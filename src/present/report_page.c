@@ -134,6 +134,10 @@ static void put_special_cause(hd_buf *out, const hd_release *r, int64_t row)
 
 static void put_summary_cell(hd_buf *out, const hd_report_item *i, int64_t row)
 {
+    if (i->withheld) {
+        HD_HTML(out, "<td>*</td>");
+        return;
+    }
     state s = state_of(i, row);
     hd_buf_printf(out, "<td%s>",
                   s.is_flagged && s.is_special ? " class=\"flagged special\""
@@ -158,6 +162,10 @@ static void put_summary_nation(hd_buf *out, const hd_report_view *v)
         int64_t row = -1;
         for (size_t k = 0; k < b->n_rows; k++)
             row = hd_report_is_month(b, (int64_t)k, v->month) ? (int64_t)k : row;
+        if (v->items[i].withheld) {
+            HD_HTML(out, "<td>*</td>");
+            continue;
+        }
         HD_HTML(out, "<td>");
         hd_report_put_value(out, v->items[i].def->unit, hd_report_figure(b, row, "national"));
         put_special_cause(out, b, row);

@@ -11,6 +11,7 @@ import subprocess
 
 import pytest
 
+import tables
 import truth
 
 VOID = {"meta", "link", "br", "img", "input", "hr", "col"}
@@ -351,3 +352,17 @@ def test_json_and_csv_hold_the_same_and_nothing_else(people):
             else:
                 assert b[key] == a[key]
     assert "policy hes2018" in done.stderr and "policy" not in done.stdout
+
+
+def test_an_indicator_that_cannot_be_protected_is_withheld(people, tmp_path, monkeypatch):
+    """The others are shown all the same, and the page says why this one is not."""
+    shutil.copytree(os.path.join(truth.ROOT, "catalogue"), tmp_path / "catalogue")
+    tables.own_policy(str(tmp_path / "catalogue"), "small", audited_cells_at_most=600)
+    monkeypatch.setitem(people.env, "HDIS_CATALOGUE", str(tmp_path / "catalogue"))
+    out = tmp_path / "report.html"
+    done = people.run("report", "oversight", "--period", "2016-10", "--policy", "small", "--out", str(out))
+    said = re.findall("^withheld: indicator (\\w+): the audit would hold more", done.stderr, flags=re.M)
+    page = Page(out.read_text(encoding="utf-8"))
+    assert said and page.text().count("Withheld as a whole: ") == len(said)
+    assert len(said) < len([a for a in page.all("section") if a.get("class") == "indicator"])
+    assert set(said) <= set(page.ids)
