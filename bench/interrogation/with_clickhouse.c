@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rows.h"
+#include "synth/yardstick.h"
 #include "serve.h"
 
 /* The library's interface, as far as it is used. */
@@ -88,23 +88,23 @@ static int make(const char *folder, const char *parquet)
     char sql[4096];
     open_data(folder);
     run("CREATE DATABASE IF NOT EXISTS y ENGINE = Atomic");
-    for (row_table t = 0; t < N_ROW_TABLES; t++) {
-        int at = snprintf(sql, sizeof sql, "CREATE TABLE y.%s (person UInt32", row_tables[t]);
-        for (const row_column *c = row_columns[t]; c->name; c++)
+    for (hd_yard_table t = 0; t < HD_YARD_TABLES; t++) {
+        int at = snprintf(sql, sizeof sql, "CREATE TABLE y.%s (person UInt32", hd_yard_names[t]);
+        for (const hd_yard_column *c = hd_yard_columns[t]; c->name; c++)
             at += snprintf(sql + at, sizeof sql - (size_t)at, ", %s %s", c->name,
                            c->is_date          ? "Date"
                            : c->limit <= 256   ? "UInt8"
                            : c->limit <= 65536 ? "UInt16"
                                                : "UInt32");
         snprintf(sql + at, sizeof sql - (size_t)at, ") ENGINE = MergeTree ORDER BY (person, %s)",
-                 t == ADMISSIONS ? "admitted" : "arrived");
+                 t == HD_YARD_ADMISSIONS ? "admitted" : "arrived");
         run(sql);
         snprintf(sql, sizeof sql,
                  "INSERT INTO y.%s SELECT * FROM file('%s/%s.parquet', Parquet) "
                  "SETTINGS max_insert_threads = 2",
-                 row_tables[t], parquet, row_tables[t]);
+                 hd_yard_names[t], parquet, hd_yard_names[t]);
         run(sql);
-        snprintf(sql, sizeof sql, "OPTIMIZE TABLE y.%s FINAL", row_tables[t]);
+        snprintf(sql, sizeof sql, "OPTIMIZE TABLE y.%s FINAL", hd_yard_names[t]);
         run(sql);
     }
     close_data();

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "duckdb.h"
-#include "rows.h"
+#include "synth/yardstick.h"
 #include "serve.h"
 
 static duckdb_database database;
@@ -38,7 +38,7 @@ static void run(const char *sql)
 
 /* ---- make ------------------------------------------------------------------------------------ */
 
-static duckdb_type type_of(const row_column *c)
+static duckdb_type type_of(const hd_yard_column *c)
 {
     return c->is_date          ? DUCKDB_TYPE_DATE
            : c->limit <= 256   ? DUCKDB_TYPE_UTINYINT
@@ -46,21 +46,21 @@ static duckdb_type type_of(const row_column *c)
                                : DUCKDB_TYPE_UINTEGER;
 }
 
-static void create_table(row_table table)
+static void create_table(hd_yard_table table)
 {
     static const char *const names[] = {[DUCKDB_TYPE_UTINYINT] = "UTINYINT",
                                         [DUCKDB_TYPE_USMALLINT] = "USMALLINT",
                                         [DUCKDB_TYPE_UINTEGER] = "UINTEGER",
                                         [DUCKDB_TYPE_DATE] = "DATE"};
     char sql[2048];
-    int at = snprintf(sql, sizeof sql, "CREATE TABLE %s (person UINTEGER", row_tables[table]);
-    for (const row_column *c = row_columns[table]; c->name; c++)
+    int at = snprintf(sql, sizeof sql, "CREATE TABLE %s (person UINTEGER", hd_yard_names[table]);
+    for (const hd_yard_column *c = hd_yard_columns[table]; c->name; c++)
         at += snprintf(sql + at, sizeof sql - (size_t)at, ", %s %s", c->name, names[type_of(c)]);
     snprintf(sql + at, sizeof sql - (size_t)at, ")");
     run(sql);
 }
 
-static void fill(duckdb_vector v, const row_column *c, const uint32_t *from, size_t n)
+static void fill(duckdb_vector v, const hd_yard_column *c, const uint32_t *from, size_t n)
 {
     void *to = duckdb_vector_get_data(v);
     duckdb_type type = c ? type_of(c) : DUCKDB_TYPE_UINTEGER;
@@ -70,37 +70,36 @@ static void fill(duckdb_vector v, const row_column *c, const uint32_t *from, siz
         else if (type == DUCKDB_TYPE_USMALLINT)
             ((uint16_t *)to)[i] = (uint16_t)from[i];
         else
-            ((uint32_t *)to)[i] = from[i] + (c && c->is_date ? FIRST_DAY : 0);
+            ((uint32_t *)to)[i] = from[i] + (c && c->is_date ? HD_YARD_FIRST_DAY : 0);
 }
 
-static void make_table(row_table table, uint64_t n_rows, uint64_t seed)
+static void make_table(hd_yard_table table, uint64_t n_rows, uint64_t seed)
 {
-    static row_chunk rows;
-    duckdb_logical_type types[MAX_ROW_COLUMNS + 1];
+    static hd_yard_chunk rows;
+    duckdb_logical_type types[HD_YARD_COLUMNS + 1];
     size_t n = 1;
     types[0] = duckdb_create_logical_type(DUCKDB_TYPE_UINTEGER);
-    for (const row_column *c = row_columns[table]; c->name; c++)
+    for (const hd_yard_column *c = hd_yard_columns[table]; c->name; c++)
         types[n++] = duckdb_create_logical_type(type_of(c));
     create_table(table);
     duckdb_appender appender;
-    if (duckdb_appender_create(connection, NULL, row_tables[table], &appender) != DuckDBSuccess)
+    if (duckdb_appender_create(connection, NULL, hd_yard_names[table], &appender) != DuckDBSuccess)
         fail("with_duckdb: no appender");
     duckdb_data_chunk chunk = duckdb_create_data_chunk(types, n);
-    row_source s;
-    rows_open(&s, table, n_rows, seed);
-    while (rows_next(&s, &rows) > 0)
+    hd_yard_source s;
+    hd_yard_open(&s, table, n_rows, seed);
+    while (hd_yard_next(&s, &rows) > 0)
         for (size_t at = 0; at < rows.n; at += duckdb_vector_size()) {
             size_t left = rows.n - at, take = duckdb_vector_size();
             take = left < take ? left : take;
             duckdb_data_chunk_reset(chunk);
             for (size_t c = 0; c < n; c++)
-                fill(duckdb_data_chunk_get_vector(chunk, c), c ? &row_columns[table][c - 1] : NULL,
+                fill(duckdb_data_chunk_get_vector(chunk, c), c ? &hd_yard_columns[table][c - 1] : NULL,
                      (c ? rows.values[c - 1] : rows.persons) + at, take);
             duckdb_data_chunk_set_size(chunk, take);
             if (duckdb_append_data_chunk(appender, chunk) != DuckDBSuccess)
                 fail("with_duckdb: a chunk was refused");
         }
-    rows_close(&s);
     duckdb_appender_destroy(&appender);
     duckdb_destroy_data_chunk(&chunk);
     for (size_t c = 0; c < n; c++)
@@ -111,10 +110,10 @@ static int make(const char *file, uint64_t n_rows, uint64_t seed, const char *fo
 {
     char sql[1024];
     open_database(file);
-    for (row_table t = 0; t < N_ROW_TABLES; t++) {
+    for (hd_yard_table t = 0; t < HD_YARD_TABLES; t++) {
         make_table(t, n_rows, seed);
-        snprintf(sql, sizeof sql, "COPY %s TO '%s/%s.parquet' (FORMAT parquet)", row_tables[t],
-                 folder, row_tables[t]);
+        snprintf(sql, sizeof sql, "COPY %s TO '%s/%s.parquet' (FORMAT parquet)", hd_yard_names[t],
+                 folder, hd_yard_names[t]);
         run(sql);
     }
     run("CHECKPOINT");

@@ -10,13 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
-#include "base/par.h"
+#include "cli/machine.h"
 #include "disclosure/release.h"
 #include "engine/cells.h"
 #include "engine/question.h"
-#include "rows.h"
 #include "serve.h"
+#include "synth/yardstick.h"
 
 static void must(hd_code rc, const hd_err *err)
 {
@@ -24,82 +23,10 @@ static void must(hd_code rc, const hd_err *err)
         fail("with_hdis: %s", err->text);
 }
 
-/* ---- make ------------------------------------------------------------------------------------ */
-
-static void *take(size_t n, size_t size)
-{
-    void *p = calloc(n, size);
-    if (!p)
-        fail("with_hdis: out of memory");
-    return p;
-}
-
-/* Codes of all values of a column beforehand, so that a row costs one look. */
-static uint32_t *codes_of(hd_builder *b, size_t column, const row_column *c)
-{
-    hd_err err;
-    uint32_t *codes = take(c->limit, sizeof *codes);
-    for (uint32_t i = 0; i < c->limit; i++) {
-        const hd_value v = {.type = c->is_date ? HD_DATE : HD_INTEGER,
-                            .integer = (int64_t)i + (c->is_date ? FIRST_DAY : 0)};
-        must(hd_builder_code(b, column, &v, &codes[i], &err), &err);
-    }
-    return codes;
-}
-
-static void make_table(hd_vault *v, hd_publish *p, row_table table, uint64_t n_rows, uint64_t seed)
-{
-    static row_chunk chunk;
-    static int64_t order[ROWS];
-    hd_err err;
-    hd_column_spec specs[MAX_ROW_COLUMNS] = {0};
-    hd_rows_column columns[MAX_ROW_COLUMNS] = {0};
-    uint32_t *codes[MAX_ROW_COLUMNS], *out[MAX_ROW_COLUMNS];
-    size_t n = 0;
-    const row_column *c = row_columns[table];
-    for (; c[n].name; n++) {
-        snprintf(specs[n].name, sizeof specs[n].name, "%s", c[n].name);
-        specs[n].kind = HD_COLUMN_CODES;
-        specs[n].type = c[n].is_date ? HD_DATE : HD_INTEGER;
-    }
-    hd_builder *b;
-    must(hd_builder_new(&b, v, row_tables[table], specs, n, &err), &err);
-    for (size_t k = 0; k < n; k++) {
-        codes[k] = codes_of(b, k, &c[k]);
-        out[k] = take(ROWS, sizeof *out[k]);
-        columns[k].codes = out[k];
-    }
-    row_source s;
-    rows_open(&s, table, n_rows, seed);
-    while (rows_next(&s, &chunk) > 0) {
-        for (size_t k = 0; k < n; k++)
-            for (size_t i = 0; i < chunk.n; i++)
-                out[k][i] = codes[k][chunk.values[k][i]];
-        const hd_rows rows = {chunk.n, chunk.persons, order, columns};
-        must(hd_builder_append(b, &rows, &err), &err);
-    }
-    rows_close(&s);
-    must(hd_publish_table(p, b, &err), &err);
-    hd_builder_free(b);
-    for (size_t k = 0; k < n; k++) {
-        free(codes[k]);
-        free(out[k]);
-    }
-}
-
 static int make(const char *folder, const char *key_file, uint64_t n_rows, uint64_t seed)
 {
     hd_err err;
-    hd_vault *v;
-    hd_publish *p;
-    must(hd_vault_create(folder, key_file, &err), &err);
-    must(hd_vault_open(&v, folder, key_file, true, &err), &err);
-    must(hd_publish_begin(&p, v, &err), &err);
-    for (row_table t = 0; t < N_ROW_TABLES; t++)
-        make_table(v, p, t, n_rows, seed);
-    must(hd_publish_commit(p, "tables of the yardstick", &err), &err);
-    hd_publish_free(p);
-    hd_vault_close(v);
+    must(hd_yard_make_vault(folder, key_file, n_rows, seed, &err), &err);
     return 0;
 }
 
@@ -203,38 +130,12 @@ static int serve(const char *folder, const char *key_file, const char *catalogue
     return 0;
 }
 
-/* ---- bandwidth ------------------------------------------------------------------------------- */
-
-enum { BUFFER = 1 << 30, PARTS = 64 };
-
-static hd_code read_part(void *ctx, size_t task, hd_err *err)
-{
-    (void)err;
-    const uint64_t *p = (const uint64_t *)ctx + task * (BUFFER / PARTS / 8);
-    uint64_t sums[8] = {0};
-    for (size_t i = 0; i < BUFFER / PARTS / 8; i += 8)
-        for (size_t k = 0; k < 8; k++)
-            sums[k] += p[i + k];
-    for (size_t k = 0; k < 8; k++)
-        __asm__ volatile("" : : "r"(sums[k]));
-    return HD_OK;
-}
-
-/* The best of ten readings of a gigabyte by all threads, in GB/s. */
 static int bandwidth(void)
 {
     hd_err err;
-    uint64_t *buffer = take(BUFFER, 1);
-    memset(buffer, 1, BUFFER);
-    double best = 1e9;
-    for (int i = 0; i < 10; i++) {
-        double start = now_ms();
-        must(hd_par_run(PARTS, read_part, buffer, &err), &err);
-        double ms = now_ms() - start;
-        best = ms < best ? ms : best;
-    }
-    printf("%.3f\n", BUFFER / best / 1e6);
-    free(buffer);
+    double speed;
+    must(hd_machine_read_speed(&speed, &err), &err);
+    printf("%.3f\n", speed / 1e9);
     return 0;
 }
 

@@ -20,5 +20,6 @@ const hd_command *const hd_commands[] = {
     &hd_command_audit,
     &hd_command_vault,
     &hd_command_stat,
+    &hd_command_bench,
     NULL,
 };

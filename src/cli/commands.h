@@ -5,6 +5,7 @@
 #include "cli/command.h"
 
 extern const hd_command hd_command_audit;
+extern const hd_command hd_command_bench;
 extern const hd_command hd_command_datasets;
 extern const hd_command hd_command_fields;
 extern const hd_command hd_command_check;

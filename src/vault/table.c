@@ -161,6 +161,12 @@ int hd_table_find(const hd_table *t, const char *column)
     return -1;
 }
 
+unsigned hd_table_width(const hd_table *t, size_t column)
+{
+    HD_ALWAYS(column < hd_table_n_columns(t));
+    return t->directory.columns[column + 1].width;
+}
+
 const hd_dictionary *hd_table_dictionary(const hd_table *t, size_t column)
 {
     HD_ALWAYS(column < hd_table_n_columns(t));

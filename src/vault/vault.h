@@ -95,6 +95,7 @@ uint64_t hd_table_rows(const hd_table *t);
 size_t hd_table_n_columns(const hd_table *t);
 const hd_column_spec *hd_table_column_spec(const hd_table *t, size_t column);
 int hd_table_find(const hd_table *t, const char *column); /* or -1 */
+unsigned hd_table_width(const hd_table *t, size_t column); /* bytes an item in memory */
 /* NULL for keys. */
 const hd_dictionary *hd_table_dictionary(const hd_table *t, size_t column);
 /* Person number of each row, ascending; 0 is "not linked to any person". */

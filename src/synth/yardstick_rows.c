@@ -1,13 +1,23 @@
-/* rows.c - see rows.h. */
-#include "rows.h"
+/* yardstick_rows.c - the rows; see yardstick.h. Needs nothing of hdis, so that programs without it make
+ * the same ones. */
+#include "synth/yardstick.h"
 #include "base/rng.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-enum { MAX_OF_PERSON = 512 };
+enum {
+    N_PROVIDERS = 141,
+    N_MONTHS = 120,
+    N_DIAGNOSES = 10000,
+    N_PROCEDURES = 2000,
+    N_PRACTICES = 7000,
+    N_COMMISSIONERS = 106,
+    N_AREAS = 32844,
+    N_DAYS = 3652 /* ten years */
+};
 
-const char *const row_tables[N_ROW_TABLES] = {"admissions", "attendances"};
+const char *const hd_yard_names[HD_YARD_TABLES] = {"admissions", "attendances"};
 
 enum { /* columns of admissions */
        PROVIDER,
@@ -32,7 +42,7 @@ enum { /* columns of attendances after provider and month */
        ARRIVED
 };
 
-const row_column row_columns[N_ROW_TABLES][MAX_ROW_COLUMNS] = {
+const hd_yard_column hd_yard_columns[HD_YARD_TABLES][HD_YARD_COLUMNS] = {
     {{"provider", N_PROVIDERS, 0},
      {"month", N_MONTHS, 0},
      {"age", 101, 0},
@@ -139,12 +149,12 @@ static home home_of(uint64_t seed, uint32_t person)
 
 /* Attendances share days with a person's admissions: both take their days from the same stream, and
  * four in ten of the attendances lie on one of the first days of it. */
-static void make_person(row_source *s)
+static void make_person(hd_yard_source *s)
 {
     home h = home_of(s->seed, s->person);
     hd_rng days = hd_rng_stream(s->seed, (uint64_t)s->person * 2 + 1);
     hd_rng own = hd_rng_stream(s->seed ^ (s->table + 1), s->person);
-    uint32_t at[MAX_OF_PERSON];
+    uint32_t at[HD_YARD_OF_PERSON];
     s->n = how_many(&own, s->rows_per_person);
     s->at = 0;
     for (size_t i = 0; i < s->n; i++) {
@@ -153,37 +163,29 @@ static void make_person(row_source *s)
     }
     qsort(at, s->n, sizeof *at, by_day);
     for (size_t i = 0; i < s->n; i++) {
-        uint32_t *v = s->held + i * MAX_ROW_COLUMNS;
-        if (s->table == ADMISSIONS)
+        uint32_t *v = s->held[i];
+        if (s->table == HD_YARD_ADMISSIONS)
             make_admission(&own, &h, at[i], v);
         else
             make_attendance(&own, &h, at[i], v);
     }
 }
 
-void rows_open(row_source *s, row_table table, uint64_t n_rows, uint64_t seed)
+void hd_yard_open(hd_yard_source *s, hd_yard_table table, uint64_t n_rows, uint64_t seed)
 {
-    *s = (row_source){.table = table, .seed = seed, .n_rows = n_rows, .rows_per_person = 4.17};
-    s->held = malloc(sizeof *s->held * MAX_OF_PERSON * MAX_ROW_COLUMNS);
-    if (!s->held)
-        abort();
+    *s = (hd_yard_source){.table = table, .seed = seed, .n_rows = n_rows, .rows_per_person = 4.17};
 }
 
-void rows_close(row_source *s)
+size_t hd_yard_next(hd_yard_source *s, hd_yard_chunk *out)
 {
-    free(s->held);
-}
-
-size_t rows_next(row_source *s, row_chunk *out)
-{
-    for (out->n = 0; out->n < ROWS && s->made < s->n_rows; out->n++, s->made++) {
+    for (out->n = 0; out->n < HD_YARD_CHUNK && s->made < s->n_rows; out->n++, s->made++) {
         while (s->at == s->n) {
             s->person++;
             make_person(s);
         }
         out->persons[out->n] = s->person;
-        const uint32_t *v = s->held + s->at++ * MAX_ROW_COLUMNS;
-        for (size_t c = 0; row_columns[s->table][c].name; c++)
+        const uint32_t *v = s->held[s->at++];
+        for (size_t c = 0; hd_yard_columns[s->table][c].name; c++)
             out->values[c][out->n] = v[c];
     }
     return out->n;
