@@ -19,6 +19,7 @@ enum {
     REACHED = 4000, /* cells taken for surroundings */
     SUMS = 3,       /* how far surroundings go */
     ROOM = 4,       /* for five values */
+    MANY = 200,     /* required cells */
 };
 
 typedef struct candidate {
@@ -397,17 +398,30 @@ static size_t list_given(const hd_plan *p, candidate *helpers)
     return n;
 }
 
-/* Could the cell that a helper was taken for do without it? */
+/* Would a required cell be missed for want of this helper? Asked one cell at a time, first that for
+ * which it was taken, then those that share a sum with it: mostly one of these says so at once. */
 static hd_code is_missed(hd_plan *p, uint32_t helper, hd_shown to, bool *is_missed, hd_err *err)
 {
-    uint32_t cell = p->cells[helper].added_for;
+    hd_code rc = HD_OK;
+    surroundings near;
     bool is_proven = true;
-    if (cell != HD_NO_CELL && hd_plan_is_required(p, cell))
-        HD_TRY(hd_prover_try_closed(p->prover, cell, &p->cells[cell].need, helper,
-                                    p->cells[helper].low[to], p->cells[helper].high[to],
-                                    &is_proven, err));
+    *is_missed = false;
+    if (p->prover->n_watched < MANY) /* proving all is as quick, and tries harder */
+        return HD_OK;
+    HD_GO(look_further(p, &near, helper, 1, err));
+    near.cells[0] = p->cells[helper].added_for; /* in the place of the helper itself */
+    for (size_t i = 0; i < near.n && i < NEAR && is_proven; i++) {
+        uint32_t cell = near.cells[i];
+        if (cell != HD_NO_CELL && cell != helper && p->is_tracked[cell] &&
+            hd_plan_is_required(p, cell))
+            HD_GO(hd_prover_try_closed(p->prover, cell, &p->cells[cell].need, helper,
+                                       p->cells[helper].low[to], p->cells[helper].high[to],
+                                       &is_proven, err));
+    }
     *is_missed = !is_proven;
-    return HD_OK;
+out:
+    surroundings_free(&near);
+    return rc;
 }
 
 hd_code hd_plan_clean_up(hd_plan *p, hd_err *err)
@@ -430,8 +444,10 @@ hd_code hd_plan_clean_up(hd_plan *p, hd_err *err)
             c->shown = (hd_shown)to;
             HD_GO(hd_prover_rebound(p->prover, h, c->low[to], c->high[to], err));
             HD_GO(prove_all(p, c->added_for, &is_proven, err));
-            if (is_proven)
+            if (is_proven) {
+                hd_prover_forget(p->prover); /* from here on bounds only narrow */
                 break;
+            }
             c->shown = helpers[i].to;
             HD_GO(hd_prover_rebound(p->prover, h, c->low[c->shown], c->high[c->shown], err));
         }

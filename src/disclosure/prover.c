@@ -30,13 +30,15 @@ hd_code hd_prover_init(hd_prover *p, hd_system *s, const bool *is_open, const bo
     p->n_seen = hd_calloc(n, sizeof *p->n_seen);
     p->seen_low = hd_calloc(n, sizeof *p->seen_low);
     p->seen_high = hd_calloc(n, sizeof *p->seen_high);
+    p->seen_at = hd_calloc(n, sizeof *p->seen_at);
     p->watched = hd_calloc(n, sizeof *p->watched);
     p->not_to = hd_calloc(n, sizeof *p->not_to);
     p->not_from = hd_calloc(n, sizeof *p->not_from);
     p->known_at = hd_calloc(n, sizeof *p->known_at);
     p->bent_at = hd_calloc(n, sizeof *p->bent_at);
     p->epoch = p->home_epoch = p->last_epoch = 1;
-    if (!p->seen || !p->n_seen || !p->seen_low || !p->seen_high || !p->watched || !p->not_to ||
+    if (!p->seen || !p->n_seen || !p->seen_low || !p->seen_high || !p->seen_at ||
+        !p->watched || !p->not_to ||
         !p->not_from || !p->known_at || !p->bent_at) {
         rc = hd_fail_nomem(err);
         goto out;
@@ -79,6 +81,7 @@ void hd_prover_free(hd_prover *p)
     hd_free(p->not_from);
     hd_free(p->known_at);
     hd_free(p->bent_at);
+    hd_free(p->seen_at);
     hd_free(p->bent);
     memset(p, 0, sizeof *p);
 }
@@ -117,12 +120,51 @@ static bool is_news(const hd_prover *p, uint32_t cell, int64_t value)
     return true;
 }
 
+static bool is_met(const hd_prover *p, uint32_t cell, const hd_need *need)
+{
+    uint32_t values = need->values > p->limit ? p->limit : need->values;
+    if (need->values && p->n_seen[cell] < values)
+        return false;
+    if (p->n_seen[cell] == 0)
+        return !need->has_span && need->width <= 0;
+    if (need->has_span &&
+        (p->seen_low[cell] > need->at_most || p->seen_high[cell] < need->at_least))
+        return false;
+    return need->width <= 0 || p->seen_high[cell] - p->seen_low[cell] >= need->width;
+}
+
+/* After witnesses came or went: what is remembered of the cell anew, until it is enough (need NULL:
+ * all of it). */
+static void refresh(hd_prover *p, uint32_t cell, const hd_need *need)
+{
+    if (p->seen_at[cell] == p->witness_epoch)
+        return;
+    p->seen_at[cell] = p->witness_epoch;
+    p->n_seen[cell] = 0;
+    for (size_t t = p->n_tables; t-- > 0 && !(need && p->n_seen[cell] && is_met(p, cell, need));)
+        if (p->tables[t].n_out == 0)
+            see(p, cell, p->tables[t].values[cell]);
+}
+
+bool hd_prover_has(hd_prover *p, uint32_t cell, const hd_need *need)
+{
+    refresh(p, cell, need);
+    return is_met(p, cell, need);
+}
+
+void hd_prover_look(hd_prover *p, uint32_t cell)
+{
+    p->seen_at[cell] = p->witness_epoch - 1;
+    refresh(p, cell, NULL);
+}
+
+/* Cells about which nothing is up to date are left until somebody asks. */
 static bool see_table(hd_prover *p, const int64_t *values)
 {
     bool is_news_here = false;
     for (size_t i = 0; i < p->n_watched; i++) {
         uint32_t c = p->watched[i];
-        if (see(p, c, values[c]))
+        if (p->seen_at[c] == p->witness_epoch && see(p, c, values[c]))
             is_news_here = true;
     }
     return is_news_here;
@@ -130,7 +172,10 @@ static bool see_table(hd_prover *p, const int64_t *values)
 
 hd_code hd_prover_note(hd_prover *p, const int64_t *values, hd_err *err)
 {
-    if (!see_table(p, values))
+    bool is_only = true; /* while nothing is up to date, the first table is news */
+    for (size_t t = 0; t < p->n_tables && is_only; t++)
+        is_only = p->tables[t].n_out != 0;
+    if (!see_table(p, values) && !is_only)
         return HD_OK;
     if (!HD_GROW(p->tables, p->n_tables, p->tables_cap))
         return hd_fail_nomem(err);
@@ -177,19 +222,6 @@ hd_code hd_prover_shake(hd_prover *p, size_t n, hd_err *err)
             break;
     }
     return HD_OK;
-}
-
-bool hd_prover_has(const hd_prover *p, uint32_t cell, const hd_need *need)
-{
-    uint32_t values = need->values > p->limit ? p->limit : need->values;
-    if (need->values && p->n_seen[cell] < values)
-        return false;
-    if (p->n_seen[cell] == 0)
-        return !need->has_span && need->width <= 0;
-    if (need->has_span &&
-        (p->seen_low[cell] > need->at_most || p->seen_high[cell] < need->at_least))
-        return false;
-    return need->width <= 0 || p->seen_high[cell] - p->seen_low[cell] >= need->width;
 }
 
 /* Can propagation near the cell see that it has no value in low .. high? */
@@ -376,6 +408,7 @@ hd_code hd_prover_try(hd_prover *p, uint32_t cell, const hd_need *need, bool *is
 {
     memory m;
     size_t before = p->search.n_changes;
+    refresh(p, cell, need);
     remember(p, cell, &m);
     p->is_trial = true;
     for (size_t i = 0; i < p->n_bent; i++)
@@ -428,17 +461,18 @@ hd_code hd_prover_try_closed(hd_prover *p, uint32_t cell, const hd_need *need, u
     *is_proven = false;
     if (!p->has_table)
         return HD_OK;
+    refresh(p, cell, need);
     remember(p, cell, &m);
     p->n_seen[cell] = 0;
-    for (size_t t = 0; t < p->n_tables; t++)
+    for (size_t t = p->n_tables; t-- > 0 && !(p->n_seen[cell] && is_met(p, cell, need));)
         if (p->tables[t].n_out == 0 && p->tables[t].values[other] >= low &&
             p->tables[t].values[other] <= high)
             see(p, cell, p->tables[t].values[cell]);
     HD_GO(hd_prover_bend(p, other, low, high, err));
-    if (hd_prover_has(p, cell, need))
+    if (is_met(p, cell, need))
         *is_proven = true;
     else {
-        HD_GO(hd_search_repair(&p->search, p->effort, &is_good, err));
+        HD_GO(hd_search_repair(&p->search, 4 * p->effort, &is_good, err));
         if (is_good)
             see(p, cell, hd_search_value(&p->search, p->s, cell));
         if (is_good)
@@ -466,10 +500,22 @@ static hd_code stand_on_witness(hd_prover *p, hd_err *err)
     return p->has_table ? hd_prover_keep(p, err) : HD_OK;
 }
 
+void hd_prover_forget(hd_prover *p)
+{
+    size_t n = 0;
+    for (size_t t = 0; t < p->n_tables; t++)
+        if (p->tables[t].n_out == 0)
+            p->tables[n++] = p->tables[t];
+        else
+            hd_wipe_free(p->tables[t].values, p->s->n_cells * sizeof(int64_t));
+    p->n_tables = n;
+}
+
 hd_code hd_prover_rebound(hd_prover *p, uint32_t cell, int64_t low, int64_t high, hd_err *err)
 {
     int64_t old_low = p->s->low[cell], old_high = p->s->high[cell];
     bool has_lost = false;
+    size_t n_gained = 0;
     if (low < old_low || high > old_high)
         p->home_epoch = ++p->last_epoch;
     p->epoch = p->n_bent ? ++p->last_epoch : p->home_epoch;
@@ -479,15 +525,9 @@ hd_code hd_prover_rebound(hd_prover *p, uint32_t cell, int64_t low, int64_t high
         bool was_out = v < old_low || v > old_high, is_out = v < low || v > high;
         has_lost |= !was_out && is_out && p->tables[t].n_out == 0;
         p->tables[t].n_out += (uint32_t)is_out - (uint32_t)was_out;
-        if (was_out && p->tables[t].n_out == 0)
-            see_table(p, p->tables[t].values);
+        n_gained += was_out && p->tables[t].n_out == 0;
     }
-    if (has_lost) {
-        memset(p->n_seen, 0, p->s->n_cells * sizeof *p->n_seen);
-        for (size_t t = 0; t < p->n_tables; t++)
-            if (p->tables[t].n_out == 0)
-                see_table(p, p->tables[t].values);
-    }
+    p->witness_epoch += has_lost || n_gained;
     p->has_table = p->search.n_violated == 0;
     return p->has_table ? HD_OK : stand_on_witness(p, err);
 }

@@ -36,6 +36,7 @@ typedef struct hd_prover {
     int64_t *seen;        /* n_cells * limit */
     uint8_t *n_seen;      /* n_cells */
     int64_t *seen_low, *seen_high;
+    uint64_t *seen_at, witness_epoch; /* by cell: as of which set of witnesses; see hd_prover_look */
     const bool *wanted;   /* n_cells: tables are kept for news about these; NULL: all */
     uint32_t *watched;    /* the wanted cells */
     size_t n_watched;
@@ -67,7 +68,9 @@ HD_MUST hd_code hd_prover_keep(hd_prover *p, hd_err *err);
 /* Note a table that satisfies the bounds. */
 HD_MUST hd_code hd_prover_note(hd_prover *p, const int64_t *values, hd_err *err);
 /* Is it proven already? Only the needs that witnesses can prove. */
-bool hd_prover_has(const hd_prover *p, uint32_t cell, const hd_need *need);
+bool hd_prover_has(hd_prover *p, uint32_t cell, const hd_need *need);
+/* What the witnesses have in a cell: n_seen, seen, seen_low, seen_high are up to date after it. */
+void hd_prover_look(hd_prover *p, uint32_t cell);
 /* Look for what is missing. */
 HD_MUST hd_code hd_prover_prove(hd_prover *p, uint32_t cell, const hd_need *need, bool *is_proven,
                                 hd_err *err);
@@ -86,6 +89,8 @@ HD_MUST hd_code hd_prover_try_closed(hd_prover *p, uint32_t cell, const hd_need 
 HD_MUST hd_code hd_prover_bend(hd_prover *p, uint32_t cell, int64_t low, int64_t high, hd_err *err);
 /* Was the cell, which is bent, used in the last try? */
 bool hd_prover_used(const hd_prover *p, uint32_t cell);
+/* Let go of the tables that are out of bounds, for good. */
+void hd_prover_forget(hd_prover *p);
 /* Set a cell's bounds. Tables that are out of them stop being witnesses; those that had only been
  * out of the old ones become witnesses again. */
 HD_MUST hd_code hd_prover_rebound(hd_prover *p, uint32_t cell, int64_t low, int64_t high,

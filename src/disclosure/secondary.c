@@ -485,6 +485,8 @@ static hd_code take_result(job *j, hd_secondary_result *out, const uint32_t *fai
         out->intervals[c] = (hd_interval){.n_values = 1, .is_complete = true};
     for (size_t c = 0; c < p->canonical.system.n_cells; c++) {
         uint32_t at = p->canonical.from[c];
+        if (p->prover)
+            hd_prover_look(p->prover, (uint32_t)c);
         bool is_seen = p->prover && p->prover->n_seen[c] > 0;
         out->is_protected[at] = hd_plan_is_required(p, (uint32_t)c);
         out->intervals[at] = (hd_interval){.low = p->outer_low[c], .high = p->outer_high[c]};
