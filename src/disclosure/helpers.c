@@ -20,6 +20,7 @@ enum {
     SUMS = 3,       /* how far surroundings go */
     ROOM = 4,       /* for five values */
     MANY = 200,     /* required cells */
+    LAST_EFFORT = 8,
 };
 
 typedef struct candidate {
@@ -291,8 +292,14 @@ static hd_code open_helpers(hd_plan *p, uint32_t cell, const surroundings *aroun
                 open[k].cell = HD_NO_CELL;
         HD_GO(bend(p, wishes[i].candidate.cell, HD_HELPER, err));
         open[(*n)++] = wishes[i].candidate;
-        if (((i + 1) & i) == 0 || i + 1 == n_wishes)
-            HD_GO(try_bent(p, cell, is_found, err));
+        bool is_last = i + 1 == n_wishes;
+        if (((i + 1) & i) != 0 && !is_last)
+            continue;
+        uint64_t effort = p->prover->effort;
+        p->prover->effort *= is_last ? LAST_EFFORT : 1;
+        rc = try_bent(p, cell, is_found, err);
+        p->prover->effort = effort;
+        HD_GO(rc);
     }
 out:
     hd_free(wishes);
@@ -331,7 +338,8 @@ hd_code hd_plan_help(hd_plan *p, uint32_t cell, bool *is_found, hd_err *err)
     if (!list)
         return hd_fail_nomem(err);
     look_around(p, list, cell);
-    HD_GO(try_single(p, cell, list, is_found, err));
+    if (!p->is_exact || p->prover->n_watched < MANY) /* one figure alone hardly ever helps there */
+        HD_GO(try_single(p, cell, list, is_found, err));
     if (!*is_found)
         HD_GO(try_together(p, cell, is_found, err));
     if (*is_found)
@@ -430,7 +438,7 @@ hd_code hd_plan_clean_up(hd_plan *p, hd_err *err)
     candidate *helpers = hd_malloc((p->canonical.system.n_cells + 1) * sizeof *helpers);
     if (!helpers)
         return hd_fail_nomem(err);
-    size_t n = list_given(p, helpers);
+    size_t n = list_given(p, helpers), n_tables = p->prover->n_tables;
     for (size_t i = 0; i < n; i++) {
         uint32_t h = helpers[i].cell;
         hd_plan_cell *c = &p->cells[h];
@@ -444,10 +452,12 @@ hd_code hd_plan_clean_up(hd_plan *p, hd_err *err)
             c->shown = (hd_shown)to;
             HD_GO(hd_prover_rebound(p->prover, h, c->low[to], c->high[to], err));
             HD_GO(prove_all(p, c->added_for, &is_proven, err));
-            if (is_proven) {
+            if (is_proven && p->prover->n_tables > 2 * n_tables) {
                 hd_prover_forget(p->prover); /* from here on bounds only narrow */
-                break;
+                n_tables = p->prover->n_tables;
             }
+            if (is_proven)
+                break;
             c->shown = helpers[i].to;
             HD_GO(hd_prover_rebound(p->prover, h, c->low[c->shown], c->high[c->shown], err));
         }
@@ -531,19 +541,22 @@ static size_t order_for_circuits(const hd_plan *p, const uint32_t *failing, size
     size_t n = 0, n_wishes = 0;
     for (size_t i = 0; i < n_failing; i++)
         is_failing[failing[i]] = p->cells[failing[i]].is_protected;
-    for (uint32_t c = 0; c < s->n_cells; c++) {
-        if (is_failing[c] || !has_room(p, c))
-            continue;
-        if (p->cells[c].shown == HD_HELPER)
-            order[n++] = c;
-        else if (may_become(&p->cells[c], HD_HELPER))
+    bool takes_all = p->n_circuits > 2, is_fresh = p->n_circuits > 3;
+    for (uint32_t c = 0; c < s->n_cells; c++)
+        if (!is_failing[c] && (has_room(p, c) || takes_all) && may_become(&p->cells[c], HD_HELPER))
             wishes[n_wishes++] = (wish){p, {c, HD_HELPER}};
-    }
     qsort(wishes, n_wishes, sizeof *wishes, by_wish);
-    for (size_t i = 0; i < n_wishes; i++)
-        order[n++] = wishes[i].candidate.cell;
+    /* From the third round on other circuits than those that were not enough. */
+    for (int part = 0; part < 2; part++) {
+        for (uint32_t c = 0; c < s->n_cells && part == is_fresh; c++)
+            if (!is_failing[c] && has_room(p, c) && p->cells[c].shown == HD_HELPER)
+                order[n++] = c;
+        for (size_t i = 0; i < n_wishes && part != is_fresh; i++)
+            order[n++] = wishes[i].candidate.cell;
+    }
     for (uint32_t c = 0; c < s->n_cells && p->n_circuits > 1; c++)
-        if (!is_failing[c] && !has_room(p, c) && s->low[c] < s->high[c])
+        if (!is_failing[c] && s->low[c] < s->high[c] &&
+            !(has_room(p, c) && p->cells[c].shown == HD_HELPER))
             order[n++] = c;
     for (uint32_t c = 0; c < s->n_cells; c++)
         if (is_failing[c])

@@ -13,6 +13,7 @@ enum {
     NUDGE_STEPS = 60,
     SMALL_STEPS = 24,
     STEPS_A_FREE_CELL = 12,
+    LARGEST_COLUMNS = 32 << 20, /* numbers */
     LARGEST_COEFFICIENT = 256, /* times HD_MAX_VALUE stays below 2^63 */
 };
 
@@ -32,20 +33,23 @@ hd_code hd_prover_init(hd_prover *p, hd_system *s, const bool *is_open, const bo
     p->seen_high = hd_calloc(n, sizeof *p->seen_high);
     p->seen_at = hd_calloc(n, sizeof *p->seen_at);
     p->watched = hd_calloc(n, sizeof *p->watched);
+    p->column_of = hd_calloc(n, sizeof *p->column_of);
     p->not_to = hd_calloc(n, sizeof *p->not_to);
     p->not_from = hd_calloc(n, sizeof *p->not_from);
     p->known_at = hd_calloc(n, sizeof *p->known_at);
     p->bent_at = hd_calloc(n, sizeof *p->bent_at);
     p->epoch = p->home_epoch = p->last_epoch = 1;
     if (!p->seen || !p->n_seen || !p->seen_low || !p->seen_high || !p->seen_at ||
-        !p->watched || !p->not_to ||
+        !p->watched || !p->column_of || !p->not_to ||
         !p->not_from || !p->known_at || !p->bent_at) {
         rc = hd_fail_nomem(err);
         goto out;
     }
     for (uint32_t c = 0; c < s->n_cells; c++)
-        if (!wanted || wanted[c])
+        if (!wanted || wanted[c]) {
+            p->column_of[c] = (uint32_t)p->n_watched;
             p->watched[p->n_watched++] = c;
+        }
     HD_GO(hd_frame_new(&p->frame, s, is_open, 64 * s->n_cells + (size_t)50000000, err));
     p->has_frame = true;
     uint64_t all = SMALL_STEPS + STEPS_A_FREE_CELL * (uint64_t)p->frame.n_free;
@@ -82,6 +86,8 @@ void hd_prover_free(hd_prover *p)
     hd_free(p->known_at);
     hd_free(p->bent_at);
     hd_free(p->seen_at);
+    hd_free(p->column_of);
+    hd_wipe_free(p->columns, p->n_watched * p->column_cap * sizeof *p->columns);
     hd_free(p->bent);
     memset(p, 0, sizeof *p);
 }
@@ -141,9 +147,39 @@ static void refresh(hd_prover *p, uint32_t cell, const hd_need *need)
         return;
     p->seen_at[cell] = p->witness_epoch;
     p->n_seen[cell] = 0;
-    for (size_t t = p->n_tables; t-- > 0 && !(need && p->n_seen[cell] && is_met(p, cell, need));)
-        if (p->tables[t].n_out == 0)
-            see(p, cell, p->tables[t].values[cell]);
+    const int64_t *column =
+        p->columns ? p->columns + p->column_of[cell] * p->column_cap : NULL;
+    int64_t last = 0;
+    for (size_t t = p->n_tables; t-- > 0;) {
+        if (p->tables[t].n_out)
+            continue;
+        int64_t v = column ? column[t] : p->tables[t].values[cell];
+        if (p->n_seen[cell] && v == last)
+            continue;
+        last = v;
+        if (see(p, cell, v) && need && is_met(p, cell, need))
+            return;
+    }
+}
+
+/* Room in the columns for one more table. */
+static hd_code grow_columns(hd_prover *p, hd_err *err)
+{
+    size_t cap = p->column_cap ? 2 * p->column_cap : 64;
+    if (p->n_tables < p->column_cap || (p->column_cap && !p->columns))
+        return HD_OK;
+    int64_t *wider = NULL;
+    if (p->n_watched * cap <= LARGEST_COLUMNS) {
+        wider = hd_malloc((p->n_watched * cap + 1) * sizeof *wider);
+        if (!wider)
+            return hd_fail_nomem(err);
+        for (size_t w = 0; w < p->n_watched && p->n_tables; w++)
+            memcpy(wider + w * cap, p->columns + w * p->column_cap, p->n_tables * sizeof *wider);
+    }
+    hd_wipe_free(p->columns, p->n_watched * p->column_cap * sizeof *p->columns);
+    p->columns = wider;
+    p->column_cap = cap;
+    return HD_OK;
 }
 
 bool hd_prover_has(hd_prover *p, uint32_t cell, const hd_need *need)
@@ -183,6 +219,13 @@ hd_code hd_prover_note(hd_prover *p, const int64_t *values, hd_err *err)
     if (!copy)
         return hd_fail_nomem(err);
     memcpy(copy, values, p->s->n_cells * sizeof *copy);
+    hd_code rc = grow_columns(p, err);
+    if (rc != HD_OK) {
+        hd_wipe_free(copy, p->s->n_cells * sizeof *copy);
+        return rc;
+    }
+    for (size_t w = 0; w < p->n_watched && p->columns; w++)
+        p->columns[w * p->column_cap + p->n_tables] = copy[p->watched[w]];
     p->tables[p->n_tables++] = (hd_proof_table){copy, 0};
     return HD_OK;
 }
@@ -332,24 +375,39 @@ hd_code hd_prover_nudge(hd_prover *p, uint32_t cell, const hd_need *need, bool *
     return HD_OK;
 }
 
-/* Values near those that were seen, first below, then above, further and further out, until there are
+/* Can there still be so many values, when n_failed of those that were tried were not found? */
+static bool may_have(const hd_prover *p, uint32_t cell, uint32_t values, int64_t n_failed)
+{
+    int64_t low, high;
+    limits(p, cell, &low, &high);
+    return high - low - 1 - n_failed >= values;
+}
+
+/* Values near the present one, step by step down, and then up from where it began, until there are
  * enough or too few are left to try. */
 static hd_code prove_values(hd_prover *p, uint32_t cell, uint32_t values, hd_err *err)
 {
     int64_t middle = hd_search_value(&p->search, p->s, cell), n_failed = 0;
-    for (int64_t k = 2; p->n_seen[cell] < values && k < 2 * (3 * (int64_t)values + 9); k++) {
-        int64_t v = k % 2 ? middle + k / 2 : middle - k / 2, low, high;
-        bool is_found;
-        limits(p, cell, &low, &high);
-        if (high - low - 1 - n_failed < values)
-            break;
-        if (v <= low || v >= high || !is_news(p, cell, v))
-            continue;
-        HD_TRY(go_to(p, cell, v, p->effort, &is_found, err));
-        if (is_found)
-            HD_TRY(take(p, cell, err));
-        limits(p, cell, &low, &high);
-        n_failed += !is_found && v > low && v < high;
+    size_t before = p->search.n_changes;
+    for (int side = 0; side < 2; side++) {
+        if (p->is_trial)
+            hd_search_undo(&p->search, before);
+        for (int64_t d = 1; d <= 3 * (int64_t)values + 8; d++) {
+            int64_t v = side ? middle + d : middle - d, low, high;
+            bool is_found;
+            limits(p, cell, &low, &high);
+            if (p->n_seen[cell] >= values || !may_have(p, cell, values, n_failed))
+                return HD_OK;
+            if (v <= low || v >= high)
+                break;
+            if (!is_news(p, cell, v))
+                continue;
+            HD_TRY(go_to(p, cell, v, p->effort, &is_found, err));
+            if (is_found)
+                HD_TRY(take(p, cell, err));
+            limits(p, cell, &low, &high);
+            n_failed += !is_found && v > low && v < high;
+        }
     }
     return HD_OK;
 }
@@ -503,6 +561,13 @@ static hd_code stand_on_witness(hd_prover *p, hd_err *err)
 void hd_prover_forget(hd_prover *p)
 {
     size_t n = 0;
+    for (size_t w = 0; w < p->n_watched && p->columns; w++) {
+        int64_t *column = p->columns + w * p->column_cap;
+        size_t to = 0;
+        for (size_t t = 0; t < p->n_tables; t++)
+            if (p->tables[t].n_out == 0)
+                column[to++] = column[t];
+    }
     for (size_t t = 0; t < p->n_tables; t++)
         if (p->tables[t].n_out == 0)
             p->tables[n++] = p->tables[t];

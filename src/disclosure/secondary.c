@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-enum { SWEEPS = 24, ROUNDS = 200, CIRCUITS = 3, STUCK = 1, FEW = 24 };
+enum { SWEEPS = 24, ROUNDS = 200, CIRCUITS = 8, STUCK = 1, FEW = 24 };
 
 void hd_secondary_options_init(hd_secondary_options *o)
 {
@@ -364,7 +364,10 @@ static hd_code help_failing(job *j, uint32_t *list, size_t *n_failing, bool *is_
             HD_TRY(hd_plan_help(p, list[i], &is_found, err));
         has_helped |= is_found;
     }
-    for (size_t i = 0; i < *n_failing && !has_helped; i++)
+    /* Where all is exact and cell by cell does not get on, everything around is opened. */
+    bool is_slow = p->is_exact && *n_failing > FEW && p->n_before && *n_failing * 5 > p->n_before * 4;
+    p->n_before = *n_failing;
+    for (size_t i = 0; i < *n_failing && (!has_helped || is_slow); i++)
         if (hd_plan_is_required(p, list[i]))
             HD_TRY(hd_plan_help_all(p, list[i], &has_helped, err));
     if (has_helped)
