@@ -200,10 +200,12 @@ BODY void weigh_body(hd_glm_tile *t, hd_family family, double theta, hd_glm_tail
 /* The sums of four vectors each, in one order: (0 + 1) + (2 + 3). */
 BODY lanes sums_of(lanes a, lanes b, lanes c, lanes d)
 {
-    const mask even = {0, 4, 2, 6}, odd = {1, 5, 3, 7}, low = {0, 1, 4, 5}, high = {2, 3, 6, 7};
-    lanes ab = __builtin_shuffle(a, b, even) + __builtin_shuffle(a, b, odd);
-    lanes cd = __builtin_shuffle(c, d, even) + __builtin_shuffle(c, d, odd);
-    return __builtin_shuffle(ab, cd, low) + __builtin_shuffle(ab, cd, high);
+    lanes ab =
+        __builtin_shufflevector(a, b, 0, 4, 2, 6) + __builtin_shufflevector(a, b, 1, 5, 3, 7);
+    lanes cd =
+        __builtin_shufflevector(c, d, 0, 4, 2, 6) + __builtin_shufflevector(c, d, 1, 5, 3, 7);
+    return __builtin_shufflevector(ab, cd, 0, 1, 4, 5) +
+           __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
 }
 
 /* Four columns of wx by two of x: eight sums stay in registers. */

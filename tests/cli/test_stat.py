@@ -438,6 +438,28 @@ def test_the_wrong_row_is_found_far_down(wrong, words):
     assert p.stderr.count(b"\n") == 1
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_cells_are_those_of_a_reader_of_single_characters(seed):
+    rng = random.Random(seed)
+    alphabet = ["a", "bc", "1", " ", ",", '"', "\n", "\r\n", "\u00e9", "x" * 61, ""]
+    columns = rng.randint(1, 6)
+    rows, text = [], "value" + "".join(",c%d" % i for i in range(columns)) + "\n"
+    for i in range(400):
+        cells = ["".join(rng.choices(alphabet, k=rng.randint(0, 5))) for _ in range(columns)]
+        line = []
+        for c in cells:
+            needed = any(x in c for x in ',"\n\r')
+            line.append('"%s"' % c.replace('"', '""') if needed or rng.random() < 0.2 else c)
+        rows.append([str(i)] + cells)
+        text += ",".join([str(i)] + line) + rng.choice(["\n", "\r\n", "\n\n", "\r\n\r\n"])
+    if seed % 2:
+        text = text.rstrip("\r\n") if rows[-1][-1] else text
+    p = run("spc", text, "--chart", "run")
+    assert p.returncode == 0, p.stderr
+    got = list(csv.reader(io.StringIO(p.stdout.decode(), newline="")))
+    assert [g[:columns] for g in got[1:]] == [r[1:] for r in rows]
+
+
 def test_a_sorted_group_may_be_longer_than_a_piece():
     text = "group,numerator,denominator\n" + "a,1,2\n" + "b,1,4\n" * 2000000 + "c,1,2\n"
     got = stat("rate", text, "--group", "group", "--sorted", "--multiplier", 1)
