@@ -122,6 +122,8 @@ SELECT area, intDiv(age, 5) AS g, count() FROM admissions GROUP BY area, g
 SELECT intDiv(k, 21), k % 21, n FROM (SELECT toUInt32(area) * 21 + intDiv(age, 5) AS k, count() AS n FROM admissions GROUP BY k)
 
 == Q8 | share of the largest provider by commissioner and month | admissions: commissioner month provider
+-- hdis
+SELECT commissioner, month, largest_share(provider) FROM admissions GROUP BY 1, 2
 -- duckdb
 SELECT commissioner, month, max(n) / sum(n) FROM (SELECT commissioner, month, provider, count(*) AS n FROM admissions GROUP BY 1, 2, 3) GROUP BY 1, 2
 -- duckdb perfect hash

@@ -146,6 +146,27 @@ static hd_figure extreme_figure(const hd_policy_file *p, const hd_aggregate *a, 
     return shown(&b->cell.value);
 }
 
+/* The share of the largest is two counts, one divided by the other, and shown as precisely as the
+ * rounded counts give it. How many people the largest and the rest are is not known; each of the
+ * rest's records is at most one person, and so with the largest: what must be there at least has
+ * to be enough. */
+static hd_figure share_figure(const hd_policy_file *p, const hd_aggregate *a, const behind *b)
+{
+    const double unit = 0.01;
+    const hd_cell *c = &b->cell;
+    if (c->value.is_null)
+        return shown(&c->value);
+    int64_t largest = (int64_t)round(c->value.decimal * (double)c->records);
+    int64_t rest = c->records - largest;
+    int64_t of_largest = c->persons - rest, of_rest = c->persons - largest;
+    bool is_enough = of_largest > 0 && of_rest > 0 && !hd_rule_is_small(p, largest, of_largest) &&
+                     !hd_rule_is_small(p, rest, of_rest);
+    if (is_few_records(p, c) || !is_enough)
+        return withheld(p, a->type);
+    double share = (double)hd_rule_round(p, largest) / (double)hd_rule_round(p, c->records);
+    return shown_as(a->type, fmin(share, 1), unit);
+}
+
 typedef hd_figure (*figure_rule)(const hd_policy_file *, const hd_aggregate *, const behind *);
 
 static const figure_rule rules[] = {
@@ -157,6 +178,7 @@ static const figure_rule rules[] = {
     [HD_AGG_SPREAD] = spread_figure,
     [HD_AGG_QUANTILE] = quantile_figure,
     [HD_AGG_EXTREME] = extreme_figure,
+    [HD_AGG_SHARE] = share_figure,
 };
 
 bool hd_primary_is_controlled(const hd_policy_file *p, const hd_question *q)
@@ -169,7 +191,7 @@ bool hd_primary_is_controlled(const hd_policy_file *p, const hd_question *q)
 static bool takes_fields_only(hd_aggregate_kind kind)
 {
     return kind == HD_AGG_SUM || kind == HD_AGG_MEAN || kind == HD_AGG_SPREAD ||
-           kind == HD_AGG_QUANTILE || kind == HD_AGG_COUNT_DISTINCT;
+           kind == HD_AGG_QUANTILE || kind == HD_AGG_COUNT_DISTINCT || kind == HD_AGG_SHARE;
 }
 
 hd_code hd_primary_admit(const hd_policy *p, const hd_question *q, hd_err *err)

@@ -145,3 +145,10 @@ void hd_cells_put_figure(hd_cells *c, size_t cell, size_t aggregate, hd_cell f)
     c->counts[aggregate].records[cell] = (uint32_t)f.records;
     c->counts[aggregate].persons[cell] = (uint32_t)f.persons;
 }
+
+void hd_cells_forget_people(hd_cells *c)
+{
+    c->all.persons = NULL;
+    for (size_t a = 0; a < c->n_aggregates; a++)
+        c->counts[a].persons = NULL;
+}

@@ -94,5 +94,6 @@ HD_MUST hd_code hd_cells_new_rows(hd_cells **out, const struct hd_question *q, s
 void hd_cells_put_key(hd_cells *c, size_t cell, size_t key, hd_value v);
 void hd_cells_put_all(hd_cells *c, size_t cell, uint32_t grouping, int64_t records, int64_t persons);
 void hd_cells_put_figure(hd_cells *c, size_t cell, size_t aggregate, hd_cell f);
+void hd_cells_forget_people(hd_cells *c); /* they have not been counted */
 
 #endif

@@ -19,6 +19,7 @@ static const hd_aggregate_def aggregates[] = {
     {"stddev_samp", HD_FN_STDDEV, HD_AGG_SPREAD, 1, "stddev_samp", true},
     {"variance", HD_FN_VARIANCE, HD_AGG_SPREAD, 1, "var_samp", true},
     {"var_samp", HD_FN_VARIANCE, HD_AGG_SPREAD, 1, "var_samp", true},
+    {"largest_share", HD_FN_SHARE, HD_AGG_SHARE, 1, NULL, false},
 };
 
 /* Pure functions of their arguments. Nothing random, nothing of the clock, nothing that looks at

@@ -17,7 +17,8 @@ typedef enum hd_aggregate_fn {
     HD_FN_QUANTILE_LOWER,
     HD_FN_QUANTILE_UPPER,
     HD_FN_STDDEV,
-    HD_FN_VARIANCE
+    HD_FN_VARIANCE,
+    HD_FN_SHARE
 } hd_aggregate_fn;
 
 typedef struct hd_aggregate_def {

@@ -28,7 +28,8 @@ typedef enum hd_aggregate_kind {
     HD_AGG_MEAN,
     HD_AGG_SPREAD, /* stddev_samp, var_samp */
     HD_AGG_QUANTILE, /* median, quantile_cont; and the limits of their interval */
-    HD_AGG_EXTREME   /* min, max */
+    HD_AGG_EXTREME, /* min, max */
+    HD_AGG_SHARE    /* largest_share: of the records of a cell, those with the most frequent value */
 } hd_aggregate_kind;
 
 typedef struct hd_key {

@@ -197,7 +197,16 @@ static hd_code put_inner(struct route *r, hd_buf *sql, hd_err *err)
     return HD_OK;
 }
 
-static void put_aggregate(hd_buf *sql, const asked_aggregate *g, size_t i)
+/* Different people, or 0 where nobody reads how many. */
+static void put_people(const struct route *r, hd_buf *sql, const char *filter)
+{
+    if (r->e->without_people)
+        hd_buf_char(sql, '0');
+    else
+        hd_buf_printf(sql, "count(DISTINCT p)%s", filter);
+}
+
+static void put_aggregate(const struct route *r, hd_buf *sql, const asked_aggregate *g, size_t i)
 {
     char when[96], filter[128] = "";
     bool tests_value = g->argument && !g->is_person;
@@ -222,13 +231,19 @@ static void put_aggregate(hd_buf *sql, const asked_aggregate *g, size_t i)
     else
         hd_buf_printf(sql, ", %s(%sx%zu)%s", g->def->duckdb_name, g->is_distinct ? "DISTINCT " : "", i,
                       filter);
-    hd_buf_printf(sql, ", count(*)%s, count(DISTINCT p)%s", filter, filter);
+    hd_buf_printf(sql, ", count(*)%s, ", filter);
+    put_people(r, sql, filter);
 }
 
 static void put_sets(hd_buf *sql, const asked *a)
 {
     if (a->q.n_keys == 0)
         return;
+    if (a->n_sets == 1 && a->sets[0] == (UINT32_C(1) << a->q.n_keys) - 1) {
+        for (size_t k = 0; k < a->q.n_keys; k++) /* DuckDB has faster ways for this alone */
+            hd_buf_printf(sql, "%sk%zu", k ? ", " : " GROUP BY ", k);
+        return;
+    }
     hd_buf_str(sql, " GROUP BY GROUPING SETS (");
     for (size_t s = 0; s < a->n_sets; s++) {
         hd_buf_str(sql, s ? ", (" : "(");
@@ -246,11 +261,12 @@ static void put_sets(hd_buf *sql, const asked *a)
 static hd_code statement(struct route *r, hd_buf *sql, hd_err *err)
 {
     const asked *a = r->a;
-    hd_buf_str(sql, "SELECT count(*), count(DISTINCT p)");
+    hd_buf_str(sql, "SELECT count(*), ");
+    put_people(r, sql, "");
     for (size_t k = 0; k < a->q.n_keys; k++)
         hd_buf_printf(sql, ", GROUPING(k%zu), k%zu", k, k);
     for (size_t i = 0; i < a->q.n_aggregates; i++)
-        put_aggregate(sql, &a->aggregates[i], i);
+        put_aggregate(r, sql, &a->aggregates[i], i);
     hd_buf_str(sql, " FROM ");
     HD_TRY(put_inner(r, sql, err));
     put_sets(sql, a);
@@ -350,7 +366,8 @@ static void fill_cell(const asked *a, const hd_duck_result *result, const struct
     }
 }
 
-static hd_code make_cells(const asked *a, const hd_duck_result *result, hd_cells **out, hd_err *err)
+static hd_code make_cells(const asked *a, const hd_duck_result *result, bool without_people,
+                          hd_cells **out, hd_err *err)
 {
     struct row *rows;
     HD_TRY(sort_rows(a, result, &rows, err));
@@ -361,6 +378,8 @@ static hd_code make_cells(const asked *a, const hd_duck_result *result, hd_cells
         char *to = c->text_;
         for (size_t i = 0; i < n; i++)
             fill_cell(a, result, &rows[i], c, i, &to);
+        if (without_people)
+            hd_cells_forget_people(c);
         *out = c;
     }
     hd_free(rows);
@@ -387,7 +406,7 @@ hd_code hd_run_duckdb(hd_engine *e, const asked *a, hd_table *t, hd_cells **out,
     HD_GO(make_view(r, err));
     HD_GO(statement(r, &sql, err));
     HD_GO(hd_duck_query_records(e->duck, sql.data, &result, err));
-    HD_GO(make_cells(a, result, out, err));
+    HD_GO(make_cells(a, result, e->without_people, out, err));
 out:
     hd_duck_result_free(result);
     hd_buf_free(&sql);

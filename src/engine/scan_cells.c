@@ -110,6 +110,15 @@ static void spread(const cutting *c, const hd_k_tally *t, size_t i, hd_value *ou
     out->decimal = (double)(squared ? variance : sqrtl(variance));
 }
 
+static double largest_share(const cutting *c, const hd_k_tally *t)
+{
+    const hd_k_bin *bins = &c->answer->distribution[t->distribution.first];
+    uint32_t most = 0;
+    for (uint32_t k = 0; k < t->distribution.n; k++)
+        most = bins[k].rows > most ? bins[k].rows : most;
+    return (double)most / (double)t->rows;
+}
+
 static hd_code moments(const cutting *c, const hd_k_tally *t, size_t i, hd_value *out, hd_err *err)
 {
     const asked_aggregate *g = &c->a->aggregates[i];
@@ -137,6 +146,10 @@ static hd_code figure(const cutting *c, const hd_k_tally *t, size_t i, hd_value 
     }
     if (g->def->kind == HD_AGG_SPREAD) {
         spread(c, t, i, v);
+        return HD_OK;
+    }
+    if (g->def->kind == HD_AGG_SHARE) {
+        v->decimal = largest_share(c, t);
         return HD_OK;
     }
     if (c->measures[i].kind == HD_K_MOMENTS)

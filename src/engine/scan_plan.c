@@ -324,6 +324,7 @@ static hd_k_kind kind_of(const asked_aggregate *g)
     case HD_AGG_MEAN:
         return HD_K_MOMENTS;
     case HD_AGG_QUANTILE:
+    case HD_AGG_SHARE:
         return HD_K_DISTRIBUTION;
     case HD_AGG_EXTREME:
         return HD_K_EXTREMES;

@@ -13,6 +13,7 @@
 #include "rows_as_cells.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -241,6 +242,25 @@ static void own_expressions_are_refused(void **state)
         q.is_subnational = false;
         assert_int_equal(hd_primary_admit(hes, &q, &err), HD_OK);
     }
+}
+
+/* 100 people with a record each: the largest and the rest must be 8 at least. */
+static void shares_need_both_sides(void **state)
+{
+    (void)state;
+    static const hd_aggregate share = {.kind = HD_AGG_SHARE, .type = HD_DECIMAL};
+    for (int64_t largest = 1; largest <= 100; largest++) {
+        hd_cell c = {decimal((double)largest / 100), 100, 100};
+        hd_figure f = one_figure(hes, true, share, c);
+        assert_int_equal(f.mark, largest < 8 || largest > 92 ? '*' : 0);
+        if (!f.mark)
+            assert_true(fabs(f.value.decimal - (double)((largest + 2) / 5 * 5) / 100) < 1e-9);
+        c.persons = 50; /* of two records each: the 50 may all be on one side */
+        assert_int_equal(one_figure(hes, true, share, c).mark, '*');
+        assert_int_equal(one_figure(none, true, share, c).mark, 0);
+    }
+    assert_int_equal(one_figure(hes, true, share, (hd_cell){decimal(0.5), 14, 7}).mark, '*');
+    assert_int_equal(one_figure(hes, true, share, (hd_cell){null(HD_DECIMAL), 0, 0}).mark, 0);
 }
 
 static void extremes_are_refused(void **state)
@@ -866,6 +886,7 @@ int main(void)
         cmocka_unit_test(people_count_too),
         cmocka_unit_test(sums_are_rounded),
         cmocka_unit_test(means_and_quantiles_need_people),
+        cmocka_unit_test(shares_need_both_sides),
         cmocka_unit_test(extremes_are_refused),
         cmocka_unit_test(published_cases_agree),
         cmocka_unit_test(published_sweep_agrees),

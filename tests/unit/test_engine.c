@@ -315,6 +315,43 @@ static void a_stopped_question_ends(void **state)
     close_world(&w);
 }
 
+/* The largest of the counts by value, as a share of all that have one. */
+static void the_largest_share_is_that_of_the_largest(void **state)
+{
+    (void)state;
+    world w;
+    hd_engine *e;
+    hd_err err;
+    open_world(&w);
+    publish(&w, 3);
+    OK(hd_engine_open(&e, w.vault, w.catalogue, &err));
+    hd_cells *shares = answer(e, "SELECT place, largest_share(method) FROM stays GROUP BY 1",
+                              HD_ROUTE_KERNEL);
+    hd_cells *counts = answer(e, "SELECT place, method, count(method) FROM stays GROUP BY 1, 2",
+                              HD_ROUTE_KERNEL);
+    assert_true(shares->n_cells > 1 && counts->n_cells > shares->n_cells);
+    for (size_t i = 0, k = 0; i < shares->n_cells; i++) {
+        const hd_cell share = hd_cells_figure(shares, i, 0);
+        const hd_value place = hd_cells_key(shares, i, 0);
+        int64_t most = 0, all = 0;
+        for (; k < counts->n_cells; k++) {
+            const hd_value of = hd_cells_key(counts, k, 0);
+            int64_t n = hd_cells_figure(counts, k, 0).value.integer;
+            if (hd_value_compare(&of, &place) != 0)
+                break;
+            most = n > most ? n : most;
+            all += n;
+        }
+        assert_int_equal(share.records, all);
+        assert_int_equal(share.value.is_null, all == 0);
+        assert_true(all == 0 || share.value.decimal == (double)most / (double)all);
+    }
+    hd_cells_free(shares);
+    hd_cells_free(counts);
+    hd_engine_close(e);
+    close_world(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +361,7 @@ int main(void)
         cmocka_unit_test(what_is_in_use_lives),
         cmocka_unit_test(answers_are_never_stale),
         cmocka_unit_test(a_held_question_sees_new_data),
+        cmocka_unit_test(the_largest_share_is_that_of_the_largest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
