@@ -32,6 +32,7 @@ typedef struct record {
 typedef struct by_signature {
     bool is_used;
     size_t size;       /* of a record */
+    uint32_t scale;    /* cells are found as so many times their number: the size, or 1 */
     char *records;     /* cells */
     uint32_t *repeats; /* cells x n_classes: rows whose person had counted there before */
 } by_signature;
@@ -233,7 +234,8 @@ static hd_code find_cells(batch *b, hd_err *err)
         memset(cells, 0, b->n * sizeof *cells);
         for (size_t g = 0; g < b->q->n_groups; g++)
             if (b->p->sets[set].strides[g])
-                add_key(b, g, (uint32_t)b->p->sets[set].strides[g], cells);
+                add_key(b, g, (uint32_t)b->p->sets[set].strides[g] * b->by_signature[set].scale,
+                        cells);
     }
     return HD_OK;
 }
@@ -276,14 +278,16 @@ static void add_rows(const batch *b, size_t set, size_t cell, uint64_t members, 
 /* Without people a record is a byte a signature. */
 static void count_bytes(const batch *b, size_t set)
 {
-    enum { AHEAD = 24 };
+    enum { AHEAD = 48 };
     const by_signature *t = &b->by_signature[set];
-    const uint32_t *restrict cells = b->cells + set * ROOM;
-    uint32_t *restrict places = b->member_cells;
+    uint32_t *restrict places = b->cells + set * ROOM;
     uint8_t *restrict bytes = (uint8_t *)t->records;
     uint32_t size = (uint32_t)t->size;
-    for (size_t i = 0; i < b->n; i++)
-        places[i] = cells[i] * size;
+    if (t->scale == 1) { /* the cells are wanted as they are */
+        for (size_t i = 0; i < b->n; i++)
+            b->member_cells[i] = places[i] * size;
+        places = b->member_cells;
+    }
     b->ops->key_slots(b->signatures, b->n, b->s->live_of, 1, places);
     for (size_t i = 0; i < b->n; i++) {
         __builtin_prefetch(&bytes[places[i + AHEAD < b->n ? i + AHEAD : i]], 1);
@@ -478,6 +482,7 @@ static hd_code open_signatures(batch *b, size_t set, char **memory, hd_err *err)
     enum { MOST = 1 << 24, LINE = 64 };
     by_signature *t = &b->by_signature[set];
     uint64_t cells = b->p->sets[set].product;
+    t->scale = 1;
     size_t n_repeats = b->q->without_people ? 0 : b->p->n_classes;
     t->size = offsetof(record, rows) + b->s->n_live;
     t->size = t->size <= LINE ? LINE : (t->size + 7) / 8 * 8;
@@ -495,6 +500,11 @@ static hd_code open_signatures(batch *b, size_t set, char **memory, hd_err *err)
     for (uint64_t cell = 0; cell < cells && !b->q->without_people; cell++)
         ((record *)(void *)(t->records + cell * t->size))->seen = UINT64_MAX;
     t->is_used = true;
+    bool reads_values = false;
+    for (size_t class = 0; class < b->p->n_classes; class++)
+        reads_values = reads_values || has_values(b->p, class);
+    if (b->q->without_people && !reads_values)
+        t->scale = (uint32_t)t->size;
     return HD_OK;
 }
 

@@ -12,7 +12,7 @@
 static inline hd_code hd_k_update_rows(hd_k_lane *lane, size_t set, size_t class,
                                        const uint32_t *restrict cells, size_t n, hd_err *err)
 {
-    enum { AHEAD = 32 };
+    enum { AHEAD = 48 };
     const size_t array = hd_k_array_counts(class);
     void *counts = lane->tables[set].arrays[array];
     uint32_t *restrict rows = counts;
@@ -107,7 +107,7 @@ static inline hd_code hd_k_update_bins(hd_k_lane *lane, size_t set, size_t measu
                                        const hd_k_coded_rows *r, uint64_t *restrict places,
                                        hd_err *err)
 {
-    enum { AHEAD = 24 };
+    enum { AHEAD = 48 };
     const hd_k_measure *m = &lane->plan->q->measures[measure];
     const size_t array = hd_k_array_values(lane->plan, measure);
     const uint32_t *restrict ranks = m->ranks, *restrict cells = r->cells;
