@@ -11,7 +11,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -22,7 +24,12 @@ enum { APPLICATION_ID = 0x68646973, BUSY_MS = 10000 };
 struct hd_ledger {
     sqlite3 *db;
     char *path;
+    pthread_mutex_t lock; /* held by the thread that has begun, until it ends its transaction */
+    atomic_uintptr_t owner; /* that thread, 0: none */
 };
+
+/* A thread is known by where it keeps this. */
+static _Thread_local char me;
 
 /* ---- SQLite, wrapped ------------------------------------------------------------------------ */
 
@@ -195,6 +202,8 @@ static hd_code new_ledger(hd_ledger **out, const char *path, hd_err *err)
         hd_free(l);
         l = NULL;
     }
+    if (l)
+        pthread_mutex_init(&l->lock, NULL);
     *out = l;
     return l ? HD_OK : hd_fail_nomem(err);
 }
@@ -259,14 +268,34 @@ void hd_ledger_close(hd_ledger *l)
 {
     if (!l)
         return;
+    hd_ledger_rollback(l);
     sqlite3_close(l->db); /* also after a failed open; rolls back */
+    pthread_mutex_destroy(&l->lock);
     hd_free(l->path);
     hd_free(l);
 }
 
+static bool is_ours(hd_ledger *l)
+{
+    return atomic_load_explicit(&l->owner, memory_order_relaxed) == (uintptr_t)&me;
+}
+
+static void end(hd_ledger *l)
+{
+    atomic_store_explicit(&l->owner, 0, memory_order_relaxed);
+    pthread_mutex_unlock(&l->lock);
+}
+
 hd_code hd_ledger_begin(hd_ledger *l, bool writes, hd_err *err)
 {
-    return execute(l, writes ? "BEGIN IMMEDIATE" : "BEGIN", err);
+    HD_ALWAYS(!is_ours(l));
+    pthread_mutex_lock(&l->lock);
+    hd_code rc = execute(l, writes ? "BEGIN IMMEDIATE" : "BEGIN", err);
+    if (rc == HD_OK)
+        atomic_store_explicit(&l->owner, (uintptr_t)&me, memory_order_relaxed);
+    else
+        pthread_mutex_unlock(&l->lock);
+    return rc;
 }
 
 hd_code hd_ledger_commit(hd_ledger *l, hd_err *err)
@@ -275,13 +304,17 @@ hd_code hd_ledger_commit(hd_ledger *l, hd_err *err)
         return hd_fail_os(err, "cannot write the ledger %s", l->path);
     HD_TRY(execute(l, "COMMIT", err));
     (void)hd_fault(HD_FAULT_STEP); /* a place to be killed at; committed is committed */
+    end(l);
     return HD_OK;
 }
 
 void hd_ledger_rollback(hd_ledger *l)
 {
+    if (!is_ours(l))
+        return;
     if (!sqlite3_get_autocommit(l->db))
         sqlite3_exec(l->db, "ROLLBACK", NULL, NULL, NULL);
+    end(l);
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */

@@ -48,10 +48,11 @@ HD_MUST hd_code hd_ledger_open(hd_ledger **out, const char *path, hd_err *err);
 void hd_ledger_close(hd_ledger *l); /* rolls back; NULL is allowed */
 
 /* Begin reading from one state (deferred) or writing (waits up to ten seconds for another writer,
- * then HD_CONFLICT). Every begin is ended by commit or rollback. */
+ * then HD_CONFLICT). Every begin is ended by commit or rollback, by the same thread; other threads
+ * of this process wait for it. */
 HD_MUST hd_code hd_ledger_begin(hd_ledger *l, bool writes, hd_err *err);
 HD_MUST hd_code hd_ledger_commit(hd_ledger *l, hd_err *err);
-void hd_ledger_rollback(hd_ledger *l); /* nothing to do when no transaction is open */
+void hd_ledger_rollback(hd_ledger *l); /* nothing to do when this thread has begun none */
 
 HD_MUST hd_code hd_ledger_vault_row(hd_ledger *l, hd_ledger_vault *out, hd_err *err);
 /* Assets in force by table name; extracts in force by table and year. Free with hd_free. */

@@ -7,9 +7,9 @@
  * Invariant: the ledger names the files that count. A published file never changes. A crash at any
  * point leaves the state before or the state after; files the ledger does not name are leftovers
  * and removed by the next writer.
- * Threads: any number may read one open hd_vault and its tables at a time: tables, columns, blocks,
- * holds. What changes the vault (loads, releases, outputs) is one thread's at a time, and so is what
- * is said of one transaction. Loaded columns are read-only.
+ * Threads: any number may ask one open hd_vault at a time: tables, columns, blocks, holds, releases
+ * (from begin to commit or rollback the others wait). Loads, and who asks, are one thread's matter.
+ * Loaded columns are read-only.
  */
 #ifndef HD_VAULT_VAULT_H
 #define HD_VAULT_VAULT_H

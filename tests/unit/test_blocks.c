@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <pthread.h>
 
 #include "base/rng.h"
 #include "engine/cells.h"
@@ -280,6 +281,97 @@ static void a_question_is_stopped(void **state)
     end(&x);
 }
 
+/* ---- many at once ----------------------------------------------------------------------------- */
+
+enum { N_ASKERS = 8, N_QUESTIONS = 6 };
+
+typedef struct asker {
+    hd_vault *vault;
+    const hd_cells *const *expected;
+    char (*questions)[1200];
+    size_t number;
+    uint64_t opened;
+    const char *wrong; /* a question whose answer is not the expected one, or that failed */
+} asker;
+
+static bool is_same(const hd_cells *a, const hd_cells *b)
+{
+    bool same = a->n_cells == b->n_cells;
+    for (size_t i = 0; same && i < a->n_cells; i++) {
+        same = hd_cells_all(a, i).records == hd_cells_all(b, i).records;
+        for (size_t m = 0; m < a->n_aggregates; m++)
+            same = same && same_value(hd_cells_figure(a, i, m).value, hd_cells_figure(b, i, m).value);
+    }
+    return same;
+}
+
+static void *ask_everything(void *ctx)
+{
+    asker *x = ctx;
+    hd_err e;
+    hd_engine *engine;
+    hd_engine_progress progress = {0};
+    if (hd_engine_open_limited(&engine, x->vault, catalogue,
+                               &(hd_engine_limits){.progress = &progress}, &e) != HD_OK) {
+        x->wrong = "no engine";
+        return NULL;
+    }
+    for (size_t i = 0; i < N_QUESTIONS && !x->wrong; i++) {
+        size_t at = (i + x->number) % N_QUESTIONS;
+        hd_question *q;
+        hd_cells *cells = NULL;
+        if (hd_engine_ask(engine, x->questions[at], &q, &e) != HD_OK) {
+            x->wrong = x->questions[at];
+            break;
+        }
+        if (hd_engine_run(engine, q, HD_ROUTE_KERNEL, &cells, &e) != HD_OK ||
+            !is_same(cells, x->expected[at]))
+            x->wrong = x->questions[at];
+        x->opened += progress.parts_opened;
+        hd_cells_free(cells);
+        hd_question_free(q);
+    }
+    hd_engine_close(engine);
+    return NULL;
+}
+
+/* One vault, many engines: the answers are those that a single asker gets, and each block of each
+ * column is opened once for all of them. */
+static void many_askers_share_a_vault(void **state)
+{
+    (void)state;
+    static char questions[N_QUESTIONS][1200];
+    const hd_cells *expected[N_QUESTIONS];
+    asking alone;
+    hd_vault *v;
+    asker askers[N_ASKERS];
+    pthread_t threads[N_ASKERS];
+    uint64_t opened = 0;
+    start(&alone, 0, false);
+    for (size_t i = 0; i < N_QUESTIONS; i++) {
+        hd_rng g = hd_rng_stream(5, i);
+        put_question(&g, questions[i], sizeof questions[i]);
+        expected[i] = ask(&alone, questions[i], HD_ROUTE_KERNEL);
+    }
+    OK(hd_vault_open(&v, the_fixture.folder, the_fixture.key_file, false, &err));
+    for (size_t i = 0; i < N_ASKERS; i++) {
+        askers[i] = (asker){.vault = v, .expected = expected, .questions = questions, .number = i};
+        assert_int_equal(pthread_create(&threads[i], NULL, ask_everything, &askers[i]), 0);
+    }
+    for (size_t i = 0; i < N_ASKERS; i++) {
+        pthread_join(threads[i], NULL);
+        if (askers[i].wrong)
+            fail_msg("asker %zu: %s", i, askers[i].wrong);
+        opened += askers[i].opened;
+    }
+    /* Persons where lanes meet may be opened again: they do not stay for it. */
+    assert_true(opened > 0 && opened <= (1 + N_COLUMNS) * N_BLOCKS + 4 * N_ASKERS * N_QUESTIONS);
+    for (size_t i = 0; i < N_QUESTIONS; i++)
+        hd_cells_free((hd_cells *)(uintptr_t)expected[i]);
+    hd_vault_close(v);
+    end(&alone);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +379,7 @@ int main(void)
         cmocka_unit_test(rare_codes_and_months_leave_blocks_out),
         cmocka_unit_test(too_large_is_refused),
         cmocka_unit_test(a_question_is_stopped),
+        cmocka_unit_test(many_askers_share_a_vault),
     };
     return cmocka_run_group_tests(tests, make_vault, remove_vault);
 }
