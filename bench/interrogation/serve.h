@@ -2,7 +2,8 @@
  * answer.
  *
  * Standard input has requests "HOW REPEATS LENGTH" and a line end, then LENGTH bytes of SQL. HOW is
- * `warm` or `cold`; before a cold question the program closes its data and the system forgets their
+ * `warm`, `cold` or (hdis only: the text names a table and columns to read and open) `take`; before
+ * the last two the program closes its data and the system forgets their
  * pages. Standard output has one line of JSON for each request: the times, and the number of rows
  * and the sum of their hashes, which does not depend on their order.
  */
@@ -17,6 +18,7 @@ enum { MAX_REPEATS = 100 };
 
 typedef struct request {
     bool is_cold;
+    bool is_taking; /* hdis only: read and open columns */
     int repeats;
     char *sql; /* kept until the next request */
 } request;

@@ -5,7 +5,7 @@
  * by default: a number of different values is told as a power of two from 256 on, and not at all
  * when a field below national level is read; bytes are told in whole blocks of rows.
  */
-#include "engine/scan_plan.h"
+#include "engine/blocks.h"
 #include "base/alloc.h"
 #include "engine/order.h"
 
@@ -174,6 +174,30 @@ static hd_code add_measures(lines *l, const scan_plan *p, hd_err *err)
     return HD_OK;
 }
 
+/* How many blocks must be looked at follows from the data, so it is told as other sizes are. */
+static hd_code add_blocks(lines *l, const scan_plan *p, hd_err *err)
+{
+    uint32_t n_blocks = hd_table_n_blocks(l->t), n_wanted;
+    bool open = true;
+    uint64_t most = 16;
+    uint8_t *wanted = hd_calloc(n_blocks, 1);
+    if (!wanted)
+        return hd_fail_nomem(err);
+    hd_code rc = hd_blocks_wanted(p, l->t, wanted, &n_wanted, err);
+    hd_free(wanted);
+    if (rc != HD_OK)
+        return rc;
+    for (size_t i = 0; i < p->n_atoms; i++)
+        open = open && !p->atom_inputs[i].operand.order &&
+               is_open(l, p->atom_inputs[i].operand.column);
+    while (most < n_wanted)
+        most *= 2;
+    if (!open)
+        return add(l, err, "blocks", "", "of %u: how many are left out is not told", n_blocks);
+    return add(l, err, "blocks", "", most < n_blocks ? "at most %llu of %u" : "%llu of %u",
+               (unsigned long long)(most < n_blocks ? most : n_blocks), n_blocks);
+}
+
 static hd_code explain_kernel(lines *l, hd_engine *e, hd_err *err)
 {
     scan_plan *p;
@@ -182,7 +206,9 @@ static hd_code explain_kernel(lines *l, hd_engine *e, hd_err *err)
     HD_TRY(hd_kernel_pick(&kernel, err));
     HD_TRY(add(l, err, "route", "kernel", "%s: one pass over the rows", kernel->name));
     HD_TRY(hd_scan_plan_make(e, l->t, &a, 1, &p, err));
-    hd_code rc = add_conditions(l, p, err);
+    hd_code rc = add_blocks(l, p, err);
+    if (rc == HD_OK)
+        rc = add_conditions(l, p, err);
     if (rc == HD_OK)
         rc = add_keys(l, p, err);
     if (rc == HD_OK)
