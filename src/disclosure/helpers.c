@@ -273,7 +273,8 @@ static hd_code open_coarser(hd_plan *p, uint32_t cell, const surroundings *aroun
     return *n ? try_bent(p, cell, is_found, err) : HD_OK;
 }
 
-/* Open helpers, the least wanted first, one, two, four ... at a time: a try that fails costs most. */
+/* Open helpers, the least wanted first; in a large table one, two, four ... at a time, because a try
+ * that fails costs most. */
 static hd_code open_helpers(hd_plan *p, uint32_t cell, const surroundings *around, candidate *open,
                             size_t *n, bool *is_found, hd_err *err)
 {
@@ -293,7 +294,7 @@ static hd_code open_helpers(hd_plan *p, uint32_t cell, const surroundings *aroun
         HD_GO(bend(p, wishes[i].candidate.cell, HD_HELPER, err));
         open[(*n)++] = wishes[i].candidate;
         bool is_last = i + 1 == n_wishes;
-        if (((i + 1) & i) != 0 && !is_last)
+        if (((i + 1) & i) != 0 && !is_last && p->prover->n_watched >= MANY)
             continue;
         uint64_t effort = p->prover->effort;
         p->prover->effort *= is_last ? LAST_EFFORT : 1;
