@@ -11,21 +11,35 @@ enum { LARGE = 128 * 1024, SMALL = 4 * 1024 };
 
 enum { FRONT = 1 << HD_MEMO_FRONT_BITS };
 
+static void clear_front(hd_memo *m)
+{
+    for (size_t i = 0; i < FRONT; i++)
+        m->front[i] = (hd_memo_front){.first = HD_MEMO_FREE};
+}
+
 hd_code hd_memo_init(hd_memo *m, hd_memo_judge judge, void *ctx, hd_err *err)
 {
     *m = (hd_memo){.limit = LARGE, .judge = judge, .ctx = ctx};
     m->texts = hd_intern_new();
-    m->front = hd_calloc(FRONT, sizeof *m->front);
-    return m->texts && m->front ? HD_OK : hd_fail_nomem(err);
+    return m->texts ? HD_OK : hd_fail_nomem(err);
+}
+
+hd_code hd_memo_begin(hd_memo *m, hd_err *err)
+{
+    if (m->front)
+        return HD_OK;
+    m->front = hd_malloc(FRONT * sizeof *m->front);
+    if (!m->front)
+        return hd_fail_nomem(err);
+    clear_front(m);
+    return HD_OK;
 }
 
 void hd_memo_free(hd_memo *m)
 {
     hd_intern_free(m->texts);
     hd_wipe_free(m->known, m->cap * sizeof *m->known);
-    /* wiped only when used: most columns of a wide table are in no file, and these pages were never
-     * touched */
-    hd_wipe_free(m->front, m->looked_up || m->n ? FRONT * sizeof *m->front : 0);
+    hd_wipe_free(m->front, FRONT * sizeof *m->front);
     *m = (hd_memo){0};
 }
 
@@ -40,7 +54,8 @@ hd_code hd_memo_empty(hd_memo *m, hd_err *err)
     m->texts = fresh;
     m->n = 0;
     m->looked_up = 0;
-    memset(m->front, 0, FRONT * sizeof *m->front);
+    if (m->front)
+        clear_front(m);
     return HD_OK;
 }
 
@@ -97,14 +112,17 @@ hd_code hd_memo_look_further(hd_memo *m, const char *raw, size_t len, hd_memo_pr
 {
     uint32_t id;
     hd_memo_front *slot = &m->front[p.slot];
-    if (len > HD_MEMO_SHORT && slot->first == p.first && slot->second == p.second &&
-        slot->len_plus_one == len + 1 && is_same_long_text(m, slot, raw, len))
+    bool is_long = len > HD_MEMO_SHORT;
+    if (is_long)
+        p.first = (p.first & ~HD_MEMO_EIGHTH) | HD_MEMO_LONG_SLOT;
+    if (is_long && slot->first == p.first && slot->second == p.second && slot->len == len &&
+        is_same_long_text(m, slot, raw, len))
         return HD_OK;
     HD_TRY(look_up(m, raw, len, &id, err));
     const hd_known *k = &m->known[id];
     *slot = (hd_memo_front){.first = p.first,
                             .second = p.second,
-                            .len_plus_one = (uint32_t)len + 1,
+                            .len = (uint32_t)len,
                             .id = id,
                             .code = k->code,
                             .meaning = k->meaning,

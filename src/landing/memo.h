@@ -36,11 +36,19 @@ typedef hd_code (*hd_memo_judge)(void *ctx, const char *raw, size_t len, hd_know
 /* In front of the table: texts seen lately with what most columns want to know of them. A short
  * text is compared in two registers. */
 enum { HD_MEMO_FRONT_BITS = 12, HD_MEMO_SHORT = 16 };
+/* A probe holds all of a short text, with zeros behind its end, and the first and last eight bytes of
+ * a long one. No field holds a zero byte or 0xF8 or above (delivery.h), so two short texts are the
+ * same when their probes are. The eighth byte is set to what no text holds where a slot is free, in
+ * the probe of a long text, and, to another, in a slot that holds one: probes of long texts match
+ * nothing and are compared as a whole. */
+#define HD_MEMO_FREE      UINT64_MAX
+#define HD_MEMO_LONG      (UINT64_C(0xFE) << 56)
+#define HD_MEMO_LONG_SLOT (UINT64_C(0xFD) << 56)
+#define HD_MEMO_EIGHTH    (UINT64_C(0xFF) << 56)
 typedef struct hd_memo_front {
-    uint64_t first,
-        second; /* 16 bytes of the text, zeros behind its end; of a longer one, see memo.c */
-    uint32_t len_plus_one; /* 0: free */
-    uint32_t id;           /* of the known text */
+    uint64_t first, second; /* of the probe; HD_MEMO_FREE, HD_MEMO_LONG */
+    uint32_t len;
+    uint32_t id; /* of the known text */
     uint32_t code;
     uint8_t meaning, flags, shape, flaw;
 } hd_memo_front;
@@ -56,6 +64,8 @@ typedef struct hd_memo {
 } hd_memo;
 
 HD_MUST hd_code hd_memo_init(hd_memo *m, hd_memo_judge judge, void *ctx, hd_err *err);
+/* Before the first look; a memo that is never looked at takes no room. */
+HD_MUST hd_code hd_memo_begin(hd_memo *m, hd_err *err);
 void hd_memo_free(hd_memo *m);
 HD_MUST hd_code hd_memo_empty(hd_memo *m, hd_err *err); /* forget everything */
 
@@ -85,8 +95,9 @@ static inline hd_memo_probe hd_memo_probe_of(const char *raw, size_t len)
     memcpy(&p.second, raw + (len > HD_MEMO_SHORT ? len - 8 : 8), 8);
     p.first &= masks[0];
     p.second &= masks[1];
-    uint64_t hash =
-        (p.first ^ (p.second << 1 | p.second >> 63) ^ len) * UINT64_C(0x9E3779B97F4A7C15);
+    if (__builtin_expect(len > HD_MEMO_SHORT, 0))
+        p.first = (p.first & ~HD_MEMO_EIGHTH) | HD_MEMO_LONG;
+    uint64_t hash = (p.first ^ (p.second << 1 | p.second >> 63)) * UINT64_C(0x9E3779B97F4A7C15);
     p.slot = (uint32_t)(hash >> (64 - HD_MEMO_FRONT_BITS));
     return p;
 }
@@ -101,8 +112,7 @@ HD_MUST static inline hd_code hd_memo_look(hd_memo *m, const char *raw, size_t l
 {
     const hd_memo_front *f = &m->front[p.slot];
     *out = f;
-    if (f->first == p.first && f->second == p.second && f->len_plus_one == len + 1 &&
-        len <= HD_MEMO_SHORT)
+    if (((f->first ^ p.first) | (f->second ^ p.second)) == 0)
         return HD_OK;
     return hd_memo_look_further(m, raw, len, p, err);
 }

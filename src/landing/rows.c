@@ -34,23 +34,27 @@ static void add_counts(struct hd_intake *in, const hd_target *t, const uint64_t 
 }
 
 /* Rows looked at together, and how far ahead the text is fetched. */
-enum { GROUP = 32, AHEAD = 64 };
+enum { GROUP = 32, AHEAD = HD_TILE_ROWS };
 
 struct group {
     hd_span spans[GROUP];
     hd_memo_probe probes[GROUP];
 };
 
-/* Text and places in the memo of rows r to r + n - 1. */
+/* Text and places in the memo of n rows from r on, which begins a group and so lies in one tile. */
 static void find_group(const hd_memo *m, const hd_chunk *c, int source, size_t r, size_t n,
                        struct group *g)
 {
     const char *text = c->batch.text;
+    const hd_span *tile = &c->batch.fields[hd_span_at(c->batch.n_columns, r, (size_t)source)];
+    const hd_span *ahead = r + AHEAD + n <= c->n_rows ? tile + c->batch.n_columns * HD_TILE_PITCH
+                                                      : tile;
+    bool is_dense = c->n_rows == c->batch.n_rows;
     for (size_t i = 0; i < n; i++) {
-        if (r + i + AHEAD < c->n_rows)
-            __builtin_prefetch(text + span_of(c, r + i + AHEAD, source).at);
-        g->spans[i] = span_of(c, r + i, source);
-        g->probes[i] = hd_memo_probe_of(text + g->spans[i].at, g->spans[i].len);
+        hd_span s = is_dense ? tile[i] : span_of(c, r + i, source);
+        g->spans[i] = s;
+        g->probes[i] = hd_memo_probe_of(text + s.at, s.len);
+        __builtin_prefetch(text + ahead[i].at);
         __builtin_prefetch(&m->front[g->probes[i].slot]);
     }
 }
@@ -58,8 +62,9 @@ static void find_group(const hd_memo *m, const hd_chunk *c, int source, size_t r
 static hd_code judge_stored(struct hd_intake *in, hd_target *t, const hd_chunk *c, hd_made *m,
                             hd_err *err)
 {
-    uint64_t counts[5] = {0};
+    uint64_t counts[2][5] = {{0}}; /* two, because a count may be the same as that of the last row */
     struct group g;
+    HD_TRY(hd_memo_begin(&t->memo, err));
     t->memo.looked_up += c->n_rows;
     for (size_t first = 0, n; first < c->n_rows; first += n) {
         n = c->n_rows - first < GROUP ? c->n_rows - first : GROUP;
@@ -69,14 +74,15 @@ static hd_code judge_stored(struct hd_intake *in, hd_target *t, const hd_chunk *
             const hd_memo_front *f;
             HD_TRY(hd_memo_look(&t->memo, raw, g.spans[i].len, g.probes[i], &f, err));
             m->codes[first + i] = f->code;
-            counts[f->meaning]++;
+            counts[i & 1][f->meaning]++;
             if (f->flaw)
                 note_flaw(m, c, first + i, f->flaw);
             if (m->kinds)
                 note_watched(m, first + i, hd_memo_known(&t->memo, f), raw);
         }
     }
-    add_counts(in, t, counts);
+    add_counts(in, t, counts[0]);
+    add_counts(in, t, counts[1]);
     return HD_OK;
 }
 
@@ -124,6 +130,7 @@ static hd_code judge_list(struct hd_intake *in, hd_target *t, const hd_chunk *c,
     static const hd_known nothing = {
         .number = INT64_MIN, .meaning = HD_MEANING_MISSING, .flags = HD_KNOWN_NULL};
     const size_t most = t->field->n_elements;
+    HD_TRY(hd_memo_begin(&t->memo, err));
     uint64_t counts[5] = {0};
     uint32_t *codes = m->codes;
     for (size_t r = 0; r < c->n_rows;) {

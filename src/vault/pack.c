@@ -13,6 +13,9 @@
 #include "vault/internal.h"
 
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 enum { LANES = 32, RUNS_HEAD = 5 };
 
@@ -141,30 +144,62 @@ static void unpack_all(const uint8_t *in, unsigned bits, void *out, unsigned wid
 
 /* ---- runs ----------------------------------------------------------------------------------- */
 
-/* Where runs of equal items begin, as bits, and how many there are. Eight items give a byte: a loop
- * without a store an item, of which the compiler makes vectors. */
-#define MARK_RUNS(type)                                                                            \
-    {                                                                                              \
-        const type *in = items;                                                                    \
-        for (uint32_t i = 8; i + 8 <= n; i += 8) {                                                 \
-            unsigned bits = 0;                                                                     \
-            for (unsigned k = 0; k < 8; k++)                                                       \
-                bits |= (unsigned)(in[i + k] != in[i + k - 1]) << k;                               \
-            bitmap[i / 8] = (uint8_t)bits;                                                         \
-        }                                                                                          \
-        for (uint32_t i = 0; i < n; i = i == 7 && n >= 16 ? n / 8 * 8 : i + 1)                     \
-            bitmap[i / 8] |= (uint8_t)((i == 0 || in[i] != in[i - 1]) << (i % 8));                 \
+/* Where runs of equal items begin, as bits: 16 items at a time by vectors, then one by one. */
+#ifdef __SSE2__
+static inline __m128i same(const void *items, unsigned width, size_t i)
+{
+    const char *p = (const char *)items + i * width;
+    __m128i a = _mm_loadu_si128((const __m128i *)(const void *)p);
+    __m128i b = _mm_loadu_si128((const __m128i *)(const void *)(p - width));
+    return width == 1   ? _mm_cmpeq_epi8(a, b)
+           : width == 2 ? _mm_cmpeq_epi16(a, b)
+                        : _mm_cmpeq_epi32(a, b);
+}
+
+/* Bit k: item i + k is not that before it. */
+static inline unsigned begins_16(const void *items, unsigned width, size_t i)
+{
+    __m128i all = same(items, width, i);
+    if (width == 2)
+        all = _mm_packs_epi16(all, same(items, 2, i + 8));
+    else if (width == 4)
+        all = _mm_packs_epi16(_mm_packs_epi32(all, same(items, 4, i + 4)),
+                              _mm_packs_epi32(same(items, 4, i + 8), same(items, 4, i + 12)));
+    return ~(unsigned)_mm_movemask_epi8(all) & 0xFFFF;
+}
+#else
+static inline unsigned begins_16(const void *items, unsigned width, size_t i)
+{
+    unsigned bits = 0;
+    for (unsigned k = 0; k < 16; k++)
+        bits |= (unsigned)(item_at(items, width, i + k) != item_at(items, width, i + k - 1)) << k;
+    return bits;
+}
+#endif
+
+static inline __attribute__((always_inline)) void mark_some(const void *items, unsigned width,
+                                                            uint32_t n, uint8_t *bitmap)
+{
+    uint32_t i = 0;
+    for (; i < n; i = i == 15 && n >= 32 ? n / 16 * 16 : i + 1)
+        if (i == 0 || item_at(items, width, i) != item_at(items, width, i - 1))
+            bitmap[i / 8] = (uint8_t)(bitmap[i / 8] | 1u << (i % 8));
+    for (i = 16; n >= 32 && i + 16 <= n; i += 16) {
+        unsigned bits = begins_16(items, width, i);
+        bitmap[i / 8] = (uint8_t)bits;
+        bitmap[i / 8 + 1] = (uint8_t)(bits >> 8);
     }
+}
 
 static uint32_t mark_runs(const void *items, unsigned width, uint32_t n, uint8_t *bitmap)
 {
     memset(bitmap, 0, (n + 7) / 8);
     if (width == 1)
-        MARK_RUNS(uint8_t)
+        mark_some(items, 1, n, bitmap);
     else if (width == 2)
-        MARK_RUNS(uint16_t)
+        mark_some(items, 2, n, bitmap);
     else
-        MARK_RUNS(uint32_t)
+        mark_some(items, 4, n, bitmap);
     return hd_count_bits(bitmap, (n + 7) / 8);
 }
 

@@ -657,6 +657,7 @@ static void test_memo_is_bounded(void **state)
     uint64_t judged = 0;
     hd_memo m;
     assert_int_equal(hd_memo_init(&m, judge_sum, &judged, &err), HD_OK);
+    assert_int_equal(hd_memo_begin(&m, &err), HD_OK);
     for (unsigned i = 0; i < 400000; i++) {
         char text[64] = {0};
         int len = snprintf(text, sizeof text, "%u", i);
@@ -675,6 +676,7 @@ static void test_memo_tells_texts_apart(void **state)
     uint64_t judged = 0;
     hd_memo m;
     assert_int_equal(hd_memo_init(&m, judge_sum, &judged, &err), HD_OK);
+    assert_int_equal(hd_memo_begin(&m, &err), HD_OK);
     for (unsigned round = 0; round < 3; round++)
         for (size_t len = 0; len <= 40; len++)
             for (size_t at = 0; at <= len; at++) {
