@@ -10,6 +10,7 @@
 #include "base/intern.h"
 #include "catalogue/catalogue.h"
 
+#include <stddef.h>
 #include <string.h>
 
 enum { /* hd_known.flags */
@@ -48,10 +49,22 @@ enum { HD_MEMO_FRONT_BITS = 12, HD_MEMO_SHORT = 16 };
 typedef struct hd_memo_front {
     uint64_t first, second; /* of the probe; HD_MEMO_FREE, HD_MEMO_LONG */
     uint32_t len;
-    uint32_t id; /* of the known text */
-    uint32_t code;
+    uint32_t id;   /* of the known text */
+    uint32_t code; /* from here on the eight bytes of hd_memo_answer */
     uint8_t meaning, flags, shape, flaw;
 } hd_memo_front;
+_Static_assert(offsetof(hd_memo_front, code) + 8 == sizeof(hd_memo_front), "one word");
+
+/* What most columns want to know, read at once. */
+static inline uint64_t hd_memo_answer(const hd_memo_front *f)
+{
+    uint64_t word;
+    memcpy(&word, &f->code, sizeof word);
+    return word;
+}
+#define HD_ANSWER_CODE(word)    ((uint32_t)(word))
+#define HD_ANSWER_MEANING(word) ((word) >> 32 & 255)
+#define HD_ANSWER_FLAW(word)    ((uint8_t)((word) >> 56))
 
 typedef struct hd_memo {
     hd_intern *texts;
@@ -90,16 +103,23 @@ extern const uint64_t hd_memo_masks[HD_MEMO_SHORT + 1][2];
 static inline hd_memo_probe hd_memo_probe_of(const char *raw, size_t len)
 {
     hd_memo_probe p;
-    const uint64_t *masks = hd_memo_masks[len < HD_MEMO_SHORT ? len : HD_MEMO_SHORT];
     memcpy(&p.first, raw, 8);
-    memcpy(&p.second, raw + (len > HD_MEMO_SHORT ? len - 8 : 8), 8);
-    p.first &= masks[0];
-    p.second &= masks[1];
-    if (__builtin_expect(len > HD_MEMO_SHORT, 0))
+    if (__builtin_expect(len > HD_MEMO_SHORT, 0)) {
         p.first = (p.first & ~HD_MEMO_EIGHTH) | HD_MEMO_LONG;
+        memcpy(&p.second, raw + len - 8, 8);
+    } else {
+        memcpy(&p.second, raw + 8, 8);
+        p.first &= hd_memo_masks[len][0];
+        p.second &= hd_memo_masks[len][1];
+    }
     uint64_t hash = (p.first ^ (p.second << 1 | p.second >> 63)) * UINT64_C(0x9E3779B97F4A7C15);
     p.slot = (uint32_t)(hash >> (64 - HD_MEMO_FRONT_BITS));
     return p;
+}
+
+static inline bool hd_memo_is(const hd_memo_front *f, const hd_memo_probe *p)
+{
+    return ((f->first ^ p->first) | (f->second ^ p->second)) == 0;
 }
 
 /* As hd_memo_look, past the front. */
@@ -112,7 +132,7 @@ HD_MUST static inline hd_code hd_memo_look(hd_memo *m, const char *raw, size_t l
 {
     const hd_memo_front *f = &m->front[p.slot];
     *out = f;
-    if (((f->first ^ p.first) | (f->second ^ p.second)) == 0)
+    if (hd_memo_is(f, &p))
         return HD_OK;
     return hd_memo_look_further(m, raw, len, p, err);
 }

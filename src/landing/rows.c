@@ -42,47 +42,85 @@ struct group {
 };
 
 /* Text and places in the memo of n rows from r on, which begins a group and so lies in one tile. */
-static void find_group(const hd_memo *m, const hd_chunk *c, int source, size_t r, size_t n,
-                       struct group *g)
+static void find_group(const hd_chunk *c, int source, size_t r, size_t n, struct group *g)
 {
     const char *text = c->batch.text;
     const hd_span *tile = &c->batch.fields[hd_span_at(c->batch.n_columns, r, (size_t)source)];
     const hd_span *ahead = r + AHEAD + n <= c->n_rows ? tile + c->batch.n_columns * HD_TILE_PITCH
                                                       : tile;
-    bool is_dense = c->n_rows == c->batch.n_rows;
+    if (c->n_rows == c->batch.n_rows)
+        memcpy(g->spans, tile, n * sizeof *tile);
+    else
+        for (size_t i = 0; i < n; i++)
+            g->spans[i] = span_of(c, r + i, source);
     for (size_t i = 0; i < n; i++) {
-        hd_span s = is_dense ? tile[i] : span_of(c, r + i, source);
-        g->spans[i] = s;
-        g->probes[i] = hd_memo_probe_of(text + s.at, s.len);
         __builtin_prefetch(text + ahead[i].at);
-        __builtin_prefetch(&m->front[g->probes[i].slot]);
+        g->probes[i] = hd_memo_probe_of(text + g->spans[i].at, g->spans[i].len);
     }
+}
+
+/* The answers to a group, and how often each meaning is among them, a byte for each. */
+static hd_code ask_memo(hd_memo *m, const char *text, const struct group *g, size_t n,
+                        uint64_t *answers, uint64_t *meanings, hd_err *err)
+{
+    const hd_memo_front *front = m->front;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        const hd_memo_front *f = &front[g->probes[i].slot];
+        if (!hd_memo_is(f, &g->probes[i]))
+            HD_TRY(hd_memo_look_further(m, text + g->spans[i].at, g->spans[i].len, g->probes[i],
+                                        err));
+        answers[i] = hd_memo_answer(f);
+        sum += UINT64_C(1) << 8 * HD_ANSWER_MEANING(answers[i]);
+    }
+    *meanings = sum;
+    return HD_OK;
+}
+
+/* The same of a watched target, one row after another: what is known of a text may be forgotten when
+ * the next is new. */
+static hd_code ask_and_watch(hd_memo *m, const hd_made *made, const char *text,
+                             const struct group *g, size_t row, size_t n, uint64_t *answers,
+                             uint64_t *meanings, hd_err *err)
+{
+    *meanings = 0;
+    for (size_t i = 0; i < n; i++) {
+        const char *raw = text + g->spans[i].at;
+        const hd_memo_front *f;
+        HD_TRY(hd_memo_look(m, raw, g->spans[i].len, g->probes[i], &f, err));
+        answers[i] = hd_memo_answer(f);
+        *meanings += UINT64_C(1) << 8 * HD_ANSWER_MEANING(answers[i]);
+        note_watched(made, row + i, hd_memo_known(m, f), raw);
+    }
+    return HD_OK;
 }
 
 static hd_code judge_stored(struct hd_intake *in, hd_target *t, const hd_chunk *c, hd_made *m,
                             hd_err *err)
 {
-    uint64_t counts[2][5] = {{0}}; /* two, because a count may be the same as that of the last row */
+    uint64_t counts[5] = {0}, answers[GROUP], meanings;
     struct group g;
     HD_TRY(hd_memo_begin(&t->memo, err));
     t->memo.looked_up += c->n_rows;
     for (size_t first = 0, n; first < c->n_rows; first += n) {
         n = c->n_rows - first < GROUP ? c->n_rows - first : GROUP;
-        find_group(&t->memo, c, t->sources[0], first, n, &g);
+        find_group(c, t->sources[0], first, n, &g);
+        HD_TRY(m->kinds ? ask_and_watch(&t->memo, m, c->batch.text, &g, first, n, answers,
+                                        &meanings, err)
+                        : ask_memo(&t->memo, c->batch.text, &g, n, answers, &meanings, err));
+        uint32_t *codes = m->codes + first;
+        uint64_t any = 0;
         for (size_t i = 0; i < n; i++) {
-            const char *raw = c->batch.text + g.spans[i].at;
-            const hd_memo_front *f;
-            HD_TRY(hd_memo_look(&t->memo, raw, g.spans[i].len, g.probes[i], &f, err));
-            m->codes[first + i] = f->code;
-            counts[i & 1][f->meaning]++;
-            if (f->flaw)
-                note_flaw(m, c, first + i, f->flaw);
-            if (m->kinds)
-                note_watched(m, first + i, hd_memo_known(&t->memo, f), raw);
+            codes[i] = HD_ANSWER_CODE(answers[i]);
+            any |= answers[i];
         }
+        for (size_t i = 0; i < n && HD_ANSWER_FLAW(any); i++)
+            if (HD_ANSWER_FLAW(answers[i]))
+                note_flaw(m, c, first + i, HD_ANSWER_FLAW(answers[i]));
+        for (size_t k = 0; k < 5; k++)
+            counts[k] += meanings >> 8 * k & 255;
     }
-    add_counts(in, t, counts[0]);
-    add_counts(in, t, counts[1]);
+    add_counts(in, t, counts);
     return HD_OK;
 }
 

@@ -15,19 +15,20 @@ bool hd_has_odd_bytes(const char *p, size_t len)
     return found & 0x80;
 }
 
-/* Bit i: byte i is one of the three. Every x86-64 processor has SSE2, most have AVX2. */
+/* Bit i of `delimiters`: byte i is a; of the result: it is one of the other two. Every x86-64 processor has SSE2, most have AVX2. */
 #ifdef __SSE2__
 #define FIND(name, vector, lanes, set, load, same, either, mask)                                   \
-    static inline uint64_t name(const char *p, char a, char b, char c)                             \
+    static inline uint64_t name(const char *p, char a, char b, char c, uint64_t *delimiters)       \
     {                                                                                              \
         const vector x = set(a), y = set(b), z = set(c);                                           \
-        uint64_t bits = 0;                                                                         \
+        uint64_t bits = 0, others = 0;                                                             \
         for (unsigned i = 0; i < 64; i += lanes) {                                                 \
             vector v = load((const vector *)(const void *)(p + i));                                \
-            vector hit = either(either(same(v, x), same(v, y)), same(v, z));                       \
-            bits |= (uint64_t)(uint32_t)mask(hit) << i;                                            \
+            bits |= (uint64_t)(uint32_t)mask(same(v, x)) << i;                                     \
+            others |= (uint64_t)(uint32_t)mask(either(same(v, y), same(v, z))) << i;               \
         }                                                                                          \
-        return bits;                                                                               \
+        *delimiters = bits;                                                                        \
+        return others;                                                                             \
     }
 FIND(find, __m128i, 16, _mm_set1_epi8, _mm_loadu_si128, _mm_cmpeq_epi8, _mm_or_si128,
      _mm_movemask_epi8)
@@ -37,12 +38,15 @@ FIND(find_avx2, __m256i, 32, _mm256_set1_epi8, _mm256_loadu_si256, _mm256_cmpeq_
      _mm256_or_si256, _mm256_movemask_epi8)
 #pragma GCC pop_options
 #else
-static inline uint64_t find(const char *p, char a, char b, char c)
+static inline uint64_t find(const char *p, char a, char b, char c, uint64_t *delimiters)
 {
-    uint64_t bits = 0;
-    for (unsigned i = 0; i < 64; i++)
-        bits |= (uint64_t)(p[i] == a || p[i] == b || p[i] == c) << i;
-    return bits;
+    uint64_t bits = 0, others = 0;
+    for (unsigned i = 0; i < 64; i++) {
+        bits |= (uint64_t)(p[i] == a) << i;
+        others |= (uint64_t)(p[i] == b || p[i] == c) << i;
+    }
+    *delimiters = bits;
+    return others;
 }
 #endif
 
@@ -53,7 +57,7 @@ static bool is_plain(const hd_split *s, size_t row, size_t end, size_t last_len)
            (!s->is_odd || !hd_has_odd_bytes(s->text + row, end - row));
 }
 
-typedef uint64_t finder(const char *p, char a, char b, char c);
+typedef uint64_t finder(const char *p, char a, char b, char c, uint64_t *delimiters);
 
 /* `find` is known where this is called from, and becomes part of it. */
 static inline __attribute__((always_inline)) void split(hd_split *s, finder *find_signs)
@@ -63,10 +67,22 @@ static inline __attribute__((always_inline)) void split(hd_split *s, finder *fin
     size_t row = s->at, start = row, n = 0;
     hd_span *to = s->fields + hd_span_at(s->width, s->n_rows, 0);
     for (size_t base = row; base < s->end; base += 64) {
-        uint64_t bits = find_signs(text + base, delimiter, '\n', quote);
+        uint64_t bits, others = find_signs(text + base, delimiter, '\n', quote, &bits);
         if (s->end - base < 64)
             bits &= (UINT64_C(1) << (s->end - base)) - 1;
-        for (; bits; bits &= bits - 1) {
+        else if (!others) { /* nothing but delimiters */
+            for (; bits; bits &= bits - 1, n++, to += HD_TILE_PITCH) {
+                size_t pos = base + (size_t)__builtin_ctzll(bits);
+                if (n == last)
+                    return;
+                *to = (hd_span){(uint32_t)start, (uint32_t)(pos - start)};
+                start = pos + 1;
+            }
+            continue;
+        }
+        if (s->end - base < 64)
+            others &= (UINT64_C(1) << (s->end - base)) - 1;
+        for (bits |= others; bits; bits &= bits - 1) {
             size_t pos = base + (size_t)__builtin_ctzll(bits);
             if (text[pos] == delimiter) {
                 if (n == last)
