@@ -257,13 +257,15 @@ def test_a_plan_says_route_and_reason_and_no_counts(people):
     rows = plan("SELECT provider, sex, count(*), avg(length_of_stay) FROM spells WHERE any_diagnosis "
                 "IN codelist('diabetes') GROUP BY 1, 2")
     parts = [r[0] for r in rows]
-    assert parts == ["table", "route", "lookup table", "key", "key", "cells", "measure", "measure",
-                     "scan"]
-    assert rows[1][1] == "kernel"
+    assert parts == ["table", "route", "blocks", "lookup table", "key", "key", "cells", "measure",
+                     "measure", "scan"]
+    assert rows[1][1] == "kernel" and rows[2][2] == "1 of 1"
     assert [r[1] for r in rows if r[0] in ("lookup table", "key")] == ["diagnosis", "procode3", "sex"]
     # A provider is below national level: neither its codes nor the cells are told.
-    assert rows[3][2].startswith("codes not told, groups not told")
-    assert rows[5][2].startswith("not told")
+    assert rows[4][2].startswith("codes not told, groups not told")
+    assert rows[6][2].startswith("not told")
+    local = plan("SELECT count(*) FROM spells WHERE provider = 'ZA4'")
+    assert local[2][2] == "of 1: how many are left out is not told"
     for r in rows:
         for n in re.findall(r"at most ([0-9]+) ", r[2]):
             assert int(n) >= 256 and int(n) & (int(n) - 1) == 0
