@@ -1,64 +1,15 @@
 /* audit.c - see audit.h. Sets are found by their sums (sets.h): the sum of a union is the sum of the
  * sums, so a row and the rows below it meet without anybody comparing conditions or code lists. */
-#include "disclosure/audit.h"
+#include "disclosure/audit_work.h"
 
 #include "base/alloc.h"
-#include "base/intern.h"
 #include "disclosure/certificate.h"
 #include "disclosure/margins.h"
-#include "disclosure/near.h"
 #include "disclosure/rule.h"
 #include "disclosure/unions.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* What is known of a set beside its bounds. */
-#define NONE UINT32_MAX
-
-typedef struct node {
-    bool now, shown_now, shown_before, is_small, is_exact;
-    bool is_lost; /* earlier releases alone leave it too few values: nothing here changes that */
-    int32_t preference;
-    int64_t low_before, high_before; /* what earlier releases say */
-    uint64_t name;
-    uint32_t cell; /* of the system; NONE when left out of it */
-} node;
-
-struct hd_audit {
-    const hd_policy_file *p;
-    hd_account *now;
-    hd_near *near;
-    hd_intern *own;     /* sets of the answer's cells  */
-    hd_intern *derived; /* and of its margins          */
-    hd_account *earlier;
-    size_t n_earlier, earlier_cap;
-    uint64_t n_near;
-    /* while judging */
-    hd_intern *nodes;
-    hd_intern *rules;
-    hd_system system;
-    node *about;
-    int64_t *low, *high;
-    size_t n_nodes, about_cap, low_cap, high_cap;
-    uint32_t *node_of; /* by cell of the system */
-    bool create; /* an unprinted margin becomes a cell, because several grouping sets meet in it */
-};
-
-/* ---- names of sets -------------------------------------------------------------------------- */
-
-enum { NAME = 17 };
-
-static void name_set(char out[NAME], hd_set_kind kind, const uint64_t sum[2])
-{
-    out[0] = (char)kind;
-    memcpy(out + 1, sum, 16);
-}
-
-static bool is_empty(const uint64_t sum[2])
-{
-    return sum[0] == 0 && sum[1] == 0;
-}
 
 static bool is_printed(const hd_printed *p)
 {
@@ -71,12 +22,12 @@ static hd_code note_margin(void *ctx, const hd_account *a, size_t column, const 
                            const uint32_t *cells, size_t n_cells, hd_err *err)
 {
     hd_intern *derived = ctx;
-    char name[NAME];
+    char name[HD_SET_NAME];
     uint32_t id;
     (void)cells;
     (void)n_cells;
-    name_set(name, a->kinds[column], sum);
-    return hd_intern_add(derived, name, NAME, &id, err);
+    hd_set_name(name, a->kinds[column], sum);
+    return hd_intern_add(derived, name, HD_SET_NAME, &id, err);
 }
 
 typedef struct search {
@@ -88,25 +39,25 @@ static hd_code find_margin(void *ctx, const hd_account *a, size_t column, const 
                            const uint32_t *cells, size_t n_cells, hd_err *err)
 {
     search *s = ctx;
-    char name[NAME];
+    char name[HD_SET_NAME];
     (void)cells;
     (void)n_cells;
     (void)err;
-    name_set(name, a->kinds[column], sum);
-    s->found = s->found || hd_intern_find(s->audit->own, name, NAME) != HD_INTERN_NONE;
+    hd_set_name(name, a->kinds[column], sum);
+    s->found = s->found || hd_intern_find(s->audit->own, name, HD_SET_NAME) != HD_INTERN_NONE;
     return HD_OK;
 }
 
 static hd_code shares_a_set(const hd_audit *a, const hd_account *earlier, bool *out, hd_err *err)
 {
     search s = {.audit = a};
-    char name[NAME];
+    char name[HD_SET_NAME];
     for (size_t i = 0; i < earlier->n_cells * earlier->n_columns && !s.found; i++) {
-        if (!is_printed(&earlier->printed[i]) || is_empty(earlier->items[i].sum))
+        if (!is_printed(&earlier->printed[i]) || hd_set_is_empty(earlier->items[i].sum))
             continue;
-        name_set(name, earlier->kinds[i % earlier->n_columns], earlier->items[i].sum);
-        s.found = hd_intern_find(a->own, name, NAME) != HD_INTERN_NONE ||
-                  hd_intern_find(a->derived, name, NAME) != HD_INTERN_NONE;
+        hd_set_name(name, earlier->kinds[i % earlier->n_columns], earlier->items[i].sum);
+        s.found = hd_intern_find(a->own, name, HD_SET_NAME) != HD_INTERN_NONE ||
+                  hd_intern_find(a->derived, name, HD_SET_NAME) != HD_INTERN_NONE;
     }
     if (!s.found)
         HD_TRY(hd_margins_walk(earlier, find_margin, &s, err));
@@ -118,7 +69,7 @@ hd_code hd_audit_new(hd_audit **out, const hd_policy_file *p, hd_account *now, h
 {
     hd_code rc;
     uint32_t id;
-    char name[NAME];
+    char name[HD_SET_NAME];
     *out = NULL;
     hd_audit *a = hd_calloc(1, sizeof *a);
     if (!a)
@@ -133,9 +84,9 @@ hd_code hd_audit_new(hd_audit **out, const hd_policy_file *p, hd_account *now, h
         goto out;
     }
     for (size_t i = 0; i < now->n_cells * now->n_columns; i++)
-        if (!is_empty(now->items[i].sum)) {
-            name_set(name, now->kinds[i % now->n_columns], now->items[i].sum);
-            HD_GO(hd_intern_add(a->own, name, NAME, &id, err));
+        if (!hd_set_is_empty(now->items[i].sum)) {
+            hd_set_name(name, now->kinds[i % now->n_columns], now->items[i].sum);
+            HD_GO(hd_intern_add(a->own, name, HD_SET_NAME, &id, err));
         }
     HD_GO(hd_margins_walk(now, note_margin, a->derived, err));
     HD_GO(hd_near_new(&a->near, now, hd_near_limit(p), err));
@@ -204,66 +155,6 @@ uint64_t hd_audit_n_near(const hd_audit *a)
     return a->n_near;
 }
 
-/* ---- the system: cells ---------------------------------------------------------------------- */
-
-static hd_code find_node(hd_audit *a, hd_set_kind kind, const uint64_t sum[2], uint32_t *out,
-                         hd_err *err)
-{
-    char name[NAME];
-    name_set(name, kind, sum);
-    HD_TRY(hd_intern_add(a->nodes, name, NAME, out, err));
-    if (*out < a->n_nodes)
-        return HD_OK;
-    size_t n = a->n_nodes;
-    if (!HD_GROW(a->about, n, a->about_cap) || !HD_GROW(a->low, n, a->low_cap) ||
-        !HD_GROW(a->high, n, a->high_cap))
-        return hd_fail_nomem(err);
-    a->about[n] = (node){.high_before = HD_NO_BOUND};
-    a->low[n] = 0;
-    a->high[n] = HD_NO_BOUND;
-    a->about[n].name = sum[0];
-    a->n_nodes++;
-    return HD_OK;
-}
-
-static hd_code add_item(hd_audit *a, const hd_account *of, size_t item, hd_err *err)
-{
-    const hd_printed *p = &of->printed[item];
-    bool is_now = of == a->now;
-    uint32_t id;
-    if (is_empty(of->items[item].sum))
-        return HD_OK;
-    HD_TRY(find_node(a, of->kinds[item % of->n_columns], of->items[item].sum, &id, err));
-    node *n = &a->about[id];
-    if (p->is_count) {
-        a->low[id] = p->low > a->low[id] ? p->low : a->low[id];
-        a->high[id] = p->high < a->high[id] ? p->high : a->high[id];
-        n->is_exact = n->is_exact || p->is_exact;
-        bool is_number = p->mark == 0 && p->is_shown;
-        n->shown_now = n->shown_now || (is_now && is_number);
-        n->shown_before = n->shown_before || (!is_now && is_number);
-    }
-    if (!is_now) {
-        n->low_before = a->low[id];
-        n->high_before = a->high[id];
-    }
-    n->now = n->now || is_now;
-    n->is_small = n->is_small || (of->is_controlled && p->is_small);
-    if (is_now) {
-        uint32_t told = of->told[item / of->n_columns];
-        int32_t coarse = (int32_t)of->n_keys - __builtin_popcount(told);
-        n->preference = coarse > n->preference ? coarse : n->preference;
-    }
-    return HD_OK;
-}
-
-static hd_code add_items(hd_audit *a, const hd_account *of, hd_err *err)
-{
-    for (size_t i = 0; i < of->n_cells * of->n_columns; i++)
-        HD_TRY(add_item(a, of, i, err));
-    return HD_OK;
-}
-
 /* ---- withholding in the answer -------------------------------------------------------------- */
 
 static void withhold(hd_audit *a, size_t item)
@@ -298,7 +189,7 @@ typedef struct past {
 static hd_code collect_past(const hd_audit *a, past **out, hd_err *err)
 {
     const hd_account *now = a->now;
-    char name[NAME];
+    char name[HD_SET_NAME];
     hd_code rc = HD_OK;
     past *past_of = NULL;
     hd_intern *names = hd_intern_new();
@@ -310,14 +201,14 @@ static hd_code collect_past(const hd_audit *a, past **out, hd_err *err)
     }
     for (size_t i = 0; i < now->n_cells * now->n_columns; i++) {
         uint32_t id;
-        name_set(name, now->kinds[i % now->n_columns], now->items[i].sum);
-        HD_GO(hd_intern_add(names, name, NAME, &id, err));
+        hd_set_name(name, now->kinds[i % now->n_columns], now->items[i].sum);
+        HD_GO(hd_intern_add(names, name, HD_SET_NAME, &id, err));
     }
     for (size_t e = 0; e < a->n_earlier; e++)
         for (size_t i = 0; i < a->earlier[e].n_cells * a->earlier[e].n_columns; i++) {
             const hd_account *x = &a->earlier[e];
-            name_set(name, x->kinds[i % x->n_columns], x->items[i].sum);
-            uint32_t id = hd_intern_find(names, name, NAME);
+            hd_set_name(name, x->kinds[i % x->n_columns], x->items[i].sum);
+            uint32_t id = hd_intern_find(names, name, HD_SET_NAME);
             if (id == HD_INTERN_NONE)
                 continue;
             list[id].shown |= x->printed[i].is_shown;
@@ -327,8 +218,8 @@ static hd_code collect_past(const hd_audit *a, past **out, hd_err *err)
                                     a->p->minimum_candidates;
         }
     for (size_t i = 0; i < now->n_cells * now->n_columns; i++) {
-        name_set(name, now->kinds[i % now->n_columns], now->items[i].sum);
-        past_of[i] = list[hd_intern_find(names, name, NAME)];
+        hd_set_name(name, now->kinds[i % now->n_columns], now->items[i].sum);
+        past_of[i] = list[hd_intern_find(names, name, HD_SET_NAME)];
     }
     *out = past_of;
     past_of = NULL;
@@ -364,7 +255,7 @@ static hd_code withhold_for_earlier(hd_audit *a, hd_err *err)
         if (now->is_controlled && now->printed[i].is_small && before[i].is_told)
             hide(a, i);
         else if (now->printed[i].is_shown && before[i].withheld && !before[i].shown &&
-            !is_empty(now->items[i].sum)) {
+            !hd_set_is_empty(now->items[i].sum)) {
             withhold(a, i);
             a->n_near++;
         }
@@ -384,127 +275,11 @@ static hd_code withhold_for_earlier(hd_audit *a, hd_err *err)
     return HD_OK;
 }
 
-/* ---- the system: sums ----------------------------------------------------------------------- */
-
-static hd_code add_rule(hd_audit *a, uint32_t parent, const uint32_t *children, size_t n,
-                        hd_err *err)
-{
-    uint32_t id;
-    hd_code rc;
-    hd_buf b;
-    hd_buf_init(&b, (size_t)1 << 30);
-    hd_buf_add(&b, &parent, sizeof parent);
-    hd_buf_add(&b, children, n * sizeof *children);
-    HD_GO(hd_buf_check(&b, err));
-    HD_GO(hd_intern_add(a->rules, b.data, b.len, &id, err)); /* a sum that comes again is one */
-out:
-    hd_buf_free(&b);
-    return rc;
-}
-
-/* Sum number r, in the numbers of the system. */
-static hd_code add_system_rule(hd_audit *a, uint32_t r, hd_err *err)
-{
-    size_t len;
-    const char *bytes = hd_intern_get(a->rules, r, &len);
-    uint32_t *ids = hd_malloc(len);
-    if (!ids)
-        return hd_fail_nomem(err);
-    memcpy(ids, bytes, len);
-    for (size_t i = 0; i < len / sizeof *ids; i++)
-        ids[i] = a->about[ids[i]].cell;
-    hd_code rc = hd_system_rule(&a->system, ids[0], ids + 1, len / sizeof *ids - 1, err);
-    hd_free(ids);
-    return rc;
-}
-
-static int compare_numbers(const void *x, const void *y)
-{
-    uint32_t a = *(const uint32_t *)x, b = *(const uint32_t *)y;
-    return (a > b) - (a < b);
-}
-
-static hd_code add_margin(void *ctx, const hd_account *of, size_t column, const uint64_t sum[2],
-                          const uint32_t *cells, size_t n_cells, hd_err *err)
-{
-    hd_audit *a = ctx;
-    char name[NAME];
-    hd_code rc = HD_OK;
-    size_t n = 0;
-    uint32_t parent;
-    name_set(name, of->kinds[column], sum);
-    parent = hd_intern_find(a->nodes, name, NAME);
-    if (parent == HD_INTERN_NONE && (!a->create || of->kinds[column] == HD_SET_PEOPLE))
-        return HD_OK;
-    uint32_t *children = hd_calloc(n_cells + 1, sizeof *children);
-    if (!children)
-        return hd_fail_nomem(err);
-    if (parent == HD_INTERN_NONE)
-        HD_GO(find_node(a, of->kinds[column], sum, &parent, err));
-    for (size_t i = 0; i < n_cells; i++) {
-        const hd_set *s = &of->items[hd_account_at(of, cells[i], column)];
-        if (!is_empty(s->sum))
-            HD_GO(find_node(a, of->kinds[column], s->sum, &children[n++], err));
-    }
-    qsort(children, n, sizeof *children, compare_numbers);
-    if (n > 1)
-        HD_GO(add_rule(a, parent, children, n, err));
-out:
-    hd_free(children);
-    return rc;
-}
-
-static hd_code add_margins(hd_audit *a, const hd_account *of, bool create, hd_err *err)
-{
-    uint32_t levels[HD_MARGIN_LEVELS], finer[HD_ACCOUNT_SETS];
-    size_t n = hd_margin_levels(of, levels);
-    for (size_t i = 0; i < n; i++) {
-        size_t n_finer = hd_margin_finer(of, levels[i], finer);
-        if (create && (n_finer < 2 || hd_margin_is_asked(of, levels[i])))
-            continue;
-        a->create = create;
-        for (size_t f = 0; f < n_finer; f++)
-            for (size_t column = 0; column < of->n_columns; column++)
-                HD_TRY(hd_margins_each(of, column, levels[i], finer[f], add_margin, a, err));
-    }
-    return HD_OK;
-}
-
-/* The difference of two sets that differ by few people, as a count of its own. Many pairs with the
- * same difference (padding) are one count with many bounds. */
-static hd_code add_difference(hd_audit *a, const hd_near_pair *p, hd_err *err)
-{
-    const hd_account *now = a->now;
-    const hd_account *other = p->earlier == HD_NEAR_OWN ? now : &a->earlier[p->earlier];
-    const hd_set *x = &now->items[p->cell], *y = &other->items[p->other];
-    hd_set_kind kind = now->kinds[p->cell % now->n_columns];
-    if ((!now->is_controlled && !other->is_controlled) ||
-        !now->printed[p->cell].is_count || !other->printed[p->other].is_count)
-        return HD_OK;
-    if (y->persons > x->persons) {
-        const hd_set *swap = x;
-        x = y;
-        y = swap;
-    }
-    uint32_t whole, parts[2];
-    const uint64_t sum[2] = {x->sum[0] - y->sum[0], x->sum[1] - y->sum[1]};
-    HD_TRY(find_node(a, kind, x->sum, &whole, err));
-    HD_TRY(find_node(a, kind, y->sum, &parts[0], err));
-    HD_TRY(find_node(a, kind, sum, &parts[1], err));
-    a->about[parts[1]].is_small = true;
-    if (x->persons == y->persons) /* nobody knows which holds the other */
-        a->low[parts[1]] = -HD_NO_BOUND;
-    if (parts[0] == parts[1])
-        return HD_OK;
-    qsort(parts, 2, sizeof *parts, compare_numbers);
-    return add_rule(a, whole, parts, 2, err);
-}
-
 /* ---- judging -------------------------------------------------------------------------------- */
 
 static hd_secondary_cell cell_of(const hd_audit *a, uint32_t id, bool only_earlier)
 {
-    const node *n = &a->about[id];
+    const hd_audit_node *n = &a->about[id];
     const hd_policy_file *p = a->p;
     hd_secondary_cell c = {.low = a->low[id],
                            .high = a->high[id],
@@ -560,13 +335,13 @@ static hd_code apply(hd_audit *a, const hd_secondary_result *r, hd_err *err)
     for (size_t i = 0; i < now->n_cells * now->n_columns; i++) {
         uint32_t id;
         hd_printed *p = &now->printed[i];
-        if (is_empty(now->items[i].sum) || !p->is_count || p->mark || !p->is_shown)
+        if (hd_set_is_empty(now->items[i].sum) || !p->is_count || p->mark || !p->is_shown)
             continue;
-        HD_TRY(find_node(a, now->kinds[i % now->n_columns], now->items[i].sum, &id, err));
+        HD_TRY(hd_audit_node_find(a, now->kinds[i % now->n_columns], now->items[i].sum, &id, err));
         uint32_t in = a->about[id].cell;
-        if (in != NONE && r->shown[in] == HD_HELPER)
+        if (in != HD_AUDIT_NONE && r->shown[in] == HD_HELPER)
             withhold(a, i);
-        if (in == NONE || r->shown[in] != HD_COARSER)
+        if (in == HD_AUDIT_NONE || r->shown[in] != HD_COARSER)
             continue;
         size_t cell = i / now->n_columns;
         int64_t shown = hd_rule_round(a->p, p->low);
@@ -610,7 +385,7 @@ static void level(hd_audit *a, size_t item, uint32_t id)
 {
     hd_account *now = a->now;
     hd_printed *p = &now->printed[item];
-    node *n = &a->about[id];
+    hd_audit_node *n = &a->about[id];
     size_t cell = item / now->n_columns;
     withhold(a, item);
     for (size_t g = 0; g < now->n_aggregates; g++)
@@ -659,11 +434,11 @@ static hd_code withhold_component(hd_audit *a, const hd_secondary_result *r, siz
         uint32_t id;
         const hd_printed *p = &now->printed[i];
         bool is_done = p->mark == a->p->secondary_mark && p->low == 0 && p->high == HD_NO_BOUND;
-        if (is_empty(now->items[i].sum) || !(p->is_shown || p->is_count) || is_done)
+        if (hd_set_is_empty(now->items[i].sum) || !(p->is_shown || p->is_count) || is_done)
             continue;
-        HD_GO(find_node(a, now->kinds[i % now->n_columns], now->items[i].sum, &id, err));
+        HD_GO(hd_audit_node_find(a, now->kinds[i % now->n_columns], now->items[i].sum, &id, err));
         uint32_t in = a->about[id].cell;
-        if (in == NONE || !is_bad[root_of(parts, in)] || a->about[id].shown_before)
+        if (in == HD_AUDIT_NONE || !is_bad[root_of(parts, in)] || a->about[id].shown_before)
             continue;
         level(a, i, id);
         ++*n_withheld;
@@ -715,93 +490,6 @@ static hd_code refuse_circles(const hd_audit *a, hd_err *err)
     return HD_OK;
 }
 
-static hd_code add_union(void *ctx, const hd_account *parts, const size_t *items, size_t n,
-                         const hd_account *wholes, size_t whole, hd_err *err)
-{
-    hd_audit *a = ctx;
-    hd_set_kind kind = wholes->kinds[whole % wholes->n_columns];
-    uint32_t parent, children[HD_UNION_PARTS];
-    HD_TRY(find_node(a, kind, wholes->items[whole].sum, &parent, err));
-    for (size_t i = 0; i < n; i++)
-        HD_TRY(find_node(a, kind, parts->items[items[i]].sum, &children[i], err));
-    qsort(children, n, sizeof *children, compare_numbers);
-    return add_rule(a, parent, children, n, err);
-}
-
-/* How many sums away from the answer the system goes. */
-enum { REACH = 2 };
-
-/* Nodes that some sum joins to the answer within REACH, with the sums among them. */
-static hd_code make_system(hd_audit *a, hd_err *err)
-{
-    size_t n_rules = hd_intern_count(a->rules);
-    hd_code rc = HD_OK;
-    uint8_t *near = hd_calloc(a->n_nodes + 1, 1), *in = hd_calloc(n_rules + 1, 1);
-    a->node_of = hd_calloc(a->n_nodes + 1, sizeof *a->node_of);
-    if (!near || !in || !a->node_of) {
-        rc = hd_fail_nomem(err);
-        goto out;
-    }
-    for (size_t i = 0; i < a->n_nodes; i++)
-        near[i] = a->about[i].now;
-    for (int step = 0; step < REACH; step++) {
-        for (uint32_t r = 0; r < n_rules; r++) {
-            size_t len;
-            const uint32_t *ids = (const void *)hd_intern_get(a->rules, r, &len);
-            for (size_t i = 0; i < len / sizeof *ids; i++) {
-                uint32_t id;
-                memcpy(&id, (const char *)ids + i * sizeof id, sizeof id);
-                in[r] = in[r] || near[id];
-            }
-        }
-        for (uint32_t r = 0; r < n_rules; r++) {
-            size_t len;
-            const char *ids = hd_intern_get(a->rules, r, &len);
-            for (size_t i = 0; i < len && in[r]; i += sizeof(uint32_t)) {
-                uint32_t id;
-                memcpy(&id, ids + i, sizeof id);
-                near[id] = 1;
-            }
-        }
-    }
-    for (uint32_t i = 0; i < a->n_nodes; i++) {
-        a->about[i].cell = NONE;
-        if (!near[i])
-            continue;
-        HD_GO(hd_system_cell(&a->system, a->low[i], a->high[i], a->about[i].name,
-                             &a->about[i].cell, err));
-        a->node_of[a->about[i].cell] = i;
-    }
-    for (uint32_t r = 0; r < n_rules; r++)
-        if (in[r])
-            HD_GO(add_system_rule(a, r, err));
-out:
-    hd_free(near);
-    hd_free(in);
-    return rc;
-}
-
-static hd_code build(hd_audit *a, hd_err *err)
-{
-    for (size_t e = 0; e < a->n_earlier; e++)
-        HD_TRY(add_items(a, &a->earlier[e], err));
-    HD_TRY(add_items(a, a->now, err));
-    /* First the margins where grouping sets meet: they make cells that others may find. */
-    for (int create = 1; create >= 0; create--) {
-        HD_TRY(add_margins(a, a->now, create, err));
-        for (size_t e = 0; e < a->n_earlier; e++)
-            HD_TRY(add_margins(a, &a->earlier[e], create, err));
-    }
-    HD_TRY(hd_unions_find(a->now, a->now, add_union, a, err));
-    for (size_t e = 0; e < a->n_earlier; e++) {
-        HD_TRY(hd_unions_find(a->now, &a->earlier[e], add_union, a, err));
-        HD_TRY(hd_unions_find(&a->earlier[e], a->now, add_union, a, err));
-    }
-    for (size_t i = 0; i < hd_near_n_pairs(a->near); i++)
-        HD_TRY(add_difference(a, hd_near_pair_at(a->near, i), err));
-    return make_system(a, err);
-}
-
 /* Nothing to audit: no sum binds the counts, or none of them is small. */
 static bool is_free(const hd_audit *a)
 {
@@ -826,7 +514,7 @@ hd_code hd_audit_judge(hd_audit *a, hd_err *err)
     HD_GO(refuse_circles(a, err));
     HD_GO(hd_near_compare_own(a->near, err));
     HD_GO(withhold_for_earlier(a, err));
-    HD_GO(build(a, err));
+    HD_GO(hd_audit_build(a, err));
     if (is_free(a) && a->system.n_cells > (size_t)a->p->audited_cells_at_most)
         goto out;
     if (a->system.n_cells > (size_t)a->p->audited_cells_at_most) {

@@ -365,7 +365,8 @@ static hd_code help_failing(job *j, uint32_t *list, size_t *n_failing, bool *is_
         has_helped |= is_found;
     }
     /* Where all is exact and cell by cell does not get on, everything around is opened. */
-    bool is_slow = p->is_exact && *n_failing > FEW && p->n_before && *n_failing * 5 > p->n_before * 4;
+    bool is_slow = p->is_exact && *n_failing > FEW && p->n_before &&
+                   *n_failing * 5 > p->n_before * 4;
     p->n_before = *n_failing;
     for (size_t i = 0; i < *n_failing && (!has_helped || is_slow); i++)
         if (hd_plan_is_required(p, list[i]))

@@ -8,9 +8,9 @@
  * each protected count have, and each difference of two shown figures that holds as few people?
  * Fewer than five (or what the rules ask): the release is printed, and the exit status is 1. Tables
  * that the library gives as witnesses are added up here first; what they lack is searched. Of tables
- * with up to 6 leaves all is searched, of every 16th with up to 9 and of every 256th of any size too.
- * Of the library it uses the lattice and hd_secondary_lattice; what a cell is the sum of, what is below
- * a star and which differences there are is worked out here, from sets of leaves.
+ * with up to 6 leaves all is searched, of every 16th with up to 9, of every 256th of any size.
+ * Of the library it uses the lattice and hd_secondary_lattice; what a cell is the sum of, what is
+ * below a star and which differences there are is worked out here, from sets of leaves.
  * Also: the true table satisfies the release; protecting twice, rows in another order, and an empty
  * category change nothing; the certificate adds up.
  */
@@ -69,7 +69,7 @@ static void die(const char *what)
     exit(2);
 }
 
-/* T = the leaves; or T = m + the others, m = a + b; or that and also T = a + n + the others, n = b + c. */
+/* T = the leaves; or T = m + the others, m = a + b; or that and T = a + n + the others, n = b + c. */
 static shape random_shape(hd_rng *r, uint32_t n_leaves)
 {
     shape s = {.n_leaves = n_leaves};

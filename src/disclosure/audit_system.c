@@ -1,0 +1,275 @@
+/* audit_system.c - what a reader knows of the answer and of earlier releases, as one system of sums.
+ *
+ * A set of records is one node, whichever release printed it and however it was asked for; what
+ * several prints say of it is their intersection.
+ */
+#include "disclosure/audit_work.h"
+
+#include "base/alloc.h"
+#include "disclosure/margins.h"
+#include "disclosure/unions.h"
+
+#include <stdlib.h>
+
+/* ---- cells ---- */
+
+hd_code hd_audit_node_find(hd_audit *a, hd_set_kind kind, const uint64_t sum[2], uint32_t *out,
+                           hd_err *err)
+{
+    char name[HD_SET_NAME];
+    hd_set_name(name, kind, sum);
+    HD_TRY(hd_intern_add(a->nodes, name, HD_SET_NAME, out, err));
+    if (*out < a->n_nodes)
+        return HD_OK;
+    size_t n = a->n_nodes;
+    if (!HD_GROW(a->about, n, a->about_cap) || !HD_GROW(a->low, n, a->low_cap) ||
+        !HD_GROW(a->high, n, a->high_cap))
+        return hd_fail_nomem(err);
+    a->about[n] = (hd_audit_node){.high_before = HD_NO_BOUND};
+    a->low[n] = 0;
+    a->high[n] = HD_NO_BOUND;
+    a->about[n].name = sum[0];
+    a->n_nodes++;
+    return HD_OK;
+}
+
+static hd_code add_item(hd_audit *a, const hd_account *of, size_t item, hd_err *err)
+{
+    const hd_printed *p = &of->printed[item];
+    bool is_now = of == a->now;
+    uint32_t id;
+    if (hd_set_is_empty(of->items[item].sum))
+        return HD_OK;
+    HD_TRY(hd_audit_node_find(a, of->kinds[item % of->n_columns], of->items[item].sum, &id, err));
+    hd_audit_node *n = &a->about[id];
+    if (p->is_count) {
+        a->low[id] = p->low > a->low[id] ? p->low : a->low[id];
+        a->high[id] = p->high < a->high[id] ? p->high : a->high[id];
+        n->is_exact = n->is_exact || p->is_exact;
+        bool is_number = p->mark == 0 && p->is_shown;
+        n->shown_now = n->shown_now || (is_now && is_number);
+        n->shown_before = n->shown_before || (!is_now && is_number);
+    }
+    if (!is_now) {
+        n->low_before = a->low[id];
+        n->high_before = a->high[id];
+    }
+    n->now = n->now || is_now;
+    n->is_small = n->is_small || (of->is_controlled && p->is_small);
+    if (is_now) {
+        uint32_t told = of->told[item / of->n_columns];
+        int32_t coarse = (int32_t)of->n_keys - __builtin_popcount(told);
+        n->preference = coarse > n->preference ? coarse : n->preference;
+    }
+    return HD_OK;
+}
+
+static hd_code add_items(hd_audit *a, const hd_account *of, hd_err *err)
+{
+    for (size_t i = 0; i < of->n_cells * of->n_columns; i++)
+        HD_TRY(add_item(a, of, i, err));
+    return HD_OK;
+}
+
+/* ---- sums ---- */
+
+static hd_code add_rule(hd_audit *a, uint32_t parent, const uint32_t *children, size_t n,
+                        hd_err *err)
+{
+    uint32_t id;
+    hd_code rc;
+    hd_buf b;
+    hd_buf_init(&b, (size_t)1 << 30);
+    hd_buf_add(&b, &parent, sizeof parent);
+    hd_buf_add(&b, children, n * sizeof *children);
+    HD_GO(hd_buf_check(&b, err));
+    HD_GO(hd_intern_add(a->rules, b.data, b.len, &id, err)); /* a sum that comes again is one */
+out:
+    hd_buf_free(&b);
+    return rc;
+}
+
+/* Sum number r, in the numbers of the system. */
+static hd_code add_system_rule(hd_audit *a, uint32_t r, hd_err *err)
+{
+    size_t len;
+    const char *bytes = hd_intern_get(a->rules, r, &len);
+    uint32_t *ids = hd_malloc(len);
+    if (!ids)
+        return hd_fail_nomem(err);
+    memcpy(ids, bytes, len);
+    for (size_t i = 0; i < len / sizeof *ids; i++)
+        ids[i] = a->about[ids[i]].cell;
+    hd_code rc = hd_system_rule(&a->system, ids[0], ids + 1, len / sizeof *ids - 1, err);
+    hd_free(ids);
+    return rc;
+}
+
+static int compare_numbers(const void *x, const void *y)
+{
+    uint32_t a = *(const uint32_t *)x, b = *(const uint32_t *)y;
+    return (a > b) - (a < b);
+}
+
+static hd_code add_margin(void *ctx, const hd_account *of, size_t column, const uint64_t sum[2],
+                          const uint32_t *cells, size_t n_cells, hd_err *err)
+{
+    hd_audit *a = ctx;
+    char name[HD_SET_NAME];
+    hd_code rc = HD_OK;
+    size_t n = 0;
+    uint32_t parent;
+    hd_set_name(name, of->kinds[column], sum);
+    parent = hd_intern_find(a->nodes, name, HD_SET_NAME);
+    if (parent == HD_INTERN_NONE && (!a->create || of->kinds[column] == HD_SET_PEOPLE))
+        return HD_OK;
+    uint32_t *children = hd_calloc(n_cells + 1, sizeof *children);
+    if (!children)
+        return hd_fail_nomem(err);
+    if (parent == HD_INTERN_NONE)
+        HD_GO(hd_audit_node_find(a, of->kinds[column], sum, &parent, err));
+    for (size_t i = 0; i < n_cells; i++) {
+        const hd_set *s = &of->items[hd_account_at(of, cells[i], column)];
+        if (!hd_set_is_empty(s->sum))
+            HD_GO(hd_audit_node_find(a, of->kinds[column], s->sum, &children[n++], err));
+    }
+    qsort(children, n, sizeof *children, compare_numbers);
+    if (n > 1)
+        HD_GO(add_rule(a, parent, children, n, err));
+out:
+    hd_free(children);
+    return rc;
+}
+
+static hd_code add_margins(hd_audit *a, const hd_account *of, bool create, hd_err *err)
+{
+    uint32_t levels[HD_MARGIN_LEVELS], finer[HD_ACCOUNT_SETS];
+    size_t n = hd_margin_levels(of, levels);
+    for (size_t i = 0; i < n; i++) {
+        size_t n_finer = hd_margin_finer(of, levels[i], finer);
+        if (create && (n_finer < 2 || hd_margin_is_asked(of, levels[i])))
+            continue;
+        a->create = create;
+        for (size_t f = 0; f < n_finer; f++)
+            for (size_t column = 0; column < of->n_columns; column++)
+                HD_TRY(hd_margins_each(of, column, levels[i], finer[f], add_margin, a, err));
+    }
+    return HD_OK;
+}
+
+/* The difference of two sets that differ by few people, as a count of its own. Many pairs with the
+ * same difference (padding) are one count with many bounds. */
+static hd_code add_difference(hd_audit *a, const hd_near_pair *p, hd_err *err)
+{
+    const hd_account *now = a->now;
+    const hd_account *other = p->earlier == HD_NEAR_OWN ? now : &a->earlier[p->earlier];
+    const hd_set *x = &now->items[p->cell], *y = &other->items[p->other];
+    hd_set_kind kind = now->kinds[p->cell % now->n_columns];
+    if ((!now->is_controlled && !other->is_controlled) ||
+        !now->printed[p->cell].is_count || !other->printed[p->other].is_count)
+        return HD_OK;
+    if (y->persons > x->persons) {
+        const hd_set *swap = x;
+        x = y;
+        y = swap;
+    }
+    uint32_t whole, parts[2];
+    const uint64_t sum[2] = {x->sum[0] - y->sum[0], x->sum[1] - y->sum[1]};
+    HD_TRY(hd_audit_node_find(a, kind, x->sum, &whole, err));
+    HD_TRY(hd_audit_node_find(a, kind, y->sum, &parts[0], err));
+    HD_TRY(hd_audit_node_find(a, kind, sum, &parts[1], err));
+    a->about[parts[1]].is_small = true;
+    if (x->persons == y->persons) /* nobody knows which holds the other */
+        a->low[parts[1]] = -HD_NO_BOUND;
+    if (parts[0] == parts[1])
+        return HD_OK;
+    qsort(parts, 2, sizeof *parts, compare_numbers);
+    return add_rule(a, whole, parts, 2, err);
+}
+
+static hd_code add_union(void *ctx, const hd_account *parts, const size_t *items, size_t n,
+                         const hd_account *wholes, size_t whole, hd_err *err)
+{
+    hd_audit *a = ctx;
+    hd_set_kind kind = wholes->kinds[whole % wholes->n_columns];
+    uint32_t parent, children[HD_UNION_PARTS];
+    HD_TRY(hd_audit_node_find(a, kind, wholes->items[whole].sum, &parent, err));
+    for (size_t i = 0; i < n; i++)
+        HD_TRY(hd_audit_node_find(a, kind, parts->items[items[i]].sum, &children[i], err));
+    qsort(children, n, sizeof *children, compare_numbers);
+    return add_rule(a, parent, children, n, err);
+}
+
+/* How many sums away from the answer the system goes. */
+enum { REACH = 2 };
+
+/* Nodes that some sum joins to the answer within REACH, with the sums among them. */
+static hd_code make_system(hd_audit *a, hd_err *err)
+{
+    size_t n_rules = hd_intern_count(a->rules);
+    hd_code rc = HD_OK;
+    uint8_t *near = hd_calloc(a->n_nodes + 1, 1), *in = hd_calloc(n_rules + 1, 1);
+    a->node_of = hd_calloc(a->n_nodes + 1, sizeof *a->node_of);
+    if (!near || !in || !a->node_of) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    for (size_t i = 0; i < a->n_nodes; i++)
+        near[i] = a->about[i].now;
+    for (int step = 0; step < REACH; step++) {
+        for (uint32_t r = 0; r < n_rules; r++) {
+            size_t len;
+            const uint32_t *ids = (const void *)hd_intern_get(a->rules, r, &len);
+            for (size_t i = 0; i < len / sizeof *ids; i++) {
+                uint32_t id;
+                memcpy(&id, (const char *)ids + i * sizeof id, sizeof id);
+                in[r] = in[r] || near[id];
+            }
+        }
+        for (uint32_t r = 0; r < n_rules; r++) {
+            size_t len;
+            const char *ids = hd_intern_get(a->rules, r, &len);
+            for (size_t i = 0; i < len && in[r]; i += sizeof(uint32_t)) {
+                uint32_t id;
+                memcpy(&id, ids + i, sizeof id);
+                near[id] = 1;
+            }
+        }
+    }
+    for (uint32_t i = 0; i < a->n_nodes; i++) {
+        a->about[i].cell = HD_AUDIT_NONE;
+        if (!near[i])
+            continue;
+        HD_GO(hd_system_cell(&a->system, a->low[i], a->high[i], a->about[i].name,
+                             &a->about[i].cell, err));
+        a->node_of[a->about[i].cell] = i;
+    }
+    for (uint32_t r = 0; r < n_rules; r++)
+        if (in[r])
+            HD_GO(add_system_rule(a, r, err));
+out:
+    hd_free(near);
+    hd_free(in);
+    return rc;
+}
+
+hd_code hd_audit_build(hd_audit *a, hd_err *err)
+{
+    for (size_t e = 0; e < a->n_earlier; e++)
+        HD_TRY(add_items(a, &a->earlier[e], err));
+    HD_TRY(add_items(a, a->now, err));
+    /* First the margins where grouping sets meet: they make cells that others may find. */
+    for (int create = 1; create >= 0; create--) {
+        HD_TRY(add_margins(a, a->now, create, err));
+        for (size_t e = 0; e < a->n_earlier; e++)
+            HD_TRY(add_margins(a, &a->earlier[e], create, err));
+    }
+    HD_TRY(hd_unions_find(a->now, a->now, add_union, a, err));
+    for (size_t e = 0; e < a->n_earlier; e++) {
+        HD_TRY(hd_unions_find(a->now, &a->earlier[e], add_union, a, err));
+        HD_TRY(hd_unions_find(&a->earlier[e], a->now, add_union, a, err));
+    }
+    for (size_t i = 0; i < hd_near_n_pairs(a->near); i++)
+        HD_TRY(add_difference(a, hd_near_pair_at(a->near, i), err));
+    return make_system(a, err);
+}

@@ -1,0 +1,67 @@
+/* audit_work.h - the audit at work: shared by audit.c (what happens to the answer) and
+ * audit_system.c (what a reader knows, as one system of sums).
+ */
+#ifndef HD_DISCLOSURE_AUDIT_WORK_H
+#define HD_DISCLOSURE_AUDIT_WORK_H
+
+#include "base/intern.h"
+#include "disclosure/audit.h"
+#include "disclosure/near.h"
+#include "disclosure/system.h"
+
+#include <string.h>
+
+#define HD_AUDIT_NONE UINT32_MAX
+
+/* What is known of a set beside its bounds. */
+typedef struct hd_audit_node {
+    bool now, shown_now, shown_before, is_small, is_exact;
+    bool is_lost; /* earlier releases alone leave it too few values: nothing here changes that */
+    int32_t preference;
+    int64_t low_before, high_before; /* what earlier releases say */
+    uint64_t name;
+    uint32_t cell; /* of the system; HD_AUDIT_NONE when left out of it */
+} hd_audit_node;
+
+struct hd_audit {
+    const hd_policy_file *p;
+    hd_account *now;
+    hd_near *near;
+    hd_intern *own;     /* sets of the answer's cells  */
+    hd_intern *derived; /* and of its margins          */
+    hd_account *earlier;
+    size_t n_earlier, earlier_cap;
+    uint64_t n_near;
+    /* while judging */
+    hd_intern *nodes;
+    hd_intern *rules;
+    hd_system system;
+    hd_audit_node *about;
+    int64_t *low, *high;
+    size_t n_nodes, about_cap, low_cap, high_cap;
+    uint32_t *node_of; /* by cell of the system */
+    bool create; /* an unprinted margin becomes a cell, because several grouping sets meet in it */
+};
+
+/* ---- names of sets ---- */
+
+enum { HD_SET_NAME = 17 };
+
+static inline void hd_set_name(char out[HD_SET_NAME], hd_set_kind kind, const uint64_t sum[2])
+{
+    out[0] = (char)kind;
+    memcpy(out + 1, sum, 16);
+}
+
+static inline bool hd_set_is_empty(const uint64_t sum[2])
+{
+    return sum[0] == 0 && sum[1] == 0;
+}
+
+/* The node of a set, made when there is none. */
+HD_MUST hd_code hd_audit_node_find(hd_audit *a, hd_set_kind kind, const uint64_t sum[2],
+                                   uint32_t *out, hd_err *err);
+/* Fills nodes, rules and system from the answer and the earlier releases that were taken over. */
+HD_MUST hd_code hd_audit_build(hd_audit *a, hd_err *err);
+
+#endif
