@@ -24,6 +24,7 @@ typedef struct spell {
     int year;
     uint8_t level[HD_COVARIATES];
     bool died;
+    bool left_out; /* by --years; nothing else is known of it */
 } spell;
 
 /* Some thousand rows, read at once with names of their own. */
@@ -52,11 +53,13 @@ typedef struct work {
     task *tasks;
     size_t n_tasks;
     uint64_t first[LAST_YEAR + 1]; /* first row of every year */
-    uint64_t rows;
-    int latest;
-    bool keeps, all_years; /* spells that will be scored */
-    uint64_t *keeping;     /* those of the rows in memory, task by task */
-    uint64_t *kept;        /* all of them so far */
+    uint64_t rows, counted;
+    int latest, first_year, last_year; /* the last two: --years */
+    hd_bands ages, scores;
+    uint8_t age_levels[121]; /* of 0 to 120 */
+    bool keeps, all_years;   /* spells that will be scored */
+    uint64_t *keeping;       /* those of the rows in memory, task by task */
+    uint64_t *kept;          /* all of them so far */
     size_t n_kept, kept_cap;
 } work;
 
@@ -104,6 +107,49 @@ static hd_code find_columns(hd_stat *s, work *w, hd_err *err)
     if (w->group < 0 && (w->diagnosis < 0 || !hd_stat_text(s, "grouping")))
         return hd_fail(err, HD_INVALID,
                        "a column diagnosis_group is needed, or diag_01 with --grouping FILE");
+    return HD_OK;
+}
+
+/* A list of the first values of bands: whole numbers that rise from 0. */
+static hd_code read_bands(hd_stat *s, const char *option, unsigned most, const hd_bands *otherwise,
+                          hd_bands *out, hd_err *err)
+{
+    const char *text = hd_stat_text(s, option);
+    double from[20];
+    size_t n;
+    *out = *otherwise;
+    if (!text)
+        return HD_OK;
+    bool right = hd_stat_parse_list(text, ',', from, most, &n) && n > 0 && from[0] == 0;
+    for (size_t i = 0; i < n && right; i++) {
+        right = from[i] == floor(from[i]) && from[i] <= 1e6 && (i == 0 || from[i] > from[i - 1]);
+        out->from[i] = right ? (unsigned)from[i] : 0;
+    }
+    out->n = (unsigned)n;
+    if (!right)
+        return hd_fail(err, HD_INVALID,
+                       "--%s must be up to %u whole numbers that rise from 0: 0,16,65", option,
+                       most);
+    return HD_OK;
+}
+
+/* --years 2014-2016, or one. */
+static hd_code read_years(hd_stat *s, work *w, hd_err *err)
+{
+    const char *text = hd_stat_text(s, "years");
+    double year[2];
+    size_t n;
+    w->last_year = LAST_YEAR;
+    if (!text)
+        return HD_OK;
+    if (w->year < 0)
+        return hd_fail(err, HD_INVALID, "--years needs a column year");
+    if (!hd_stat_parse_list(text, '-', year, 2, &n) || n == 0 || year[0] != floor(year[0]) ||
+        year[n - 1] < year[0] || year[n - 1] > year[0] + 2 || year[0] < 1000 ||
+        year[n - 1] > LAST_YEAR || year[n - 1] != floor(year[n - 1]))
+        return hd_fail(err, HD_INVALID, "--years must be one to three years: 2014-2016");
+    w->first_year = (int)year[0];
+    w->last_year = (int)year[n - 1];
     return HD_OK;
 }
 
@@ -177,6 +223,14 @@ static hd_code read_row(task *k, size_t i, hd_err *err)
     spell *p = &w->spells[i];
     double died, age, charlson, weight, year;
     int32_t date;
+    *p = (spell){0};
+    HD_TRY(hd_stat_number(s, i, w->year, &year, err));
+    if (w->year >= 0 && !(year >= 1000 && year <= LAST_YEAR && year == floor(year)))
+        return hd_stat_refuse(s, i, w->year, err, "a year such as 2014 is needed");
+    p->year = w->year >= 0 ? (int)year : 0;
+    p->left_out = p->year < w->first_year || p->year > w->last_year;
+    if (p->left_out)
+        return HD_OK;
     const char *group, *provider = hd_stat_cell(s, i, w->provider);
     HD_TRY(group_of_row(w, i, &group, err));
     HD_TRY(hd_intern_add(k->groups, group, strlen(group), &p->group, err));
@@ -187,21 +241,18 @@ static hd_code read_row(task *k, size_t i, hd_err *err)
     HD_TRY(hd_stat_number(s, i, w->age, &age, err));
     HD_TRY(hd_stat_number(s, i, w->charlson, &charlson, err));
     HD_TRY(hd_stat_number(s, i, w->weight, &weight, err));
-    HD_TRY(hd_stat_number(s, i, w->year, &year, err));
     HD_TRY(hd_stat_date(s, i, w->admitted, &date, err));
-    if (w->year >= 0 && !(year >= 1000 && year <= LAST_YEAR && year == floor(year)))
-        return hd_stat_refuse(s, i, w->year, err, "a year such as 2014 is needed");
     if (w->admitted >= 0 && date == HD_DATE_NONE)
         return hd_stat_refuse(s, i, w->admitted, err, "a date of admission is needed");
     p->died = died > 0;
-    p->year = w->year >= 0 ? (int)year : 0;
-    p->level[HD_COVARIATE_AGE] = (uint8_t)hd_age_level(age);
+    p->level[HD_COVARIATE_AGE] = age >= 0 && age <= 120 ? w->age_levels[(unsigned)age]
+                                                        : (uint8_t)hd_age_level(age, &w->ages);
     p->level[HD_COVARIATE_SEX] =
         (uint8_t)(w->sex < 0 ? 2 : hd_sex_level(hd_stat_cell(s, i, w->sex)));
     p->level[HD_COVARIATE_METHOD] =
         (uint8_t)(w->method < 0 ? 1 : hd_method_level(hd_stat_cell(s, i, w->method)));
     p->level[HD_COVARIATE_MONTH] = (uint8_t)(w->admitted < 0 ? 0 : month_of(s, i, w, date));
-    p->level[HD_COVARIATE_CHARLSON] = (uint8_t)hd_charlson_level(charlson);
+    p->level[HD_COVARIATE_CHARLSON] = (uint8_t)hd_band_of(&w->scores, charlson);
     p->level[HD_COVARIATE_WEIGHT] = (uint8_t)hd_weight_level(weight);
     p->level[HD_COVARIATE_YEAR] = (uint8_t)(p->year % 3);
     return HD_OK;
@@ -212,7 +263,8 @@ static hd_code read_task(void *context, size_t which, hd_err *err)
     task *k = (task *)context + which;
     for (size_t i = k->from; i < k->to; i++) {
         HD_TRY(read_row(k, i, err));
-        k->latest = k->w->spells[i].year > k->latest ? k->w->spells[i].year : k->latest;
+        const spell *p = &k->w->spells[i];
+        k->latest = !p->left_out && p->year > k->latest ? p->year : k->latest;
     }
     return HD_OK;
 }
@@ -312,12 +364,14 @@ static hd_code count_task(void *context, size_t which, hd_err *err)
     task *k = &w->tasks[which];
     for (size_t from = k->from; from < k->to; from += SOME) {
         hd_mortality_spell some[SOME];
-        size_t n = k->to - from < SOME ? k->to - from : SOME;
-        for (size_t i = 0; i < n; i++) {
+        size_t n = 0, to = k->to - from < SOME ? k->to : from + SOME;
+        for (size_t i = from; i < to; i++) {
             unsigned group;
-            const spell *p = &w->spells[from + i];
+            const spell *p = &w->spells[i];
+            if (p->left_out)
+                continue;
             uint32_t at = cell_of(w, k, p, &group);
-            some[i] = (hd_mortality_spell){at, (uint16_t)group, p->died};
+            some[n++] = (hd_mortality_spell){at, (uint16_t)group, p->died};
             if (w->keeps && (w->all_years || p->year == w->latest))
                 w->keeping[k->from + k->n_kept++] =
                     pack(k->provider_of[p->provider], group, at, p->died);
@@ -366,9 +420,13 @@ static hd_code count_rows(work *w, hd_err *err)
         w->n_kept = w->all_years ? w->n_kept : 0; /* those of an earlier year */
     }
     HD_TRY(hd_par_run(w->n_tasks, count_task, w, err));
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        if (w->spells[i].left_out)
+            continue;
+        w->counted++;
         if (!w->first[w->spells[i].year])
             w->first[w->spells[i].year] = w->rows + i + 1;
+    }
     w->rows += n;
     return keep_spells(w, err);
 }
@@ -378,6 +436,11 @@ static hd_code fit(hd_stat *s, work *w, bool again, hd_err *err)
 {
     w->s = s;
     HD_TRY(find_columns(s, w, err));
+    HD_TRY(read_bands(s, "bands", 20, &hd_age_bands, &w->ages, err));
+    HD_TRY(read_bands(s, "charlson-bands", 3, &hd_charlson_bands, &w->scores, err));
+    HD_TRY(read_years(s, w, err));
+    for (unsigned age = 0; age <= 120; age++)
+        w->age_levels[age] = (uint8_t)hd_age_level(age, &w->ages);
     HD_TRY(read_grouping(s, w, err));
     if (!again || hd_stat_is_file(s)) {
         for (bool more = true;;) {
@@ -390,7 +453,7 @@ static hd_code fit(hd_stat *s, work *w, bool again, hd_err *err)
         HD_TRY(hd_stat_all(s, err));
         HD_TRY(count_rows(w, err));
     }
-    if (w->rows == 0)
+    if (w->counted == 0)
         return hd_fail(err, HD_INVALID, "there are no spells");
     HD_TRY(check_years(w, err));
     return hd_mortality_fit(w->model, w->latest, err);
@@ -403,13 +466,18 @@ static hd_code put_risks(work *w, hd_err *err)
     for (size_t i = 0; i < w->n_tasks; i++) {
         const task *k = &w->tasks[i];
         for (size_t r = k->from; r < k->to; r++) {
+            const spell *p = &w->spells[r];
+            double risk = NAN;
             unsigned group;
-            uint32_t at = cell_of(w, k, &w->spells[r], &group);
-            double risk = hd_mortality_risk(w->model, group, at);
-            if (isnan(risk))
-                return hd_fail(err, HD_INVALID, "the table changed while it was read");
+            if (!p->left_out) {
+                uint32_t at = cell_of(w, k, p, &group);
+                risk = hd_mortality_risk(w->model, group, at);
+                if (isnan(risk))
+                    return hd_fail(err, HD_INVALID, "the table changed while it was read");
+            }
             hd_stat_keep_row(w->s, r);
             hd_stat_put(w->s, risk);
+            hd_stat_put_text(w->s, p->left_out ? "not of these years" : "");
             HD_TRY(hd_stat_end_row(w->s, err));
         }
     }
@@ -523,24 +591,22 @@ static void put_level(hd_stat *s, const char *covariate, const char *level, cons
     hd_stat_put(s, l->se);
 }
 
-/* Names of levels: of the bands that mortality.h lists. */
-static const char *level_name(hd_covariate c, unsigned level, char text[16])
+static const char *level_name(const work *w, hd_covariate c, unsigned level, char text[32])
 {
-    static const char *const age[] = {"0",     "1-4",   "5-9",   "10-14", "15-19", "20-24", "25-29",
-                                      "30-34", "35-39", "40-44", "45-49", "50-54", "55-59", "60-64",
-                                      "65-69", "70-74", "75-79", "80-84", "85-89", "90+",   ""};
     static const char *const sex[] = {"1", "2", ""};
     static const char *const method[] = {"elective", "", "non-elective"};
-    static const char *const charlson[] = {"0", "1-5", "6+"};
     static const char *const weight[] = {"", "0-999", "1000-2499", "2500-4499", "4500+"};
-    static const char *const *const names[HD_COVARIATES] = {[HD_COVARIATE_AGE] = age,
-                                                            [HD_COVARIATE_SEX] = sex,
-                                                            [HD_COVARIATE_METHOD] = method,
-                                                            [HD_COVARIATE_CHARLSON] = charlson,
-                                                            [HD_COVARIATE_WEIGHT] = weight};
+    static const char *const *const names[HD_COVARIATES] = {
+        [HD_COVARIATE_SEX] = sex, [HD_COVARIATE_METHOD] = method, [HD_COVARIATE_WEIGHT] = weight};
     if (names[c])
         return names[c][level];
-    snprintf(text, 16, "%s%u", c == HD_COVARIATE_YEAR && level ? "-" : "",
+    if (c == HD_COVARIATE_AGE && level == 20)
+        return "";
+    if (c == HD_COVARIATE_AGE || c == HD_COVARIATE_CHARLSON) {
+        hd_band_name(c == HD_COVARIATE_AGE ? &w->ages : &w->scores, level, text);
+        return text;
+    }
+    snprintf(text, 32, "%s%u", c == HD_COVARIATE_YEAR && level ? "-" : "",
              c == HD_COVARIATE_YEAR ? level : level + 1);
     return text;
 }
@@ -555,10 +621,11 @@ static hd_code put_coefficients(hd_stat *s, const work *w, hd_err *err)
         for (int c = 0; c < HD_COVARIATES; c++) {
             unsigned n = hd_mortality_levels(w->model, i, (hd_covariate)c, levels);
             for (unsigned k = 0; k < n; k++) {
-                char a[16], b[16];
+                char a[32], b[32];
                 HD_TRY(put_name(s, w->groups, i, err));
-                put_level(s, hd_covariate_names[c], level_name((hd_covariate)c, levels[k].level, a),
-                          level_name((hd_covariate)c, levels[k].merged, b), &levels[k]);
+                put_level(s, hd_covariate_names[c],
+                          level_name(w, (hd_covariate)c, levels[k].level, a),
+                          level_name(w, (hd_covariate)c, levels[k].merged, b), &levels[k]);
                 HD_TRY(hd_stat_end_row(s, err));
             }
         }
@@ -621,7 +688,8 @@ static hd_code run_mortality(hd_stat *s, hd_err *err)
     static const char *const results[] = {
         "provider spells observed expected value lower@,upper@,poisson_lower@,poisson_upper@ phi "
         "tau2 label reason",
-        "risk", "group spells deaths expected c_statistic patterns coefficients iterations warning",
+        "risk reason",
+        "group spells deaths expected c_statistic patterns coefficients iterations warning",
         "group covariate level merged spells deaths estimate se"};
     hd_code rc = HD_OK;
     int output;
@@ -660,6 +728,11 @@ static const hd_stat_column columns[] = {
 static const hd_stat_option options[] = {
     {"grouping", "FILE", "columns code, group: diagnosis to group by 4, else 3 characters"},
     {"birth-weight-groups", "LIST", "groups in which birth weight counts; default 117,118,119"},
+    {"bands", "LIST",
+     "first ages of the age bands, up to 20; default 0,1,5,10,...,90. Unknown is a band of its "
+     "own"},
+    {"charlson-bands", "LIST", "first scores of the bands of the score, up to 3; default 0,1,6"},
+    {"years", "A-B", "only spells of these years, one to three; default: all, no more than three"},
     {"all-years", NULL, "providers over all years instead of the latest"},
     {"output", "NAME",
      "providers (default), risk (of every spell), groups (the models), coefficients"},
@@ -671,7 +744,7 @@ const hd_stat_method hd_stat_mortality[] = {
      .output =
          "provider, spells, observed, expected, value, lower, upper (over-dispersed), "
          "poisson_lower,\n"
-         "  poisson_upper per level, phi, tau2, label, reason; or risk; or a row per group; or\n"
+         "  poisson_upper per level, phi, tau2, label, reason; or risk, reason; or a row a group; or\n"
          "  group, covariate, level, merged, spells, deaths, estimate, se",
      .example =
          "hdis stat mortality-model --in spells.csv --grouping groups.csv --level 0.95,0.998",

@@ -4,6 +4,7 @@
 #include "statistics/mortality.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -15,17 +16,36 @@ const char *const hd_covariate_names[HD_COVARIATES] = {
     "age", "sex", "method", "month", "charlson", "birth_weight", "year"};
 enum { CELLS = 21 * 3 * 3 * 12 * 3 * 3, MAX_LEVELS = 21, MAX_GROUPS = 2000, AHEAD = 16 };
 
-unsigned hd_age_level(double age)
+const hd_bands hd_age_bands = {
+    20, {0, 1, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 75, 80, 85, 90}};
+const hd_bands hd_charlson_bands = {3, {0, 1, 6}};
+
+unsigned hd_band_of(const hd_bands *bands, double value)
+{
+    unsigned band = bands->n - 1;
+    while (band > 0 && !(value >= bands->from[band]))
+        band--;
+    return band;
+}
+
+void hd_band_name(const hd_bands *bands, unsigned band, char out[32])
+{
+    unsigned from = bands->from[band];
+    if (band + 1 == bands->n)
+        snprintf(out, 32, "%u+", from);
+    else if (bands->from[band + 1] == from + 1)
+        snprintf(out, 32, "%u", from);
+    else
+        snprintf(out, 32, "%u-%u", from, bands->from[band + 1] - 1);
+}
+
+unsigned hd_age_level(double age, const hd_bands *bands)
 {
     if (age >= 7001 && age <= 7007)
         return 0;
     if (!(age >= 0 && age <= 120))
         return 20;
-    if (age < 1)
-        return 0;
-    if (age < 5)
-        return 1;
-    return age >= 90 ? 19 : (unsigned)age / 5 + 1;
+    return hd_band_of(bands, age);
 }
 
 unsigned hd_sex_level(const char *sex)
@@ -40,11 +60,6 @@ unsigned hd_method_level(const char *m)
     if (m[0] == '\0' || strcmp(m, "99") == 0)
         return 1;
     return 2;
-}
-
-unsigned hd_charlson_level(double score)
-{
-    return score > 5 ? 2 : score > 0 ? 1 : 0;
 }
 
 unsigned hd_weight_level(double grams)

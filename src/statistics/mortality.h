@@ -11,11 +11,11 @@
 #include "base/err.h"
 
 typedef enum hd_covariate {
-    HD_COVARIATE_AGE,      /* 0 under 1, 1 1-4, 2 5-9, ... 19 90 and over, 20 unknown */
+    HD_COVARIATE_AGE,      /* bands: under 1, 1-4, 5-9, ... 90 and over; 20 unknown */
     HD_COVARIATE_SEX,      /* 0 male, 1 female, 2 other and unknown */
     HD_COVARIATE_METHOD,   /* 0 elective, 1 unknown, 2 non-elective */
     HD_COVARIATE_MONTH,    /* 0 January .. 11 December, of admission */
-    HD_COVARIATE_CHARLSON, /* 0: score 0, 1: 1-5, 2: over 5 */
+    HD_COVARIATE_CHARLSON, /* bands of the score: 0, 1-5, over 5 */
     HD_COVARIATE_WEIGHT, /* of birth: 0 none, 1 <1000, 2 1000-2499, 3 2500-4499, 4 4500 and over */
     HD_COVARIATE_YEAR,   /* the year modulo 3 */
     HD_COVARIATES
@@ -24,11 +24,19 @@ typedef enum hd_covariate {
 extern const unsigned hd_covariate_levels[HD_COVARIATES];
 extern const char *const hd_covariate_names[HD_COVARIATES];
 
-unsigned
-hd_age_level(double age); /* completed years; 7001 to 7007 are 0; NAN or over 120 unknown */
+/* Bands of whole numbers by their first ones, ascending from 0. */
+typedef struct hd_bands {
+    unsigned n;
+    unsigned from[20];
+} hd_bands;
+extern const hd_bands hd_age_bands, hd_charlson_bands;    /* those of the levels above */
+unsigned hd_band_of(const hd_bands *bands, double value); /* what is below 0, or NAN: 0 */
+void hd_band_name(const hd_bands *bands, unsigned band, char out[32]); /* 0, 1-4, 90+ */
+
+/* Completed years; 7001 to 7007 are 0; NAN or over 120 unknown. */
+unsigned hd_age_level(double age, const hd_bands *bands);
 unsigned hd_sex_level(const char *sex); /* HES: 1, 2 */
 unsigned hd_method_level(const char *admimeth);
-unsigned hd_charlson_level(double score);
 unsigned hd_weight_level(double grams); /* NAN: 0 */
 
 typedef struct hd_mortality_group {

@@ -460,6 +460,38 @@ def test_cells_are_those_of_a_reader_of_single_characters(seed):
     assert [g[:columns] for g in got[1:]] == [r[1:] for r in rows]
 
 
+def spells_of(years, rng):
+    out = "procode3,diagnosis_group,died,startage,sex,charlson,year\n"
+    for i in range(6000):
+        age = rng.randint(0, 99)
+        out += "R%d,%d,%d,%d,%d,%d,%d\n" % (i % 7, i % 2, rng.random() < 0.02 + age / 300, age,
+                                            rng.randint(1, 2), rng.randint(0, 9), rng.choice(years))
+    return out
+
+
+def test_mortality_model_takes_its_own_bands_and_years():
+    text = spells_of([2010, 2013, 2014, 2015], random.Random(9))
+    p = run("mortality-model", text)
+    assert p.returncode == 1 and b"more than two years before" in p.stderr
+    head, *rows = text.splitlines(True)
+    kept = head + "".join(r for r in rows if r.rstrip().endswith(("2014", "2015")))
+    args = ["--years", "2014-2015", "--bands", "0,18,65", "--charlson-bands", "0,4"]
+    assert run("mortality-model", text, *args).stdout == run("mortality-model", kept, *args).stdout
+    got = stat("mortality-model", text, *args, "--output", "coefficients")
+    assert {g["level"] for g in got if g["covariate"] == "age"} == {"0-17", "18-64", "65+"}
+    assert {g["level"] for g in got if g["covariate"] == "charlson"} == {"0-3", "4+"}
+    risks = stat("mortality-model", text, *args, "--output", "risk")
+    for g in risks:
+        assert (g["risk"] == "") == bool(g["reason"]) == (g["year"] not in ("2014", "2015"))
+    # Deaths are explained: within the levels of the model observed and expected agree.
+    for low, high in ((0, 17), (18, 64), (65, 99)):
+        of = [g for g in risks if g["risk"] and low <= int(g["startage"]) <= high]
+        assert abs(sum(float(g["risk"]) for g in of) - sum(int(g["died"]) for g in of)) < 1e-6
+    for wrong in (["--bands", "1,5"], ["--bands", "0,5,5"], ["--charlson-bands", "0,1,2,3"],
+                  ["--years", "2010-2014"], ["--years", "2015-2014"], ["--years", "2014.5"]):
+        assert run("mortality-model", text, *wrong).returncode == 1
+
+
 def test_a_sorted_group_may_be_longer_than_a_piece():
     text = "group,numerator,denominator\n" + "a,1,2\n" + "b,1,4\n" * 2000000 + "c,1,2\n"
     got = stat("rate", text, "--group", "group", "--sorted", "--multiplier", 1)
