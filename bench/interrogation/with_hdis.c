@@ -68,6 +68,17 @@ static double to_cells(server *s, const char *sql)
     return ms;
 }
 
+/* Why DuckDB runs it inside hdis, where the kernel does not. */
+static void put_reason(server *s, const char *sql)
+{
+    hd_err err;
+    hd_question *q;
+    must(hd_engine_ask(s->engine, sql, &q, &err), &err);
+    if (q->fallback_reason)
+        printf(",\"why\":\"%s\"", q->fallback_reason);
+    hd_question_free(q);
+}
+
 static void put_release(const hd_release *r)
 {
     answer a = {0};
@@ -109,6 +120,7 @@ static void answer_request(server *s, const request *q)
     put_times("ms", ms, q->repeats);
     put_times("cpu_ms", cpu_ms, q->repeats);
     put_times("cells_ms", cells_ms, q->is_cold ? 0 : q->repeats);
+    put_reason(s, q->sql);
     put_release(r);
     hd_release_free(r);
 }

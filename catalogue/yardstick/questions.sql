@@ -28,5 +28,8 @@ SELECT practice, month, count(*) FROM admissions GROUP BY 1, 2
 == Q7b | small area by age group | admissions: area age
 SELECT area, age_group(age), count(*) FROM admissions GROUP BY 1, 2
 
+== Q8 | share of the largest provider by commissioner and month | admissions: commissioner month provider
+SELECT commissioner, month, largest_share(provider) FROM admissions GROUP BY 1, 2
+
 == Q9 | attendances followed by an admission within a day, by provider and month | attendances: provider month arrived
 SELECT provider, month, count(*) FILTER (WHERE within_days(next(admissions), 1)) FROM attendances GROUP BY 1, 2
