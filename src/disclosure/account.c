@@ -195,6 +195,23 @@ static void list_parts(hd_account *a, part out[N_PARTS])
     memcpy(out, parts, sizeof parts);
 }
 
+bool hd_account_has_people(const hd_account *a)
+{
+    bool has_any = false;
+    for (size_t c = 0; c < a->n_columns; c++)
+        has_any = has_any || a->kinds[c] == HD_SET_PEOPLE;
+    return has_any;
+}
+
+void hd_account_keep_people(hd_account *a)
+{
+    for (size_t i = 0; i < a->n_cells * a->n_columns; i++)
+        if (a->kinds[i % a->n_columns] != HD_SET_PEOPLE) {
+            hd_set_init(&a->items[i]);
+            a->printed[i] = (hd_printed){.high = HD_NO_BOUND};
+        }
+}
+
 hd_code hd_account_write(const hd_account *a, hd_buf *out, hd_err *err)
 {
     static const char zeros[8];

@@ -53,6 +53,11 @@ HD_MUST hd_code hd_account_make(hd_account *out, const hd_policy_file *p, const 
                                 bool is_controlled, hd_err *err);
 void hd_account_free(hd_account *a); /* wipes */
 
+bool hd_account_has_people(const hd_account *a); /* a count of people is in it */
+/* Forget all but counts of people: those of two tables are about the same people, because all tables
+ * share one numbering of people. Sets of records of two tables have nothing in common. */
+void hd_account_keep_people(hd_account *a);
+
 HD_MUST hd_code hd_account_write(const hd_account *a, hd_buf *out, hd_err *err);
 /* HD_FORMAT: not what hd_account_write makes. */
 HD_MUST hd_code hd_account_read(hd_account *out, const void *bytes, size_t len, hd_err *err);

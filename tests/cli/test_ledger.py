@@ -123,3 +123,21 @@ def test_too_many_near_questions_are_refused_and_logged(vault, people, tmp_path)
     assert done.returncode == 1 and "few people" in done.stderr
     db = sqlite3.connect(os.path.join(vault.env["HDIS_VAULT"], "ledger.db"))
     assert db.execute("SELECT count(*) FROM log WHERE event = 'refused'").fetchone()[0] == 1
+
+
+def test_people_are_compared_across_tables(vault, people):
+    """The people of all spells, less the people of all episodes but a few."""
+    every = "SELECT count(DISTINCT person) AS p FROM spells"
+    others = ("SELECT count(DISTINCT person) AS p FROM apc WHERE events(spells.startage IS NOT NULL OR "
+              "spells.startage IS NULL) > 0 AND (startage < %d OR startage > 7000 OR startage IS NULL)")
+    total = int(people.query(every)[0]["p"])
+    age = next(a for a in range(115, 60, -1) if 1 <= total - int(people.query(others % a)[0]["p"]) <= 7)
+    few = total - int(people.query(others % age)[0]["p"])
+    shown, _ = ask(people, others % age)  # people forgets
+    assert ask(people, every)[0][0]["p"] - shown[0]["p"] == few  # national figures are exact
+    ask(vault, every)
+    after, footer = ask(vault, others % age)
+    assert after[0]["p"] == ":" and "earlier release" in footer
+    # Episodes are no spells: their numbers stand beside each other.
+    records, _ = ask(vault, "SELECT count(*) AS n FROM apc")
+    assert isinstance(records[0]["n"], int)
