@@ -221,6 +221,8 @@ static void judge_keys(struct hd_intake *in, hd_target *t, const hd_chunk *c, hd
     uint64_t counts[5] = {0};
     for (size_t r = 0; r < c->n_rows; r++) {
         hd_span s = span_of(c, r, t->sources[0]);
+        if (r + AHEAD < c->n_rows)
+            __builtin_prefetch(c->batch.text + span_of(c, r + AHEAD, t->sources[0]).at);
         const char *raw = c->batch.text + s.at, *id = raw;
         size_t len = s.len;
         char scratch[10];

@@ -2,7 +2,6 @@
  * identifiers, tested against the conditions, and given its code. */
 #include "landing/private.h"
 
-#include "base/date.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -22,6 +21,8 @@ int64_t hd_value_number(const hd_judged *j)
 }
 
 /* Days from 1850 to 2208, or numbers to 4094: three dates and a position fill a key. */
+enum { FIRST_DAY = -43829 }; /* hd_date_from_ymd(1850, 1, 1) */
+
 unsigned hd_order_bits(hd_type type)
 {
     return type == HD_DATE ? 17 : 12;
@@ -33,7 +34,7 @@ int64_t hd_order_pack(int64_t key, int64_t number, hd_type type)
     const int64_t last = (INT64_C(1) << bits) - 1;
     int64_t v = last;
     if (number != INT64_MIN) {
-        v = type == HD_DATE ? number - hd_date_from_ymd(1850, 1, 1) : number;
+        v = type == HD_DATE ? number - FIRST_DAY : number;
         v = v < 0 ? 0 : v >= last ? last - 1 : v;
     }
     return (key << bits) | v;
