@@ -259,6 +259,8 @@ static hd_code bring(hd_feed *f, size_t i, uint32_t block, struct spare_reader *
     read_ahead(f, i, block);
     if (!*r)
         rc = new_reader(f, r, err);
+    if (f->streams)
+        hd_column_populate(f->t, f->columns[i], block);
     if (rc == HD_OK)
         rc = hd_column_read_block(&(*r)->reader, f->t, f->columns[i], block, err);
     pthread_mutex_lock(&f->m->lock);

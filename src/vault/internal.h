@@ -137,6 +137,7 @@ void hd_column_drop(hd_table *t, uint32_t file_column); /* whoever holds it */
 uint64_t hd_column_block_bytes(const hd_table *t, uint32_t file_column, uint32_t block);
 HD_MUST hd_code hd_column_read_block(hd_reader *r, hd_table *t, uint32_t file_column, uint32_t block,
                                      hd_err *err);
+void hd_column_populate(hd_table *t, uint32_t file_column, uint32_t block);
 void hd_column_wipe_block(hd_table *t, uint32_t file_column, uint32_t block);
 HD_MUST hd_code hd_table_check_order(const hd_table *t, hd_err *err); /* persons, block by block */
 
