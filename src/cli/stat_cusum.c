@@ -66,6 +66,8 @@ static hd_code one_chart(hd_stat *s, const settings *d, const size_t *rows, size
         hd_stat_put(s, shown);
         hd_stat_put_count(s, points[i].signal);
         hd_stat_put(s, isnan(excess[i]) && d->risk < 0 ? (double)NAN : vlad);
+        hd_stat_put_text(s,
+                         isnan(weights[i]) ? "the risk or the outcome is missing: left out" : "");
         HD_TRY(hd_stat_end_row(s, err));
     }
     return HD_OK;
@@ -82,7 +84,7 @@ static hd_code run_cusum(hd_stat *s, hd_err *err)
     if (!weights || !excess || !points)
         HD_GO(hd_fail_nomem(err));
     HD_GO(read_settings(s, &d, err));
-    HD_GO(hd_stat_header(s, HD_STAT_KEEP_ALL, "weight cusum signal vlad", err));
+    HD_GO(hd_stat_header(s, HD_STAT_KEEP_ALL, "weight cusum signal vlad reason", err));
     HD_GO(hd_stat_group(s, &g, err));
     for (size_t i = 0; i < g.n; i++)
         HD_GO(one_chart(s, &d, &g.rows[g.start[i]], g.start[i + 1] - g.start[i], weights, excess,
@@ -171,7 +173,7 @@ static const hd_stat_option limit_options[] = {
 const hd_stat_method hd_stat_cusum[] = {
     {.name = "cusum",
      .summary = "risk-adjusted CUSUM and VLAD",
-     .output = "weight, cusum, signal, vlad (expected minus observed so far)",
+     .output = "weight, cusum, signal, vlad (expected minus observed so far), reason",
      .example = "hdis stat cusum --in surgery.csv --group surgeon --odds-ratio 2 --limit 4.5",
      .default_group = "series",
      .input = HD_STAT_GROUPS,

@@ -53,6 +53,8 @@ static hd_code one_series(hd_stat *s, const settings *d, const size_t *rows, siz
         hd_stat_put(s, out[i].season);
         hd_stat_put(s, out[i].remainder);
         hd_stat_put(s, d->method == 2 ? y[i] / out[i].season : y[i] - out[i].season);
+        hd_stat_put_text(
+            s, isnan(out[i].trend) ? "no moving average within half a season of the ends" : "");
         HD_TRY(hd_stat_end_row(s, err));
     }
     return HD_OK;
@@ -69,7 +71,7 @@ static hd_code run_decompose(hd_stat *s, hd_err *err)
     if (!y || !out)
         HD_GO(hd_fail_nomem(err));
     HD_GO(read_settings(s, &d, err));
-    HD_GO(hd_stat_header(s, HD_STAT_KEEP_ALL, "trend season remainder adjusted", err));
+    HD_GO(hd_stat_header(s, HD_STAT_KEEP_ALL, "trend season remainder adjusted reason", err));
     HD_GO(hd_stat_group(s, &g, err));
     for (size_t i = 0; i < g.n; i++)
         HD_GO(one_series(s, &d, &g.rows[g.start[i]], g.start[i + 1] - g.start[i], y, out, err));
@@ -96,7 +98,7 @@ static const hd_stat_option options[] = {
 const hd_stat_method hd_stat_decompose[] = {
     {.name = "decompose",
      .summary = "trend, season and remainder of a series: STL or moving averages",
-     .output = "trend, season, remainder, adjusted (without the season)",
+     .output = "trend, season, remainder, adjusted (without the season), reason",
      .example = "hdis stat decompose --in monthly.csv --group provider --season-window 7 --robust",
      .default_group = "series",
      .input = HD_STAT_GROUPS,

@@ -103,12 +103,13 @@ static hd_code run_quarter(hd_stat *s, hd_err *err)
 static hd_code run_postcode(hd_stat *s, hd_err *err)
 {
     int column = hd_stat_column_of(s, "postcode");
-    HD_TRY(hd_stat_header(s, HD_STAT_KEEP_ALL, "pc7", err));
+    HD_TRY(hd_stat_header(s, HD_STAT_KEEP_ALL, "pc7 reason", err));
     for (size_t i = 0; i < hd_stat_n_rows(s); i++) {
         char pc7[8];
         (void)hd_postcode7(hd_stat_cell(s, i, column), pc7);
         hd_stat_keep_row(s, i);
         hd_stat_put_text(s, pc7);
+        hd_stat_put_text(s, pc7[0] || hd_stat_blank(s, i, column) ? "" : "is no postcode");
         HD_TRY(hd_stat_end_row(s, err));
     }
     return HD_OK;
@@ -427,7 +428,7 @@ const hd_stat_method hd_stat_fields[] = {
      .run = run_quarter},
     {.name = "postcode",
      .summary = "postcodes in seven characters; blank where it is none",
-     .output = "pc7",
+     .output = "pc7, reason where it is none",
      .example = "hdis stat postcode --in practices.csv",
      .columns = postcode_columns,
      .run = run_postcode},

@@ -182,7 +182,7 @@ static hd_code put_dsr(hd_stat *s, const dsr_settings *d, const hd_dsr *r, hd_er
     hd_stat_put(s, withheld ? (double)NAN : r->value * d->multiplier);
     put_limits(s, limits, n_levels, d->multiplier);
     hd_stat_put(s, withheld);
-    hd_stat_put_text(s, withheld ? "too few events" : "");
+    hd_stat_put_text(s, withheld ? "too few events" : r->events > 0 ? "" : "no events: no limits");
     return hd_stat_end_row(s, err);
 }
 
