@@ -17,6 +17,10 @@ static inline hd_code hd_k_update_rows(hd_k_lane *lane, size_t set, size_t class
     void *counts = lane->tables[set].arrays[array];
     uint32_t *restrict rows = counts;
     uint8_t *restrict bytes = counts;
+    if (lane->plan->sets[set].product == 1 && !lane->plan->sets[set].in_bytes) {
+        rows[0] += (uint32_t)n;
+        return HD_OK;
+    }
     if (!lane->plan->sets[set].in_bytes) {
         for (size_t i = 0; i < n; i++)
             rows[cells[i]]++;
@@ -58,10 +62,18 @@ typedef struct hd_k_coded_rows {
     size_t n;
 } hd_k_coded_rows;
 
+/* Adding to one place in memory waits for itself, so the one cell of a set without groups is added up
+ * beside it. */
 static inline void hd_k_update_sums(const int64_t *restrict integers, const hd_k_coded_rows *r,
-                                    int64_t *restrict sums)
+                                    bool is_one_cell, int64_t *restrict sums)
 {
     const uint32_t *restrict cells = r->cells;
+    int64_t sum = 0;
+    if (is_one_cell) {
+        HD_K_EACH(r->codes, r->width, r->n, sum += integers[at[i]]);
+        sums[0] += sum;
+        return;
+    }
     HD_K_EACH(r->codes, r->width, r->n, sums[cells[i]] += integers[at[i]]);
 }
 
@@ -139,7 +151,7 @@ static inline hd_code hd_k_update_measure(hd_k_lane *lane, size_t set, size_t me
     const hd_k_measure *m = &lane->plan->q->measures[measure];
     void *values = lane->tables[set].arrays[hd_k_array_values(lane->plan, measure)];
     if (m->kind == HD_K_MOMENTS && lane->plan->is_narrow[measure])
-        hd_k_update_sums(m->integers, r, values);
+        hd_k_update_sums(m->integers, r, lane->plan->sets[set].product == 1, values);
     else if (m->kind == HD_K_MOMENTS && m->integers)
         hd_k_update_exact(m->integers, r, values);
     else if (m->kind == HD_K_MOMENTS)
