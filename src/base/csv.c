@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/io.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -71,6 +72,37 @@ static hd_code take_row(struct parser *p, size_t *n_fields, hd_err *err)
     return HD_OK;
 }
 
+typedef struct column_name {
+    const char *text;
+    size_t at;
+} column_name;
+
+static int by_name(const void *x, const void *y)
+{
+    const column_name *a = x, *b = y;
+    int order = strcasecmp(a->text, b->text);
+    return order ? order : (a->at > b->at) - (a->at < b->at);
+}
+
+/* Sorted, so that a header of a million columns is refused, or taken, as quickly as any. */
+static hd_code refuse_same_names(const struct parser *p, hd_err *err)
+{
+    const hd_csv *t = p->t;
+    hd_code rc = HD_OK;
+    column_name *names = hd_calloc(t->n_columns, sizeof *names);
+    if (!names)
+        return hd_fail_nomem(err);
+    for (size_t i = 0; i < t->n_columns; i++)
+        names[i] = (column_name){t->header[i], i};
+    qsort(names, t->n_columns, sizeof *names, by_name);
+    for (size_t i = 1; i < t->n_columns && rc == HD_OK; i++)
+        if (strcasecmp(names[i - 1].text, names[i].text) == 0)
+            rc = hd_fail(err, HD_FORMAT, "%s, line 1: columns %zu and %zu have the same name",
+                         p->name, names[i - 1].at + 1, names[i].at + 1);
+    hd_free(names);
+    return rc;
+}
+
 static hd_code parse(struct parser *p, hd_err *err)
 {
     hd_csv *t = p->t;
@@ -82,13 +114,9 @@ static hd_code parse(struct parser *p, hd_err *err)
     t->header = (const char **)hd_calloc(t->n_columns, sizeof *t->header);
     if (!t->header)
         return hd_fail_nomem(err);
-    for (size_t i = 0; i < t->n_columns; i++) {
+    for (size_t i = 0; i < t->n_columns; i++)
         t->header[i] = t->cells[i];
-        for (size_t j = 0; j < i; j++)
-            if (strcasecmp(t->header[i], t->header[j]) == 0)
-                return hd_fail(err, HD_FORMAT, "%s, line 1: columns %zu and %zu have the same name",
-                               p->name, j + 1, i + 1);
-    }
+    HD_TRY(refuse_same_names(p, err));
     p->cells_n = 0;
     while (p->at < p->end) {
         size_t line = p->line, n;
@@ -110,6 +138,13 @@ static hd_code parse(struct parser *p, hd_err *err)
 hd_code hd_csv_parse(hd_csv *out, const char *text, size_t len, const char *name, hd_err *err)
 {
     *out = (hd_csv){0};
+    const char *nul = len ? memchr(text, '\0', len) : NULL; /* texts end there: codes would meet */
+    if (nul) {
+        size_t line = 1;
+        for (const char *c = text; c < nul; c++)
+            line += *c == '\n';
+        return hd_fail(err, HD_FORMAT, "%s, line %zu: a byte 0: not a text file", name, line);
+    }
     out->text_ = hd_strndup(text, len);
     if (!out->text_)
         return hd_fail_nomem(err);

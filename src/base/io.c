@@ -94,6 +94,12 @@ static hd_code sync_folder_of(const char *path, hd_err *err)
 
 hd_code hd_io_rename(const char *from, const char *to, hd_err *err)
 {
+    struct stat st;
+    /* rename(2) would put a file in the place of /dev/full or of a pipe. */
+    if (lstat(to, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode) ||
+                                S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
+        return hd_fail(err, HD_INVALID, "%s is a device or a pipe: name a file, or write to standard "
+                                        "output", to);
     if (step_fails() || rename(from, to) != 0)
         return hd_fail_os(err, "cannot rename %s", from);
     return sync_folder_of(to, err);

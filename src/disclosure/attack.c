@@ -187,9 +187,13 @@ static void find_unit(work *w, int column)
 
 static hd_code all_columns(const work *w, int shown, hd_buf *b, hd_err *err)
 {
+    int percent = hd_csv_column(&w->csv, "percent"), exact = hd_csv_column(&w->csv, "exact");
+    if (w->csv.n_columns > HD_LATTICE_DIMENSIONS + 3)
+        return hd_fail(err, HD_LIMIT,
+                       "%s has %zu columns, at most %d can be dimensions: name them in --dims",
+                       w->t.name, w->csv.n_columns, HD_LATTICE_DIMENSIONS);
     for (size_t i = 0; i < w->csv.n_columns; i++)
-        if ((int)i != shown && (int)i != hd_csv_column(&w->csv, "percent") &&
-            (int)i != hd_csv_column(&w->csv, "exact"))
+        if ((int)i != shown && (int)i != percent && (int)i != exact)
             hd_buf_printf(b, "%s%s", b->len ? "," : "", w->csv.header[i]);
     if (!b->len)
         return hd_fail(err, HD_FORMAT, "%s has no columns beside the figures", w->t.name);

@@ -133,6 +133,56 @@ def test_percentages_come_from_what_is_shown(tmp_path):
     assert got["C", "x"] == got["C", "y"] == "*" and got["B", "y"] == "40.1"
 
 
+# ---- damaged and hostile files ----------------------------------------------------------------------
+
+GOOD = b"a,b,n\nx,p,3\nx,q,40\ny,p,50\ny,q,60\n"
+
+
+def outcome(tmp_path, data, *args):
+    (tmp_path / "in.csv").write_bytes(data)
+    return hdis("protect", tmp_path / "in.csv", "--dims", "a,b", "--count", "n", *args)
+
+
+@pytest.mark.parametrize("count", ["-1", "3.5", "1e5", "NaN", "inf", "0x10", "", " 5", "+4", "5000000001",
+                                   "99999999999999999999"])
+def test_refuses_what_is_no_count(tmp_path, count):
+    done = outcome(tmp_path, GOOD.replace(b"x,p,3", b"x,p," + count.encode()))
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "line 2" in done.stderr
+    assert len(count.strip()) < 3 or count not in done.stderr.split("column", 1)[1]
+
+
+@pytest.mark.parametrize("data,says", [
+    (b"", "empty"), (GOOD + b"x,p,3\n", "line 2 again"), (GOOD.replace(b"a,b", b"a,A"), "same name"),
+    (GOOD.replace(b"x,p", b"x\0,p"), "byte 0"), (GOOD + b'"x,p,3\n', "never closed"),
+    (GOOD + b"x,p\n", "fields")])
+def test_refuses_damaged_tables(tmp_path, data, says):
+    done = outcome(tmp_path, data)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and says in done.stderr
+
+
+def test_line_ends_marks_and_quotes_change_nothing(tmp_path):
+    want = outcome(tmp_path, GOOD).stdout
+    assert outcome(tmp_path, b"\xef\xbb\xbf" + GOOD.replace(b"\n", b"\r\n")).stdout == want
+    quoted = outcome(tmp_path, GOOD.replace(b"x,", b'"x\n""x",')).stdout
+    assert quoted.replace('"x\n""x"', "x") == want
+
+
+def test_a_million_columns_are_no_matter(tmp_path):
+    names = ["a", "b", "n"] + ["c%d" % i for i in range(10 ** 6)]
+    wide = ",".join(names) + "\n" + ",".join(["1"] * len(names)) + "\n"
+    assert outcome(tmp_path, wide.encode()).returncode == 0
+    done = hdis("audit", tmp_path / "in.csv", "--shown", "n")
+    assert done.returncode == 1 and "at most 8" in done.stderr and "--dims" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--out", "--certificate"])
+def test_puts_no_file_in_the_place_of_a_device(tmp_path, option):
+    os.mkfifo(tmp_path / "pipe")
+    done = outcome(tmp_path, GOOD, option, tmp_path / "pipe")
+    assert done.returncode == 1 and "device or a pipe" in done.stderr
+    assert sorted(os.listdir(tmp_path)) == ["in.csv", "pipe"]
+
+
 # ---- secondary suppression against references -------------------------------------------------------
 
 SSB = [  # data, reference, threshold, dimensions, trees
