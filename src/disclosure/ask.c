@@ -225,6 +225,7 @@ static hd_code ask(hd_release **out, hd_engine *e, const hd_policy *p, const cha
                                      : hd_engine_run(e, s.q, HD_ROUTE_BEST, &s.cells, err));
     if (hd_primary_is_controlled(s.p, s.q))
         HD_GO(hd_engine_values(e, s.q, s.cells, err));
+    HD_GO(hd_engine_go_on(e, err));
     HD_GO(hd_primary_apply(p, s.q, s.cells, &s.safe, err));
     if (!p->file->shows_true_counts) {
         HD_GO(prepare(&s, err));
@@ -232,6 +233,7 @@ static hd_code ask(hd_release **out, hd_engine *e, const hd_policy *p, const cha
         is_open = true;
         HD_GO(compare(&s, err));
     }
+    HD_GO(hd_engine_go_on(e, err));
     HD_GO(evaluate(&s, out, err));
     if (is_open && !s.is_repeat && p->file->compares_releases)
         HD_GO(enter(&s, err));

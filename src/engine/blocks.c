@@ -131,8 +131,7 @@ static hd_code enter(void *ctx, uint64_t first, uint64_t end, bool *matters, hd_
     uint32_t block = (uint32_t)(first / HD_BLOCK_ROWS);
     (void)end;
     *matters = false;
-    if (b->limits->stop && atomic_load_explicit(b->limits->stop, memory_order_relaxed))
-        return hd_fail(err, HD_CANCELLED, "the question was stopped");
+    HD_TRY(hd_engine_go_on(b->engine, err));
     if (!b->wanted[block])
         return HD_OK;
     HD_TRY(hd_feed_enter(b->feed, block, err));
@@ -243,7 +242,8 @@ static void tell_total(const scan_blocks *b)
 hd_code hd_blocks_open(scan_blocks *b, scan_plan *p, hd_table *t, hd_err *err)
 {
     hd_code rc;
-    *b = (scan_blocks){.limits = &p->e->limits, .t = t, .n_blocks = hd_table_n_blocks(t)};
+    *b = (scan_blocks){
+        .engine = p->e, .limits = &p->e->limits, .t = t, .n_blocks = hd_table_n_blocks(t)};
     b->view = (hd_k_feed){
         .ctx = b, .block_rows = HD_BLOCK_ROWS, .enter = enter, .leave = leave, .person_start = person_start};
     b->wanted = hd_calloc(b->n_blocks, 1);

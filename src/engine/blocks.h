@@ -12,7 +12,8 @@
 #include "engine/scan_plan.h"
 
 typedef struct scan_blocks {
-    const hd_engine_limits *limits;
+    const hd_engine *engine;
+    const hd_engine_limits *limits; /* the engine's */
     hd_table *t;
     hd_feed *feed;
     hd_k_feed view; /* what the kernel sees */

@@ -27,6 +27,7 @@ typedef struct slots {
 } slots;
 
 struct hd_chosen {
+    const hd_engine *engine;
     hd_hold *hold; /* columns stay until it is freed */
     const asked *a;
     const uint32_t *persons;
@@ -278,6 +279,7 @@ static hd_code scan_lane(scan *s, size_t lane, hd_chosen_block *b, uint32_t *per
     b->slots = slots_of;
     for (s->base = c->starts[lane]; s->base < c->starts[lane + 1]; s->base += s->n) {
         s->n = c->starts[lane + 1] - s->base < BATCH ? c->starts[lane + 1] - s->base : BATCH;
+        HD_TRY(hd_engine_go_on(c->engine, err));
         hd_scan_truth(s->q, s->base, s->n, BATCH, s->truth);
         b->n = 0;
         for (size_t i = 0; i < s->n; i++) {
@@ -313,6 +315,7 @@ hd_code hd_chosen_open(hd_chosen **out, hd_engine *e, const hd_question *q, hd_e
     if (!c)
         return hd_fail_nomem(err);
     c->a = (const asked *)q;
+    c->engine = e;
     HD_GO(hd_vault_hold(e->vault, &c->hold, err));
     HD_GO(hd_vault_table(e->vault, q->table, &t, err));
     HD_GO(hd_orders_ready(e, (asked *)(uintptr_t)c->a, t, err));

@@ -121,8 +121,7 @@ hd_code hd_operand_load(hd_engine *e, hd_table *t, hd_operand s, loaded_column *
         *out = (loaded_column){d->data, d->width, &d->dictionary, NULL};
         return HD_OK;
     }
-    if (e->limits.stop && atomic_load(e->limits.stop))
-        return hd_fail(err, HD_CANCELLED, "the question was stopped");
+    HD_TRY(hd_engine_go_on(e, err));
     HD_TRY(hd_table_load(t, s.column, &c, err));
     *out = (loaded_column){c->data, c->width, hd_table_dictionary(t, s.column), c->starts};
     if (s.element == 0)

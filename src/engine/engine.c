@@ -73,6 +73,13 @@ void hd_engine_close(hd_engine *e)
     hd_free(e);
 }
 
+hd_code hd_engine_go_on(const hd_engine *e, hd_err *err)
+{
+    return e->limits.stop && atomic_load_explicit(e->limits.stop, memory_order_relaxed)
+               ? hd_fail(err, HD_CANCELLED, "the question was stopped")
+               : HD_OK;
+}
+
 hd_duck *hd_engine_duck(hd_engine *e)
 {
     return e->duck;

@@ -229,6 +229,7 @@ static size_t cut_lanes(walk *w)
 /* ---- events ---------------------------------------------------------------------------------- */
 
 typedef struct truths {
+    const hd_engine *e;
     const hd_k_question *q;
     uint8_t *out;
     uint64_t n_rows;
@@ -242,13 +243,16 @@ static hd_code find_truths(void *ctx, size_t lane, hd_err *err)
     if (!work)
         return hd_fail_nomem(err);
     end = end < x->n_rows ? end : x->n_rows;
+    hd_code rc = HD_OK;
     for (uint64_t base = lane * (uint64_t)LANE_ROWS; base < end; base += BATCH) {
         size_t n = end - base < BATCH ? end - base : BATCH;
+        HD_GO(hd_engine_go_on(x->e, err));
         hd_scan_truth(x->q, base, n, BATCH, work);
         memcpy(x->out + base, work + (size_t)x->q->where * BATCH, n);
     }
+out:
     hd_free(work);
-    return HD_OK;
+    return rc;
 }
 
 /* One byte a row of the event's table; *out stays NULL when every record is one. */
@@ -267,7 +271,7 @@ static hd_code find_events(hd_engine *e, asked *event, hd_table *t, uint8_t **ou
         rc = hd_fail_nomem(err);
         goto out;
     }
-    truths x = {&p->q, *out, p->q.n_rows};
+    truths x = {e, &p->q, *out, p->q.n_rows};
     rc = hd_par_run((p->q.n_rows + LANE_ROWS - 1) / LANE_ROWS, find_truths, &x, err);
 out:
     hd_scan_plan_free(p);

@@ -102,6 +102,8 @@ typedef struct hd_engine_limits {
 HD_MUST hd_code hd_engine_open_limited(hd_engine **out, hd_vault *v, const hd_catalogue *c,
                                        const hd_engine_limits *limits, hd_err *err);
 void hd_engine_close(hd_engine *e);
+/* HD_CANCELLED when the asker stopped the question: looked at in every long loop, once a block. */
+HD_MUST hd_code hd_engine_go_on(const hd_engine *e, hd_err *err);
 hd_duck *hd_engine_duck(hd_engine *e); /* borrowed; for disclosure's outer evaluation */
 hd_vault *hd_engine_vault(hd_engine *e);
 const hd_catalogue *hd_engine_catalogue(hd_engine *e);
