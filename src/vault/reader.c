@@ -171,8 +171,9 @@ hd_code hd_reader_dictionary(hd_reader *r, uint32_t column, uint8_t **out, hd_er
         *highest = high;                                                                           \
     }
 
-void hd_extremes(const void *data, unsigned width, uint32_t n, uint32_t *lowest,
-                 uint32_t *highest)
+static inline __attribute__((always_inline)) void find_extremes(const void *data, unsigned width,
+                                                                uint32_t n, uint32_t *lowest,
+                                                                uint32_t *highest)
 {
     if (width == 1)
         EXTREMES(uint8_t)
@@ -180,6 +181,27 @@ void hd_extremes(const void *data, unsigned width, uint32_t n, uint32_t *lowest,
         EXTREMES(uint16_t)
     else
         EXTREMES(uint32_t)
+}
+
+#if defined(__x86_64__)
+/* The oldest processors have no smaller and larger of such numbers in one instruction. */
+__attribute__((target("avx2"))) static void find_extremes_avx2(const void *data, unsigned width,
+                                                               uint32_t n, uint32_t *lowest,
+                                                               uint32_t *highest)
+{
+    find_extremes(data, width, n, lowest, highest);
+}
+#endif
+
+void hd_extremes(const void *data, unsigned width, uint32_t n, uint32_t *lowest, uint32_t *highest)
+{
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2")) {
+        find_extremes_avx2(data, width, n, lowest, highest);
+        return;
+    }
+#endif
+    find_extremes(data, width, n, lowest, highest);
 }
 
 /* Differences back to numbers; false when they pass 32 bits. */
