@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/intern.h"
+#include "disclosure/beside.h"
 #include "disclosure/precision.h"
 #include "disclosure/rule.h"
 
@@ -634,8 +635,11 @@ hd_code hd_primary_apply(const hd_policy *policy, const hd_question *q, const hd
     HD_GO(apply_rules(p, q, cells, out, err));
     if (p->group_disclosure_is_withheld)
         HD_GO(withhold_groups(p, q, cells, out, err));
-    if (p->below_star_is_withheld)
-        HD_GO(withhold_below_stars(p, q, cells, out, err));
+    for (bool again = true; again;) {
+        if (p->below_star_is_withheld)
+            HD_GO(withhold_below_stars(p, q, cells, out, err));
+        HD_GO(hd_withhold_beside(p, q, cells, out, &again, err));
+    }
     if (p->totals_are_summed)
         HD_GO(sum_totals(p, q, cells, out, err));
     return HD_OK;

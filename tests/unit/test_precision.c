@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "disclosure/precision.h"
 #include "disclosure/primary.h"
+#include "rows_as_cells.h"
 
 #include <limits.h>
 #include <math.h>
@@ -336,6 +337,46 @@ static void quantiles_are_values(void **state)
     assert_true(!limit(bins, n, 0.95, 0.999999, 1, &x));
 }
 
+/* ---- a total and its parts -------------------------------------------------------------------- */
+
+/* Four hospitals and all of them: one has too few people, so the smallest of the others goes too. */
+static void the_only_withheld_part_is_not_alone(void **state)
+{
+    (void)state;
+    enum { PARTS = 4 };
+    static const int64_t people[PARTS + 1] = {5, 900, 700, 800, 2405};
+    const hd_key key = {.name = "k", .type = HD_INTEGER};
+    const hd_aggregate mean = {.kind = HD_AGG_MEAN, .type = HD_DECIMAL};
+    const hd_question q = {
+        .is_subnational = true, .n_keys = 1, .n_aggregates = 1, .keys = &key, .aggregates = &mean};
+    hd_value keys[PARTS + 1];
+    uint32_t grouping[PARTS + 1] = {[PARTS] = 1};
+    hd_cell all[PARTS + 1], figures[PARTS + 1];
+    hd_value_bins behind[PARTS + 1];
+    hd_value_bin bins[(PARTS + 1) * 10];
+    for (size_t c = 0; c <= PARTS; c++) {
+        keys[c] = (hd_value){.type = HD_INTEGER, .is_null = c == PARTS, .integer = (int64_t)c};
+        all[c] = (hd_cell){{.type = HD_INTEGER, .integer = people[c]}, people[c], people[c]};
+        figures[c] = (hd_cell){{.type = HD_DECIMAL, .decimal = 4.5}, people[c], people[c]};
+        behind[c] = (hd_value_bins){c * 10, 10};
+        for (int v = 0; v < 10; v++)
+            bins[c * 10 + (size_t)v] = (hd_value_bin){v, people[c] / 10};
+    }
+    hd_cells *cells = rows_as_cells(&q, PARTS + 1, keys, grouping, all, figures);
+    cells->values = behind;
+    cells->bins = bins;
+    hd_safe safe;
+    hd_err err;
+    assert_int_equal(hd_primary_apply(hes, &q, cells, &safe, &err), HD_OK);
+    const char marks[] = {safe.figures[0].mark, safe.figures[1].mark, safe.figures[2].mark,
+                          safe.figures[3].mark, safe.figures[4].mark};
+    assert_memory_equal(marks, ((const char[]){'*', 0, ':', 0, 0}), sizeof marks);
+    hd_safe_free(&safe);
+    cells->values = NULL;
+    cells->bins = NULL;
+    hd_cells_free(cells);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -345,6 +386,7 @@ int main(void)
         cmocka_unit_test(ordinary_stays_are_shown),
         cmocka_unit_test(quantiles_lie_apart),
         cmocka_unit_test(quantiles_are_values),
+        cmocka_unit_test(the_only_withheld_part_is_not_alone),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
