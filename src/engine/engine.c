@@ -75,6 +75,8 @@ void hd_engine_close(hd_engine *e)
 
 hd_code hd_engine_go_on(const hd_engine *e, hd_err *err)
 {
+    if (e->limits.progress)
+        atomic_fetch_add_explicit(&e->limits.progress->checks, 1, memory_order_relaxed);
     return e->limits.stop && atomic_load_explicit(e->limits.stop, memory_order_relaxed)
                ? hd_fail(err, HD_CANCELLED, "the question was stopped")
                : HD_OK;

@@ -87,6 +87,7 @@ typedef struct hd_engine_progress {
     atomic_uint_least32_t blocks, blocks_wanted; /* of rows: all; those that were looked at */
     atomic_uint_least64_t parts_opened; /* blocks of single columns that were not in memory */
     atomic_bool streamed;               /* it did not fit and came block by block */
+    atomic_uint_least64_t checks;       /* how often the engine looked at `stop`, ever */
 } hd_engine_progress;
 
 typedef struct hd_engine_limits {

@@ -280,6 +280,16 @@ static void a_question_is_stopped(void **state)
     assert_int_equal(hd_cells_all(cells, 0).records, N_ROWS);
     hd_cells_free(cells);
     hd_question_free(q);
+    /* No loop over rows goes on for more than a block without looking: the scan, and the search for
+     * events of other records. */
+    static const char *const long_ones[] = {
+        "SELECT provider, count(*) FROM admissions GROUP BY 1",
+        "SELECT count(*) FROM admissions WHERE events(stay > 3) > 1"};
+    for (size_t i = 0; i < sizeof long_ones / sizeof *long_ones; i++) {
+        uint64_t before = x.progress.checks;
+        hd_cells_free(ask(&x, long_ones[i], HD_ROUTE_KERNEL));
+        assert_true(x.progress.checks - before >= N_BLOCKS * (i + 1));
+    }
     end(&x);
 }
 
