@@ -279,25 +279,24 @@ static outcome by_chosen_values(world *w)
     return !x->marks[MEAN] && fits == 1 ? LEARNT : KEPT;
 }
 
-static outcome by_percentiles(world *w)
+static outcome by_rest(world *w, int figure)
 {
     ask(w, (question){.is_national = true}, &one);
     ask(w, (question){.where = not_rare, .is_national = true}, &two);
-    const row *x = &one.rows[0], *y = &two.rows[0];
     if (!is_target(people_between()))
         return NO_TARGET;
-    return !x->marks[MEDIAN] && !y->marks[MEDIAN] ? LEARNT : KEPT;
+    return !one.rows[0].marks[figure] && !two.rows[0].marks[figure] ? LEARNT : KEPT;
+}
+
+static outcome by_percentiles(world *w)
+{
+    return by_rest(w, MEDIAN);
 }
 
 /* Records a head of all and of the others: the people among the few. */
 static outcome by_ratios(world *w)
 {
-    ask(w, (question){.is_national = true}, &one);
-    ask(w, (question){.where = not_rare, .is_national = true}, &two);
-    const row *x = &one.rows[0], *y = &two.rows[0];
-    if (!is_target(people_between()))
-        return NO_TARGET;
-    return !x->marks[PEOPLE] && !y->marks[PEOPLE] ? LEARNT : KEPT;
+    return by_rest(w, PEOPLE);
 }
 
 static outcome by_averaging(world *w)
