@@ -92,14 +92,28 @@ static hd_code sync_folder_of(const char *path, hd_err *err)
     return rc;
 }
 
+/* What stands at the place where a file is to appear: rename(2) would put the file in the place of
+ * /dev/full, of a pipe or of a link, and would open to everybody what its owner had closed. */
+static hd_code respect_place(const char *from, const char *to, hd_err *err)
+{
+    struct stat there, ours;
+    if (lstat(to, &there) != 0)
+        return HD_OK;
+    if (!S_ISREG(there.st_mode) && !S_ISDIR(there.st_mode))
+        return hd_fail(err, HD_INVALID,
+                       "%s is a device, a pipe or a link: name a file, or write to standard output",
+                       to);
+    if (!S_ISREG(there.st_mode) || stat(from, &ours) != 0)
+        return HD_OK;
+    mode_t closed = ours.st_mode & 0777 & ~there.st_mode;
+    if (closed && chmod(from, ours.st_mode & 0777 & ~closed) != 0)
+        return hd_fail_os(err, "cannot keep the permissions of %s", to);
+    return HD_OK;
+}
+
 hd_code hd_io_rename(const char *from, const char *to, hd_err *err)
 {
-    struct stat st;
-    /* rename(2) would put a file in the place of /dev/full or of a pipe. */
-    if (lstat(to, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode) ||
-                                S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
-        return hd_fail(err, HD_INVALID, "%s is a device or a pipe: name a file, or write to standard "
-                                        "output", to);
+    HD_TRY(respect_place(from, to, err));
     if (step_fails() || rename(from, to) != 0)
         return hd_fail_os(err, "cannot rename %s", from);
     return sync_folder_of(to, err);

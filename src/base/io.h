@@ -15,7 +15,8 @@ HD_MUST hd_code hd_io_write_at(int fd, const void *bytes, size_t len, uint64_t o
 HD_MUST hd_code hd_io_read_at(int fd, void *bytes, size_t len, uint64_t offset, const char *name,
                               hd_err *err);
 HD_MUST hd_code hd_io_sync(int fd, const char *name, hd_err *err);
-/* rename(2) inside one folder, then fsync of the folder. HD_INVALID where a device or pipe is. */
+/* rename(2) inside one folder, then fsync of the folder. HD_INVALID where a device, a pipe or a link
+ * is; whom a file already there is closed to, the new one is closed to as well. */
 HD_MUST hd_code hd_io_rename(const char *from, const char *to, hd_err *err);
 /* A missing file is not a failure. */
 HD_MUST hd_code hd_io_unlink(const char *path, hd_err *err);

@@ -4,12 +4,17 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/csv.h"
 #include "base/date.h"
 #include "base/intern.h"
+#include "base/io.h"
 #include "base/par.h"
 #include "base/rng.h"
 
@@ -103,6 +108,34 @@ static void buffers_stop_at_their_ceiling(void **state)
     hd_buf_free(&b);
 }
 
+static void files_respect_what_is_there(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/hdis_io_XXXXXX", file[64], pipe[64], link[64];
+    struct stat st;
+    hd_err err;
+    assert_non_null(mkdtemp(folder));
+    snprintf(file, sizeof file, "%s/file", folder);
+    snprintf(pipe, sizeof pipe, "%s/pipe", folder);
+    snprintf(link, sizeof link, "%s/link", folder);
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    assert_int_equal(symlink(file, link), 0);
+    assert_int_equal(hd_io_write_file(file, "new", 3, 0600, &err), HD_OK);
+    /* closed to others, it stays closed; what is written never opens more than is asked */
+    assert_int_equal(hd_io_write_file(file, "newer", 5, 0644, &err), HD_OK);
+    assert_int_equal(stat(file, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(st.st_size, 5);
+    assert_int_equal(hd_io_write_file(pipe, "x", 1, 0644, &err), HD_INVALID);
+    assert_int_equal(hd_io_write_file(link, "x", 1, 0644, &err), HD_INVALID);
+    assert_int_equal(lstat(pipe, &st), 0);
+    assert_true(S_ISFIFO(st.st_mode));
+    assert_int_equal(lstat(link, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_int_equal(unlink(file) | unlink(pipe) | unlink(link), 0);
+    assert_int_equal(rmdir(folder), 0); /* nothing else was left behind */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -112,6 +145,7 @@ int main(void)
         cmocka_unit_test(csv_reads_quotes_and_line_ends),
         cmocka_unit_test(tasks_run_once_and_first_failure_counts),
         cmocka_unit_test(buffers_stop_at_their_ceiling),
+        cmocka_unit_test(files_respect_what_is_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
