@@ -45,9 +45,10 @@ void hd_intern_free(hd_intern *t)
     hd_free(t);
 }
 
+/* May be asked while another thread adds: it then counts at least what was there before. */
 uint32_t hd_intern_count(const hd_intern *t)
 {
-    return (uint32_t)t->count;
+    return (uint32_t)__atomic_load_n(&t->count, __ATOMIC_RELAXED);
 }
 
 const char *hd_intern_get(const hd_intern *t, uint32_t id, size_t *len)
@@ -139,6 +140,7 @@ hd_code hd_intern_add(hd_intern *t, const void *bytes, size_t len, uint32_t *out
     t->bytes_len += len;
     t->ends[t->count] = t->bytes_len;
     t->slots[i] = (struct slot){(uint32_t)t->count + 1, (uint32_t)(hash >> 32)};
-    *out = (uint32_t)t->count++;
+    *out = (uint32_t)t->count;
+    __atomic_store_n(&t->count, t->count + 1, __ATOMIC_RELAXED);
     return HD_OK;
 }
