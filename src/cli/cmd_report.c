@@ -122,7 +122,8 @@ static hd_code evaluate_one(made *m, size_t i, hd_session *s, const hd_indicator
     m->withheld[i] = hd_strdup(err->text);
     if (!m->withheld[i])
         return hd_fail_nomem(err);
-    fprintf(stderr, "withheld: %s\n", err->text);
+    hd_context(err, "withheld");
+    (void)hd_report(&hd_command_report, err);
     return HD_OK;
 }
 

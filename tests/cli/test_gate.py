@@ -12,7 +12,8 @@ WRITERS = {
     "base/err.c": "the line of an impossible state", "base/fault.c": "test builds only",
     "base/io.c": "bytes that others made", "base/progress.c": "counts of rows and bytes",
     "crypto/keyfile.c": "the key file",
-    "cli/cmd_audit.c": "findings about a table that is out already", "cli/cmd_datasets.c": "the catalogue",
+    "cli/cmd_audit.c": "findings about a table that is out already", "cli/cmd_bench.c": "times and sizes of this machine",
+    "cli/cmd_datasets.c": "the catalogue",
     "cli/cmd_fields.c": "the catalogue", "cli/cmd_indicator.c": "definitions of indicators",
     "cli/cmd_init.c": "where the vault is", "cli/cmd_load.c": "rows read, kept, rejected",
     "cli/cmd_organisations.c": "lookups", "cli/cmd_protect.c": "the digest of a proof",
@@ -30,7 +31,7 @@ OUTPUT = r"\b(hd_present_\w+|hd_report_put\w*|hd_chart_\w+|hd_output_\w+)\s*\(([
 NO_FIGURES = {"hd_present_value": "one value", "hd_present_json_text": "a text", "hd_present_html_text": "a text",
               "hd_present_xml_text": "a text", "hd_present_utf8": "a text", "hd_output_check": "options",
               "hd_output_policy": "options"}
-SECRET = r"\bhd_(cells|cell|safe|account|sets|set|printed|chosen|audit|near|k_answer|k_tally)\b"
+SECRET = r"\bhd_(cells|cell|value_bins?|safe|account|sets|set|printed|chosen|audit|near|k_answer|k_tally)\b"
 
 
 def sources(*folders):

@@ -361,7 +361,7 @@ def test_an_indicator_that_cannot_be_protected_is_withheld(people, tmp_path, mon
     monkeypatch.setitem(people.env, "HDIS_CATALOGUE", str(tmp_path / "catalogue"))
     out = tmp_path / "report.html"
     done = people.run("report", "oversight", "--period", "2016-10", "--policy", "small", "--out", str(out))
-    said = re.findall("^withheld: indicator (\\w+): the audit would hold more", done.stderr, flags=re.M)
+    said = re.findall("^hdis report: withheld: indicator (\\w+): the audit would hold more", done.stderr, flags=re.M)
     page = Page(out.read_text(encoding="utf-8"))
     assert said and page.text().count("Withheld as a whole: ") == len(said)
     assert len(said) < len([a for a in page.all("section") if a.get("class") == "indicator"])
