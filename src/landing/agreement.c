@@ -142,8 +142,9 @@ static inline enum verdict never(const struct comparison *k, size_t row, bool al
 /* One loop for each test, with the test inside it. */
 #define EACH_ROW(test)                                                                             \
     for (size_t r = 0; r < c->n_rows; r++) {                                                       \
-        enum verdict v = (in->known[r] & need) == need ? test(&k, r, (in->holds[r] & need) == need) \
-                                                       : NOT_APPLICABLE;                           \
+        enum verdict v = (in->known[r] & need) == need                                             \
+                             ? test(&k, r, (in->holds[r] & need) == need)                          \
+                             : NOT_APPLICABLE;                                                     \
         applies += v != NOT_APPLICABLE;                                                            \
         fails += v == CONTRADICTS;                                                                 \
         c->broken[r] |= v == CONTRADICTS ? 1u << HD_RULE_CONTRADICTION : 0;                        \

@@ -11,9 +11,9 @@
  * so the result, also of a refusal, is that of one chunk after another, however many threads there
  * are.
  *
- * The threads stay for the whole file, because a round takes some milliseconds and starting a thread
- * on a busy machine can take as long. The last one that finds nothing left to do in a round begins
- * the next; the others look for it for a moment before they sleep.
+ * The threads stay for the whole file, because a round takes some milliseconds and starting a
+ * thread on a busy machine can take as long. The last one that finds nothing left to do in a round
+ * begins the next; the others look for it for a moment before they sleep.
  */
 #include "base/par.h"
 #include "base/progress.h"

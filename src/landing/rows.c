@@ -77,8 +77,8 @@ static hd_code ask_memo(hd_memo *m, const char *text, const struct group *g, siz
     return HD_OK;
 }
 
-/* The same of a watched target, one row after another: what is known of a text may be forgotten when
- * the next is new. */
+/* The same of a watched target, one row after another: what is known of a text may be forgotten
+ * when the next is new. */
 static hd_code ask_and_watch(hd_memo *m, const hd_made *made, const char *text,
                              const struct group *g, size_t row, size_t n, uint64_t *answers,
                              uint64_t *meanings, hd_err *err)
@@ -197,7 +197,8 @@ uint64_t hd_intake_key_hash(const struct hd_intake *in, const void *id, size_t l
                     : hd_key_hash(in->hash_key, id, len);
 }
 
-/* Up to 16 digits, the first of which is no zero: what hd_normal_id leaves as it is. Most keys are. */
+/* Up to 16 digits, the first of which is no zero: what hd_normal_id leaves as it is. Most keys are
+ * so. */
 static inline bool is_plain_number(const char *p, size_t len)
 {
     if (len == 0 || len > 16 || *p == '0')

@@ -214,7 +214,7 @@ struct worker {
     struct room {
         void *bytes;
         size_t cap;
-    } items, starts, block, sources; /* kept from column to column: fresh memory has to be cleared */
+    } items, starts, block, sources; /* kept from column to column: new memory has to be cleared */
     void *zeros;                     /* a block of the widest items */
 };
 

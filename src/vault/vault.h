@@ -228,7 +228,7 @@ typedef struct hd_extract {
     int part_year;      /* PARTYEAR: 201499 final, 201406 provisional */
     uint64_t rows_read, rows_kept, rows_rejected, rows_opted_out;
     char files[1024];   /* base names, comma-separated; never paths */
-    char digest[65];    /* SHA-256 of the delivered bytes, hex (of several files: of their digests) */
+    char digest[65];    /* SHA-256 of the delivered bytes, hex; several files: of their digests */
     char loaded_at[32]; /* UTC, ISO; filled in by the ledger */
 } hd_extract;
 

@@ -36,7 +36,7 @@ void hd_packer_fini(hd_packer *p)
     *p = (hd_packer){0};
 }
 
-/* A zstd frame of the plaintext instead of what there is, when the frame saves at least an eighth of it
+/* A zstd frame of the plaintext instead of what there is, when it saves at least an eighth of that
  * and a quarter of the plaintext: unpacking a frame takes as long for four bytes of plaintext as
  * reading and opening one byte of the file does. */
 static hd_code try_zstd(hd_packer *p, const void *plain, size_t plain_len, const void **stored,
