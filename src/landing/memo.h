@@ -38,8 +38,8 @@ typedef hd_code (*hd_memo_judge)(void *ctx, const char *raw, size_t len, hd_know
  * text is compared in two registers. */
 enum { HD_MEMO_FRONT_BITS = 12, HD_MEMO_SHORT = 16 };
 /* A probe holds all of a short text, with zeros behind its end, and the first and last eight bytes
- * of a long one. No field holds a zero byte or 0xF8 or above (delivery.h), so two short texts are the
- * same when their probes are. The eighth byte is set to what no text holds where a slot is free, in
+ * of a long one. No field holds a zero byte or 0xF8 or above (delivery.h), so two short texts are
+ * the same when their probes are. The eighth byte is set to what no text holds where a slot is free, in
  * the probe of a long text, and, to another, in a slot that holds one: probes of long texts match
  * nothing and are compared as a whole. */
 #define HD_MEMO_FREE      UINT64_MAX

@@ -1,8 +1,8 @@
 /* people.c - from the text of the person column to person numbers, in two stages of flow.c.
  *
  * First what needs no memory of other rows: who opted out, and the keyed pseudonym of the rest.
- * Then the numbers, in the order of the file. No memo stands in front: in most deliveries the ids of
- * neighbouring rows are either the same, which is looked at, or hardly ever repeat.
+ * Then the numbers, in the order of the file. No memo stands in front: in most deliveries the ids
+ * of neighbouring rows are either the same, which is looked at, or hardly ever repeat.
  */
 #include "landing/private.h"
 
