@@ -30,6 +30,7 @@ enum { MOST = 1000000 };
     X(dominance_percent, 0, 100)                                                                   \
     X(p_percent, 0, 100)                                                                           \
     X(minimum_candidates, 0, MOST)                                                                 \
+    X(minimum_value_candidates, 0, MOST)                                                           \
     X(candidates_for_counts_to, 0, MOST)                                                           \
     X(audited_cells_at_most, 1, 100000000)                                                         \
     X(near_releases_at_most, 0, MOST)                                                              \
@@ -125,6 +126,9 @@ static hd_code check_together(const hd_yaml *y, const text_form *t, hd_err *err)
         return hd_yaml_fail(y, err, "dominance_percent", "must be 0 when dominance_n is 0");
     if (*t->minimum_candidates == 1)
         return hd_yaml_fail(y, err, "minimum_candidates",
+                            "must be at least 2, or 0 when it is not tested");
+    if (*t->minimum_value_candidates == 1)
+        return hd_yaml_fail(y, err, "minimum_value_candidates",
                             "must be at least 2, or 0 when it is not tested");
     if (!*t->minimum_candidates != !*t->candidates_for_counts_to)
         return hd_yaml_fail(y, err, "candidates_for_counts_to",

@@ -46,6 +46,7 @@ typedef struct hd_policy_file {
     /* The candidates rule: each count from 1 to candidates_for_counts_to keeps so many possible
      * values, given all that is shown; 0: not tested. */
     int64_t minimum_candidates, candidates_for_counts_to;
+    int64_t minimum_value_candidates; /* the same for values behind sums, means and spreads */
     int64_t audited_cells_at_most; /* counts that one audit may hold; more: refused */
     /* The ledger of releases: */
     bool compares_releases;         /* an answer is compared with every earlier release */

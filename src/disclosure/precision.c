@@ -130,7 +130,7 @@ static bool can_hold(const values *v, range core, range w, double more, const sl
 /* A reader may know from elsewhere that somebody is in the range, so 0 does not count. */
 static bool keeps_candidates(const values *v, range core, range w, const slack *s)
 {
-    int64_t wanted = v->p->minimum_candidates, found = 1;
+    int64_t wanted = v->p->minimum_value_candidates, found = 1;
     double here = total(v->records, w);
     for (int64_t d = 1; d < wanted && found < wanted; d++)
         found += can_hold(v, core, w, (double)d, s);
@@ -144,7 +144,7 @@ static bool is_safe(const values *v, const slack *s)
 {
     double few = (double)v->p->candidates_for_counts_to;
     double step = v->is_whole ? floor(s->high) - ceil(s->low) + 1 : s->high - s->low;
-    if (v->p->minimum_candidates == 0)
+    if (v->p->minimum_value_candidates == 0)
         return true;
     range core = find_core(v, step);
     for (size_t i = 0; i < v->n; i++)

@@ -33,7 +33,8 @@ void world_open(void)
     snprintf(folder, sizeof folder, "%s/catalogue", getenv("HDIS_SOURCE"));
     must(hd_policy_open(&policy, folder, "hes2018", &err), &err);
     plain = *policy->file;
-    plain.minimum_distinct_values = plain.minimum_candidates = 0;
+    plain.minimum_distinct_values = 0;
+    plain.minimum_candidates = plain.minimum_value_candidates = 0;
 }
 
 void world_close(void)

@@ -279,6 +279,8 @@ static void a_wrong_key_is_named(void **state)
         {"minimum_candidates", "1", "minimum_candidates: must be at least 2"},
         {"minimum_candidates", "0", "candidates_for_counts_to: must be 0 exactly when"},
         {"minimum_candidates", "8", "candidates_for_counts_to: a count of 1 keeps 7 possible"},
+        {"minimum_value_candidates", "0", NULL},
+        {"minimum_value_candidates", "1", "minimum_value_candidates: must be at least 2"},
         {"candidates_for_counts_to", "0", "candidates_for_counts_to: must be 0 exactly when"},
         {"listing_fields", "0", "listing_fields: must be from 1"},
         {"rounded_to", "5\nsurprise: 1", "surprise"},

@@ -264,6 +264,11 @@ static void ordinary_stays_are_shown(void **state)
     bins[n++] = (hd_value_bin){100000, 1}; /* a sum that is mostly one person's */
     x = precision(bins, n);
     assert_true(x.is_withheld && x.spread_is_withheld);
+    hd_policy_file as_the_guide = *hes->file; /* whose owner takes that risk */
+    as_the_guide.minimum_value_candidates = 0;
+    hd_err err;
+    assert_int_equal(hd_precision_of(&as_the_guide, bins, n, &x, &err), HD_OK);
+    assert_true(!x.is_withheld && !x.spread_is_withheld && x.sum_unit == 5);
     assert_true(precision(bins, 7).is_withheld); /* fewer values than minimum_distinct_values */
 }
 
