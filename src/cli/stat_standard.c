@@ -1,12 +1,14 @@
 /* stat_standard.c - `hdis stat` dsr, isr, inequality, life-table. */
 #include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/intern.h"
 #include "cli/stat.h"
+#include "statistics/ageband.h"
 #include "statistics/inequality.h"
 #include "statistics/lifetable.h"
 #include "statistics/standardise.h"
@@ -25,16 +27,12 @@ static void no_limits(hd_limits *limits)
         limits[k] = (hd_limits){NAN, NAN};
 }
 
-/* First age of a band label: "5", "05-09", "90+", "<1", "under 1". -1 when there is none. */
-static int band_age(const char *text)
+static hd_code read_span(hd_stat *s, size_t row, int column, hd_age_span *out, hd_err *err)
 {
-    const char *p = text + strcspn(text, "0123456789");
-    if (!*p)
-        return -1;
-    int age = 0;
-    for (; *p >= '0' && *p <= '9' && age < 1000; p++)
-        age = age * 10 + (*p - '0');
-    return text[0] == '<' || text[0] == 'u' || text[0] == 'U' ? 0 : age;
+    if (hd_age_span_of(hd_stat_cell(s, row, column), out))
+        return HD_OK;
+    return hd_stat_refuse(s, row, column, err,
+                          "is not an age band such as 0-4, 5 to 9, <1, 90+, 85 and over");
 }
 
 /* --- Directly standardised rates -------------------------------------------------------------- */
@@ -44,6 +42,9 @@ typedef struct dsr_settings {
     int standard; /* hd_standard, or -1 when a column holds it */
     double multiplier, withhold;
 } dsr_settings;
+
+/* Room for the ages left out: a standard has at most 21 bands, so at most 11 gaps. */
+enum { MISSING = 160 };
 
 static hd_code dsr_read_settings(hd_stat *s, dsr_settings *d, hd_err *err)
 {
@@ -71,41 +72,85 @@ static hd_code dsr_read_settings(hd_stat *s, dsr_settings *d, hd_err *err)
     return hd_stat_setting(s, "withhold-below", 0, 1e12, 10, &d->withhold, err);
 }
 
-/* Last age of the band that starts at `first`: one below the next start among the group's bands. */
-static int band_end(const int *ages, size_t n, int first)
+/* The band of a row of a group. */
+typedef struct row_band {
+    hd_age_span span;
+    size_t at; /* position in the group */
+} row_band;
+
+static int by_span(const void *a, const void *b)
 {
-    int end = INT_MAX;
-    for (size_t i = 0; i < n; i++)
-        if (ages[i] > first && ages[i] < end)
-            end = ages[i];
-    return end == INT_MAX ? INT_MAX : end - 1;
+    const row_band *x = a, *y = b;
+    if (x->span.first != y->span.first)
+        return x->span.first < y->span.first ? -1 : 1;
+    if (x->span.last != y->span.last)
+        return x->span.last < y->span.last ? -1 : 1;
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+static void add_ages(char *text, size_t size, int first, int last)
+{
+    size_t n = strlen(text);
+    if (last == INT_MAX)
+        snprintf(text + n, size - n, "%s%d+", n ? ", " : "without ages ", first);
+    else
+        snprintf(text + n, size - n, "%s%d-%d", n ? ", " : "without ages ", first, last);
+}
+
+/* Bands, in order of age, must not overlap; `missing` tells which ages they leave out. */
+static hd_code check_bands(hd_stat *s, const dsr_settings *d, const size_t *rows,
+                           const row_band *bands, size_t n, char missing[MISSING], hd_err *err)
+{
+    int next = 0; /* first age that no band before has; -1 behind an open band */
+    missing[0] = '\0';
+    for (size_t k = 0; k < n; k++) {
+        const hd_age_span *b = &bands[k].span;
+        size_t row = rows[bands[k].at];
+        bool same =
+            k > 0 && b->first == bands[k - 1].span.first && b->last == bands[k - 1].span.last;
+        if (same && d->frequency >= 0 &&
+            strcmp(hd_stat_cell(s, row, d->band),
+                   hd_stat_cell(s, rows[bands[k - 1].at], d->band)) == 0)
+            continue;
+        if (same)
+            return hd_stat_refuse(s, row, d->band, err,
+                                  "is there already: a group has a band once");
+        if (next < 0 || b->first < next)
+            return hd_stat_refuse(s, row, d->band, err, "overlaps another band of its group");
+        if (b->first > next)
+            add_ages(missing, MISSING, next, b->first - 1);
+        next = b->last == INT_MAX ? -1 : b->last + 1;
+    }
+    if (next >= 0)
+        add_ages(missing, MISSING, next, INT_MAX);
+    return HD_OK;
 }
 
 static hd_code set_standard(hd_stat *s, const dsr_settings *d, const hd_stat_groups *g, size_t i,
-                            hd_stratum *strata, hd_err *err)
+                            hd_stratum *strata, char missing[MISSING], hd_err *err)
 {
-    size_t from = g->start[i], n = g->start[i + 1] - from;
-    int *ages = hd_calloc(n + 1, sizeof *ages);
+    const size_t *rows = &g->rows[g->start[i]];
+    size_t n = g->start[i + 1] - g->start[i];
+    hd_age_span *spans = hd_calloc(n + 1, sizeof *spans);
+    row_band *bands = hd_calloc(n + 1, sizeof *bands);
     hd_code rc = HD_OK;
-    if (!ages)
-        return hd_fail_nomem(err);
+    if (!spans || !bands)
+        HD_GO(hd_fail_nomem(err));
+    for (size_t k = 0; k < n; k++)
+        HD_GO(read_span(s, rows[k], d->band, &spans[k], err));
+    hd_age_spans_close(spans, n);
     for (size_t k = 0; k < n; k++) {
-        ages[k] = band_age(hd_stat_cell(s, g->rows[from + k], d->band));
-        if (ages[k] < 0)
-            HD_GO(hd_stat_refuse(s, g->rows[from + k], d->band, err, "has no age in it"));
-        for (size_t j = 0; j < k && d->frequency < 0; j++)
-            if (ages[j] == ages[k])
-                HD_GO(hd_stat_refuse(s, g->rows[from + k], d->band, err,
-                                     "is there already: a group has a band once"));
+        bands[k] = (row_band){spans[k], k};
+        if (hd_standard_weight((hd_standard)d->standard, spans[k].first, spans[k].last,
+                               &strata[k].standard, NULL) != HD_OK)
+            HD_GO(hd_stat_refuse(s, rows[k], d->band, err,
+                                 "does not begin and end where bands of the standard do"));
     }
-    for (size_t k = 0; k < n; k++) {
-        rc = hd_standard_weight((hd_standard)d->standard, ages[k], band_end(ages, n, ages[k]),
-                                &strata[k].standard, err);
-        if (rc != HD_OK)
-            HD_GO(hd_stat_at(s, g->rows[from + k], err));
-    }
+    qsort(bands, n, sizeof *bands, by_span);
+    HD_GO(check_bands(s, d, rows, bands, n, missing, err));
 out:
-    hd_free(ages);
+    hd_free(spans);
+    hd_free(bands);
     return rc;
 }
 
@@ -142,8 +187,9 @@ out:
 }
 
 static hd_code read_strata(hd_stat *s, const dsr_settings *d, const hd_stat_groups *g, size_t i,
-                           hd_stratum *strata, hd_err *err)
+                           hd_stratum *strata, char missing[MISSING], hd_err *err)
 {
+    missing[0] = '\0';
     for (size_t k = 0; k < g->start[i + 1] - g->start[i]; k++) {
         size_t row = g->rows[g->start[i] + k];
         hd_stratum *t = &strata[k];
@@ -164,11 +210,12 @@ static hd_code read_strata(hd_stat *s, const dsr_settings *d, const hd_stat_grou
             t->count = 0; /* as the national tool: a blank count of a band is no event */
     }
     if (d->standard >= 0)
-        HD_TRY(set_standard(s, d, g, i, strata, err));
+        HD_TRY(set_standard(s, d, g, i, strata, missing, err));
     return d->frequency >= 0 ? mark_bands(s, d, g, i, strata, err) : HD_OK;
 }
 
-static hd_code put_dsr(hd_stat *s, const dsr_settings *d, const hd_dsr *r, hd_err *err)
+static hd_code put_dsr(hd_stat *s, const dsr_settings *d, const hd_dsr *r, const char *missing,
+                       hd_err *err)
 {
     const double *levels;
     unsigned n_levels = hd_stat_levels(s, &levels);
@@ -182,7 +229,10 @@ static hd_code put_dsr(hd_stat *s, const dsr_settings *d, const hd_dsr *r, hd_er
     hd_stat_put(s, withheld ? (double)NAN : r->value * d->multiplier);
     put_limits(s, limits, n_levels, d->multiplier);
     hd_stat_put(s, withheld);
-    hd_stat_put_text(s, withheld ? "too few events" : r->events > 0 ? "" : "no events: no limits");
+    const char *why = withheld ? "too few events" : r->events > 0 ? "" : "no events: no limits";
+    char reason[MISSING + 32];
+    snprintf(reason, sizeof reason, "%s%s%s", why, *why && *missing ? "; " : "", missing);
+    hd_stat_put_text(s, reason);
     return hd_stat_end_row(s, err);
 }
 
@@ -200,12 +250,13 @@ static hd_code run_dsr(hd_stat *s, hd_err *err)
     HD_GO(hd_stat_group(s, &g, err));
     for (size_t i = 0; i < g.n; i++) {
         hd_dsr r = {0};
+        char missing[MISSING];
         size_t first = g.rows[g.start[i]];
-        HD_GO(read_strata(s, &d, &g, i, strata, err));
+        HD_GO(read_strata(s, &d, &g, i, strata, missing, err));
         if (hd_dsr_of(strata, g.start[i + 1] - g.start[i], &r, err) != HD_OK)
             HD_GO(hd_context(err, "the group of row %zu", first + 1));
         hd_stat_keep_row(s, first);
-        HD_GO(put_dsr(s, &d, &r, err));
+        HD_GO(put_dsr(s, &d, &r, missing, err));
     }
 out:
     hd_stat_groups_free(&g);
@@ -215,7 +266,10 @@ out:
 
 static const hd_stat_column dsr_columns[] = {
     {"band", false,
-     "age band or other stratum; needed with --standard esp2013 and event_frequency"},
+     "age band or other stratum; needed with --standard esp2013 and event_frequency. With esp2013 "
+     "and esp1976 its label says which ages it has: 5-9, 5 to 9, <1, under 5, 90+, 85 and over. "
+     "Where no label has a last age, 0 1 5 10 ... are first ages and the last band is open; beside "
+     "labels that have one, a single number is one year of age"},
     {"count", true, "events, or people with event_frequency events each"},
     {"population", true, "people in the band; above 0"},
     {"event_frequency", false, "events a person of this row had; then a band has a row for each"},
@@ -574,20 +628,27 @@ static hd_code put_life(hd_stat *s, const life_settings *d, const hd_life_row *r
 static hd_code life_of_group(hd_stat *s, const life_settings *d, const size_t *rows, size_t n,
                              hd_life_band *bands, hd_life_row *out, hd_err *err)
 {
+    hd_age_span span;
     for (size_t k = 0; k < n; k++) {
-        bands[k].age = band_age(hd_stat_cell(s, rows[k], d->age));
-        if (bands[k].age < 0)
-            return hd_stat_refuse(s, rows[k], d->age, err, "has no age in it");
+        HD_TRY(read_span(s, rows[k], d->age, &span, err));
+        bands[k].age = span.first;
         HD_TRY(hd_stat_number(s, rows[k], d->population, &bands[k].population, err));
         HD_TRY(hd_stat_number(s, rows[k], d->deaths, &bands[k].deaths, err));
     }
     qsort(bands, n, sizeof *bands, by_age);
     hd_life_refusal refusal =
         hd_life_table(bands, n, d->n_ages ? d->ages : NULL, d->n_ages, d->least, out);
+    for (size_t k = 0; k < n && refusal == HD_LIFE_OK; k++) {
+        HD_TRY(read_span(s, rows[k], d->age, &span, err));
+        size_t at = position_of_age(bands, n, span.first);
+        if (!span.bare && span.last != (at + 1 < n ? bands[at + 1].age - 1 : INT_MAX))
+            refusal = HD_LIFE_WIDTH;
+    }
     for (size_t k = 0; k < n; k++) {
-        int age = band_age(hd_stat_cell(s, rows[k], d->age));
+        HD_TRY(read_span(s, rows[k], d->age, &span, err));
         hd_stat_keep_row(s, rows[k]);
-        HD_TRY(put_life(s, d, &out[position_of_age(bands, n, age)], hd_life_reason(refusal), err));
+        HD_TRY(put_life(s, d, &out[position_of_age(bands, n, span.first)], hd_life_reason(refusal),
+                        err));
     }
     return HD_OK;
 }
@@ -616,7 +677,7 @@ out:
 }
 
 static const hd_stat_column life_columns[] = {
-    {"age", true, "first age of the band (0, 1, 5, ... 90), or its label (90+)"},
+    {"age", true, "first age of the band (0, 1, 5, ... 90), or its label (<1, 5-9, 90+)"},
     {"population", true, "people in the band"},
     {"deaths", true, "deaths in the band"},
     {0}};

@@ -83,6 +83,8 @@ const char *hd_life_reason(hd_life_refusal refusal)
 {
     static const char *const reasons[] = {
         [HD_LIFE_OK] = "",
+        [HD_LIFE_WIDTH] =
+            "an age band does not end where the next one begins, or the last is not open",
         [HD_LIFE_BANDS] = "an age band is missing, repeated or out of order",
         [HD_LIFE_NEGATIVE] = "a population or deaths are negative or missing",
         [HD_LIFE_POPULATION] = "an age band has no population",

@@ -17,6 +17,7 @@ typedef struct hd_life_row {
 
 typedef enum hd_life_refusal {
     HD_LIFE_OK,
+    HD_LIFE_WIDTH,      /* set by the caller: a label ends elsewhere than its band */
     HD_LIFE_BANDS,      /* bands missing, repeated, out of order, or not from 0 */
     HD_LIFE_NEGATIVE,   /* a negative or missing count */
     HD_LIFE_POPULATION, /* a band without population */

@@ -183,6 +183,62 @@ def test_a_band_stands_once_in_its_group_of_a_built_in_standard():
     assert p.returncode == 1 and b"row 4, column band" in p.stderr
 
 
+ESP = {"0-4": 5000, "5-9": 5500, "10-14": 5500, "15-19": 5500, "20-24": 6000, "70-74": 5000, "75+": 9000}
+
+
+def dsr_by_hand(bands):
+    weights = [ESP[b] for b in bands]
+    return sum(w * (k + 1) / 100 for k, w in enumerate(weights)) / sum(weights) * 1e5
+
+
+@pytest.mark.parametrize("bands,labels,reason", [
+    (["0-4", "5-9"], None, "without ages 10+"),
+    (["5-9", "0-4"], None, "without ages 10+"),
+    (["0-4", "10-14", "70-74"], None, "without ages 5-9, 15-69, 75+"),
+    (["0-4", "5-9", "75+"], ["under 5", "5 to 9 years", "75 and over"], "without ages 10-74"),
+    (["0-4", "5-9", "75+"], ["<5", "Aged 05\u201309", "\u226575"], "without ages 10-74"),
+    (["0-4", "5-9", "75+"], ["0 to under 5", "5_9", "over 74"], "without ages 10-74"),
+])
+def test_a_band_weighs_the_ages_of_its_label(bands, labels, reason):
+    text = "band,count,population\n" + "".join("%s,%d,10000\n" % (b, 100 * (k + 1))
+                                               for k, b in enumerate(labels or bands))
+    got, = stat("dsr", text, "--standard", "esp2013")
+    assert float(got["value"]) == pytest.approx(dsr_by_hand(bands), rel=1e-12)
+    assert got["reason"] == reason and got["withheld"] == "0"
+
+
+def test_bands_named_by_their_first_ages_go_up_to_the_next():
+    first = [0, 1, 5] + list(range(10, 95, 5))
+    rows = lambda labels: "band,count,population\n" + "".join("%s,%d,1000\n" % (b, 10 + k)
+                                                              for k, b in enumerate(labels))
+    closed = ["<1", "1-4"] + ["%d-%d" % (a, a + 4) for a in first[2:-1]] + ["90+"]
+    values = {(g["value"], g["reason"]) for labels in (first, first[:-1] + ["90+"], ["<1"] + first[1:], closed,
+              ["0"] + closed[1:]) for g in stat("dsr", rows(labels), "--standard", "esp2013")}
+    assert len(values) == 1 and values.pop()[1] == ""
+
+
+@pytest.mark.parametrize("labels,row,why", [
+    (["0-4", "3-9"], 2, "begin and end"), (["0-4", "5-11"], 2, "begin and end"), (["0-4", "5"], 2, "begin and end"),
+    (["0-9", "5-14"], 2, "overlaps"), (["5-9", "0-14"], 1, "overlaps"), (["75+", "80-84"], 2, "overlaps"),
+    (["0-4", "00-04"], 2, "already"), (["0-4", "all ages"], 2, "not an age band"), (["9-5", "0-4"], 1, "not an age band"),
+    (["0-4", "5-9 days"], 2, "not an age band"), (["0-4", "-5"], 2, "not an age band"), (["<0", "0-4"], 1, "not an age band"),
+])
+def test_bands_that_do_not_fit_a_standard_are_refused(labels, row, why):
+    p = run("dsr", "band,count,population\n" + "".join("%s,50,1000\n" % b for b in labels), "--standard", "esp2013")
+    assert p.returncode == 1 and ("row %d, column band" % row).encode() in p.stderr and why.encode() in p.stderr
+
+
+def test_life_tables_heed_the_last_age_of_a_label():
+    rows = lambda labels: "age,population,deaths\n" + "".join("%s,10000,%d\n" % (b, 200 + 90 * k)
+                                                              for k, b in enumerate(labels))
+    whole = stat("life-table", rows(["0-4", "5-9", "10+"]), "--bands", "any")
+    bare = stat("life-table", rows(["0", "5", "10"]), "--bands", "any")
+    assert [g["value"] for g in whole] == [g["value"] for g in bare] and whole[0]["value"]
+    for labels in (["0-4", "10-14", "20+"], ["0-4", "5-9", "10-14"]):
+        for g in stat("life-table", rows(labels), "--bands", "any"):
+            assert g["withheld"] == "1" and g["value"] == "" and "age band" in g["reason"]
+
+
 def test_extremes_of_proportions():
     rows = ["0,1", "1,1", "0,9000000000", "9000000000,9000000000", "4294967297,8589934594", "0.445,1"]
     for method in ("wilson", "exact", "wilson-continuity", "agresti-coull", "wald"):

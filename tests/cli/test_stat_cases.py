@@ -225,8 +225,12 @@ def dsr_esp1976(row, check):
     rows = read("dsr/phe_esp1976_input.csv")
     want = read("dsr/phe_esp1976_expected.csv")[0]
     columns = {k: v for k, v in DSR.items() if k != "area"}
-    for args in ([], ["--standard", "esp1976"]):
-        got = stat("dsr", table(rows, columns), *args)[0]
+    # The source writes 55-69 before 60-64 and 65-69. Its weights are a column, to which labels do not
+    # matter; the built-in standard refuses bands that overlap and agrees once 55-59 is written.
+    refused(check, "row 13, column band: overlaps", "dsr", table(rows, columns), "--standard", "esp1976")
+    mended = [dict(r, ageband=r["ageband"].replace("55-69", "55-59")) for r in rows]
+    for data, args in ((rows, []), (mended, ["--standard", "esp1976"])):
+        got = stat("dsr", table(data, columns), *args)[0]
         for c in DSR_RESULT:
             check.number(c, want[c], got[c])
         check.number("lower", want["lower95"], got["lower"])
