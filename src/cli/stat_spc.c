@@ -294,8 +294,14 @@ static void put_rules(hd_stat *s, const settings *d, const hd_xmr_point *p,
     hd_stat_put_count(s, sum->trial_limits);
 }
 
+typedef struct dated_row {
+    int32_t date;
+    size_t row;
+} dated_row;
+
 typedef struct work {
     series e;
+    dated_row *dated;
     hd_chart_row *rows;
     hd_xmr_point *points;
     double *values;
@@ -341,12 +347,45 @@ static hd_code check_points(hd_stat *s, const settings *d, const series *e, hd_e
     return HD_OK;
 }
 
-static hd_code one_series(hd_stat *s, const settings *d, const size_t *rows, size_t n, work *w,
+static int by_date(const void *a, const void *b)
+{
+    const dated_row *x = a, *y = b;
+    if (x->date != y->date)
+        return x->date < y->date ? -1 : 1;
+    return (x->row > y->row) - (x->row < y->row);
+}
+
+/* Put the rows of a series into the order of their dates, those of one day as they stand. A cell
+ * that is no date is refused, unless `labels`: then all rows stay as they are. */
+static hd_code order_by_date(hd_stat *s, int column, bool labels, size_t *rows, size_t n,
+                             dated_row *dated, hd_err *err)
+{
+    bool sorted = true;
+    for (size_t i = 0; column >= 0 && i < n; i++) {
+        const char *text = hd_stat_cell(s, rows[i], column);
+        dated[i] = (dated_row){hd_date_parse(text, strlen(text)), rows[i]};
+        if (dated[i].date == HD_DATE_NONE && labels)
+            return HD_OK;
+        if (dated[i].date == HD_DATE_NONE)
+            return hd_stat_refuse(s, rows[i], column, err,
+                                  "is not a date such as 2024-04-01: points are put in its order");
+        sorted = sorted && (i == 0 || dated[i - 1].date <= dated[i].date);
+    }
+    if (column < 0 || sorted)
+        return HD_OK;
+    qsort(dated, n, sizeof *dated, by_date);
+    for (size_t i = 0; i < n; i++)
+        rows[i] = dated[i].row;
+    return HD_OK;
+}
+
+static hd_code one_series(hd_stat *s, const settings *d, size_t *rows, size_t n, work *w,
                           hd_err *err)
 {
     bool xmr = d->chart.chart == HD_CHART_XMR;
     hd_xmr_summary sum = {0};
     settings plain = *d;
+    HD_TRY(order_by_date(s, d->date, false, rows, n, w->dated, err));
     HD_TRY(gather(s, d, rows, n, &w->e, err));
     HD_TRY(check_points(s, d, &w->e, err));
     HD_TRY(apply_rebase(s, d, &w->e, err));
@@ -382,12 +421,13 @@ static hd_code make_work(work *w, size_t n, hd_err *err)
     w->e.points = hd_calloc(n + 1, sizeof *w->e.points);
     w->e.squares = hd_calloc(n + 1, sizeof *w->e.squares);
     w->e.row = hd_calloc(n + 1, sizeof *w->e.row);
+    w->dated = hd_calloc(n + 1, sizeof *w->dated);
     w->rows = hd_calloc(n + 1, sizeof *w->rows);
     w->points = hd_calloc(n + 1, sizeof *w->points);
     w->values = hd_calloc(n + 1, sizeof *w->values);
     w->starts = hd_calloc(n + 1, sizeof *w->starts);
-    if (!w->e.points || !w->e.squares || !w->e.row || !w->rows || !w->points || !w->values ||
-        !w->starts)
+    if (!w->e.points || !w->e.squares || !w->e.row || !w->dated || !w->rows || !w->points ||
+        !w->values || !w->starts)
         return hd_fail_nomem(err);
     return HD_OK;
 }
@@ -397,6 +437,7 @@ static void free_work(work *w)
     hd_free(w->e.points);
     hd_free(w->e.squares);
     hd_free(w->e.row);
+    hd_free(w->dated);
     hd_free(w->rows);
     hd_free(w->points);
     hd_free(w->values);
@@ -432,7 +473,9 @@ static const hd_stat_column spc_columns[] = {
     {"subgroup", false,
      "rows of one subgroup make one point (needed for xbar and s); a row "
      "without is left out"},
-    {"date", false, "for --rebase-at with dates"},
+    {"date", false,
+     "points are put in its order (2024-04-01, 20240401, 2024/04/01, 01/04/2024), those of one day "
+     "as they stand; a cell that is no date is refused. Without it the order of the rows counts"},
     {"rebase", false, "1: new centre and limits from this point"},
     {"exclude", false, "1: shown, but not used for centre and limits"},
     {0}};
@@ -455,8 +498,8 @@ static const hd_stat_option spc_options[] = {
 
 /* --- Run chart with re-based medians ---------------------------------------------------------- */
 
-static hd_code run_of_group(hd_stat *s, const size_t *rows, size_t n, const double *all, double *v,
-                            hd_run_segment *seg, hd_err *err)
+static hd_code run_of_group(hd_stat *s, size_t *rows, size_t n, const double *all, double *v,
+                            dated_row *dated, hd_run_segment *seg, hd_err *err)
 {
     static const char *const directions[] = {"both", "above", "below", NULL};
     int direction, date = hd_stat_column_of(s, "date");
@@ -465,6 +508,7 @@ static hd_code run_of_group(hd_stat *s, const size_t *rows, size_t n, const doub
     HD_TRY(hd_stat_choice(s, "direction", directions, 0, &direction, err));
     HD_TRY(hd_stat_setting(s, "baseline", 1, 1e9, 9, &baseline, err));
     HD_TRY(hd_stat_setting(s, "run-length", 2, 1e9, 9, &length, err));
+    HD_TRY(order_by_date(s, date, true, rows, n, dated, err));
     for (size_t i = 0; i < n; i++) {
         v[i] = all[rows[i]];
         if (isnan(v[i]))
@@ -497,24 +541,31 @@ static hd_code run_run_chart(hd_stat *s, hd_err *err)
     size_t n = hd_stat_n_rows(s);
     double *all = NULL, *v = hd_calloc(n + 1, sizeof *v);
     hd_run_segment *seg = hd_calloc(n + 2, sizeof *seg);
-    if (!v || !seg)
+    dated_row *dated = hd_calloc(n + 1, sizeof *dated);
+    if (!v || !seg || !dated)
         HD_GO(hd_fail_nomem(err));
     HD_GO(hd_stat_numbers(s, hd_stat_column_of(s, "value"), &all, err));
     HD_GO(hd_stat_header(s, HD_STAT_KEEP_GROUPS, "median start_date end_date extend_to run_type",
                          err));
     HD_GO(hd_stat_group(s, &g, err));
     for (size_t i = 0; i < g.n; i++)
-        HD_GO(run_of_group(s, &g.rows[g.start[i]], g.start[i + 1] - g.start[i], all, v, seg, err));
+        HD_GO(run_of_group(s, &g.rows[g.start[i]], g.start[i + 1] - g.start[i], all, v, dated, seg,
+                           err));
 out:
     hd_stat_groups_free(&g);
     hd_free(all);
     hd_free(v);
+    hd_free(dated);
     hd_free(seg);
     return rc;
 }
 
 static const hd_stat_column run_columns[] = {
-    {"value", true, "in the order of time"}, {"date", false, "shown; else positions are"}, {0}};
+    {"value", true, "in the order of time"},
+    {"date", false,
+     "shown, else positions are; where all are dates (2024-04-01, 20240401, 2024/04/01, "
+     "01/04/2024) points are put in their order"},
+    {0}};
 static const hd_stat_option run_options[] = {
     {"direction", "NAME", "which side of the median counts: both (default), above, below"},
     {"baseline", "N", "points of the first median; default 9"},

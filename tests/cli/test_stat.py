@@ -176,6 +176,30 @@ def test_a_rebase_after_the_last_point_does_not_pass_unsaid():
     assert got[17]["part"] == "2"
 
 
+@pytest.mark.parametrize("method", ["spc", "run-chart"])
+def test_points_stand_in_the_order_of_their_dates(method):
+    rows = ["%s,%02d/%02d/2020,%d,n%d\n" % (u, d + 1, m + 1, (7 * m + d) % 11, m * 2 + d)
+            for u in "ab" for m in range(12) for d in range(2)]
+    header = "unit,date,value,note\n"
+    args = ["--group", "unit"] + (["--rebase-at", "2020-06-01"] if method == "spc" else [])
+    want = run(method, header + "".join(rows), *args)
+    assert want.returncode == 0
+    random.Random(3).shuffle(rows)
+    first = rows[0][0]
+    got = run(method, header + "".join(rows), *args)
+    lines = lambda p: [l for u in "ab" for l in p.stdout.decode().splitlines() if l.startswith(u + ",")]
+    assert got.returncode == 0 and lines(got) == lines(want) and lines(want)
+    assert got.stdout.decode().splitlines()[1][0] == first
+
+
+def test_a_date_that_is_none_is_refused_where_points_follow_it():
+    for cell in ("foo", "Jan-20", ""):
+        text = "date,value\n2020-01-01,1\n%s,2\n" % cell
+        p = run("spc", text)
+        assert p.returncode == 1 and b"row 2, column date" in p.stderr and b"foo" not in p.stderr
+        assert stat("run-chart", text + "2019-01-01,3\n", "--baseline", "3")[0]["start_date"] == "2020-01-01"
+
+
 def test_a_band_stands_once_in_its_group_of_a_built_in_standard():
     text = "band,count,population\n0-4,5,100\n5-9,5,100\n10+,5,100\n"
     assert run("dsr", text, "--standard", "esp2013").returncode == 0
