@@ -15,8 +15,10 @@ bool hd_has_odd_bytes(const char *p, size_t len)
     return found & 0x80;
 }
 
-/* Bit i of `delimiters`: byte i is a; of the result: it is one of the other two. Every x86-64 processor has SSE2, most have AVX2. */
+/* Bit i of `delimiters`: byte i is a; of the result: it is one of the other two. Every x86-64
+ * processor has SSE2, most have AVX2. */
 #ifdef __SSE2__
+#define AVX2 __attribute__((target("avx2,bmi,bmi2")))
 #define FIND(name, vector, lanes, set, load, same, either, mask)                                   \
     static inline uint64_t name(const char *p, char a, char b, char c, uint64_t *delimiters)       \
     {                                                                                              \
@@ -32,11 +34,8 @@ bool hd_has_odd_bytes(const char *p, size_t len)
     }
 FIND(find, __m128i, 16, _mm_set1_epi8, _mm_loadu_si128, _mm_cmpeq_epi8, _mm_or_si128,
      _mm_movemask_epi8)
-#pragma GCC push_options
-#pragma GCC target("avx2,bmi,bmi2")
-FIND(find_avx2, __m256i, 32, _mm256_set1_epi8, _mm256_loadu_si256, _mm256_cmpeq_epi8,
+AVX2 FIND(find_avx2, __m256i, 32, _mm256_set1_epi8, _mm256_loadu_si256, _mm256_cmpeq_epi8,
      _mm256_or_si256, _mm256_movemask_epi8)
-#pragma GCC pop_options
 #else
 static inline uint64_t find(const char *p, char a, char b, char c, uint64_t *delimiters)
 {
@@ -109,7 +108,7 @@ static inline __attribute__((always_inline)) void split(hd_split *s, finder *fin
 }
 
 #ifdef __SSE2__
-__attribute__((target("avx2,bmi,bmi2"))) static void split_avx2(hd_split *s)
+AVX2 static void split_avx2(hd_split *s)
 {
     split(s, find_avx2);
 }
