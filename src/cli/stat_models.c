@@ -113,6 +113,8 @@ static hd_code run_glm(hd_stat *s, hd_err *err)
     HD_GO(read_terms(s, m, output == 1, err));
     const hd_glm_data data = hd_terms_data(m);
     HD_GO(hd_glm(&data, m->family, &fit, err));
+    if (!output)
+        hd_terms_uncentre(m, &fit);
     HD_GO(output ? put_fitted(s, m, &fit, err) : put_coefficients(s, m, &fit, err));
 out:
     hd_glm_free(&fit);

@@ -10,7 +10,7 @@
 #include "base/alloc.h"
 #include "base/par.h"
 
-enum { TASK_ROWS = 1 << 12, MAX_LEVELS = 2000, SAMPLE = 1 << 16 };
+enum { TASK_ROWS = 1 << 12, MAX_LEVELS = 2000, SAMPLE = 1 << 16, CENTRE_ROWS = 4096, FAR = 8 };
 
 void hd_terms_free(hd_terms *m)
 {
@@ -351,9 +351,54 @@ static hd_code name_columns(hd_terms *m, hd_err *err)
     return HD_OK;
 }
 
+/* Numbers that lie far from 0 for their spread (years, days since an epoch) lose their digits in
+ * products with the intercept: their mean is taken off. A sample of rows tells, and all others stay
+ * as they are. */
+static void centre_numbers(hd_terms *m)
+{
+    size_t step = m->n / CENTRE_ROWS + 1;
+    for (size_t j = 1; j < m->n_x; j++) {
+        double n = 0, sum = 0, squares = 0;
+        for (size_t r = 0; r < m->n; r += step, n++)
+            sum += m->x[hd_glm_at(r, j, m->n_x)];
+        double mean = n > 0 ? sum / n : 0;
+        for (size_t r = 0; r < m->n; r += step) {
+            double d = m->x[hd_glm_at(r, j, m->n_x)] - mean;
+            squares += d * d;
+        }
+        m->centre[j] = n > 0 && fabs(mean) > FAR * sqrt(squares / n) ? mean : 0;
+        for (size_t r = 0; r < m->n && m->centre[j] != 0; r++)
+            m->x[hd_glm_at(r, j, m->n_x)] -= m->centre[j];
+    }
+}
+
+void hd_terms_uncentre(const hd_terms *m, hd_glm_fit *f)
+{
+    size_t p = f->p;
+    double *first = f->covariance;
+    for (size_t j = 1; j < m->n_x; j++) {
+        size_t at = m->x_columns[j];
+        if (m->centre[j] == 0 || isnan(f->se[at]))
+            continue;
+        f->beta[0] -= m->centre[j] * f->beta[at];
+        for (size_t k = 0; k < p; k++)
+            first[k] -= m->centre[j] * f->covariance[at * p + k];
+    }
+    /* The first row is now t' S, the other rows are still S: what is left is t' S t. */
+    double variance = first[0];
+    for (size_t j = 1; j < m->n_x; j++)
+        if (m->centre[j] != 0 && !isnan(f->se[m->x_columns[j]]))
+            variance -= m->centre[j] * first[m->x_columns[j]];
+    first[0] = variance;
+    for (size_t k = 1; k < p; k++)
+        f->covariance[k * p] = first[k];
+    f->se[0] = sqrt(variance);
+}
+
 hd_code hd_terms_finish(hd_terms *m, hd_err *err)
 {
     m->p = 1;
+    centre_numbers(m);
     HD_TRY(reserve(m, 1, err));
     for (size_t i = m->n; i % HD_GLM_TILE; i++)
         for (size_t j = 0; j < m->n_x; j++)
@@ -420,6 +465,8 @@ static hd_code read_fitted(void *context, size_t which, hd_err *err)
         if (m->trials >= 0)
             HD_TRY(hd_stat_number(f->s, f->from + i, m->trials, &f->trials[i], err));
         HD_TRY(read_numeric(f->s, m, f->from + i, f->x, i, &known, err));
+        for (size_t j = 1; j < m->n_x && known; j++)
+            f->x[hd_glm_at(i, j, m->n_x)] -= m->centre[j];
         for (size_t k = 0; k < m->n_terms; k++) {
             const hd_term *t = &m->terms[k];
             if (!t->categorical)

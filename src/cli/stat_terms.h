@@ -32,6 +32,7 @@ typedef struct hd_terms {
     size_t n, cap;
     double *x, *y, *n_trials, *prior, *shift; /* rows of the design */
     uint32_t *levels;
+    double centre[HD_TERMS + 1]; /* what was taken off the numbers of the design; mostly 0 */
     double rows; /* of the input that are fitted */
 } hd_terms;
 
@@ -40,9 +41,12 @@ void hd_terms_free(hd_terms *m);
 HD_MUST hd_code hd_terms_find(hd_stat *s, hd_terms *m, hd_err *err);
 /* Add the fitted rows among those shown: an outcome, no blank term, `use` not 0. */
 HD_MUST hd_code hd_terms_read(hd_stat *s, hd_terms *m, hd_err *err);
-/* When all rows were read: columns of the levels, names of the columns. */
+/* When all rows were read: columns of the levels, names of the columns, numbers far from 0 centred. */
 HD_MUST hd_code hd_terms_finish(hd_terms *m, hd_err *err);
 hd_glm_data hd_terms_data(const hd_terms *m);
+/* The intercept, its error and covariances as of numbers that were not centred; after
+ * hd_terms_fitted, which takes the fit as it was found. */
+void hd_terms_uncentre(const hd_terms *m, hd_glm_fit *fit);
 /* Fitted values of n rows from `from`; NAN where a term is blank or has a level that the fit never
  * saw. */
 HD_MUST hd_code hd_terms_fitted(hd_stat *s, const hd_terms *m, const hd_glm_fit *fit, size_t from,

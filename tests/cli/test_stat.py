@@ -200,6 +200,31 @@ def test_a_date_that_is_none_is_refused_where_points_follow_it():
         assert stat("run-chart", text + "2019-01-01,3\n", "--baseline", "3")[0]["start_date"] == "2020-01-01"
 
 
+@pytest.mark.parametrize("shift", [1e6, -3e9, 1e12])
+def test_a_number_far_from_zero_keeps_its_digits(shift):
+    rng = random.Random(8)
+    rows = [(i, i % 7, rng.randint(0, 1 + i // 4)) for i in range(40)]
+    def fit(by, *args):
+        text = "x,u,y\n" + "".join("%d,%d,%d\n" % (x + by, u, y) for x, u, y in rows)
+        return stat("glm", text, "--outcome", "y", "--family", "poisson", "--numeric", "x,u", *args)
+    near, far = fit(0), fit(shift)
+    for a, b in zip(near[1:], far[1:]):
+        assert b["reason"] == ""
+        for c in ("estimate", "se", "z", "p", "lower", "upper", "deviance", "aic"):
+            assert float(b[c]) == pytest.approx(float(a[c]), rel=1e-8), c
+    slope, error = float(near[1]["estimate"]), float(near[1]["se"])
+    assert float(far[0]["estimate"]) == pytest.approx(float(near[0]["estimate"]) - shift * slope, rel=1e-8)
+    assert float(far[0]["se"]) == pytest.approx(abs(shift) * error, rel=1e-3)
+    for a, b in zip(fit(0, "--output", "fitted"), fit(shift, "--output", "fitted")):
+        assert float(b["fitted"]) == pytest.approx(float(a["fitted"]), rel=1e-8)
+
+
+def test_a_number_that_others_determine_is_still_left_out():
+    text = "a,b,c,y\n" + "".join("%d,%d,1000000,%d\n" % (1000000 + i, 2000000 + 2 * i, i % 3) for i in range(30))
+    got = stat("glm", text, "--outcome", "y", "--family", "poisson", "--numeric", "a,b,c")
+    assert [g["estimate"] != "" for g in got] == [True, True, False, False]
+
+
 def test_a_band_stands_once_in_its_group_of_a_built_in_standard():
     text = "band,count,population\n0-4,5,100\n5-9,5,100\n10+,5,100\n"
     assert run("dsr", text, "--standard", "esp2013").returncode == 0
