@@ -33,6 +33,18 @@ static hd_code read_settings(hd_stat *s, settings *d, hd_err *err)
     return HD_OK;
 }
 
+/* Only moving averages leave anything blank; a quotient by a trend or a season of 0 is blank too. */
+static const char *why_blank(double trend, double remainder, double adjusted)
+{
+    if (isnan(trend))
+        return isnan(adjusted) ? "no moving average within half a season of the ends; the season is "
+                                 "0 or unknown: nothing is divided by it"
+                               : "no moving average within half a season of the ends";
+    return isnan(remainder) || isnan(adjusted)
+               ? "the trend or the season is 0 or unknown: nothing is divided by it"
+               : "";
+}
+
 static hd_code one_series(hd_stat *s, const settings *d, const size_t *rows, size_t n, double *y,
                           hd_decomposed *out, hd_err *err)
 {
@@ -48,13 +60,13 @@ static hd_code one_series(hd_stat *s, const settings *d, const size_t *rows, siz
     if (rc != HD_OK)
         return hd_context(err, "the series of row %zu", rows[0] + 1);
     for (size_t i = 0; i < n; i++) {
+        double adjusted = d->method == 2 ? y[i] / out[i].season : y[i] - out[i].season;
         hd_stat_keep_row(s, rows[i]);
         hd_stat_put(s, out[i].trend);
         hd_stat_put(s, out[i].season);
         hd_stat_put(s, out[i].remainder);
-        hd_stat_put(s, d->method == 2 ? y[i] / out[i].season : y[i] - out[i].season);
-        hd_stat_put_text(
-            s, isnan(out[i].trend) ? "no moving average within half a season of the ends" : "");
+        hd_stat_put(s, adjusted);
+        hd_stat_put_text(s, why_blank(out[i].trend, out[i].remainder, adjusted));
         HD_TRY(hd_stat_end_row(s, err));
     }
     return HD_OK;

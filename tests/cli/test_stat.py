@@ -225,6 +225,17 @@ def test_a_number_that_others_determine_is_still_left_out():
     assert [g["estimate"] != "" for g in got] == [True, True, False, False]
 
 
+@pytest.mark.parametrize("season", [[0, 0, 0, 0], [0, 5, 7, 9], [1, 2, 3, 4]])
+@pytest.mark.parametrize("method", ["classical", "classical-multiplicative"])
+def test_a_blank_of_a_decomposition_has_its_reason(season, method):
+    got = stat("decompose", "value\n" + "".join("%d\n" % v for v in season * 3), "--method", method, "--period", 4)
+    for g in got:
+        assert ("" in [g["trend"], g["season"], g["remainder"], g["adjusted"]]) == bool(g["reason"])
+        if g["trend"] and g["reason"]:
+            assert "0 or unknown" in g["reason"]
+    assert sum(g["trend"] == "" for g in got) == 4
+
+
 def test_a_band_stands_once_in_its_group_of_a_built_in_standard():
     text = "band,count,population\n0-4,5,100\n5-9,5,100\n10+,5,100\n"
     assert run("dsr", text, "--standard", "esp2013").returncode == 0
