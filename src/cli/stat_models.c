@@ -11,6 +11,15 @@ enum { FITTED_ROWS = 1 << 16 };
 
 static const char *const families[] = {"binomial", "poisson", "negative-binomial", NULL};
 
+static const char *warning_of(const hd_glm_fit *f)
+{
+    if (!f->converged)
+        return "not converged";
+    if (f->theta_at_bound)
+        return "theta at its bound: no over-dispersion, as good as poisson";
+    return f->separated ? "separated" : "";
+}
+
 static hd_code put_coefficients(hd_stat *s, const hd_terms *m, const hd_glm_fit *f, hd_err *err)
 {
     const double *levels;
@@ -46,7 +55,7 @@ static hd_code put_coefficients(hd_stat *s, const hd_terms *m, const hd_glm_fit 
         hd_stat_put(s, f->theta);
         hd_stat_put(s, f->c_statistic);
         hd_stat_put_count(s, (uint64_t)f->iterations);
-        hd_stat_put_text(s, !f->converged ? "not converged" : f->separated ? "separated" : "");
+        hd_stat_put_text(s, warning_of(f));
         HD_TRY(hd_stat_end_row(s, err));
     }
     return HD_OK;

@@ -22,6 +22,8 @@ enum { MAX_ITERATIONS = 50, MAX_COLUMNS = 4096, LONG_TABLE = 200000, STEP = 13, 
 #define NEGLIGIBLE       1e-8
 #define NEGLIGIBLE_SCORE 1e-11
 
+#define MOST_THETA 1e7
+
 /* Columns that those before them determine, found by elimination on the matrix scaled to unit
  * diagonal. */
 static void find_aliased(const double *a, size_t p, double *work, bool *keep)
@@ -139,8 +141,8 @@ static hd_code fit_theta(const hd_glm_state *s, double *theta, hd_err *err)
         double next = *theta + sums[0] / sums[1];
         if (!(next > *theta / 10))
             next = *theta / 10;
-        if (next > 1e7) {
-            *theta = 1e7; /* no over-dispersion: as good as Poisson */
+        if (next > MOST_THETA) {
+            *theta = MOST_THETA; /* no over-dispersion: as good as Poisson */
             break;
         }
         double change = fabs(next - *theta);
@@ -283,7 +285,7 @@ static hd_code iterate(search *f, bool warm, bool rough, hd_err *err)
     bool score = warm, last = false;
     f->s->beta = warm ? out->beta : NULL;
     out->converged = false;
-    for (out->iterations = 0; out->iterations < MAX_ITERATIONS; out->iterations++) {
+    for (int pass = 0; pass < MAX_ITERATIONS; pass++) {
         HD_GO(score ? score_step(f, err) : newton_step(f, last, err));
         out->deviance = f->sums.deviance;
         out->separated = f->sums.separated > 0;
@@ -291,6 +293,7 @@ static hd_code iterate(search *f, bool warm, bool rough, hd_err *err)
         double gained = f->s->beta ? gain(f, score) : 1;
         memcpy(out->beta, f->next, p * sizeof *f->next);
         f->s->beta = out->beta;
+        out->iterations += !rough;
         out->converged = gained < (rough ? ROUGH : score ? NEGLIGIBLE_SCORE : NEGLIGIBLE);
         if (last || (rough && out->converged))
             break;
@@ -375,14 +378,16 @@ static hd_code allocate(hd_glm_fit *out, size_t p, hd_err *err)
 static hd_code alternate(search *f, hd_err *err)
 {
     hd_glm_state *s = f->s;
+    bool settled = false;
     HD_TRY(iterate(f, true, false, err));
-    for (int round = 0; round < 50; round++) {
+    for (int round = 0; round < 50 && !settled; round++) {
         double before = s->theta;
         HD_TRY(fit_theta(s, &s->theta, err));
         HD_TRY(iterate(f, true, false, err));
-        if (fabs(s->theta - before) < 1e-9 * s->theta)
-            break;
+        settled = fabs(s->theta - before) < 1e-9 * s->theta;
     }
+    f->out->converged = f->out->converged && settled;
+    f->out->theta_at_bound = s->theta >= MOST_THETA;
     return HD_OK;
 }
 

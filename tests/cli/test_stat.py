@@ -236,6 +236,17 @@ def test_a_blank_of_a_decomposition_has_its_reason(season, method):
     assert sum(g["trend"] == "" for g in got) == 4
 
 
+def test_a_negative_binomial_without_over_dispersion_says_so():
+    text = "x,y\n" + "".join("%d,%d\n" % (i, i % 3 + 2) for i in range(10))
+    plain = stat("glm", text, "--outcome", "y", "--family", "poisson", "--numeric", "x")
+    for g in stat("glm", text, "--outcome", "y", "--family", "negative-binomial", "--numeric", "x"):
+        assert float(g["theta"]) == 1e7 and "theta at its bound" in g["warning"]
+        assert int(g["iterations"]) > int(plain[0]["iterations"]) >= 3
+    spread = "x,y\n" + "".join("%d,%d\n" % (i, 1 + i * i % 17 * (i % 4)) for i in range(60))
+    got = stat("glm", spread, "--outcome", "y", "--family", "negative-binomial", "--numeric", "x")
+    assert got[0]["warning"] == "" and float(got[0]["theta"]) < 10 and int(got[0]["iterations"]) > 5
+
+
 def test_a_band_stands_once_in_its_group_of_a_built_in_standard():
     text = "band,count,population\n0-4,5,100\n5-9,5,100\n10+,5,100\n"
     assert run("dsr", text, "--standard", "esp2013").returncode == 0
