@@ -100,10 +100,21 @@ static void put_pairs(hd_stat *s, const hd_limits *l, unsigned n, double multipl
     }
 }
 
+/* Over-dispersion was asked for and cannot be told: the limits that allow for it are not given. */
+static bool no_dispersion(const settings *d, const hd_funnel_summary *sum)
+{
+    return d->o.adjust != HD_FUNNEL_NO_ADJUSTMENT && sum->used < 2;
+}
+
+static const char too_few[] = "trimming leaves fewer than 2 units: no adjusted limits";
+
 static hd_code put_label(hd_stat *s, const settings *d, const hd_funnel_unit *u,
-                         const hd_funnel_row *r, double target, bool blank, hd_err *err)
+                         const hd_funnel_row *r, const hd_funnel_summary *sum, bool blank,
+                         hd_err *err)
 {
     int status = 0;
+    double target = sum->target;
+    bool few = !blank && no_dispersion(d, sum);
     if (d->standardised && u->numerator < 10) {
         hd_stat_put_text(s, "");
         hd_stat_put_text(s, "fewer than 10 events: not given for standardised rates");
@@ -116,9 +127,9 @@ static hd_code put_label(hd_stat *s, const settings *d, const hd_funnel_unit *u,
             HD_TRY(hd_funnel_phe_count(u->numerator, r->expected, &status, err));
         hd_stat_put_text(s, hd_funnel_phe_label(status));
     } else {
-        hd_stat_put_text(s, blank ? "" : hd_funnel_label(r->adjusted_status[0]));
+        hd_stat_put_text(s, blank || few ? "" : hd_funnel_label(r->adjusted_status[0]));
     }
-    hd_stat_put_text(s, blank ? "a count is missing" : "");
+    hd_stat_put_text(s, blank ? "a count is missing" : few ? too_few : "");
     return HD_OK;
 }
 
@@ -138,13 +149,14 @@ static hd_code put_unit(hd_stat *s, const settings *d, const hd_funnel_unit *u,
     hd_stat_put(s, r->s);
     hd_stat_put(s, r->z);
     hd_stat_put(s, r->z_used);
+    bool few = no_dispersion(d, sum);
     put_pairs(s, r->limits, d->o.n_levels, m);
-    put_pairs(s, r->adjusted, d->o.n_levels, m);
+    put_pairs(s, r->adjusted, d->o.n_levels, few ? (double)NAN : m);
     for (unsigned k = 0; k < d->o.n_levels; k++) {
         hd_stat_put(s, blank ? (double)NAN : r->status[k]);
-        hd_stat_put(s, blank ? (double)NAN : r->adjusted_status[k]);
+        hd_stat_put(s, blank || few ? (double)NAN : r->adjusted_status[k]);
     }
-    HD_TRY(put_label(s, d, u, r, sum->target, blank, err));
+    HD_TRY(put_label(s, d, u, r, sum, blank, err));
     return hd_stat_end_row(s, err);
 }
 
@@ -181,8 +193,10 @@ static hd_code put_curve(hd_stat *s, const settings *d, const hd_funnel_summary 
         hd_stat_keep_row(s, first_row);
         hd_stat_put(s, at[i]);
         hd_stat_put(s, sum->target * d->multiplier);
+        bool few = no_dispersion(d, sum);
         put_pairs(s, plain, d->o.n_levels, d->multiplier);
-        put_pairs(s, adjusted, d->o.n_levels, d->multiplier);
+        put_pairs(s, adjusted, d->o.n_levels, few ? (double)NAN : d->multiplier);
+        hd_stat_put_text(s, few ? too_few : "");
         HD_TRY(hd_stat_end_row(s, err));
     }
     return HD_OK;
@@ -258,7 +272,8 @@ static hd_code run_funnel(hd_stat *s, hd_err *err)
     if (c.counts && d.o.kind != HD_FUNNEL_RATE && d.o.kind != HD_FUNNEL_RATIO)
         HD_GO(hd_fail(err, HD_INVALID, "--counts is for the kinds rate and ratio"));
     HD_GO(hd_stat_header(s, c.at || c.counts ? HD_STAT_KEEP_GROUPS : HD_STAT_KEEP_ALL,
-                         c.at ? "denominator target lower@,upper@ adjusted_lower@,adjusted_upper@"
+                         c.at ? "denominator target lower@,upper@ adjusted_lower@,adjusted_upper@ "
+                                "reason"
                          : c.counts ? "count target lower_denominator@,lower@,upper_denominator@,"
                                       "upper@"
                                     : unit_columns,

@@ -637,21 +637,24 @@ static hd_code put_provider(hd_stat *s, const work *w, uint32_t i, double spells
                             const hd_funnel_unit *u, const hd_funnel_row *r,
                             const hd_funnel_summary *sum, unsigned n_levels, hd_err *err)
 {
+    bool few = sum->used < 2; /* no over-dispersion can be told */
     HD_TRY(put_name(s, w->providers, i, err));
     hd_stat_put(s, spells);
     hd_stat_put(s, u->numerator);
     hd_stat_put(s, u->denominator);
     hd_stat_put(s, r->value);
     for (unsigned k = 0; k < n_levels; k++) {
-        hd_stat_put(s, r->adjusted[k].lower);
-        hd_stat_put(s, r->adjusted[k].upper);
+        hd_stat_put(s, few ? (double)NAN : r->adjusted[k].lower);
+        hd_stat_put(s, few ? (double)NAN : r->adjusted[k].upper);
         hd_stat_put(s, r->limits[k].lower);
         hd_stat_put(s, r->limits[k].upper);
     }
     hd_stat_put(s, sum->phi);
     hd_stat_put(s, sum->tau2);
-    hd_stat_put_text(s, isnan(r->value) ? "" : hd_funnel_label(r->adjusted_status[0]));
-    hd_stat_put_text(s, isnan(r->value) ? "no deaths are expected" : "");
+    hd_stat_put_text(s, isnan(r->value) || few ? "" : hd_funnel_label(r->adjusted_status[0]));
+    hd_stat_put_text(s, isnan(r->value) ? "no deaths are expected"
+                        : few           ? "trimming leaves fewer than 2 units: no adjusted limits"
+                                        : "");
     return hd_stat_end_row(s, err);
 }
 

@@ -247,6 +247,18 @@ def test_a_negative_binomial_without_over_dispersion_says_so():
     assert got[0]["warning"] == "" and float(got[0]["theta"]) < 10 and int(got[0]["iterations"]) > 5
 
 
+def test_a_funnel_of_too_few_units_has_no_adjusted_limits():
+    text = "numerator,denominator\n3,10\n5,20\n4,30\n"
+    few = stat("funnel", text, "--adjust", "truncate", "--trim", 0.49)
+    curve = stat("funnel", text, "--adjust", "truncate", "--trim", 0.49, "--at", "10,20")
+    for g in few + curve:
+        assert g["adjusted_lower"] == g["adjusted_upper"] == "" and g["lower"] and "fewer than 2" in g["reason"]
+    assert few[0]["adjusted_outside"] == few[0]["label"] == "" and few[0]["outside"] == "0"
+    for args in (["--adjust", "truncate", "--trim", 0], ["--adjust", "winsorise"], []):
+        for g in stat("funnel", text, *args) + stat("funnel", text, *args, "--at", "10"):
+            assert g["adjusted_lower"] and g["reason"] == ""
+
+
 def test_a_band_stands_once_in_its_group_of_a_built_in_standard():
     text = "band,count,population\n0-4,5,100\n5-9,5,100\n10+,5,100\n"
     assert run("dsr", text, "--standard", "esp2013").returncode == 0
