@@ -252,6 +252,9 @@ static hd_code set_groups(hd_stat *s, hd_err *err)
         if (column < 0)
             return hd_fail(err, HD_INVALID, "%s has no column %.60s (--group)", s->reader.name,
                            name);
+        for (size_t i = 0; i < s->n_group_columns; i++)
+            if (s->group_columns[i] == column)
+                return hd_fail(err, HD_INVALID, "--group names the column %.60s twice", name);
         s->group_columns[s->n_group_columns++] = column;
         text += len + (text[len] == ',');
     }

@@ -335,7 +335,8 @@ static bool is_result(const char *results, const char *name)
     return false;
 }
 
-/* Input columns to keep, without those that bear the name of a result: the result replaces them. */
+/* Input columns to keep, without those that bear the name of a result: the result replaces them. A
+ * column of --group tells the rows apart and is not replaced but refused. */
 static hd_code choose_kept(hd_stat *s, hd_stat_keep keep, const char *results, hd_err *err)
 {
     size_t n = keep == HD_STAT_KEEP_ALL      ? s->reader.n_columns
@@ -346,6 +347,11 @@ static hd_code choose_kept(hd_stat *s, hd_stat_keep keep, const char *results, h
     if (!s->kept)
         return hd_fail_nomem(err);
     s->n_kept = 0;
+    for (size_t i = 0; i < s->n_group_columns && keep != HD_STAT_KEEP_NONE; i++)
+        if (is_result(results, hd_stat_name(s, s->group_columns[i])))
+            return hd_fail(err, HD_INVALID,
+                           "the column %.60s of --group has the name of a result: rename it",
+                           hd_stat_name(s, s->group_columns[i]));
     for (size_t i = 0; i < n; i++) {
         int column = keep == HD_STAT_KEEP_ALL ? (int)i : s->group_columns[i];
         if (!is_result(results, hd_stat_name(s, column)))
