@@ -11,6 +11,25 @@ enum { FITTED_ROWS = 1 << 16 };
 
 static const char *const families[] = {"binomial", "poisson", "negative-binomial", NULL};
 
+/* Columns that the model uses because of their names alone: an offset or weights that nobody meant
+ * would change every figure. */
+static void used_unasked(hd_stat *s, const hd_terms *m, char out[120])
+{
+    const struct {
+        const char *role;
+        int column;
+    } roles[] = {{"trials", m->family == HD_BINOMIAL ? m->trials : -1},
+                 {"weights", m->weights},
+                 {"offset", m->offset},
+                 {"use", m->use}};
+    size_t n = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
+        if (roles[i].column >= 0 && !hd_stat_text(s, roles[i].role))
+            n += (size_t)snprintf(out + n, 120 - n, "%s%s",
+                                  n ? ", " : "used because of their names: ", roles[i].role);
+}
+
 static const char *warning_of(const hd_glm_fit *f)
 {
     if (!f->converged)
@@ -24,6 +43,10 @@ static hd_code put_coefficients(hd_stat *s, const hd_terms *m, const hd_glm_fit 
 {
     const double *levels;
     unsigned n_levels = hd_stat_levels(s, &levels);
+    char warning[240], unasked[120];
+    used_unasked(s, m, unasked);
+    snprintf(warning, sizeof warning, "%s%s%s", warning_of(f),
+             *warning_of(f) && *unasked ? "; " : "", unasked);
     for (size_t j = 0; j < m->p; j++) {
         char term_name[420];
         snprintf(term_name, sizeof term_name, "%s", m->names[j]);
@@ -55,7 +78,7 @@ static hd_code put_coefficients(hd_stat *s, const hd_terms *m, const hd_glm_fit 
         hd_stat_put(s, f->theta);
         hd_stat_put(s, f->c_statistic);
         hd_stat_put_count(s, (uint64_t)f->iterations);
-        hd_stat_put_text(s, warning_of(f));
+        hd_stat_put_text(s, warning);
         HD_TRY(hd_stat_end_row(s, err));
     }
     return HD_OK;
@@ -134,7 +157,9 @@ out:
 
 static const hd_stat_column glm_columns[] = {
     {"outcome", true, "0 or 1, or events; blank: not fitted, but given a fitted value"},
-    {"trials", false, "binomial: of so many; default 1"},
+    {"trials", false,
+     "binomial: of so many; default 1. A column of this name, or of the next three, is used also "
+     "without its\n        option: warning then says so"},
     {"weights", false, "prior weights; default 1"},
     {"offset", false, "added to the linear predictor, such as the logarithm of the exposure"},
     {"use", false, "0: the row is not fitted, but given a fitted value"},

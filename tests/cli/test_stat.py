@@ -259,6 +259,25 @@ def test_a_funnel_of_too_few_units_has_no_adjusted_limits():
             assert g["adjusted_lower"] and g["reason"] == ""
 
 
+def test_a_group_column_is_named_once_and_never_replaced():
+    text = "g,lower,numerator,denominator\na,x,1,2\na,y,1,3\n"
+    p = run("funnel", text, "--group", "g,G")
+    assert p.returncode == 1 and b"twice" in p.stderr
+    for method in ("funnel", "isr"):
+        p = run(method, text.replace("numerator", "count,population,reference_count,reference_population,numerator")
+                .replace(",1,", ",1,1,1,1,1,"), "--group", "g,lower")
+        assert p.returncode == 1 and b"lower" in p.stderr and p.stdout == b""
+    assert stat("funnel", text, "--group", "g")[0]["g"] == "a"
+
+
+def test_columns_that_a_model_uses_unasked_are_named():
+    text = "x,y,weights,offset\n" + "".join("%d,%d,%d,0.5\n" % (i, i % 3, 1 + i % 2) for i in range(20))
+    args = ["--outcome", "y", "--family", "poisson", "--numeric", "x"]
+    assert stat("glm", text, *args)[0]["warning"] == "used because of their names: weights, offset"
+    asked = stat("glm", text, *args, "--weights", "weights", "--offset", "offset")
+    assert asked[0]["warning"] == "" and asked[1]["estimate"] == stat("glm", text, *args)[1]["estimate"]
+
+
 def test_a_band_stands_once_in_its_group_of_a_built_in_standard():
     text = "band,count,population\n0-4,5,100\n5-9,5,100\n10+,5,100\n"
     assert run("dsr", text, "--standard", "esp2013").returncode == 0
