@@ -40,7 +40,7 @@ static hd_code read_row(hd_stat *s, const settings *d, size_t row, double *weigh
     HD_TRY(hd_stat_number(s, row, d->outcome, &outcome, err));
     HD_TRY(hd_stat_number(s, row, d->weight, weight, err));
     if (!isnan(risk) && !(risk > 0 && risk < 1))
-        return hd_stat_refuse(s, row, d->risk, err, "a risk must lie between 0 and 1");
+        return hd_stat_refuse(s, row, d->risk, err, "a risk must lie strictly between 0 and 1");
     if (!isnan(outcome) && outcome != 0 && outcome != 1)
         return hd_stat_refuse(s, row, d->outcome, err, "an outcome must be 0 or 1");
     *excess = risk - outcome;
@@ -123,7 +123,7 @@ static hd_code run_limit(hd_stat *s, hd_err *err)
             double v = all[g.rows[from + k % m]];
             if (!(v > 0 && v < 1))
                 HD_GO(hd_stat_refuse(s, g.rows[from + k % m], risk, err,
-                                     "a risk must lie between 0 and 1"));
+                                     "a risk must lie strictly between 0 and 1"));
             same = same && v == all[g.rows[from]];
             if (k < n)
                 risks[k] = v;

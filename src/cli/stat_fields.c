@@ -154,6 +154,7 @@ static const char *const waiting_inputs[N_IN] = {
 /* The six formulae, each blank where one of its inputs is. */
 static hd_code waiting_formulae(hd_stat *s, hd_err *err)
 {
+    static const int divisors[] = {CAPACITY, WEEKS, TARGET_WAIT, FACTOR};
     int columns[N_IN];
     for (int k = 0; k < N_IN; k++)
         columns[k] = hd_stat_column_of(s, waiting_inputs[k]);
@@ -165,6 +166,10 @@ static hd_code waiting_formulae(hd_stat *s, hd_err *err)
         double v[N_IN];
         for (int k = 0; k < N_IN; k++)
             HD_TRY(hd_stat_count(s, i, columns[k], &v[k], err));
+        for (size_t k = 0; k < sizeof divisors / sizeof *divisors; k++)
+            if (v[divisors[k]] == 0)
+                return hd_stat_refuse(s, i, columns[divisors[k]], err,
+                                      "is 0, and a formula divides by it");
         hd_stat_keep_row(s, i);
         hd_stat_put(s, hd_queue_load(v[DEMAND], v[CAPACITY]));
         hd_stat_put(s, hd_queue_relief_capacity(v[DEMAND], v[QUEUE], v[TARGET_QUEUE], v[WEEKS]));

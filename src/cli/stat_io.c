@@ -104,8 +104,11 @@ static __attribute__((noinline)) hd_code long_number(hd_stat *s, size_t row, int
     *out = NAN;
     if (*text && !hd_stat_parse(text, out))
         return hd_stat_refuse(s, row, column, err, "is not a number");
-    if (fabs(*out) > LARGEST || (*out != 0 && fabs(*out) < 1 / LARGEST))
+    if (fabs(*out) > LARGEST)
         return hd_stat_refuse(s, row, column, err, "is beyond what can be worked with (1e100)");
+    if (*out != 0 && fabs(*out) < 1 / LARGEST)
+        return hd_stat_refuse(s, row, column, err,
+                              "is too small to be worked with (below 1e-100, and not 0)");
     return HD_OK;
 }
 

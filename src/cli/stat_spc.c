@@ -105,7 +105,8 @@ static hd_code read_settings(hd_stat *s, settings *d, hd_err *err)
     d->xmr.trend_length = (unsigned)trend;
     d->rebase_at = hd_stat_text(s, "rebase-at");
     if (target && d->target < 0 && !hd_stat_parse(target, &d->xmr.target))
-        return hd_fail(err, HD_INVALID, "--target must be a number or a column");
+        return hd_fail(err, HD_INVALID, "there is no column %.60s, and it is no number (--target)",
+                       target);
     return HD_OK;
 }
 

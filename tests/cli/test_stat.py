@@ -26,6 +26,12 @@ def stat(method, text, *args):
 
 
 REFUSED = [
+    ("waiting-list", "demand,capacity\n10,5\n10,0\n", "row 2, column capacity: is 0"),
+    ("waiting-list", "target_wait,factor\n10,0\n", "row 1, column factor: is 0"),
+    ("cusum", "risk,outcome\n0.5,1\n1,1\n", "row 2, column risk: a risk must lie strictly between"),
+    ("cusum-limit", "risk\n0\n", "strictly between"),
+    ("proportion", "numerator,denominator\n5e-324,10\n", "row 1, column numerator: is too small"),
+    ("proportion", "numerator,denominator\n5e101,10\n", "row 1, column numerator: is beyond"),
     ("proportion", "numerator,denominator\n1,10\n-1,10\n", "row 2, column numerator"),
     ("proportion", "numerator,denominator\n1,0\n", "row 1, column denominator"),
     ("proportion", "numerator,denominator\n11,10\n", "row 1, column numerator"),
@@ -135,7 +141,8 @@ def test_blank_in_blank_out_and_never_nan():
 def test_sizes_beyond_reason_are_refused(method, header, value):
     rows = ",".join([value] + ["5"] * header.count(","))
     p = run(method, header + "\n" + rows + "\n", *(["--kind", "rate"] if method == "funnel" else []))
-    assert p.returncode == 1 and b"row 1, column" in p.stderr and b"1e100" in p.stderr or \
+    word = b"1e-100" if "e-" in value else b"1e100"
+    assert p.returncode == 1 and b"row 1, column" in p.stderr and word in p.stderr or \
         p.returncode == 1 and value[0] == "-" and b"row 1" in p.stderr
 
 
@@ -276,6 +283,11 @@ def test_columns_that_a_model_uses_unasked_are_named():
     assert stat("glm", text, *args)[0]["warning"] == "used because of their names: weights, offset"
     asked = stat("glm", text, *args, "--weights", "weights", "--offset", "offset")
     assert asked[0]["warning"] == "" and asked[1]["estimate"] == stat("glm", text, *args)[1]["estimate"]
+
+
+def test_a_target_that_is_no_column_is_called_so():
+    p = run("spc", "value\n1\n2\n", "--target", "abc")
+    assert p.returncode == 1 and b"no column abc" in p.stderr
 
 
 def test_a_band_stands_once_in_its_group_of_a_built_in_standard():
