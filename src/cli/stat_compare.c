@@ -255,8 +255,9 @@ static const hd_stat_column compare_columns[] = {
     {0}};
 static const hd_stat_option compare_options[] = {
     {"test", "NAME",
-     "proportion (default: chi-square, Newcombe, Katz), fisher, rate (exact), mean "
-     "(Welch)"},
+     "proportion (default: chi-square, Newcombe, Katz), fisher (its exact p; difference, ratio and "
+     "limits are\n        Newcombe's and Katz's, as for proportion, not those of an odds ratio), rate "
+     "(exact), mean (Welch)"},
     {"multiplier", "M", "of the difference; default 1"},
     {0}};
 static const hd_stat_column trend_columns[] = {

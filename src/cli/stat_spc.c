@@ -475,8 +475,9 @@ static const hd_stat_column spc_columns[] = {
      "rows of one subgroup make one point (needed for xbar and s); a row "
      "without is left out"},
     {"date", false,
-     "points are put in its order (2024-04-01, 20240401, 2024/04/01, 01/04/2024), those of one day "
-     "as they stand; a cell that is no date is refused. Without it the order of the rows counts"},
+     "points are put in its order (2024-04-01, 20240401, 2024/04/01, 01/04/2024),\n                   "
+     "those of one day as they stand; a cell that is no date is refused.\n                   "
+     "Without it the order of the rows counts"},
     {"rebase", false, "1: new centre and limits from this point"},
     {"exclude", false, "1: shown, but not used for centre and limits"},
     {0}};
@@ -564,8 +565,8 @@ out:
 static const hd_stat_column run_columns[] = {
     {"value", true, "in the order of time"},
     {"date", false,
-     "shown, else positions are; where all are dates (2024-04-01, 20240401, 2024/04/01, "
-     "01/04/2024) points are put in their order"},
+     "shown, else positions are; where all are dates (2024-04-01, 20240401,\n                   "
+     "2024/04/01, 01/04/2024) points are put in their order"},
     {0}};
 static const hd_stat_option run_options[] = {
     {"direction", "NAME", "which side of the median counts: both (default), above, below"},
