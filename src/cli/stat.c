@@ -49,8 +49,10 @@ static const char stat_help[] =
     "back exactly; blank in, blank out. A refusal is one line that names the row (the header is\n"
     "row 0) and the column. An input column with the name of a result is replaced by the "
     "result.\n"
-    "Dates are 2024-04-01, 20240401, 2024/04/01 or 01/04/2024; a clock time behind one is ignored.\n"
-    "A table has up to 4096 columns, a model up to 4096 coefficients; numbers are 0 or lie between\n"
+    "Dates are 2024-04-01, 20240401, 2024/04/01 or 01/04/2024; a clock time behind one is "
+    "ignored.\n"
+    "A table has up to 4096 columns, a model up to 4096 coefficients; numbers are 0 or lie "
+    "between\n"
     "1e-100 and 1e100 in size.\n\n";
 
 static void print_methods(FILE *out)

@@ -256,7 +256,8 @@ static const hd_stat_column compare_columns[] = {
 static const hd_stat_option compare_options[] = {
     {"test", "NAME",
      "proportion (default: chi-square, Newcombe, Katz), fisher (its exact p; difference, ratio and "
-     "limits are\n        Newcombe's and Katz's, as for proportion, not those of an odds ratio), rate "
+     "limits are\n        Newcombe's and Katz's, as for proportion, not those of an odds ratio), "
+     "rate "
      "(exact), mean (Welch)"},
     {"multiplier", "M", "of the difference; default 1"},
     {0}};

@@ -33,13 +33,15 @@ static hd_code read_settings(hd_stat *s, settings *d, hd_err *err)
     return HD_OK;
 }
 
-/* Only moving averages leave anything blank; a quotient by a trend or a season of 0 is blank too. */
+/* Only moving averages leave anything blank; a quotient by a trend or a season of 0 is blank too.
+ */
 static const char *why_blank(double trend, double remainder, double adjusted)
 {
     if (isnan(trend))
-        return isnan(adjusted) ? "no moving average within half a season of the ends; the season is "
-                                 "0 or unknown: nothing is divided by it"
-                               : "no moving average within half a season of the ends";
+        return isnan(adjusted)
+                   ? "no moving average within half a season of the ends; the season is "
+                     "0 or unknown: nothing is divided by it"
+                   : "no moving average within half a season of the ends";
     return isnan(remainder) || isnan(adjusted)
                ? "the trend or the season is 0 or unknown: nothing is divided by it"
                : "";

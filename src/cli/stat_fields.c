@@ -353,8 +353,9 @@ static const hd_stat_option age_group_options[] = {
 static const hd_stat_column date_columns[] = {{"date", true, "YYYY-MM-DD"}, {0}};
 static const hd_stat_option quarter_options[] = {
     {"which", "NAME", "this (default), previous, next"}, {0}};
-static const hd_stat_column postcode_columns[] = {{"postcode", true, "in any spacing and case; GIR 0AA, which fits no pattern, is none here"},
-                                                  {0}};
+static const hd_stat_column postcode_columns[] = {
+    {"postcode", true, "in any spacing and case; GIR 0AA, which fits no pattern, is none here"},
+    {0}};
 static const hd_stat_column round_columns[] = {{"value", true, "a number"}, {0}};
 static const hd_stat_option round_options[] = {{"significant", "N", "digits to keep; default 3"},
                                                {0}};

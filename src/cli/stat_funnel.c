@@ -315,7 +315,8 @@ static const hd_stat_option options[] = {
     {"dispersion", "NAME", "tau2 (default: added to the variance), phi (multiplies it)"},
     {"root-limits", NULL,
      "winsorised ratios: limits left on the square root scale, symmetric around the root of the "
-     "target, as\n        FunnelPlotR draws; default: squared, (root of target -+ z sqrt(s2 + tau2))^2"},
+     "target, as\n        FunnelPlotR draws; default: squared, (root of target -+ z sqrt(s2 + "
+     "tau2))^2"},
     {"multiplier", "M", "of values, limits and target; default 1"},
     {"years", "Y", "of data; denominators are given per year; default 1"},
     {"labels", "NAME",

@@ -158,7 +158,8 @@ out:
 static const hd_stat_column glm_columns[] = {
     {"outcome", true, "0 or 1, or events; blank: not fitted, but given a fitted value"},
     {"trials", false,
-     "binomial: of so many; default 1. A column of this name, or of the next three, is used also\n                   "
+     "binomial: of so many; default 1. A column of this name, or of the next three, is used also\n "
+     "                  "
      "without its option: warning then says so"},
     {"weights", false, "prior weights; default 1"},
     {"offset", false, "added to the linear predictor, such as the logarithm of the exposure"},

@@ -744,11 +744,11 @@ static const hd_stat_option options[] = {
 const hd_stat_method hd_stat_mortality[] = {
     {.name = "mortality-model",
      .summary = "expected deaths from case mix, one logistic model a diagnosis group",
-     .output =
-         "provider, spells, observed, expected, value, lower, upper (over-dispersed), "
-         "poisson_lower,\n"
-         "  poisson_upper per level, phi, tau2, label, reason; or risk, reason; or a row a group; or\n"
-         "  group, covariate, level, merged, spells, deaths, estimate, se",
+     .output = "provider, spells, observed, expected, value, lower, upper (over-dispersed), "
+               "poisson_lower,\n"
+               "  poisson_upper per level, phi, tau2, label, reason; or risk, reason; or a row a "
+               "group; or\n"
+               "  group, covariate, level, merged, spells, deaths, estimate, se",
      .example =
          "hdis stat mortality-model --in spells.csv --grouping groups.csv --level 0.95,0.998",
      .input = HD_STAT_STREAM,

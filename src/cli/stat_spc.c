@@ -475,7 +475,8 @@ static const hd_stat_column spc_columns[] = {
      "rows of one subgroup make one point (needed for xbar and s); a row "
      "without is left out"},
     {"date", false,
-     "points are put in its order (2024-04-01, 20240401, 2024/04/01, 01/04/2024),\n                   "
+     "points are put in its order (2024-04-01, 20240401, 2024/04/01, 01/04/2024),\n                "
+     "   "
      "those of one day as they stand; a cell that is no date is refused.\n                   "
      "Without it the order of the rows counts"},
     {"rebase", false, "1: new centre and limits from this point"},

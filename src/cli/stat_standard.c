@@ -266,10 +266,14 @@ out:
 
 static const hd_stat_column dsr_columns[] = {
     {"band", false,
-     "age band or other stratum; needed with --standard esp2013 and event_frequency.\n                   "
-     "With esp2013 and esp1976 its label says which ages it has: 5-9, 5 to 9, <1,\n                   "
-     "under 5, 90+, 85 and over. Where no label has a last age, 0 1 5 10 ... are\n                   "
-     "first ages and the last band is open; beside labels that have one, a single\n                   "
+     "age band or other stratum; needed with --standard esp2013 and event_frequency.\n             "
+     "      "
+     "With esp2013 and esp1976 its label says which ages it has: 5-9, 5 to 9, <1,\n                "
+     "   "
+     "under 5, 90+, 85 and over. Where no label has a last age, 0 1 5 10 ... are\n                 "
+     "  "
+     "first ages and the last band is open; beside labels that have one, a single\n                "
+     "   "
      "number is one year of age. reason names ages without a band"},
     {"count", true, "events, or people with event_frequency events each"},
     {"population", true, "people in the band; above 0"},

@@ -33,7 +33,7 @@ typedef struct hd_terms {
     double *x, *y, *n_trials, *prior, *shift; /* rows of the design */
     uint32_t *levels;
     double centre[HD_TERMS + 1]; /* what was taken off the numbers of the design; mostly 0 */
-    double rows; /* of the input that are fitted */
+    double rows;                 /* of the input that are fitted */
 } hd_terms;
 
 void hd_terms_free(hd_terms *m);
@@ -41,7 +41,8 @@ void hd_terms_free(hd_terms *m);
 HD_MUST hd_code hd_terms_find(hd_stat *s, hd_terms *m, hd_err *err);
 /* Add the fitted rows among those shown: an outcome, no blank term, `use` not 0. */
 HD_MUST hd_code hd_terms_read(hd_stat *s, hd_terms *m, hd_err *err);
-/* When all rows were read: columns of the levels, names of the columns, numbers far from 0 centred. */
+/* When all rows were read: columns of the levels, names of the columns, numbers far from 0 centred.
+ */
 HD_MUST hd_code hd_terms_finish(hd_terms *m, hd_err *err);
 hd_glm_data hd_terms_data(const hd_terms *m);
 /* The intercept, its error and covariances as of numbers that were not centred; after

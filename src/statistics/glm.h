@@ -46,7 +46,7 @@ typedef struct hd_glm_fit {
     double dispersion;  /* Pearson's chi-square over degrees of freedom */
     double rows;        /* with a weight */
     double c_statistic; /* binomial; else NAN */
-    int iterations; /* passes over all rows that moved the coefficients, for every theta */
+    int iterations;     /* passes over all rows that moved the coefficients, for every theta */
     bool converged;
     bool theta_at_bound; /* no over-dispersion: theta is the greatest that is tried, 1e7 */
     bool separated; /* a fitted probability is 0 or 1 to working precision: an estimate is infinite
