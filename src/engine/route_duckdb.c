@@ -24,6 +24,25 @@ struct route {
     const uint64_t *records; /* identities of the rows, or NULL */
 };
 
+static hd_code open_route(struct route **out, hd_engine *e, const asked *a, hd_table *t,
+                          hd_err *err)
+{
+    struct route *r = *out = hd_calloc(1, sizeof *r);
+    if (!r)
+        return hd_fail_nomem(err);
+    r->e = e;
+    r->a = a;
+    r->t = t;
+    return HD_OK;
+}
+
+static void close_route(struct route *r)
+{
+    for (size_t i = 0; i < HD_MAX_ANY; i++)
+        hd_secret_unmap(r->flags[i], hd_table_rows(r->t));
+    hd_free(r);
+}
+
 /* ---- the view -------------------------------------------------------------------------------- */
 
 static hd_code new_column(struct route *r, const char *name, hd_duck_codes **out, hd_err *err)
@@ -393,12 +412,8 @@ hd_code hd_run_duckdb(hd_engine *e, const asked *a, hd_table *t, hd_cells **out,
         if (!a->aggregates[i].def->duckdb_name)
             return hd_fail(err, HD_INVALID, "%s is available only where the argument reads one column",
                            a->aggregates[i].def->name);
-    struct route *r = hd_calloc(1, sizeof *r);
-    if (!r)
-        return hd_fail_nomem(err);
-    r->e = e;
-    r->a = a;
-    r->t = t;
+    struct route *r;
+    HD_TRY(open_route(&r, e, a, t, err));
     hd_buf sql;
     hd_buf_init(&sql, 1u << 26);
     hd_duck_result *result = NULL;
@@ -410,9 +425,7 @@ hd_code hd_run_duckdb(hd_engine *e, const asked *a, hd_table *t, hd_cells **out,
 out:
     hd_duck_result_free(result);
     hd_buf_free(&sql);
-    for (size_t i = 0; i < HD_MAX_ANY; i++)
-        hd_secret_unmap(r->flags[i], hd_table_rows(t));
-    hd_free(r);
+    close_route(r);
     return rc;
 }
 
@@ -444,12 +457,8 @@ hd_code hd_duckdb_rows(hd_engine *e, const asked *a, hd_table *t, const uint64_t
                        hd_err *err)
 {
     *out = NULL;
-    struct route *r = hd_calloc(1, sizeof *r);
-    if (!r)
-        return hd_fail_nomem(err);
-    r->e = e;
-    r->a = a;
-    r->t = t;
+    struct route *r;
+    HD_TRY(open_route(&r, e, a, t, err));
     r->records = records;
     hd_buf sql;
     hd_buf_init(&sql, 1u << 26);
@@ -459,9 +468,7 @@ hd_code hd_duckdb_rows(hd_engine *e, const asked *a, hd_table *t, const uint64_t
     HD_GO(hd_duck_query_records(e->duck, sql.data, out, err));
 out:
     hd_buf_free(&sql);
-    for (size_t i = 0; i < HD_MAX_ANY; i++)
-        hd_secret_unmap(r->flags[i], hd_table_rows(t));
-    hd_free(r);
+    close_route(r);
     return rc;
 }
 
@@ -494,12 +501,8 @@ hd_code hd_duckdb_values(hd_engine *e, const asked *a, hd_table *t, size_t i, hd
                          hd_err *err)
 {
     *out = NULL;
-    struct route *r = hd_calloc(1, sizeof *r);
-    if (!r)
-        return hd_fail_nomem(err);
-    r->e = e;
-    r->a = a;
-    r->t = t;
+    struct route *r;
+    HD_TRY(open_route(&r, e, a, t, err));
     hd_buf sql;
     hd_buf_init(&sql, 1u << 26);
     hd_code rc;
@@ -508,8 +511,6 @@ hd_code hd_duckdb_values(hd_engine *e, const asked *a, hd_table *t, size_t i, hd
     HD_GO(hd_duck_query_records(e->duck, sql.data, out, err));
 out:
     hd_buf_free(&sql);
-    for (size_t k = 0; k < HD_MAX_ANY; k++)
-        hd_secret_unmap(r->flags[k], hd_table_rows(t));
-    hd_free(r);
+    close_route(r);
     return rc;
 }

@@ -53,7 +53,6 @@ static int make_vault(void **state)
     (void)state;
     hd_vault *v;
     hd_builder *b;
-    hd_publish *p;
     hd_column_spec specs[N_COLUMNS] = {0};
     for (size_t c = 0; c < N_COLUMNS; c++) {
         snprintf(specs[c].name, sizeof specs[c].name, "%s", names[c]);
@@ -67,12 +66,7 @@ static int make_vault(void **state)
     OK(hd_builder_new(&b, v, "admissions", specs, N_COLUMNS, &err));
     for (uint32_t at = 0; at < N_ROWS; at += HD_BLOCK_ROWS)
         make_rows(at, N_ROWS - at < HD_BLOCK_ROWS ? N_ROWS - at : HD_BLOCK_ROWS, b);
-    OK(hd_publish_begin(&p, v, &err));
-    OK(hd_publish_table(p, b, &err));
-    hd_builder_free(b);
-    OK(hd_publish_commit(p, "test", &err));
-    hd_publish_free(p);
-    hd_vault_close(v);
+    fixture_publish(v, b);
     return 0;
 }
 

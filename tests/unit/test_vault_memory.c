@@ -79,19 +79,13 @@ static int make_vault(void **state)
     (void)state;
     hd_vault *v;
     hd_builder *b;
-    hd_publish *p;
     fixture_make(&the_fixture);
     OK(hd_vault_create(the_fixture.folder, the_fixture.key_file, &err));
     OK(hd_vault_open(&v, the_fixture.folder, the_fixture.key_file, true, &err));
     OK(hd_builder_new(&b, v, "apc", columns, N_COLUMNS, &err));
     for (uint32_t at = 0; at < N_ROWS; at += CHUNK)
         append(b, at, N_ROWS - at < CHUNK ? N_ROWS - at : CHUNK);
-    OK(hd_publish_begin(&p, v, &err));
-    OK(hd_publish_table(p, b, &err));
-    hd_builder_free(b);
-    OK(hd_publish_commit(p, "test", &err));
-    hd_publish_free(p);
-    hd_vault_close(v);
+    fixture_publish(v, b);
     return 0;
 }
 

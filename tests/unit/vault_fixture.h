@@ -33,6 +33,19 @@ static inline void fixture_make(fixture *f)
     snprintf(f->key_file, sizeof f->key_file, "%s/keys/vault.key", f->root);
 }
 
+/* Publish one table and close the vault; takes the builder and the vault. */
+static inline void fixture_publish(hd_vault *v, hd_builder *b)
+{
+    hd_err err;
+    hd_publish *p;
+    OK(hd_publish_begin(&p, v, &err));
+    OK(hd_publish_table(p, b, &err));
+    hd_builder_free(b);
+    OK(hd_publish_commit(p, "test", &err));
+    hd_publish_free(p);
+    hd_vault_close(v);
+}
+
 static inline void fixture_remove(fixture *f)
 {
     char command[128];
