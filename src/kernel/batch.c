@@ -20,21 +20,24 @@ enum {
     SPARSE = 16 /* below one selected row in so many, rows are picked one by one */
 };
 
-/* Counting by signature. Somebody seen before in a cell was the last one seen there, and `seen`
- * says in which classes. A cell's record takes one line of the cache where it can: a count that
- * passes 255 goes to the classes at once. */
+/* Counting by signature. With people: somebody seen before in a cell was the last one seen there, and
+ * `seen` says in which classes. A cell's record takes one line of the cache where it can: a count that
+ * passes 255 goes to the classes at once. Without people a byte for each signature and cell is enough,
+ * the cells of a signature together, because most rows have one of a few signatures. */
 typedef struct record {
     uint64_t seen;
     uint32_t last;
     uint8_t rows[]; /* n_live */
-} record; /* without people only `rows` is there */
+} record;
 
 typedef struct by_signature {
     bool is_used;
     size_t size;       /* of a record */
-    uint32_t scale;    /* cells are found as so many times their number: the size, or 1 */
-    char *records;     /* cells */
+    char *records;     /* cells; NULL without people */
     uint32_t *repeats; /* cells x n_classes: rows whose person had counted there before */
+    uint8_t *bytes;    /* n_live x cells; NULL with people */
+    uint32_t *carried; /* of the same shape: how often a byte passed 255 */
+    bool cells_are_read; /* by measures */
 } by_signature;
 
 typedef struct batch {
@@ -104,10 +107,7 @@ static void find_signatures(batch *b)
         add_reader(b, &s->readers[i], b->sums[s->readers[i].part]);
     if (s->n_parts < 2)
         return;
-    uint8_t *restrict first = b->sums[0];
-    const uint8_t *restrict second = b->sums[1], *restrict joined = s->joined;
-    for (size_t i = 0; i < b->n_rows; i++)
-        first[i] = joined[first[i] + s->first_size * second[i]];
+    b->ops->join(b->sums[0], b->sums[1], b->n_rows, s->joined, s->first_size);
 }
 
 static void pack(const batch *b, const uint64_t *selection, unsigned width, const void *in,
@@ -198,11 +198,9 @@ static void add_key(batch *b, size_t g, uint32_t stride, uint32_t *restrict cell
     else if (group->codes.width == 2 && k->is_identity)
         b->ops->key16(codes, b->n, stride, cells);
     else if (group->codes.width == 1)
-        for (size_t i = 0; i < b->n; i++)
-            cells[i] += stride * lut[((const uint8_t *)codes)[i]];
+        b->ops->look8(codes, b->n, lut, stride, cells);
     else if (group->codes.width == 2)
-        for (size_t i = 0; i < b->n; i++)
-            cells[i] += stride * lut[((const uint16_t *)codes)[i]];
+        b->ops->look16(codes, b->n, lut, stride, cells);
     else
         for (size_t i = 0; i < b->n; i++)
             cells[i] += stride * lut[((const uint32_t *)codes)[i]];
@@ -234,8 +232,7 @@ static hd_code find_cells(batch *b, hd_err *err)
         memset(cells, 0, b->n * sizeof *cells);
         for (size_t g = 0; g < b->q->n_groups; g++)
             if (b->p->sets[set].strides[g])
-                add_key(b, g, (uint32_t)b->p->sets[set].strides[g] * b->by_signature[set].scale,
-                        cells);
+                add_key(b, g, (uint32_t)b->p->sets[set].strides[g], cells);
     }
     return HD_OK;
 }
@@ -266,33 +263,39 @@ static hd_k_count *count_of(const batch *b, size_t set, size_t class, size_t cel
 
 static void add_rows(const batch *b, size_t set, size_t cell, uint64_t members, uint32_t rows)
 {
-    for (; members; members &= members - 1) {
-        size_t class = (size_t)__builtin_ctzll(members);
-        if (b->q->without_people)
-            ((uint32_t *)b->lane->tables[set].arrays[hd_k_array_counts(class)])[cell] += rows;
-        else
-            count_of(b, set, class, cell)->rows += rows;
-    }
+    for (; members; members &= members - 1)
+        count_of(b, set, (size_t)__builtin_ctzll(members), cell)->rows += rows;
 }
 
-/* Without people a record is a byte a signature. */
 static void count_bytes(const batch *b, size_t set)
 {
     enum { AHEAD = 48 };
     const by_signature *t = &b->by_signature[set];
     uint32_t *restrict places = b->cells + set * ROOM;
-    uint8_t *restrict bytes = (uint8_t *)t->records;
-    uint32_t size = (uint32_t)t->size;
-    if (t->scale == 1) { /* the cells are wanted as they are */
-        for (size_t i = 0; i < b->n; i++)
-            b->member_cells[i] = places[i] * size;
-        places = b->member_cells;
-    }
-    b->ops->key_slots(b->signatures, b->n, b->s->live_of, 1, places);
+    uint8_t *restrict bytes = t->bytes;
+    if (t->cells_are_read)
+        places = memcpy(b->member_cells, places, b->n * sizeof *places);
+    b->ops->key_slots(b->signatures, b->n, b->s->live_of, (uint32_t)b->p->sets[set].product, places);
     for (size_t i = 0; i < b->n; i++) {
         __builtin_prefetch(&bytes[places[i + AHEAD < b->n ? i + AHEAD : i]], 1);
-        if (++bytes[places[i]] == 0)
-            add_rows(b, set, places[i] / size, b->s->live[places[i] % size], 256);
+        if (__builtin_expect(++bytes[places[i]] == 0, 0))
+            t->carried[places[i]]++;
+    }
+}
+
+static void spread_bytes(const batch *b, size_t set)
+{
+    const by_signature *t = &b->by_signature[set];
+    uint64_t n_cells = b->p->sets[set].product;
+    for (size_t l = 0; l < b->s->n_live; l++) {
+        const uint8_t *restrict bytes = t->bytes + l * n_cells;
+        const uint32_t *restrict carried = t->carried + l * n_cells;
+        for (uint64_t members = b->s->live[l]; members; members &= members - 1) {
+            size_t class = (size_t)__builtin_ctzll(members);
+            uint32_t *restrict rows = b->lane->tables[set].arrays[hd_k_array_counts(class)];
+            for (uint64_t cell = 0; cell < n_cells; cell++)
+                rows[cell] += bytes[cell] + 256 * carried[cell];
+        }
     }
 }
 
@@ -330,13 +333,16 @@ static void spread_signatures(const batch *b, size_t set)
     const by_signature *t = &b->by_signature[set];
     size_t n_classes = b->p->n_classes;
     uint64_t n_cells = b->p->sets[set].product;
+    if (b->q->without_people) {
+        spread_bytes(b, set);
+        return;
+    }
     for (uint64_t cell = 0; cell < n_cells; cell++) {
-        const uint8_t *rows = (const uint8_t *)t->records + cell * t->size;
-        rows += b->q->without_people ? 0 : offsetof(record, rows);
+        const uint8_t *rows = (const uint8_t *)t->records + cell * t->size + offsetof(record, rows);
         for (size_t l = 0; l < b->s->n_live; l++)
             if (rows[l])
                 add_rows(b, set, cell, b->s->live[l], rows[l]);
-        for (size_t c = 0; c < n_classes && !b->q->without_people; c++) {
+        for (size_t c = 0; c < n_classes; c++) {
             hd_k_count *count = count_of(b, set, c, cell);
             count->persons = count->rows - t->repeats[cell * n_classes + c];
         }
@@ -482,29 +488,26 @@ static hd_code open_signatures(batch *b, size_t set, char **memory, hd_err *err)
     enum { MOST = 1 << 24, LINE = 64 };
     by_signature *t = &b->by_signature[set];
     uint64_t cells = b->p->sets[set].product;
-    t->scale = 1;
-    size_t n_repeats = b->q->without_people ? 0 : b->p->n_classes;
+    bool alone = b->q->without_people;
+    size_t n_repeats = alone ? 0 : b->p->n_classes, n_bytes = alone ? b->s->n_live : 0;
     t->size = offsetof(record, rows) + b->s->n_live;
-    t->size = t->size <= LINE ? LINE : (t->size + 7) / 8 * 8;
-    if (b->q->without_people)
-        t->size = b->s->n_live ? b->s->n_live : 1;
-    size_t a_cell = t->size + n_repeats * sizeof *t->repeats;
-    if (b->p->n_classes == 1 || !b->p->sets[set].dense || cells > MOST / a_cell ||
+    t->size = alone ? 0 : t->size <= LINE ? LINE : (t->size + 7) / 8 * 8;
+    size_t a_cell = t->size + n_repeats * sizeof *t->repeats + n_bytes * (1 + sizeof *t->carried);
+    if (a_cell == 0 || b->p->n_classes == 1 || !b->p->sets[set].dense || cells > MOST / a_cell ||
         cells * a_cell > (b->lane->max_bytes - b->lane->bytes) / 2)
         return HD_OK;
     const part parts[] = {
         {&t->records, cells, t->size},
         {&t->repeats, cells * n_repeats, sizeof *t->repeats},
+        {&t->bytes, cells * n_bytes, 1},
+        {&t->carried, cells * n_bytes, sizeof *t->carried},
     };
     HD_TRY(take_parts(b->lane, parts, sizeof parts / sizeof *parts, memory, err));
-    for (uint64_t cell = 0; cell < cells && !b->q->without_people; cell++)
+    for (uint64_t cell = 0; cell < cells && !alone; cell++)
         ((record *)(void *)(t->records + cell * t->size))->seen = UINT64_MAX;
     t->is_used = true;
-    bool reads_values = false;
-    for (size_t class = 0; class < b->p->n_classes; class++)
-        reads_values = reads_values || has_values(b->p, class);
-    if (b->q->without_people && !reads_values)
-        t->scale = (uint32_t)t->size;
+    for (size_t class = 0; class < b->p->n_classes; class ++)
+        t->cells_are_read = t->cells_are_read || has_values(b->p, class);
     return HD_OK;
 }
 
@@ -538,6 +541,8 @@ hd_code hd_k_scan_batches(hd_k_lane *lane, hd_err *err)
     for (size_t set = 0; set < n_sets; set++)
         if (b.by_signature[set].is_used)
             spread_signatures(&b, set);
+        else
+            hd_k_lane_finish(lane, set);
 out:
     for (size_t i = 0; i <= n_sets; i++)
         hd_free(memory[i]);

@@ -398,6 +398,8 @@ hd_code hd_k_scan_scalar(hd_k_lane *lane, hd_err *err)
             HD_GO(scan_batch(&b, err));
         }
     }
+    for (size_t set = 0; set < b.q->n_sets; set++)
+        hd_k_lane_finish(lane, set);
 out:
     hd_free(memory);
     return rc;

@@ -215,6 +215,30 @@ hd_code hd_k_lane_full_room(hd_k_lane *lane, size_t set, size_t array, size_t n,
     return rc;
 }
 
+/* Rows of a class are those of its bins, added up over the ranks. */
+static void add_up(hd_k_lane *lane, size_t set, size_t class, size_t measure)
+{
+    const hd_k_plan *p = lane->plan;
+    const size_t array = hd_k_array_values(p, measure);
+    const hd_k_table *t = &lane->tables[set];
+    const uint64_t product = p->sets[set].product;
+    uint32_t *restrict rows = t->arrays[hd_k_array_counts(class)];
+    const uint8_t *restrict bins = t->arrays[array];
+    for (size_t rank = 0; rank < p->q->measures[measure].n_ranks; rank++, bins += product)
+        for (uint64_t cell = 0; cell < product; cell++)
+            rows[cell] += bins[cell];
+    for (size_t i = 0; i < t->full[array].n; i++)
+        rows[t->full[array].at[i] % product] += HD_K_FULL_ROWS;
+}
+
+void hd_k_lane_finish(hd_k_lane *lane, size_t set)
+{
+    const hd_k_plan *p = lane->plan;
+    for (size_t class = 0; class < p->n_classes; class ++)
+        if (p->sets[set].rows_from[class] != HD_K_NO_MEASURE)
+            add_up(lane, set, class, p->sets[set].rows_from[class]);
+}
+
 hd_code hd_k_lane_pairs(hd_k_lane *lane, size_t set, size_t measure, const uint32_t *cells,
                         const uint32_t *ranks, size_t n, hd_err *err)
 {

@@ -32,12 +32,15 @@ typedef struct hd_k_pairs {
     uint32_t *counts; /* rows of each */
 } hd_k_pairs;
 
-/* Bins by place, and rows of a set that has them in bytes: a place is listed here each time its byte
- * goes from 255 to 0. */
+/* Rows counted in bytes, of a set or of the bins of a measure. The place of a bin is
+ * rank x product + cell: the few ranks that most rows have then lie close together, and so do the
+ * months of one provider. A place is listed here each time its byte would pass 255; the byte is 1
+ * again and the entry stands for 255 rows, so a byte is 0 only where no row is. */
 typedef struct hd_k_full {
-    uint64_t *at; /* cell x n_ranks + rank */
+    uint32_t *at; /* places */
     size_t n, cap;
 } hd_k_full;
+enum { HD_K_FULL_ROWS = 255 };
 
 /* One grouping set in one lane. */
 typedef struct hd_k_table {
@@ -76,6 +79,8 @@ HD_MUST hd_code hd_k_lane_cells(hd_k_lane *lane, size_t set, const uint64_t *key
 /* Room for n more places of an array of bytes. */
 HD_MUST hd_code hd_k_lane_full_room(hd_k_lane *lane, size_t set, size_t array, size_t n,
                                     hd_err *err);
+/* Rows of classes that only bins tell, once all rows are read. */
+void hd_k_lane_finish(hd_k_lane *lane, size_t set);
 /* Count n (cell, rank) pairs of a measure whose bins are kept by hash. */
 HD_MUST hd_code hd_k_lane_pairs(hd_k_lane *lane, size_t set, size_t measure, const uint32_t *cells,
                                 const uint32_t *ranks, size_t n, hd_err *err);

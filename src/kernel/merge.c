@@ -97,7 +97,7 @@ static hd_code find_rows(hd_k_merge *m, size_t set, hd_err *err)
     for (size_t lane = 0; lane < m->p->n_lanes; lane++) {
         const hd_k_full *f = &m->lanes[lane].tables[set].full[hd_k_array_counts(0)];
         for (size_t i = 0; i < f->n; i++)
-            s->rows[f->at[i]] += 256;
+            s->rows[f->at[i]] += HD_K_FULL_ROWS;
     }
     return HD_OK;
 }
@@ -132,7 +132,6 @@ static hd_code find_dense_cells(hd_k_merge *m, size_t set, hd_err *err)
     s->n = s->starts[n];
     if (!has_bins(m->p->q))
         return HD_OK;
-    HD_TRY(hd_k_merge_array(m, &s->keys, s->n, sizeof *s->keys, err));
     HD_TRY(hd_k_merge_array(m, &s->places[0], m->p->sets[set].product, sizeof(uint32_t), err));
     for (size_t lane = 1; lane < m->p->n_lanes; lane++)
         s->places[lane] = s->places[0];
@@ -354,10 +353,8 @@ static size_t find_range(hd_k_merge *m, const ranges *r, size_t range, uint32_t 
         from[n] = (uint32_t)key;
         to[n++] = (uint32_t)(s->first + at);
         put_slots(m, s->first + at, slots);
-        if (s->keys) {
-            s->keys[at] = key;
+        if (s->places[0])
             s->places[0][key] = (uint32_t)at + 1;
-        }
     }
     return n;
 }

@@ -15,7 +15,7 @@ typedef struct hd_k_set_cells {
     size_t first;      /* position of the set's first cell in the answer */
     uint32_t *rows;    /* of class 0 by key, where lanes have them in bytes */
     size_t *starts;    /* cells kept by place: cells before each range of keys */
-    uint64_t *keys;    /* n, ascending; by place only when there are bins */
+    uint64_t *keys;    /* n, ascending; NULL by place */
     uint32_t **places; /* n_lanes: cell in the set + 1, or 0, by the lane's own number of the cell;
                         * one array for all lanes, or NULL, when by place */
 } hd_k_set_cells;

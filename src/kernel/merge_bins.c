@@ -1,7 +1,7 @@
 /* merge_bins.c - the bins of all lanes as ascending (rank, rows) of each cell; see merge.h.
  *
- * Bins kept by place are bytes, and a list says where they passed 255; the list is sorted once and
- * walked beside the bytes. All threads take ranges of cells, twice: to count and to write.
+ * Bins kept by place are bytes, rank by rank; all threads take ranges of keys, twice: to count and to
+ * write. A list says where bytes passed 255; these rows are added last.
  */
 #include "kernel/merge.h"
 #include "base/alloc.h"
@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-enum { RANGE = 256 }; /* cells that one thread takes at a time */
+enum { RANGE = 1024 }; /* keys that one thread takes at a time */
 
 static hd_k_bins *bins_of(const hd_k_merge *m, size_t cell, size_t measure)
 {
@@ -38,130 +38,154 @@ static hd_code make_room(hd_k_merge *m, size_t n, hd_err *err)
 typedef struct dense {
     hd_k_merge *m;
     size_t set, measure;
-    size_t n_ranks;
-    uint64_t *full; /* places that passed 255, ascending; each stands for 256 rows */
-    size_t n_full;
     size_t *starts; /* n_ranges + 1: bins before each range, once counted */
     bool writes;
 } dense;
 
-/* First entry of `full` that is not below the place. */
-static size_t find_full(const dense *d, uint64_t place)
+/* Keys of one range. */
+typedef struct tile {
+    uint64_t first;
+    size_t n;
+    uint8_t any[RANGE];    /* of one rank: whether a lane has rows there */
+    uint64_t at[RANGE];    /* of each key: how many bins, or where the next one goes */
+} tile;
+
+static const hd_k_table *table_of(const dense *d, size_t lane)
 {
-    size_t low = 0, high = d->n_full;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (d->full[middle] < place)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return &d->m->lanes[lane].tables[d->set];
 }
 
-static uint64_t eight(const hd_k_merge *m, const dense *d, uint64_t place)
+static const uint8_t *bins_at(const dense *d, size_t lane, size_t rank, uint64_t key)
 {
-    uint64_t any = 0;
-    for (size_t lane = 0; lane < m->p->n_lanes; lane++) {
-        uint64_t bytes;
-        const uint8_t *bins =
-            m->lanes[lane].tables[d->set].arrays[hd_k_array_values(m->p, d->measure)];
-        memcpy(&bytes, bins + place, sizeof bytes);
-        any |= bytes;
-    }
-    return any;
+    const uint8_t *bins = table_of(d, lane)->arrays[hd_k_array_values(d->m->p, d->measure)];
+    return bins + rank * d->m->p->sets[d->set].product + key;
 }
 
-static uint64_t rows_at(const hd_k_merge *m, const dense *d, uint64_t place)
+static void look_at_rank(const dense *d, tile *t, size_t rank)
 {
-    uint64_t rows = 0;
-    for (size_t lane = 0; lane < m->p->n_lanes; lane++) {
-        const uint8_t *bins =
-            m->lanes[lane].tables[d->set].arrays[hd_k_array_values(m->p, d->measure)];
-        rows += bins[place];
+    memcpy(t->any, bins_at(d, 0, rank, t->first), t->n);
+    for (size_t lane = 1; lane < d->m->p->n_lanes; lane++) {
+        const uint8_t *restrict more = bins_at(d, lane, rank, t->first);
+        for (size_t k = 0; k < t->n; k++)
+            t->any[k] |= more[k];
     }
-    return rows;
 }
 
-/* The bins of one cell; *full moves on. Written when `to` is given. */
-static uint32_t walk_cell(const dense *d, uint64_t key, size_t *full, hd_k_bin *to)
+static void count_rank(tile *t)
 {
-    const hd_k_merge *m = d->m;
-    uint64_t first = key * d->n_ranks, end = first + d->n_ranks;
-    uint32_t n = 0;
-    for (uint64_t place = first; place < end; place++) {
-        uint64_t next_full = *full < d->n_full ? d->full[*full] : UINT64_MAX;
-        if (end - place >= 8 && next_full >= place + 8 && !eight(m, d, place)) {
-            place += 7;
+    for (size_t k = 0; k < t->n; k++)
+        t->at[k] += t->any[k] != 0;
+}
+
+static void write_bin(const dense *d, tile *t, size_t rank, size_t k)
+{
+    uint32_t rows = 0;
+    for (size_t lane = 0; lane < d->m->p->n_lanes; lane++)
+        rows += *bins_at(d, lane, rank, t->first + k);
+    d->m->out->distribution[t->at[k]++] = (hd_k_bin){(uint32_t)rank, rows};
+}
+
+static void write_rank(const dense *d, tile *t, size_t rank)
+{
+    for (size_t k = 0; k < t->n; k++) {
+        uint64_t eight = 1;
+        if (k + 8 <= t->n)
+            memcpy(&eight, t->any + k, sizeof eight);
+        if (eight == 0)
+            k += 7;
+        else if (t->any[k])
+            write_bin(d, t, rank, k);
+    }
+}
+
+/* What was counted goes to the cells: how many bins, or different values. */
+static size_t note_numbers(const dense *d, const tile *t)
+{
+    const hd_k_set_cells *s = &d->m->sets[d->set];
+    bool is_distinct = d->m->p->q->measures[d->measure].kind == HD_K_DISTINCT;
+    size_t total = 0;
+    for (size_t k = 0; k < t->n; k++) {
+        uint32_t place = s->places[0][t->first + k];
+        if (place && is_distinct)
+            *number_of(d->m, s->first + place - 1, d->measure) = (int64_t)t->at[k];
+        else if (place)
+            bins_of(d->m, s->first + place - 1, d->measure)->n = (uint32_t)t->at[k];
+        total += t->at[k];
+    }
+    return total;
+}
+
+/* Where the bins of each key begin. */
+static void find_starts(const dense *d, tile *t, size_t first_bin)
+{
+    const hd_k_set_cells *s = &d->m->sets[d->set];
+    for (size_t k = 0; k < t->n; k++) {
+        uint32_t place = s->places[0][t->first + k];
+        if (!place)
             continue;
-        }
-        uint64_t rows = rows_at(m, d, place);
-        for (; *full < d->n_full && d->full[*full] == place; (*full)++)
-            rows += 256;
-        if (rows && to)
-            to[n] = (hd_k_bin){(uint32_t)(place - first), (uint32_t)rows};
-        n += rows > 0;
+        hd_k_bins *bins = bins_of(d->m, s->first + place - 1, d->measure);
+        bins->first = t->at[k] = first_bin;
+        first_bin += bins->n;
     }
-    return n;
 }
 
 static hd_code walk_range(void *ctx, size_t range, hd_err *err)
 {
     const dense *d = ctx;
     const hd_k_merge *m = d->m;
-    const hd_k_set_cells *s = &m->sets[d->set];
-    bool is_distinct = m->p->q->measures[d->measure].kind == HD_K_DISTINCT;
-    size_t end = s->n - range * RANGE < RANGE ? s->n : (range + 1) * RANGE;
-    size_t full = find_full(d, s->keys[range * RANGE] * d->n_ranks);
-    size_t at = d->writes ? m->n_bins + d->starts[range] : 0;
+    uint64_t first = range * RANGE, left = m->p->sets[d->set].product - first;
+    tile t = {.first = first, .n = left < RANGE ? (size_t)left : RANGE};
     HD_TRY(hd_k_go_on(m->p->q, err));
-    for (size_t i = range * RANGE; i < end; i++) {
-        full += find_full(&(dense){.full = d->full + full, .n_full = d->n_full - full},
-                          s->keys[i] * d->n_ranks);
-        uint32_t n = walk_cell(d, s->keys[i], &full, d->writes ? m->out->distribution + at : NULL);
-        if (is_distinct) {
-            *number_of(m, s->first + i, d->measure) = n;
-        } else if (d->writes) {
-            *bins_of(m, s->first + i, d->measure) = (hd_k_bins){at, n};
-            at += n;
-        } else {
-            d->starts[range + 1] += n;
-        }
+    if (d->writes)
+        find_starts(d, &t, m->n_bins + d->starts[range]);
+    for (size_t rank = 0; rank < m->p->q->measures[d->measure].n_ranks; rank++) {
+        look_at_rank(d, &t, rank);
+        if (d->writes)
+            write_rank(d, &t, rank);
+        else
+            count_rank(&t);
     }
+    if (!d->writes)
+        d->starts[range + 1] = note_numbers(d, &t);
     return HD_OK;
 }
 
-static hd_code sort_full(dense *d, hd_err *err)
+static hd_k_bin *find_bin(const dense *d, uint32_t place)
 {
-    hd_k_merge *m = d->m;
-    uint64_t *spare[3] = {NULL, NULL, NULL};
-    hd_code rc = HD_OK;
-    size_t at = 0;
-    for (size_t lane = 0; lane < m->p->n_lanes; lane++)
-        d->n_full += m->lanes[lane].tables[d->set].full[hd_k_array_values(m->p, d->measure)].n;
-    HD_GO(hd_k_merge_array(m, &d->full, d->n_full, sizeof *d->full, err));
-    for (size_t i = 0; i < 3; i++)
-        HD_GO(hd_k_merge_array(m, &spare[i], d->n_full, sizeof *d->full, err));
-    for (size_t lane = 0; lane < m->p->n_lanes; lane++) {
-        const hd_k_full *f = &m->lanes[lane].tables[d->set].full[hd_k_array_values(m->p, d->measure)];
-        if (f->n)
-            memcpy(d->full + at, f->at, f->n * sizeof *f->at);
-        at += f->n;
+    uint64_t product = d->m->p->sets[d->set].product;
+    const hd_k_set_cells *s = &d->m->sets[d->set];
+    uint32_t rank = (uint32_t)(place / product);
+    size_t cell = s->first + s->places[0][place % product] - 1;
+    const hd_k_bins *bins = bins_of(d->m, cell, d->measure);
+    hd_k_bin *all = d->m->out->distribution + bins->first;
+    size_t low = 0, high = bins->n - 1;
+    if (high > rank) /* ranks differ, so there are at most as many before it */
+        high = rank;
+    while (all[high].rank > rank && low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (all[middle].rank < rank)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    hd_sort_pairs(d->full, spare[0], spare[1], spare[2], d->n_full);
-out:
-    for (size_t i = 0; i < 3; i++)
-        hd_k_merge_give_back(m, spare[i], d->n_full, sizeof *d->full);
-    return rc;
+    return &all[high];
+}
+
+/* The rows that bytes could not hold. Lanes share bins. */
+static hd_code add_full(void *ctx, size_t lane, hd_err *err)
+{
+    const dense *d = ctx;
+    const hd_k_full *full = &table_of(d, lane)->full[hd_k_array_values(d->m->p, d->measure)];
+    for (size_t i = 0; i < full->n; i++)
+        __atomic_fetch_add(&find_bin(d, full->at[i])->rows, HD_K_FULL_ROWS, __ATOMIC_RELAXED);
+    return hd_k_go_on(d->m->p->q, err);
 }
 
 static hd_code merge_dense(hd_k_merge *m, size_t set, size_t measure, hd_err *err)
 {
     hd_code rc = HD_OK;
     dense d = {.m = m, .set = set, .measure = measure};
-    d.n_ranks = m->p->q->measures[measure].n_ranks;
-    size_t n = (m->sets[set].n + RANGE - 1) / RANGE;
-    HD_GO(sort_full(&d, err));
+    size_t n = (size_t)((m->p->sets[set].product + RANGE - 1) / RANGE);
     HD_GO(hd_k_merge_array(m, &d.starts, n + 1, sizeof *d.starts, err));
     HD_GO(hd_par_run(n, walk_range, &d, err));
     for (size_t range = 0; range < n; range++)
@@ -172,9 +196,9 @@ static hd_code merge_dense(hd_k_merge *m, size_t set, size_t measure, hd_err *er
     d.writes = true;
     HD_GO(hd_par_run(n, walk_range, &d, err));
     m->n_bins += d.starts[n];
+    HD_GO(hd_par_run(m->p->n_lanes, add_full, &d, err));
 out:
     hd_k_merge_give_back(m, d.starts, n + 1, sizeof *d.starts);
-    hd_k_merge_give_back(m, d.full, d.n_full, sizeof *d.full);
     return rc;
 }
 

@@ -37,6 +37,9 @@ typedef struct hd_k_ops {
     /* sums[r] += what codes[r] adds, modulo 256. */
     void (*add8)(const uint8_t *codes, size_t n, const hd_k_adds *a, uint8_t *sums);
     void (*add16)(const uint16_t *codes, size_t n, const hd_k_adds *a, uint8_t *sums);
+    /* first[r] = joined[first[r] + size * second[r]]. joined has 3 items more than it needs. */
+    void (*join)(uint8_t *first, const uint8_t *second, size_t n, const uint8_t *joined,
+                 uint32_t size);
     /* Rows whose sum is marked in keep[256] by 1 (else 0): their bits, and how many. Bits from n on
      * are 0, up to the end of the word. */
     size_t (*keep)(const uint8_t *sums, size_t n, const uint8_t *keep, uint64_t *selection);
@@ -49,6 +52,11 @@ typedef struct hd_k_ops {
     /* keys[r] += stride * codes[r], or stride * slots[codes[r]] (256 slots). */
     void (*key8)(const uint8_t *codes, size_t n, uint32_t stride, uint32_t *keys);
     void (*key16)(const uint16_t *codes, size_t n, uint32_t stride, uint32_t *keys);
+    /* keys[r] += stride * by_code[codes[r]], where by_code has as many as there are codes. */
+    void (*look8)(const uint8_t *codes, size_t n, const uint32_t *by_code, uint32_t stride,
+                  uint32_t *keys);
+    void (*look16)(const uint16_t *codes, size_t n, const uint32_t *by_code, uint32_t stride,
+                   uint32_t *keys);
     void (*key_slots)(const uint8_t *codes, size_t n, const uint8_t *slots, uint32_t stride,
                       uint32_t *keys);
     /* Runs of equal (cell, person): cell and person of each, and its first row. Returns how many;

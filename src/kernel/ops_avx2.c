@@ -96,6 +96,7 @@ const hd_k_ops hd_k_ops_avx2 = {
     .name = "avx2",
     .add8 = plain_add8,
     .add16 = plain_add16,
+    .join = plain_join,
     .keep = keep,
     .pack8 = pack8,
     .pack16 = pack16,
@@ -103,6 +104,8 @@ const hd_k_ops hd_k_ops_avx2 = {
     .positions = plain_positions,
     .key8 = plain_key8,
     .key16 = plain_key16,
+    .look8 = plain_look8,
+    .look16 = plain_look16,
     .key_slots = plain_key_slots,
     .runs = plain_runs,
 };

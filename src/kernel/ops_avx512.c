@@ -74,6 +74,20 @@ static void add16(const uint16_t *codes, size_t n, const hd_k_adds *a, uint8_t *
     }
 }
 
+/* Four bytes are fetched for each row and three thrown away. */
+static void join(uint8_t *one, const uint8_t *two, size_t n, const uint8_t *joined, uint32_t size)
+{
+    const __m512i by = _mm512_set1_epi32((int)size);
+    for (size_t i = 0; i < n; i += 16) {
+        __mmask16 here = (__mmask16)first(n - i);
+        __m512i at = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(here, one + i));
+        __m512i row = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(here, two + i));
+        at = _mm512_add_epi32(at, _mm512_mullo_epi32(row, by));
+        __m512i got = _mm512_mask_i32gather_epi32(at, here, at, joined, 1);
+        _mm_mask_storeu_epi8(one + i, here, _mm512_cvtepi32_epi8(got));
+    }
+}
+
 static size_t keep(const uint8_t *sums, size_t n, const uint8_t *marks, uint64_t *selection)
 {
     const table256 t = load_table(marks);
@@ -166,6 +180,36 @@ static void key16(const uint16_t *codes, size_t n, uint32_t stride, uint32_t *ke
     }
 }
 
+static inline void look_up16(uint32_t *keys, __m512i code, __mmask16 here, const uint32_t *by_code,
+                             __m512i stride)
+{
+    __m512i number = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), here, code, by_code, 4);
+    number = _mm512_mullo_epi32(number, stride);
+    _mm512_storeu_si512(keys, _mm512_add_epi32(_mm512_loadu_si512(keys), number));
+}
+
+static void look8(const uint8_t *codes, size_t n, const uint32_t *by_code, uint32_t stride,
+                  uint32_t *keys)
+{
+    const __m512i by = _mm512_set1_epi32((int)stride);
+    for (size_t i = 0; i < n; i += 16) {
+        __mmask16 here = (__mmask16)first(n - i);
+        __m128i code = _mm_maskz_loadu_epi8(here, codes + i);
+        look_up16(keys + i, _mm512_cvtepu8_epi32(code), here, by_code, by);
+    }
+}
+
+static void look16(const uint16_t *codes, size_t n, const uint32_t *by_code, uint32_t stride,
+                   uint32_t *keys)
+{
+    const __m512i by = _mm512_set1_epi32((int)stride);
+    for (size_t i = 0; i < n; i += 16) {
+        __mmask16 here = (__mmask16)first(n - i);
+        __m256i code = _mm256_maskz_loadu_epi16(here, codes + i);
+        look_up16(keys + i, _mm512_cvtepu16_epi32(code), here, by_code, by);
+    }
+}
+
 static void key_slots(const uint8_t *codes, size_t n, const uint8_t *slots, uint32_t stride,
                       uint32_t *keys)
 {
@@ -207,6 +251,7 @@ const hd_k_ops hd_k_ops_avx512 = {
     .name = "avx512",
     .add8 = add8,
     .add16 = add16,
+    .join = join,
     .keep = keep,
     .pack8 = pack8,
     .pack16 = pack16,
@@ -214,6 +259,8 @@ const hd_k_ops hd_k_ops_avx512 = {
     .positions = positions,
     .key8 = key8,
     .key16 = key16,
+    .look8 = look8,
+    .look16 = look16,
     .key_slots = key_slots,
     .runs = runs,
 };

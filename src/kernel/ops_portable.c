@@ -5,6 +5,7 @@ const hd_k_ops hd_k_ops_portable = {
     .name = "portable",
     .add8 = plain_add8,
     .add16 = plain_add16,
+    .join = plain_join,
     .keep = plain_keep,
     .pack8 = plain_pack8,
     .pack16 = plain_pack16,
@@ -12,6 +13,8 @@ const hd_k_ops hd_k_ops_portable = {
     .positions = plain_positions,
     .key8 = plain_key8,
     .key16 = plain_key16,
+    .look8 = plain_look8,
+    .look16 = plain_look16,
     .key_slots = plain_key_slots,
     .runs = plain_runs,
 };

@@ -115,6 +115,7 @@ static hd_code measure_set(hd_k_plan *p, size_t s, hd_err *err)
     p->sets[s].product = product;
     p->sets[s].strides = strides;
     p->sets[s].items = p->items + s * p->n_arrays;
+    p->sets[s].rows_from = p->rows_from + s * p->n_classes;
     return HD_OK;
 }
 
@@ -146,8 +147,19 @@ static size_t count_bytes(hd_k_plan *p, hd_k_set_plan *set, bool dense)
 {
     if (!p->q->without_people)
         return sizeof(hd_k_count);
-    set->in_bytes = dense && p->n_classes == 1 && set->product > p->tuning.wide_cells;
+    set->in_bytes = dense && p->n_classes == 1 && set->product > p->tuning.wide_cells &&
+                    set->rows_from[0] == HD_K_NO_MEASURE;
     return set->in_bytes ? 1 : sizeof(uint32_t);
+}
+
+/* A class whose values are all kept in bins has as many rows as these. */
+static void find_rows_from(hd_k_plan *p, size_t s)
+{
+    for (size_t c = 0; c < p->n_classes; c++)
+        p->sets[s].rows_from[c] = HD_K_NO_MEASURE;
+    for (uint32_t m = 0; m < p->q->n_measures && p->q->without_people; m++)
+        if (p->q->measures[m].kind == HD_K_DISTRIBUTION && p->sets[s].items[hd_k_array_values(p, m)])
+            p->sets[s].rows_from[p->class_of[m]] = m;
 }
 
 /* Bytes of a cell over all arrays; bins only where every cell has its place beforehand. */
@@ -155,10 +167,7 @@ static uint64_t fill_items(hd_k_plan *p, size_t s, bool dense)
 {
     const hd_k_question *q = p->q;
     size_t *items = p->items + s * p->n_arrays;
-    size_t to_count = count_bytes(p, &p->sets[s], dense);
     uint64_t total = 0;
-    for (size_t c = 0; c < p->n_classes; c++)
-        items[hd_k_array_counts(c)] = to_count;
     for (size_t m = 0; m < q->n_measures; m++) {
         hd_k_kind kind = q->measures[m].kind;
         bool has_bins = kind == HD_K_DISTRIBUTION || kind == HD_K_DISTINCT;
@@ -166,6 +175,10 @@ static uint64_t fill_items(hd_k_plan *p, size_t s, bool dense)
                                              ? 0
                                              : value_bytes(p, &q->measures[m], p->sets[s].product);
     }
+    find_rows_from(p, s);
+    size_t to_count = count_bytes(p, &p->sets[s], dense);
+    for (size_t c = 0; c < p->n_classes; c++)
+        items[hd_k_array_counts(c)] = to_count;
     for (size_t a = 0; a < p->n_arrays; a++)
         total += items[a];
     return total;
@@ -320,7 +333,8 @@ hd_code hd_k_plan_make(hd_k_plan *p, const hd_k_question *q, const hd_k_tuning *
     find_where_nodes(p);
     p->n_arrays = p->n_classes + q->n_measures;
     p->items = hd_calloc(q->n_sets * p->n_arrays, sizeof *p->items);
-    if (!p->items) {
+    p->rows_from = hd_calloc(q->n_sets * p->n_classes, sizeof *p->rows_from);
+    if (!p->items || !p->rows_from) {
         rc = hd_fail_nomem(err);
         goto out;
     }
@@ -344,6 +358,7 @@ void hd_k_plan_free(hd_k_plan *p)
     hd_free(p->sets);
     hd_free(p->strides);
     hd_free(p->items);
+    hd_free(p->rows_from);
     hd_free(p->piece_starts);
     memset(p, 0, sizeof *p);
 }

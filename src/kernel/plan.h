@@ -35,6 +35,8 @@ typedef struct hd_k_class {
     const uint8_t *has_value; /* NULL: every row */
 } hd_k_class;
 
+#define HD_K_NO_MEASURE UINT32_MAX
+
 typedef struct hd_k_set_plan {
     uint32_t mask;
     bool dense;
@@ -42,6 +44,8 @@ typedef struct hd_k_set_plan {
     uint64_t product;        /* combinations of slots, at least 1 */
     const uint64_t *strides; /* n_groups; 0 where the group is not in the set */
     const size_t *items;     /* bytes a cell in each array of a table, hd_k_plan.n_arrays of them */
+    uint32_t *rows_from;     /* n_classes: the measure whose bins tell the rows of a class, which
+                              * are then not counted; HD_K_NO_MEASURE: none does */
 } hd_k_set_plan;
 
 typedef struct hd_k_plan {
@@ -60,6 +64,7 @@ typedef struct hd_k_plan {
     hd_k_set_plan *sets;
     uint64_t *strides;
     size_t *items;
+    uint32_t *rows_from;
     uint64_t n_unlinked; /* rows of person 0 */
     size_t n_lanes, n_pieces;
     uint64_t *piece_starts;         /* n_pieces + 1 */

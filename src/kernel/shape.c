@@ -221,7 +221,7 @@ static hd_code number_signatures(maker *m, uint8_t *truth, bool *fits, hd_err *e
     }
     s->n_parts = m->n_drafts == 0 ? 0 : two ? 2 : 1;
     s->first_size = m->sizes[0];
-    if (two && !(s->joined = hd_malloc(n)))
+    if (two && !(s->joined = hd_calloc(n + 3, 1))) /* hd_k_ops.join reads beyond */
         return hd_fail_nomem(err);
     for (unsigned i = 0; i < n && *fits; i++) {
         uint64_t members = classes_of(m, i, truth);

@@ -7,32 +7,46 @@
 #define HD_KERNEL_UPDATE_H
 
 #include "kernel/lane.h"
+#include "kernel/ops.h"
+
+#include <string.h>
+
+/* A row more at each place of a table of bytes. Tables beyond the first cache are asked for ahead. */
+static inline hd_code hd_k_count_places(hd_k_lane *lane, size_t set, size_t array,
+                                        const uint32_t *restrict places, size_t n, hd_err *err)
+{
+    enum { AHEAD = 48 };
+    HD_TRY(hd_k_lane_full_room(lane, set, array, n, err));
+    hd_k_full *full = &lane->tables[set].full[array];
+    uint8_t *restrict bytes = lane->tables[set].arrays[array];
+    uint32_t *restrict listed = full->at + full->n, *first = listed;
+    for (size_t i = 0; i < n; i++) {
+        __builtin_prefetch(&bytes[places[i + AHEAD < n ? i + AHEAD : i]], 1);
+        if (__builtin_expect(++bytes[places[i]] == 0, 0)) {
+            bytes[places[i]] = 256 - HD_K_FULL_ROWS;
+            *listed++ = places[i];
+        }
+    }
+    full->n += (size_t)(listed - first);
+    return HD_OK;
+}
 
 /* Rows of a cell, where people do not matter. */
 static inline hd_code hd_k_update_rows(hd_k_lane *lane, size_t set, size_t class,
                                        const uint32_t *restrict cells, size_t n, hd_err *err)
 {
-    enum { AHEAD = 48 };
+    const hd_k_set_plan *plan = &lane->plan->sets[set];
     const size_t array = hd_k_array_counts(class);
-    void *counts = lane->tables[set].arrays[array];
-    uint32_t *restrict rows = counts;
-    uint8_t *restrict bytes = counts;
-    if (lane->plan->sets[set].product == 1 && !lane->plan->sets[set].in_bytes) {
-        rows[0] += (uint32_t)n;
+    if (plan->rows_from[class] != HD_K_NO_MEASURE)
         return HD_OK;
-    }
-    if (!lane->plan->sets[set].in_bytes) {
+    if (plan->in_bytes)
+        return hd_k_count_places(lane, set, array, cells, n, err);
+    uint32_t *restrict rows = lane->tables[set].arrays[array];
+    if (plan->product == 1)
+        rows[0] += (uint32_t)n;
+    else
         for (size_t i = 0; i < n; i++)
             rows[cells[i]]++;
-        return HD_OK;
-    }
-    HD_TRY(hd_k_lane_full_room(lane, set, array, n, err));
-    hd_k_full *full = &lane->tables[set].full[array];
-    for (size_t i = 0; i < n; i++) {
-        __builtin_prefetch(&bytes[cells[i + AHEAD < n ? i + AHEAD : i]], 1);
-        if (++bytes[cells[i]] == 0)
-            full->at[full->n++] = cells[i];
-    }
     return HD_OK;
 }
 
@@ -114,34 +128,28 @@ static inline void hd_k_update_extremes(const uint32_t *restrict ranks, const hd
     HD_K_EACH(r->codes, r->width, r->n, hd_k_add_rank(&values[r->cells[i]], ranks[at[i]]));
 }
 
-/* places: room for n. */
-static inline hd_code hd_k_update_bins(hd_k_lane *lane, size_t set, size_t measure,
-                                       const hd_k_coded_rows *r, uint64_t *restrict places,
-                                       hd_err *err)
+/* places[i] = rank x product + cell. There is room for n. */
+static inline void hd_k_find_places(const hd_k_lane *lane, size_t set, const hd_k_measure *m,
+                                    const hd_k_coded_rows *r, uint32_t *restrict places)
 {
-    enum { AHEAD = 48 };
-    const hd_k_measure *m = &lane->plan->q->measures[measure];
-    const size_t array = hd_k_array_values(lane->plan, measure);
-    const uint32_t *restrict ranks = m->ranks, *restrict cells = r->cells;
-    const uint64_t n_ranks = m->n_ranks;
-    hd_k_table *t = &lane->tables[set];
-    uint8_t *restrict bins = t->arrays[array];
-    HD_TRY(hd_k_lane_full_room(lane, set, array, r->n, err));
-    HD_K_EACH(r->codes, r->width, r->n, places[i] = cells[i] * n_ranks + ranks[at[i]]);
-    hd_k_full *full = &t->full[array];
-    for (size_t i = 0; i < r->n; i++) {
-        __builtin_prefetch(&bins[places[i + AHEAD < r->n ? i + AHEAD : i]], 1);
-        if (++bins[places[i]] == 0)
-            full->at[full->n++] = places[i];
+    const hd_k_ops *ops = lane->plan->ops;
+    const uint32_t product = (uint32_t)lane->plan->sets[set].product, *restrict ranks = m->ranks;
+    if (ops && r->width < 4) {
+        memcpy(places, r->cells, r->n * sizeof *places);
+        if (r->width == 1)
+            ops->look8(r->codes, r->n, ranks, product, places);
+        else
+            ops->look16(r->codes, r->n, ranks, product, places);
+        return;
     }
-    return HD_OK;
+    HD_K_EACH(r->codes, r->width, r->n, places[i] = r->cells[i] + product * ranks[at[i]]);
 }
 
-static inline void hd_k_mark_bins(const hd_k_measure *m, const hd_k_coded_rows *r,
-                                  uint8_t *restrict bins)
+static inline void hd_k_mark_places(const uint32_t *restrict places, size_t n,
+                                    uint8_t *restrict bins)
 {
-    const size_t n_ranks = m->n_ranks;
-    HD_K_EACH(r->codes, r->width, r->n, bins[r->cells[i] * n_ranks + m->ranks[at[i]]] = 1);
+    for (size_t i = 0; i < n; i++)
+        bins[places[i]] = 1;
 }
 
 /* All of one measure in one set. scratch: room for n of 8 bytes. */
@@ -149,7 +157,9 @@ static inline hd_code hd_k_update_measure(hd_k_lane *lane, size_t set, size_t me
                                           const hd_k_coded_rows *r, uint64_t *scratch, hd_err *err)
 {
     const hd_k_measure *m = &lane->plan->q->measures[measure];
-    void *values = lane->tables[set].arrays[hd_k_array_values(lane->plan, measure)];
+    const size_t array = hd_k_array_values(lane->plan, measure);
+    void *values = lane->tables[set].arrays[array];
+    uint32_t *numbers = (uint32_t *)scratch;
     if (m->kind == HD_K_MOMENTS && lane->plan->is_narrow[measure])
         hd_k_update_sums(m->integers, r, lane->plan->sets[set].product == 1, values);
     else if (m->kind == HD_K_MOMENTS && m->integers)
@@ -158,14 +168,14 @@ static inline hd_code hd_k_update_measure(hd_k_lane *lane, size_t set, size_t me
         hd_k_update_decimal(m->decimals, r, values);
     else if (m->kind == HD_K_EXTREMES)
         hd_k_update_extremes(m->ranks, r, values);
-    else if (values && m->kind == HD_K_DISTINCT)
-        hd_k_mark_bins(m, r, values);
-    else if (values)
-        return hd_k_update_bins(lane, set, measure, r, scratch, err);
-    else {
-        uint32_t *ranks = (uint32_t *)scratch;
-        HD_K_EACH(r->codes, r->width, r->n, ranks[i] = m->ranks[at[i]]);
-        return hd_k_lane_pairs(lane, set, measure, r->cells, ranks, r->n, err);
+    else if (values) {
+        hd_k_find_places(lane, set, m, r, numbers);
+        if (m->kind == HD_K_DISTRIBUTION)
+            return hd_k_count_places(lane, set, array, numbers, r->n, err);
+        hd_k_mark_places(numbers, r->n, values);
+    } else {
+        HD_K_EACH(r->codes, r->width, r->n, numbers[i] = m->ranks[at[i]]);
+        return hd_k_lane_pairs(lane, set, measure, r->cells, numbers, r->n, err);
     }
     return HD_OK;
 }

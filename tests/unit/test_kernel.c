@@ -802,7 +802,7 @@ static void check_steps(const hd_k_ops *x, hd_rng *r, size_t n)
     enum { ROOM = HD_K_BATCH + HD_K_PAD, MANY = 3000 };
     static uint8_t sums[2][ROOM], out8[2][ROOM], table[MANY + 3];
     static uint16_t out16[2][ROOM];
-    static uint32_t cells[ROOM], out32[2][ROOM], more32[2][ROOM];
+    static uint32_t cells[ROOM], out32[2][ROOM], more32[2][ROOM], numbers[MANY];
     const hd_k_ops *sets[2] = {&hd_k_ops_portable, x};
     size_t skew = hd_rng_below(r, 3); /* of the columns' first byte or pair */
     uint8_t *column8 = calloc(n + skew + 1, 1), *codes8 = column8 + skew + 1;
@@ -827,6 +827,7 @@ static void check_steps(const hd_k_ops *x, hd_rng *r, size_t n)
             sum += adds.by[k++];
         }
         table[c] = (uint8_t)(n_steps <= HD_K_STEPS ? sum : hd_rng_next(r));
+        numbers[c] = (uint32_t)hd_rng_next(r);
     }
     for (size_t i = 0; i < n; i++) {
         codes8[i] = (uint8_t)hd_rng_next(r);
@@ -855,13 +856,18 @@ static void check_steps(const hd_k_ops *x, hd_rng *r, size_t n)
     assert_memory_equal(out32[0], out32[1], n_kept[0] * 4);
     for (size_t k = 0; k < 2; k++) {
         sets[k]->positions(selected[0], n, out16[k]);
+        memcpy(out8[k], codes8, n);
         memset(out32[k], 0, sizeof out32[k]);
         sets[k]->key8(codes8, n, stride, out32[k]);
         sets[k]->key16(codes16, n, stride, out32[k]);
         sets[k]->key_slots(codes8, n, slots, stride, out32[k]);
+        sets[k]->look8(codes8, n, numbers, stride, out32[k]);
+        sets[k]->look16(codes16, n, numbers, stride, out32[k]);
+        sets[k]->join(out8[k], codes8, n, table, (MANY - 255) / 255);
     }
     assert_memory_equal(out16[0], out16[1], n_kept[0] * 2);
     assert_memory_equal(out32[0], out32[1], n * 4);
+    assert_memory_equal(out8[0], out8[1], n);
     for (size_t k = 0; k < 2 && n; k++)
         n_runs[k] = sets[k]->runs(cells, persons, n, out32[k], more32[k], out16[k]);
     if (n) {
