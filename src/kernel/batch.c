@@ -35,6 +35,7 @@ typedef struct by_signature {
     size_t size;       /* of a record */
     char *records;     /* cells; NULL without people */
     uint32_t *repeats; /* cells x n_classes: rows whose person had counted there before */
+    size_t n_bytes;
     uint8_t *bytes;    /* n_live x cells; NULL with people */
     uint32_t *carried; /* of the same shape: how often a byte passed 255 */
     bool cells_are_read; /* by measures */
@@ -269,18 +270,14 @@ static void add_rows(const batch *b, size_t set, size_t cell, uint64_t members, 
 
 static void count_bytes(const batch *b, size_t set)
 {
-    enum { AHEAD = 48 };
     const by_signature *t = &b->by_signature[set];
-    uint32_t *restrict places = b->cells + set * ROOM;
-    uint8_t *restrict bytes = t->bytes;
+    uint32_t *places = b->cells + set * ROOM, *full = b->codes;
     if (t->cells_are_read)
         places = memcpy(b->member_cells, places, b->n * sizeof *places);
     b->ops->key_slots(b->signatures, b->n, b->s->live_of, (uint32_t)b->p->sets[set].product, places);
-    for (size_t i = 0; i < b->n; i++) {
-        __builtin_prefetch(&bytes[places[i + AHEAD < b->n ? i + AHEAD : i]], 1);
-        if (__builtin_expect(++bytes[places[i]] == 0, 0))
-            t->carried[places[i]]++;
-    }
+    size_t n_full = hd_k_count_bytes(t->bytes, t->n_bytes, places, b->n, full);
+    for (size_t i = 0; i < n_full; i++)
+        t->carried[full[i]]++;
 }
 
 static void spread_bytes(const batch *b, size_t set)
@@ -294,7 +291,7 @@ static void spread_bytes(const batch *b, size_t set)
             size_t class = (size_t)__builtin_ctzll(members);
             uint32_t *restrict rows = b->lane->tables[set].arrays[hd_k_array_counts(class)];
             for (uint64_t cell = 0; cell < n_cells; cell++)
-                rows[cell] += bytes[cell] + 256 * carried[cell];
+                rows[cell] += bytes[cell] + HD_K_FULL_ROWS * carried[cell];
         }
     }
 }
@@ -506,6 +503,7 @@ static hd_code open_signatures(batch *b, size_t set, char **memory, hd_err *err)
     for (uint64_t cell = 0; cell < cells && !alone; cell++)
         ((record *)(void *)(t->records + cell * t->size))->seen = UINT64_MAX;
     t->is_used = true;
+    t->n_bytes = cells * n_bytes;
     for (size_t class = 0; class < b->p->n_classes; class ++)
         t->cells_are_read = t->cells_are_read || has_values(b->p, class);
     return HD_OK;

@@ -215,6 +215,30 @@ hd_code hd_k_lane_full_room(hd_k_lane *lane, size_t set, size_t array, size_t n,
     return rc;
 }
 
+static inline bool count_byte(uint8_t *byte)
+{
+    if (__builtin_expect(++*byte != 0, 1))
+        return false;
+    *byte = 256 - HD_K_FULL_ROWS;
+    return true;
+}
+
+/* A function of its own: among others the compiler runs out of registers. */
+size_t hd_k_count_bytes(uint8_t *bytes, size_t size, const uint32_t *places, size_t n, uint32_t *full)
+{
+    enum { NEAR = 1 << 20, AHEAD = 48 };
+    size_t n_full = 0, i = 0;
+    for (; size > NEAR && i + AHEAD < n; i++) {
+        __builtin_prefetch(&bytes[places[i + AHEAD]], 1);
+        if (count_byte(&bytes[places[i]]))
+            full[n_full++] = places[i];
+    }
+    for (; i < n; i++)
+        if (count_byte(&bytes[places[i]]))
+            full[n_full++] = places[i];
+    return n_full;
+}
+
 /* Rows of a class are those of its bins, added up over the ranks. */
 static void add_up(hd_k_lane *lane, size_t set, size_t class, size_t measure)
 {
@@ -228,7 +252,7 @@ static void add_up(hd_k_lane *lane, size_t set, size_t class, size_t measure)
         for (uint64_t cell = 0; cell < product; cell++)
             rows[cell] += bins[cell];
     for (size_t i = 0; i < t->full[array].n; i++)
-        rows[t->full[array].at[i] % product] += HD_K_FULL_ROWS;
+        rows[t->full[array].at[i] % (uint32_t)product] += HD_K_FULL_ROWS;
 }
 
 void hd_k_lane_finish(hd_k_lane *lane, size_t set)

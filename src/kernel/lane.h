@@ -79,6 +79,11 @@ HD_MUST hd_code hd_k_lane_cells(hd_k_lane *lane, size_t set, const uint64_t *key
 /* Room for n more places of an array of bytes. */
 HD_MUST hd_code hd_k_lane_full_room(hd_k_lane *lane, size_t set, size_t array, size_t n,
                                     hd_err *err);
+/* A row more at each place of a table of `size` bytes. A byte that would pass 255 becomes 1 and its
+ * place is listed in `full`, which has room for n. Returns how many were listed. The processor looks far
+ * enough ahead by itself as long as the table fits its second cache. */
+size_t hd_k_count_bytes(uint8_t *bytes, size_t size, const uint32_t *places, size_t n,
+                        uint32_t *full);
 /* Rows of classes that only bins tell, once all rows are read. */
 void hd_k_lane_finish(hd_k_lane *lane, size_t set);
 /* Count n (cell, rank) pairs of a measure whose bins are kept by hash. */

@@ -45,9 +45,10 @@ typedef struct dense {
 /* Keys of one range. */
 typedef struct tile {
     uint64_t first;
-    size_t n;
-    uint8_t any[RANGE];    /* of one rank: whether a lane has rows there */
-    uint64_t at[RANGE];    /* of each key: how many bins, or where the next one goes */
+    size_t n, n_counted;
+    uint8_t any[RANGE];   /* of one rank: whether a lane has rows there */
+    uint8_t few[RANGE];   /* bins of the last n_counted ranks, below 256 */
+    uint64_t at[RANGE];   /* of each key: how many bins, or where the next one goes */
 } tile;
 
 static const hd_k_table *table_of(const dense *d, size_t lane)
@@ -55,7 +56,7 @@ static const hd_k_table *table_of(const dense *d, size_t lane)
     return &d->m->lanes[lane].tables[d->set];
 }
 
-static const uint8_t *bins_at(const dense *d, size_t lane, size_t rank, uint64_t key)
+static inline const uint8_t *bins_at(const dense *d, size_t lane, size_t rank, uint64_t key)
 {
     const uint8_t *bins = table_of(d, lane)->arrays[hd_k_array_values(d->m->p, d->measure)];
     return bins + rank * d->m->p->sets[d->set].product + key;
@@ -71,10 +72,20 @@ static void look_at_rank(const dense *d, tile *t, size_t rank)
     }
 }
 
+static void add_few(tile *t)
+{
+    for (size_t k = 0; k < t->n; k++)
+        t->at[k] += t->few[k];
+    memset(t->few, 0, sizeof t->few);
+    t->n_counted = 0;
+}
+
 static void count_rank(tile *t)
 {
     for (size_t k = 0; k < t->n; k++)
-        t->at[k] += t->any[k] != 0;
+        t->few[k] = (uint8_t)(t->few[k] + (t->any[k] != 0));
+    if (++t->n_counted == 255)
+        add_few(t);
 }
 
 static void write_bin(const dense *d, tile *t, size_t rank, size_t k)
@@ -145,16 +156,17 @@ static hd_code walk_range(void *ctx, size_t range, hd_err *err)
         else
             count_rank(&t);
     }
-    if (!d->writes)
+    if (!d->writes) {
+        add_few(&t);
         d->starts[range + 1] = note_numbers(d, &t);
+    }
     return HD_OK;
 }
 
 static hd_k_bin *find_bin(const dense *d, uint32_t place)
 {
-    uint64_t product = d->m->p->sets[d->set].product;
+    uint32_t product = (uint32_t)d->m->p->sets[d->set].product, rank = place / product;
     const hd_k_set_cells *s = &d->m->sets[d->set];
-    uint32_t rank = (uint32_t)(place / product);
     size_t cell = s->first + s->places[0][place % product] - 1;
     const hd_k_bins *bins = bins_of(d->m, cell, d->measure);
     hd_k_bin *all = d->m->out->distribution + bins->first;

@@ -327,7 +327,8 @@ static hd_code find_columns(hd_k_shape *s, const hd_k_plan *p, hd_err *err)
     s->keys = hd_calloc(q->n_groups, sizeof *s->keys);
     s->key_bytes = hd_calloc(q->n_groups, sizeof *s->key_bytes);
     s->measure_column = hd_calloc(q->n_measures, sizeof *s->measure_column);
-    if (!s->columns || !s->keys || !s->key_bytes || !s->measure_column)
+    s->rank_bytes = hd_calloc(q->n_measures, sizeof *s->rank_bytes);
+    if (!s->columns || !s->keys || !s->key_bytes || !s->measure_column || !s->rank_bytes)
         return hd_fail_nomem(err);
     for (size_t g = 0; g < q->n_groups; g++) {
         const hd_k_group *group = &q->groups[g];
@@ -343,9 +344,14 @@ static hd_code find_columns(hd_k_shape *s, const hd_k_plan *p, hd_err *err)
         }
         k->bytes = bytes ? s->key_bytes[g] : NULL;
     }
-    for (size_t m = 0; m < q->n_measures; m++)
-        if (q->measures[m].kind != HD_K_COUNT)
-            s->measure_column[m] = column_of(s, &q->measures[m].codes);
+    for (size_t m = 0; m < q->n_measures; m++) {
+        const hd_k_measure *measure = &q->measures[m];
+        if (measure->kind == HD_K_COUNT)
+            continue;
+        s->measure_column[m] = column_of(s, &measure->codes);
+        for (uint32_t c = 0; measure->ranks && c < measure->codes.n_codes && c < 256; c++)
+            s->rank_bytes[m][c] = (uint8_t)measure->ranks[c]; /* used when there are 256 at most */
+    }
     return HD_OK;
 }
 
@@ -410,5 +416,6 @@ void hd_k_shape_free(hd_k_shape *s)
     hd_free(s->keys);
     hd_free(s->key_bytes);
     hd_free(s->measure_column);
+    hd_free(s->rank_bytes);
     memset(s, 0, sizeof *s);
 }

@@ -8,26 +8,19 @@
 
 #include "kernel/lane.h"
 #include "kernel/ops.h"
+#include "kernel/shape.h"
 
 #include <string.h>
 
-/* A row more at each place of a table of bytes. Tables beyond the first cache are asked for ahead. */
+/* A row more at each place of a table of bytes. */
 static inline hd_code hd_k_count_places(hd_k_lane *lane, size_t set, size_t array,
                                         const uint32_t *restrict places, size_t n, hd_err *err)
 {
-    enum { AHEAD = 48 };
     HD_TRY(hd_k_lane_full_room(lane, set, array, n, err));
     hd_k_full *full = &lane->tables[set].full[array];
-    uint8_t *restrict bytes = lane->tables[set].arrays[array];
-    uint32_t *restrict listed = full->at + full->n, *first = listed;
-    for (size_t i = 0; i < n; i++) {
-        __builtin_prefetch(&bytes[places[i + AHEAD < n ? i + AHEAD : i]], 1);
-        if (__builtin_expect(++bytes[places[i]] == 0, 0)) {
-            bytes[places[i]] = 256 - HD_K_FULL_ROWS;
-            *listed++ = places[i];
-        }
-    }
-    full->n += (size_t)(listed - first);
+    const hd_k_set_plan *s = &lane->plan->sets[set];
+    full->n += hd_k_count_bytes(lane->tables[set].arrays[array], s->product * s->items[array],
+                                places, n, full->at + full->n);
     return HD_OK;
 }
 
@@ -134,9 +127,12 @@ static inline void hd_k_find_places(const hd_k_lane *lane, size_t set, const hd_
 {
     const hd_k_ops *ops = lane->plan->ops;
     const uint32_t product = (uint32_t)lane->plan->sets[set].product, *restrict ranks = m->ranks;
-    if (ops && r->width < 4) {
+    if (lane->plan->shape && r->width < 4) {
+        const uint8_t *bytes = lane->plan->shape->rank_bytes[m - lane->plan->q->measures];
         memcpy(places, r->cells, r->n * sizeof *places);
-        if (r->width == 1)
+        if (r->width == 1 && m->n_ranks <= 256)
+            ops->key_slots(r->codes, r->n, bytes, product, places);
+        else if (r->width == 1)
             ops->look8(r->codes, r->n, ranks, product, places);
         else
             ops->look16(r->codes, r->n, ranks, product, places);
