@@ -536,11 +536,11 @@ hd_code hd_k_scan_batches(hd_k_lane *lane, hd_err *err)
     for (size_t set = 0; set < n_sets; set++)
         HD_GO(open_signatures(&b, set, &memory[set], err));
     HD_GO(scan_pieces(&b, err));
-    for (size_t set = 0; set < n_sets; set++)
+    for (size_t set = 0; set < n_sets; set++) {
         if (b.by_signature[set].is_used)
             spread_signatures(&b, set);
-        else
-            hd_k_lane_finish(lane, set);
+        hd_k_lane_finish(lane, set, b.by_signature[set].is_used);
+    }
 out:
     for (size_t i = 0; i <= n_sets; i++)
         hd_free(memory[i]);

@@ -399,7 +399,7 @@ hd_code hd_k_scan_scalar(hd_k_lane *lane, hd_err *err)
         }
     }
     for (size_t set = 0; set < b.q->n_sets; set++)
-        hd_k_lane_finish(lane, set);
+        hd_k_lane_finish(lane, set, false);
 out:
     hd_free(memory);
     return rc;

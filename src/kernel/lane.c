@@ -240,13 +240,12 @@ size_t hd_k_count_bytes(uint8_t *bytes, size_t size, const uint32_t *places, siz
 }
 
 /* Rows of a class are those of its bins, added up over the ranks. */
-static void add_up(hd_k_lane *lane, size_t set, size_t class, size_t measure)
+static void add_up_bins(const hd_k_lane *lane, size_t set, size_t measure, uint32_t *restrict rows)
 {
     const hd_k_plan *p = lane->plan;
     const size_t array = hd_k_array_values(p, measure);
     const hd_k_table *t = &lane->tables[set];
     const uint64_t product = p->sets[set].product;
-    uint32_t *restrict rows = t->arrays[hd_k_array_counts(class)];
     const uint8_t *restrict bins = t->arrays[array];
     for (size_t rank = 0; rank < p->q->measures[measure].n_ranks; rank++, bins += product)
         for (uint64_t cell = 0; cell < product; cell++)
@@ -255,12 +254,33 @@ static void add_up(hd_k_lane *lane, size_t set, size_t class, size_t measure)
         rows[t->full[array].at[i] % (uint32_t)product] += HD_K_FULL_ROWS;
 }
 
-void hd_k_lane_finish(hd_k_lane *lane, size_t set)
+/* rows NULL: they are known. */
+static void unpack_sums(const hd_k_table *t, const hd_k_packing *k, int64_t *restrict sums,
+                        uint32_t *restrict rows)
+{
+    for (size_t cell = 0; cell < t->n_cells; cell++) {
+        uint64_t packed = (uint64_t)sums[cell];
+        uint64_t n = packed >> k->shift;
+        sums[cell] = (int64_t)(packed - (n << k->shift)) + k->low * (int64_t)n;
+        if (rows)
+            rows[cell] = (uint32_t)n;
+    }
+}
+
+void hd_k_lane_finish(hd_k_lane *lane, size_t set, bool has_rows)
 {
     const hd_k_plan *p = lane->plan;
-    for (size_t class = 0; class < p->n_classes; class ++)
-        if (p->sets[set].rows_from[class] != HD_K_NO_MEASURE)
-            add_up(lane, set, class, p->sets[set].rows_from[class]);
+    const hd_k_table *t = &lane->tables[set];
+    for (size_t m = 0; m < p->q->n_measures; m++) {
+        void *values = t->arrays[hd_k_array_values(p, m)];
+        uint32_t class = p->class_of[m];
+        bool tells = !has_rows && p->sets[set].rows_from[class] == m;
+        uint32_t *rows = tells ? t->arrays[hd_k_array_counts(class)] : NULL;
+        if (values && p->packings[m].shift)
+            unpack_sums(t, &p->packings[m], values, rows);
+        else if (rows)
+            add_up_bins(lane, set, m, rows);
+    }
 }
 
 hd_code hd_k_lane_pairs(hd_k_lane *lane, size_t set, size_t measure, const uint32_t *cells,

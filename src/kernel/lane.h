@@ -84,8 +84,9 @@ HD_MUST hd_code hd_k_lane_full_room(hd_k_lane *lane, size_t set, size_t array, s
  * enough ahead by itself as long as the table fits its second cache. */
 size_t hd_k_count_bytes(uint8_t *bytes, size_t size, const uint32_t *places, size_t n,
                         uint32_t *full);
-/* Rows of classes that only bins tell, once all rows are read. */
-void hd_k_lane_finish(hd_k_lane *lane, size_t set);
+/* Once all rows are read: rows of classes out of bins and packed sums, unless they are there already,
+ * and the sums themselves. */
+void hd_k_lane_finish(hd_k_lane *lane, size_t set, bool has_rows);
 /* Count n (cell, rank) pairs of a measure whose bins are kept by hash. */
 HD_MUST hd_code hd_k_lane_pairs(hd_k_lane *lane, size_t set, size_t measure, const uint32_t *cells,
                                 const uint32_t *ranks, size_t n, hd_err *err);

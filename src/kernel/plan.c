@@ -152,13 +152,14 @@ static size_t count_bytes(hd_k_plan *p, hd_k_set_plan *set, bool dense)
     return set->in_bytes ? 1 : sizeof(uint32_t);
 }
 
-/* A class whose values are all kept in bins has as many rows as these. */
+/* A class has as many rows as the bins of its values, or as its packed sums say. */
 static void find_rows_from(hd_k_plan *p, size_t s)
 {
     for (size_t c = 0; c < p->n_classes; c++)
         p->sets[s].rows_from[c] = HD_K_NO_MEASURE;
     for (uint32_t m = 0; m < p->q->n_measures && p->q->without_people; m++)
-        if (p->q->measures[m].kind == HD_K_DISTRIBUTION && p->sets[s].items[hd_k_array_values(p, m)])
+        if ((p->q->measures[m].kind == HD_K_DISTRIBUTION || p->packings[m].shift) &&
+            p->sets[s].items[hd_k_array_values(p, m)])
             p->sets[s].rows_from[p->class_of[m]] = m;
 }
 
@@ -292,6 +293,40 @@ static hd_code check_moments(hd_k_plan *p, hd_err *err)
     return HD_OK;
 }
 
+static unsigned n_bits(uint64_t x)
+{
+    return x ? 64 - (unsigned)__builtin_clzll(x) : 0;
+}
+
+/* The numbers of rows that a packed sum has room for, and all sums of so many values, fit 63 bits. */
+static hd_code pack_sums(hd_k_plan *p, size_t measure, hd_err *err)
+{
+    const hd_k_measure *m = &p->q->measures[measure];
+    hd_k_packing *k = &p->packings[measure];
+    int64_t low = INT64_MAX, high = INT64_MIN;
+    if (!p->is_narrow[measure] || p->twin[measure] != measure || !p->q->without_people)
+        return HD_OK;
+    for (uint32_t c = m->codes.lowest; c < m->codes.n_codes; c++)
+        if (!m->has_value || m->has_value[c]) {
+            low = m->integers[c] < low ? m->integers[c] : low;
+            high = m->integers[c] > high ? m->integers[c] : high;
+        }
+    if (low > high)
+        return HD_OK;
+    unsigned rows_bits = n_bits(p->q->n_rows), span_bits = n_bits((uint64_t)high - (uint64_t)low);
+    if (rows_bits == 0 || 2 * rows_bits + span_bits > 63)
+        return HD_OK;
+    k->adds = hd_calloc(m->codes.n_codes, sizeof *k->adds);
+    if (!k->adds)
+        return hd_fail_nomem(err);
+    k->low = low;
+    k->shift = rows_bits + span_bits;
+    for (uint32_t c = m->codes.lowest; c < m->codes.n_codes; c++)
+        if (!m->has_value || m->has_value[c])
+            k->adds[c] = (INT64_C(1) << k->shift) + (m->integers[c] - low);
+    return HD_OK;
+}
+
 static uint64_t count_unlinked(const hd_k_question *q)
 {
     uint64_t low = q->feed ? q->feed->n_unlinked : 0, high = q->feed ? low : q->n_rows;
@@ -319,11 +354,12 @@ hd_code hd_k_plan_make(hd_k_plan *p, const hd_k_question *q, const hd_k_tuning *
     p->node_is_where = hd_calloc(q->n_nodes, 1);
     p->group_is_used = hd_calloc(q->n_groups, 1);
     p->is_narrow = hd_calloc(q->n_measures, 1);
+    p->packings = hd_calloc(q->n_measures, sizeof *p->packings);
     p->sets = hd_calloc(q->n_sets, sizeof *p->sets);
     p->strides = hd_calloc(q->n_sets * q->n_groups, sizeof *p->strides);
     p->piece_starts = hd_calloc((size_t)tuning->max_lanes + 1, sizeof *p->piece_starts);
     if (!p->classes || !p->class_of || !p->twin || !p->node_is_where || !p->group_is_used ||
-        !p->is_narrow || !p->sets || !p->strides || !p->piece_starts) {
+        !p->is_narrow || !p->packings || !p->sets || !p->strides || !p->piece_starts) {
         rc = hd_fail_nomem(err);
         goto out;
     }
@@ -331,6 +367,8 @@ hd_code hd_k_plan_make(hd_k_plan *p, const hd_k_question *q, const hd_k_tuning *
     find_classes(p);
     find_twins(p);
     find_where_nodes(p);
+    for (size_t m = 0; m < q->n_measures; m++)
+        HD_GO(pack_sums(p, m, err));
     p->n_arrays = p->n_classes + q->n_measures;
     p->items = hd_calloc(q->n_sets * p->n_arrays, sizeof *p->items);
     p->rows_from = hd_calloc(q->n_sets * p->n_classes, sizeof *p->rows_from);
@@ -355,6 +393,9 @@ void hd_k_plan_free(hd_k_plan *p)
     hd_free(p->node_is_where);
     hd_free(p->group_is_used);
     hd_free(p->is_narrow);
+    for (size_t m = 0; p->packings && m < p->q->n_measures; m++)
+        hd_free(p->packings[m].adds);
+    hd_free(p->packings);
     hd_free(p->sets);
     hd_free(p->strides);
     hd_free(p->items);

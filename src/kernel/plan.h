@@ -37,6 +37,14 @@ typedef struct hd_k_class {
 
 #define HD_K_NO_MEASURE UINT32_MAX
 
+/* Rows and sum in one number, where people do not matter and no sum can reach the rows: a row adds
+ * 2^shift and its value less `low`. */
+typedef struct hd_k_packing {
+    unsigned shift; /* 0: not packed */
+    int64_t low;
+    int64_t *adds; /* by code */
+} hd_k_packing;
+
 typedef struct hd_k_set_plan {
     uint32_t mask;
     bool dense;
@@ -44,8 +52,8 @@ typedef struct hd_k_set_plan {
     uint64_t product;        /* combinations of slots, at least 1 */
     const uint64_t *strides; /* n_groups; 0 where the group is not in the set */
     const size_t *items;     /* bytes a cell in each array of a table, hd_k_plan.n_arrays of them */
-    uint32_t *rows_from;     /* n_classes: the measure whose bins tell the rows of a class, which
-                              * are then not counted; HD_K_NO_MEASURE: none does */
+    uint32_t *rows_from;     /* n_classes: the measure whose bins or packed sums tell the rows of a
+                              * class, which are then not counted; HD_K_NO_MEASURE: none does */
 } hd_k_set_plan;
 
 typedef struct hd_k_plan {
@@ -60,6 +68,7 @@ typedef struct hd_k_plan {
     uint8_t *node_is_where; /* n_nodes: 1 when `where` depends on the node */
     uint8_t *group_is_used; /* n_groups */
     uint8_t *is_narrow;     /* n_measures: sums alone, and no sum of all rows can pass 63 bits */
+    hd_k_packing *packings; /* n_measures */
     size_t n_arrays;        /* arrays of a table: counts, values */
     hd_k_set_plan *sets;
     uint64_t *strides;

@@ -155,9 +155,10 @@ static inline hd_code hd_k_update_measure(hd_k_lane *lane, size_t set, size_t me
     const hd_k_measure *m = &lane->plan->q->measures[measure];
     const size_t array = hd_k_array_values(lane->plan, measure);
     void *values = lane->tables[set].arrays[array];
+    const int64_t *packed = lane->plan->packings[measure].adds;
     uint32_t *numbers = (uint32_t *)scratch;
     if (m->kind == HD_K_MOMENTS && lane->plan->is_narrow[measure])
-        hd_k_update_sums(m->integers, r, lane->plan->sets[set].product == 1, values);
+        hd_k_update_sums(packed ? packed : m->integers, r, lane->plan->sets[set].product == 1, values);
     else if (m->kind == HD_K_MOMENTS && m->integers)
         hd_k_update_exact(m->integers, r, values);
     else if (m->kind == HD_K_MOMENTS)
