@@ -6,17 +6,30 @@
 
 #include "base/alloc.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 enum { PROMISED_VALUES = 16 };
+
+/* " N"; millions of them, so not by printf. */
+static void add_number(hd_buf *out, int64_t x)
+{
+    char text[24], *at = text + sizeof text;
+    uint64_t size = x < 0 ? -(uint64_t)x : (uint64_t)x;
+    do
+        *--at = (char)('0' + size % 10);
+    while (size /= 10);
+    if (x < 0)
+        *--at = '-';
+    *--at = ' ';
+    hd_buf_add(out, at, (size_t)(text + sizeof text - at));
+}
 
 static void add_bound(hd_buf *out, int64_t bound)
 {
     if (bound <= -HD_NO_BOUND || bound >= HD_NO_BOUND)
         hd_buf_str(out, " -");
     else
-        hd_buf_printf(out, " %" PRId64, bound);
+        add_number(out, bound);
 }
 
 hd_code hd_certificate_write(const hd_secondary_result *r, hd_buf *out, uint8_t digest[HD_DIGEST],
@@ -30,21 +43,24 @@ hd_code hd_certificate_write(const hd_secondary_result *r, hd_buf *out, uint8_t 
         hd_buf_str(out, "cell");
         add_bound(out, s->low[c]);
         add_bound(out, s->high[c]);
-        if (r->is_protected[c] && i->n_values)
-            hd_buf_printf(out, " %" PRIu32 " %" PRId64 " %" PRId64, i->n_values, i->seen_low,
-                          i->seen_high);
+        if (r->is_protected[c] && i->n_values) {
+            add_number(out, i->n_values);
+            add_number(out, i->seen_low);
+            add_number(out, i->seen_high);
+        }
         hd_buf_char(out, '\n');
     }
     for (size_t k = 0; k < s->n_rules; k++) {
-        hd_buf_printf(out, "rule %" PRIu32, s->parent[k]);
+        hd_buf_str(out, "rule");
+        add_number(out, s->parent[k]);
         for (size_t i = s->start[k]; i < s->start[k + 1]; i++)
-            hd_buf_printf(out, " %" PRIu32, s->child[i]);
+            add_number(out, s->child[i]);
         hd_buf_char(out, '\n');
     }
     for (size_t t = 0; t < r->witnesses.n_tables; t++) {
         hd_buf_str(out, "witness");
         for (size_t c = 0; c < s->n_cells; c++)
-            hd_buf_printf(out, " %" PRId64, r->witnesses.values[t * r->witnesses.n_cells + c]);
+            add_number(out, r->witnesses.values[t * r->witnesses.n_cells + c]);
         hd_buf_char(out, '\n');
     }
     hd_buf_str(out, "end\n");

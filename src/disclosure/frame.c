@@ -359,6 +359,31 @@ out:
     return rc;
 }
 
+/* The terms once more by free cell; free_start[v + 2] is how many cell v has. */
+static hd_code lay_out_by_free_cell(hd_frame *f, hd_err *err)
+{
+    for (size_t v = 0; v < f->n_free; v++)
+        f->free_start[v + 2] = f->free_start[v + 1] + (f->free_start[v + 2] + HD_FRAME_LANES - 1) /
+                                                          HD_FRAME_LANES * HD_FRAME_LANES;
+    size_t n = f->free_start[f->n_free + 1];
+    f->free_row = hd_malloc((n + 1) * sizeof *f->free_row);
+    f->free_coefficient = hd_calloc(n + 1, sizeof *f->free_coefficient);
+    if (!f->free_row || !f->free_coefficient)
+        return hd_fail_nomem(err);
+    for (size_t i = 0; i < n; i++)
+        f->free_row[i] = (uint32_t)f->n_rows;
+    for (size_t r = 0; r < f->n_rows; r++)
+        for (size_t i = f->row_start[r]; i < f->row_start[r + 1]; i++) {
+            size_t to = f->free_start[f->row_term[i].index + 1]++;
+            f->free_row[to] = (uint32_t)r;
+            f->free_coefficient[to] = f->row_term[i].coefficient;
+        }
+    for (size_t v = 0; v < f->n_free; v++) /* from where the list ends to where the next begins */
+        f->free_start[v + 1] = (f->free_start[v + 1] + HD_FRAME_LANES - 1) / HD_FRAME_LANES *
+                               HD_FRAME_LANES;
+    return HD_OK;
+}
+
 /* The finished frame: rows by row, then the same terms by free cell. */
 static hd_code lay_out(hd_frame *f, const builder *b, hd_err *err)
 {
@@ -389,8 +414,7 @@ static hd_code lay_out(hd_frame *f, const builder *b, hd_err *err)
     f->row_start = hd_calloc(f->n_rows + 1, sizeof *f->row_start);
     f->row_term = hd_calloc(n_terms + 1, sizeof *f->row_term);
     f->free_start = hd_calloc(f->n_free + 2, sizeof *f->free_start);
-    f->free_term = hd_calloc(n_terms + 1, sizeof *f->free_term);
-    if (!f->constant || !f->row_start || !f->row_term || !f->free_start || !f->free_term)
+    if (!f->constant || !f->row_start || !f->row_term || !f->free_start)
         return hd_fail_nomem(err);
     for (size_t r = 0; r < f->n_rows; r++) {
         const expression *e =
@@ -405,13 +429,7 @@ static hd_code lay_out(hd_frame *f, const builder *b, hd_err *err)
         }
         f->row_start[r + 1] = at;
     }
-    for (size_t v = 0; v < f->n_free; v++)
-        f->free_start[v + 2] += f->free_start[v + 1];
-    for (size_t r = 0; r < f->n_rows; r++)
-        for (size_t i = f->row_start[r]; i < f->row_start[r + 1]; i++)
-            f->free_term[f->free_start[f->row_term[i].index + 1]++] =
-                (hd_term){(uint32_t)r, f->row_term[i].coefficient};
-    return HD_OK;
+    return lay_out_by_free_cell(f, err);
 }
 
 static void builder_free(builder *b)
@@ -476,6 +494,7 @@ void hd_frame_free(hd_frame *f)
     hd_free(f->row_start);
     hd_free(f->row_term);
     hd_free(f->free_start);
-    hd_free(f->free_term);
+    hd_free(f->free_row);
+    hd_free(f->free_coefficient);
     memset(f, 0, sizeof *f);
 }

@@ -15,6 +15,7 @@ typedef struct hd_term {
     int32_t coefficient;
 } hd_term;
 
+enum { HD_FRAME_LANES = 8 };
 enum { HD_FRAME_CONSTANT = 0, HD_FRAME_FREE = 1, HD_FRAME_ROW = 2 };
 
 typedef struct hd_frame {
@@ -28,8 +29,11 @@ typedef struct hd_frame {
     int64_t *constant;   /* n_rows */
     size_t *row_start;   /* n_rows + 1 */
     hd_term *row_term;
-    size_t *free_start; /* n_free + 1: the same by free cell */
-    hd_term *free_term;
+    /* The same by free cell, in two columns. Each cell's list is filled up to a multiple of
+     * HD_FRAME_LANES with coefficients of 0 on row n_rows, which is none: for work on many at once. */
+    size_t *free_start; /* n_free + 1 */
+    uint32_t *free_row;
+    int32_t *free_coefficient;
 } hd_frame;
 
 /* is_open (n_cells, or NULL): cells to treat as unknown although their bounds leave one value,

@@ -12,6 +12,8 @@ enum {
     FEW_STEPS = 8,
     NUDGE_STEPS = 60,
     SMALL_STEPS = 24,
+    AT_A_TIME = 8, /* tables: a cache line of a column */
+    PATIENCE = 32, /* rows out of bounds at which a try with one helper less is given up */
     STEPS_A_FREE_CELL = 12,
     LARGEST_COLUMNS = 32 << 20, /* numbers */
     LARGEST_COEFFICIENT = 256, /* times HD_MAX_VALUE stays below 2^63 */
@@ -88,6 +90,7 @@ void hd_prover_free(hd_prover *p)
     hd_free(p->seen_at);
     hd_free(p->column_of);
     hd_wipe_free(p->columns, p->n_watched * p->column_cap * sizeof *p->columns);
+    hd_wipe_free(p->spare, p->spare ? p->s->n_cells * sizeof *p->spare : 0);
     hd_free(p->bent);
     memset(p, 0, sizeof *p);
 }
@@ -153,7 +156,7 @@ static void refresh(hd_prover *p, uint32_t cell, const hd_need *need)
     for (size_t t = p->n_tables; t-- > 0;) {
         if (p->tables[t].n_out)
             continue;
-        int64_t v = column ? column[t] : p->tables[t].values[cell];
+        int64_t v = t < p->n_in_columns ? column[t] : p->tables[t].values[cell];
         if (p->n_seen[cell] && v == last)
             continue;
         last = v;
@@ -162,23 +165,42 @@ static void refresh(hd_prover *p, uint32_t cell, const hd_need *need)
     }
 }
 
-/* Room in the columns for one more table. */
+/* Room in the columns for all tables that there are. */
 static hd_code grow_columns(hd_prover *p, hd_err *err)
 {
     size_t cap = p->column_cap ? 2 * p->column_cap : 64;
-    if (p->n_tables < p->column_cap || (p->column_cap && !p->columns))
+    if (p->n_tables <= p->column_cap || (p->column_cap && !p->columns))
         return HD_OK;
     int64_t *wider = NULL;
     if (p->n_watched * cap <= LARGEST_COLUMNS) {
         wider = hd_malloc((p->n_watched * cap + 1) * sizeof *wider);
         if (!wider)
             return hd_fail_nomem(err);
-        for (size_t w = 0; w < p->n_watched && p->n_tables; w++)
-            memcpy(wider + w * cap, p->columns + w * p->column_cap, p->n_tables * sizeof *wider);
-    }
+        for (size_t w = 0; w < p->n_watched && p->n_in_columns; w++)
+            memcpy(wider + w * cap, p->columns + w * p->column_cap,
+                   p->n_in_columns * sizeof *wider);
+    } else
+        p->n_in_columns = 0;
     hd_wipe_free(p->columns, p->n_watched * p->column_cap * sizeof *p->columns);
     p->columns = wider;
     p->column_cap = cap;
+    return HD_OK;
+}
+
+/* Tables go into the columns a few at a time: each column is far from the next. */
+static hd_code fill_columns(hd_prover *p, hd_err *err)
+{
+    if (p->n_tables - p->n_in_columns < AT_A_TIME || (p->column_cap && !p->columns))
+        return HD_OK;
+    HD_TRY(grow_columns(p, err));
+    if (!p->columns)
+        return HD_OK;
+    for (size_t w = 0; w < p->n_watched; w++) {
+        int64_t *column = p->columns + w * p->column_cap;
+        for (size_t t = p->n_in_columns; t < p->n_tables; t++)
+            column[t] = p->tables[t].values[p->watched[w]];
+    }
+    p->n_in_columns = p->n_tables;
     return HD_OK;
 }
 
@@ -206,40 +228,41 @@ static bool see_table(hd_prover *p, const int64_t *values)
     return is_news_here;
 }
 
-hd_code hd_prover_note(hd_prover *p, const int64_t *values, hd_err *err)
+/* A table in p->spare, which is taken over if it shows something new. */
+static hd_code note_spare(hd_prover *p, hd_err *err)
 {
     bool is_only = true; /* while nothing is up to date, the first table is news */
     for (size_t t = 0; t < p->n_tables && is_only; t++)
         is_only = p->tables[t].n_out != 0;
-    if (!see_table(p, values) && !is_only)
-        return HD_OK;
     if (!HD_GROW(p->tables, p->n_tables, p->tables_cap))
         return hd_fail_nomem(err);
-    int64_t *copy = hd_malloc((p->s->n_cells + 1) * sizeof *copy);
-    if (!copy)
-        return hd_fail_nomem(err);
-    memcpy(copy, values, p->s->n_cells * sizeof *copy);
-    hd_code rc = grow_columns(p, err);
-    if (rc != HD_OK) {
-        hd_wipe_free(copy, p->s->n_cells * sizeof *copy);
-        return rc;
-    }
-    for (size_t w = 0; w < p->n_watched && p->columns; w++)
-        p->columns[w * p->column_cap + p->n_tables] = copy[p->watched[w]];
-    p->tables[p->n_tables++] = (hd_proof_table){copy, 0};
-    return HD_OK;
+    if (!see_table(p, p->spare) && !is_only)
+        return HD_OK;
+    p->tables[p->n_tables++] = (hd_proof_table){p->spare, 0};
+    p->spare = NULL;
+    return fill_columns(p, err);
+}
+
+static hd_code need_spare(hd_prover *p, hd_err *err)
+{
+    if (!p->spare)
+        p->spare = hd_malloc((p->s->n_cells + 1) * sizeof *p->spare);
+    return p->spare ? HD_OK : hd_fail_nomem(err);
+}
+
+hd_code hd_prover_note(hd_prover *p, const int64_t *values, hd_err *err)
+{
+    HD_TRY(need_spare(p, err));
+    memcpy(p->spare, values, p->s->n_cells * sizeof *p->spare);
+    return note_spare(p, err);
 }
 
 hd_code hd_prover_keep(hd_prover *p, hd_err *err)
 {
-    int64_t *values = hd_malloc((p->s->n_cells + 1) * sizeof *values);
-    if (!values)
-        return hd_fail_nomem(err);
-    hd_search_table(&p->search, p->s, values);
+    HD_TRY(need_spare(p, err));
+    hd_search_table(&p->search, p->s, p->spare);
     p->search.n_changes = 0;
-    hd_code rc = hd_prover_note(p, values, err);
-    hd_wipe_free(values, p->s->n_cells * sizeof *values);
-    return rc;
+    return note_spare(p, err);
 }
 
 hd_code hd_prover_begin(hd_prover *p, const int64_t *start, hd_err *err)
@@ -530,6 +553,9 @@ hd_code hd_prover_try_closed(hd_prover *p, uint32_t cell, const hd_need *need, u
     if (is_met(p, cell, need))
         *is_proven = true;
     else {
+        /* A search that has so many rows out of bounds hardly ever comes back, and what it costs to
+         * give up wrongly is one helper more. */
+        p->search.patience = PATIENCE;
         HD_GO(hd_search_repair(&p->search, 4 * p->effort, &is_good, err));
         if (is_good)
             see(p, cell, hd_search_value(&p->search, p->s, cell));
@@ -537,6 +563,7 @@ hd_code hd_prover_try_closed(hd_prover *p, uint32_t cell, const hd_need *need, u
             HD_GO(hd_prover_try(p, cell, need, is_proven, err));
     }
 out:
+    p->search.patience = 0;
     recall(p, cell, &m);
     HD_TRY(rc);
     HD_TRY(hd_prover_bend(p, other, old_low, old_high, err));
@@ -561,13 +588,17 @@ static hd_code stand_on_witness(hd_prover *p, hd_err *err)
 void hd_prover_forget(hd_prover *p)
 {
     size_t n = 0;
-    for (size_t w = 0; w < p->n_watched && p->columns; w++) {
+    size_t n_in_columns = 0;
+    for (size_t t = 0; t < p->n_in_columns; t++)
+        n_in_columns += p->tables[t].n_out == 0;
+    for (size_t w = 0; w < p->n_watched && p->n_in_columns; w++) {
         int64_t *column = p->columns + w * p->column_cap;
         size_t to = 0;
-        for (size_t t = 0; t < p->n_tables; t++)
+        for (size_t t = 0; t < p->n_in_columns; t++)
             if (p->tables[t].n_out == 0)
                 column[to++] = column[t];
     }
+    p->n_in_columns = n_in_columns;
     for (size_t t = 0; t < p->n_tables; t++)
         if (p->tables[t].n_out == 0)
             p->tables[n++] = p->tables[t];

@@ -43,8 +43,10 @@ typedef struct hd_prover {
     hd_proof_table *tables;
     size_t n_tables, tables_cap;
     uint32_t *column_of; /* n_cells: place among the watched cells */
-    int64_t *columns;    /* the tables once more, watched cell by watched cell, or NULL: too large */
+    int64_t *columns;    /* the first n_in_columns tables once more, watched cell by watched cell */
+    size_t n_in_columns; /* all but the last few; 0 when columns would be too large: NULL */
     size_t column_cap;   /* tables that a column has room for */
+    int64_t *spare;      /* room for one table, or NULL */
     uint64_t effort;
     int64_t *not_to, *not_from; /* n_cells: no value up to this, none from this on; */
     uint64_t *known_at;         /* n_cells: if it was found at this epoch           */

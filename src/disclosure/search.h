@@ -20,9 +20,13 @@ typedef struct hd_search_change {
 typedef struct hd_search_row {
     int64_t below, above; /* value - low, high - value: negative means out of bounds */
     int64_t excess;       /* how far out, 0: within */
-    uint32_t weight;
     uint32_t at; /* where in violated, or UINT32_MAX */
 } hd_search_row;
+
+/* What judging a move takes, by row, in 32 bits: distances that are larger are cut. */
+typedef struct hd_search_slack {
+    int32_t *below, *above, *weight; /* n_rows + 1; the last row is none */
+} hd_search_slack;
 
 typedef struct hd_search_free_cell {
     int64_t low, high, value;
@@ -33,12 +37,15 @@ typedef struct hd_search {
     const hd_frame *f;
     hd_search_free_cell *cells; /* n_free */
     hd_search_row *rows;        /* n_rows */
+    hd_search_slack slack;
+    size_t n_wide; /* rows that are further out than slack can say */
     int64_t *row_low;           /* n_rows */
     uint32_t *violated;         /* rows out of bounds, in no order */
     size_t n_violated;
     uint32_t *heavy; /* rows whose weight is not 1 */
     size_t n_heavy;
     uint64_t step;
+    size_t patience; /* rows out of bounds more than at the start at which a repair gives up; 0: none */
     uint32_t frozen; /* a free cell that must not move, or UINT32_MAX */
     hd_search_change *changes; /* since the last good table */
     size_t n_changes, changes_cap;
