@@ -69,9 +69,9 @@ static hd_code sketch_lane(void *ctx, size_t lane, hd_err *err)
                 of[0] += id;
                 of[1] += mix(id + 1);
             }
-            hd_set_add(&sets[at * 2], (uint32_t)p, of);
+            hd_set_add(&sets[at * 2], (uint32_t)p, of, home == away ? 4 : 2);
             hd_set_line(&sets[at * 2 + 1], who[0]);
-            hd_set_add(&sets[at * 2 + 1], (uint32_t)p, who);
+            hd_set_add(&sets[at * 2 + 1], (uint32_t)p, who, 1);
         }
     }
     return HD_OK;
@@ -139,7 +139,7 @@ static void make_earlier(const hd_policy_file *p, size_t number, hd_buf *out, hd
         uint64_t id = mix(person << 4), of[2] = {id, mix(id + 1)};
         for (size_t i = 0; i < 2; i++) {
             hd_set_line(&a.items[cell * 2 + i], of[0]);
-            hd_set_add(&a.items[cell * 2 + i], (uint32_t)person, of);
+            hd_set_add(&a.items[cell * 2 + i], (uint32_t)person, of, 1);
         }
     }
     must(hd_account_write(&a, out, err), err);

@@ -5,9 +5,10 @@
 #include "disclosure/rule.h"
 #include "disclosure/system.h"
 
+#include <stddef.h>
 #include <string.h>
 
-static const char magic[8] = "hdacc 1";
+static const char magic[8] = "hdacc 2", magic_1[8] = "hdacc 1";
 
 /* ---- memory --------------------------------------------------------------------------------- */
 
@@ -35,6 +36,7 @@ void hd_account_free(hd_account *a)
     hd_wipe_free(a->printed, n * (a->n_columns + 1) * sizeof *a->printed);
     hd_free(a->marks);
     hd_wipe_free(a->values, n * (a->n_aggregates + 1) * sizeof *a->values);
+    hd_wipe_free(a->known, a->known_cap_ * sizeof *a->known);
     hd_free(a->question);
     hd_free(a->certificate);
     *a = (hd_account){0};
@@ -173,7 +175,7 @@ typedef struct part {
     size_t len;
 } part;
 
-enum { N_HEAD = 8, N_PARTS = 12 };
+enum { N_HEAD = 9, N_HEAD_1 = 8, N_PARTS = 13, ITEMS = 8 };
 
 static void list_parts(hd_account *a, part out[N_PARTS])
 {
@@ -191,25 +193,31 @@ static void list_parts(hd_account *a, part out[N_PARTS])
         {a->printed, columns * sizeof *a->printed},
         {a->marks, aggregates},
         {a->values, aggregates * sizeof *a->values},
+        {a->known, a->n_known * sizeof *a->known},
     };
     memcpy(out, parts, sizeof parts);
 }
 
-bool hd_account_has_people(const hd_account *a)
+void hd_account_of_other_table(hd_account *a, const char *table)
 {
-    bool has_any = false;
-    for (size_t c = 0; c < a->n_columns; c++)
-        has_any = has_any || a->kinds[c] == HD_SET_PEOPLE;
-    return has_any;
+    /* Odd, so that sets with different sums keep them, and sums still add up. */
+    a->table = hash_value((hd_value){.type = HD_TEXT, .text = {table, strlen(table)}}) | 1;
+    for (size_t i = 0; i < a->n_cells * a->n_columns; i++) {
+        hd_set *s = &a->items[i];
+        if (a->kinds[i % a->n_columns] == HD_SET_PEOPLE)
+            continue;
+        s->sum[0] *= a->table;
+        s->sum[1] *= a->table;
+        memset(s->lines, 0, sizeof s->lines); /* made of nothing in the answer */
+    }
 }
 
-void hd_account_keep_people(hd_account *a)
+hd_code hd_account_know(hd_account *a, const hd_known *k, hd_err *err)
 {
-    for (size_t i = 0; i < a->n_cells * a->n_columns; i++)
-        if (a->kinds[i % a->n_columns] != HD_SET_PEOPLE) {
-            hd_set_init(&a->items[i]);
-            a->printed[i] = (hd_printed){.high = HD_NO_BOUND};
-        }
+    if (!HD_GROW(a->known, a->n_known, a->known_cap_))
+        return hd_fail_nomem(err);
+    a->known[a->n_known++] = *k;
+    return HD_OK;
 }
 
 hd_code hd_account_write(const hd_account *a, hd_buf *out, hd_err *err)
@@ -225,7 +233,8 @@ hd_code hd_account_write(const hd_account *a, hd_buf *out, hd_err *err)
                              a->n_aggregates,
                              a->n_sets,
                              strlen(a->question),
-                             strlen(a->certificate)};
+                             strlen(a->certificate),
+                             a->n_known};
     list_parts(&copy, parts);
     hd_buf_add(out, magic, sizeof magic);
     hd_buf_add(out, head, sizeof head);
@@ -244,19 +253,29 @@ static char *text_of(const unsigned char *bytes, size_t len)
     return hd_strndup((const char *)bytes, len);
 }
 
-hd_code hd_account_read(hd_account *out, const void *bytes, size_t len, hd_err *err)
+/* Sets as they were before there were profiles: what now comes before the profile. */
+static void read_items_1(hd_set *items, size_t n, const unsigned char *bytes)
 {
-    const unsigned char *p = bytes;
-    uint64_t head[N_HEAD];
-    hd_code rc;
-    size_t at = sizeof magic + sizeof head;
-    *out = (hd_account){0};
-    if (len < at || memcmp(p, magic, sizeof magic) != 0)
+    for (size_t i = 0; i < n; i++) {
+        hd_set_init(&items[i]);
+        memcpy(&items[i], bytes + i * offsetof(hd_set, profile), offsetof(hd_set, profile));
+    }
+}
+
+/* Head and parts, from a body that begins with them; `rest`: where the texts begin. */
+static hd_code read_parts(hd_account *out, const unsigned char *p, size_t len, size_t texts[2],
+                          size_t *rest, hd_err *err)
+{
+    uint64_t head[N_HEAD] = {0};
+    bool is_1 = len >= sizeof magic_1 && memcmp(p, magic_1, sizeof magic_1) == 0;
+    size_t n_head = is_1 ? N_HEAD_1 : N_HEAD, at = sizeof magic + n_head * sizeof *head;
+    part parts[N_PARTS];
+    if (len < at || (!is_1 && memcmp(p, magic, sizeof magic) != 0))
         return hd_fail(err, HD_FORMAT, "a release in the ledger is of a newer form, or damaged");
-    memcpy(head, p + sizeof magic, sizeof head);
+    memcpy(head, p + sizeof magic, n_head * sizeof *head);
     bool fits = head[1] <= 32 && head[2] <= UINT32_MAX && head[3] <= HD_ACCOUNT_AGGREGATES &&
                 head[4] <= HD_ACCOUNT_AGGREGATES && head[5] <= HD_ACCOUNT_SETS && head[6] <= len &&
-                head[7] <= len && head[2] <= len;
+                head[7] <= len && head[2] <= len && head[8] <= len / sizeof(hd_known);
     if (!fits)
         return hd_fail(err, HD_FORMAT, "a release in the ledger is damaged");
     *out = (hd_account){.is_controlled = head[0] & 1,
@@ -266,36 +285,51 @@ hd_code hd_account_read(hd_account *out, const void *bytes, size_t len, hd_err *
                         .n_cells = head[2],
                         .n_columns = head[3],
                         .n_aggregates = head[4],
-                        .n_sets = head[5]};
-    part parts[N_PARTS];
-    list_parts(out, parts);
-    size_t need = at;
-    for (size_t i = 0; i < N_PARTS; i++)
-        need += parts[i].len + (-(need + parts[i].len) % 8);
-    if (need + head[6] + head[7] != len) {
-        rc = hd_fail(err, HD_FORMAT, "a release in the ledger is damaged");
-        goto out;
+                        .n_sets = head[5],
+                        .n_known = head[8]};
+    for (int fill = 0; fill < 2; fill++) {
+        size_t from = at;
+        list_parts(out, parts);
+        if (is_1)
+            parts[ITEMS].len = out->n_cells * out->n_columns * offsetof(hd_set, profile);
+        for (size_t i = 0; i < N_PARTS; i++) {
+            if (fill && is_1 && i == ITEMS)
+                read_items_1(out->items, out->n_cells * out->n_columns, p + from);
+            else if (fill && parts[i].len)
+                memcpy(parts[i].bytes, p + from, parts[i].len);
+            from += parts[i].len + (-(from + parts[i].len) % 8);
+        }
+        *rest = from;
+        if (fill)
+            break;
+        if (from + head[6] + head[7] != len)
+            return hd_fail(err, HD_FORMAT, "a release in the ledger is damaged");
+        out->items = hd_calloc(out->n_cells * out->n_columns + 1, sizeof *out->items);
+        out->known_cap_ = out->n_known + 1;
+        out->known = hd_calloc(out->known_cap_, sizeof *out->known);
+        if (!out->items || !out->known)
+            return hd_fail_nomem(err);
+        HD_TRY(make_arrays(out, err));
     }
-    out->items = hd_calloc(out->n_cells * out->n_columns + 1, sizeof *out->items);
-    if (!out->items) {
-        rc = hd_fail_nomem(err);
-        goto out;
-    }
-    HD_GO(make_arrays(out, err));
-    list_parts(out, parts);
-    for (size_t i = 0; i < N_PARTS; i++) {
-        if (parts[i].len)
-            memcpy(parts[i].bytes, p + at, parts[i].len);
-        at += parts[i].len;
-        at += -at % 8;
-    }
+    texts[0] = head[6];
+    texts[1] = head[7];
+    return HD_OK;
+}
+
+hd_code hd_account_read(hd_account *out, const void *bytes, size_t len, hd_err *err)
+{
+    const unsigned char *p = bytes;
+    hd_code rc;
+    size_t at, texts[2];
+    *out = (hd_account){0};
+    HD_GO(read_parts(out, p, len, texts, &at, err));
     for (size_t i = 0; i < out->n_aggregates; i++)
         if (out->column_of[i] >= out->n_columns) {
             rc = hd_fail(err, HD_FORMAT, "a release in the ledger is damaged");
             goto out;
         }
-    out->question = text_of(p + at, head[6]);
-    out->certificate = text_of(p + at + head[6], head[7]);
+    out->question = text_of(p + at, texts[0]);
+    out->certificate = text_of(p + at + texts[0], texts[1]);
     rc = out->question && out->certificate ? HD_OK : hd_fail_nomem(err);
 out:
     if (rc != HD_OK)

@@ -24,12 +24,20 @@ typedef struct hd_printed {
     bool is_exact;          /* shown as it is */
 } hd_printed;
 
+/* What two figures of a release, or one of it and one of an earlier release, together say of the few
+ * people that the one counts more (near.h): those are named by their profile. */
+typedef struct hd_known {
+    uint64_t sum[2];
+    int64_t low, high;
+} hd_known;
+
 typedef struct hd_account {
     int64_t number;     /* in the ledger; 0: not entered */
+    uint64_t table;     /* 0: that of the answer it is compared with; see hd_account_of_other_table */
     bool is_controlled; /* below national level */
     bool is_defined;    /* by the catalogue: see hd_release_ask_defined */
     bool has_unknown_rows; /* small rows were left out: a row that is not there may hold records */
-    size_t n_keys, n_cells, n_columns, n_aggregates, n_sets;
+    size_t n_keys, n_cells, n_columns, n_aggregates, n_sets, n_known;
     uint32_t sets[HD_ACCOUNT_SETS]; /* grouping sets asked: bit k, key k is told apart */
     hd_set_kind kinds[HD_ACCOUNT_AGGREGATES];
     bool is_all[HD_ACCOUNT_AGGREGATES];        /* column of every record of the cell, no filter */
@@ -42,6 +50,8 @@ typedef struct hd_account {
     hd_printed *printed; /* n_cells * n_columns */
     char *marks;         /* n_cells * n_aggregates */
     int64_t *values;     /* n_cells * n_aggregates: what was shown, decimals by their bits */
+    hd_known *known;     /* n_known; see hd_account_know */
+    size_t known_cap_;
     char *question;      /* normalised text */
     char *certificate;   /* "" when none */
 } hd_account;
@@ -53,13 +63,16 @@ HD_MUST hd_code hd_account_make(hd_account *out, const hd_policy_file *p, const 
                                 bool is_controlled, hd_err *err);
 void hd_account_free(hd_account *a); /* wipes */
 
-bool hd_account_has_people(const hd_account *a); /* a count of people is in it */
-/* Forget all but counts of people: those of two tables are about the same people, because all tables
- * share one numbering of people. Sets of records of two tables have nothing in common. */
-void hd_account_keep_people(hd_account *a);
+/* Made of another table than the answer it will be compared with. Records of two tables have nothing
+ * in common but whose they are, because all tables share one numbering of people: sets of people
+ * and profiles stay as they are, sets of records are named after their table. */
+void hd_account_of_other_table(hd_account *a, const char *table);
+
+/* Adds a piece of what is known. */
+HD_MUST hd_code hd_account_know(hd_account *a, const hd_known *k, hd_err *err);
 
 HD_MUST hd_code hd_account_write(const hd_account *a, hd_buf *out, hd_err *err);
-/* HD_FORMAT: not what hd_account_write makes. */
+/* HD_FORMAT: not what hd_account_write makes, or made until there were profiles: those are empty. */
 HD_MUST hd_code hd_account_read(hd_account *out, const void *bytes, size_t len, hd_err *err);
 
 static inline size_t hd_account_at(const hd_account *a, size_t cell, size_t column)

@@ -69,7 +69,7 @@ static hd_code take_earlier(void *ctx, const hd_vault_release *r, hd_err *err)
     HD_TRY(hd_account_read(&earlier, r->body, r->body_len, err));
     earlier.number = r->number;
     if (strcmp(r->table, s->q->table) != 0)
-        hd_account_keep_people(&earlier);
+        hd_account_of_other_table(&earlier, r->table);
     hd_code rc = HD_OK;
     if (memcmp(r->question, s->digest, sizeof s->digest) == 0 &&
         earlier.n_cells == s->now.n_cells && earlier.n_aggregates == s->now.n_aggregates) {
@@ -176,8 +176,7 @@ static hd_code prepare(asking *s, hd_err *err)
 static hd_code compare(asking *s, hd_err *err)
 {
     if (s->p->compares_releases)
-        HD_TRY(hd_vault_releases(s->vault, hd_account_has_people(&s->now) ? NULL : s->q->table,
-                                 take_earlier, s, err));
+        HD_TRY(hd_vault_releases(s->vault, take_earlier, s, err));
     if (!s->is_repeat) {
         HD_TRY(hd_audit_judge(s->audit, err));
         s->has_near = hd_audit_n_near(s->audit) > 0;

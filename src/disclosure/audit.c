@@ -48,16 +48,35 @@ static hd_code find_margin(void *ctx, const hd_account *a, size_t column, const 
     return HD_OK;
 }
 
+static bool is_in(const hd_intern *names, hd_set_kind kind, const uint64_t sum[2])
+{
+    char name[HD_SET_NAME];
+    hd_set_name(name, kind, sum);
+    return hd_intern_find(names, name, HD_SET_NAME) != HD_INTERN_NONE;
+}
+
+/* Whether the answer counts the same people as often, as other things. */
+static bool shares_profile(const hd_audit *a, const hd_account *earlier, size_t item)
+{
+    const uint64_t *sum = earlier->items[item].profile.sum;
+    bool is_people = earlier->kinds[item % earlier->n_columns] == HD_SET_PEOPLE;
+    bool found = is_in(a->profiles[HD_SET_RECORDS], HD_SET_PROFILE, sum);
+    if (!is_people)
+        found = (found && earlier->table != a->now->table) ||
+                is_in(a->profiles[HD_SET_PEOPLE], HD_SET_PROFILE, sum);
+    return found;
+}
+
 static hd_code shares_a_set(const hd_audit *a, const hd_account *earlier, bool *out, hd_err *err)
 {
     search s = {.audit = a};
-    char name[HD_SET_NAME];
     for (size_t i = 0; i < earlier->n_cells * earlier->n_columns && !s.found; i++) {
-        if (!is_printed(&earlier->printed[i]) || hd_set_is_empty(earlier->items[i].sum))
+        hd_set_kind kind = earlier->kinds[i % earlier->n_columns];
+        const uint64_t *sum = earlier->items[i].sum;
+        if (!is_printed(&earlier->printed[i]) || hd_set_is_empty(sum))
             continue;
-        hd_set_name(name, earlier->kinds[i % earlier->n_columns], earlier->items[i].sum);
-        s.found = hd_intern_find(a->own, name, HD_SET_NAME) != HD_INTERN_NONE ||
-                  hd_intern_find(a->derived, name, HD_SET_NAME) != HD_INTERN_NONE;
+        s.found = is_in(a->own, kind, sum) || is_in(a->derived, kind, sum) ||
+                  shares_profile(a, earlier, i);
     }
     if (!s.found)
         HD_TRY(hd_margins_walk(earlier, find_margin, &s, err));
@@ -79,7 +98,9 @@ hd_code hd_audit_new(hd_audit **out, const hd_policy_file *p, hd_account *now, h
     hd_system_init(&a->system);
     a->own = hd_intern_new();
     a->derived = hd_intern_new();
-    if (!a->own || !a->derived) {
+    for (size_t k = 0; k < HD_SET_PROFILE; k++)
+        a->profiles[k] = hd_intern_new();
+    if (!a->own || !a->derived || !a->profiles[0] || !a->profiles[1]) {
         rc = hd_fail_nomem(err);
         goto out;
     }
@@ -87,6 +108,9 @@ hd_code hd_audit_new(hd_audit **out, const hd_policy_file *p, hd_account *now, h
         if (!hd_set_is_empty(now->items[i].sum)) {
             hd_set_name(name, now->kinds[i % now->n_columns], now->items[i].sum);
             HD_GO(hd_intern_add(a->own, name, HD_SET_NAME, &id, err));
+            hd_set_name(name, HD_SET_PROFILE, now->items[i].profile.sum);
+            HD_GO(hd_intern_add(a->profiles[now->kinds[i % now->n_columns]], name, HD_SET_NAME, &id,
+                                err));
         }
     HD_GO(hd_margins_walk(now, note_margin, a->derived, err));
     HD_GO(hd_near_new(&a->near, now, hd_near_limit(p), err));
@@ -104,9 +128,12 @@ void hd_audit_free(hd_audit *a)
     for (size_t i = 0; i < a->n_earlier; i++)
         hd_account_free(&a->earlier[i]);
     hd_free(a->earlier);
+    hd_wipe_free(a->known, a->known_cap * sizeof *a->known);
     hd_near_free(a->near);
     hd_intern_free(a->own);
     hd_intern_free(a->derived);
+    for (size_t k = 0; k < HD_SET_PROFILE; k++)
+        hd_intern_free(a->profiles[k]);
     hd_intern_free(a->nodes);
     hd_intern_free(a->rules);
     hd_system_free(&a->system);
@@ -134,6 +161,11 @@ hd_code hd_audit_earlier(hd_audit *a, hd_account *earlier, hd_err *err)
 {
     bool shares = false;
     size_t before = hd_near_n_pairs(a->near);
+    for (size_t i = 0; i < earlier->n_known; i++) {
+        if (!HD_GROW(a->known, a->n_known, a->known_cap))
+            return hd_fail_nomem(err);
+        a->known[a->n_known++] = earlier->known[i];
+    }
     HD_TRY(hd_near_compare(a->near, earlier, a->n_earlier, err));
     HD_TRY(shares_a_set(a, earlier, &shares, err));
     if (!shares && hd_near_touches(a->near)) {
@@ -183,43 +215,62 @@ static void withhold(hd_audit *a, size_t item)
  * withheld and never shown is withheld. */
 typedef struct past {
     bool shown, withheld;
-    bool is_told; /* a national figure told it to within fewer values than a small count keeps */
+    bool is_told; /* a national figure told it to within fewer values than a small count keeps: one of
+                   * the same records, or of as many records of the same people */
 } past;
+
+/* A set has two names: its own, and that of its profile. */
+static void name_item(char name[HD_SET_NAME], const hd_account *of, size_t item, bool by_profile)
+{
+    const hd_set *s = &of->items[item];
+    hd_set_name(name, by_profile ? HD_SET_PROFILE : of->kinds[item % of->n_columns],
+                by_profile ? s->profile.sum : s->sum);
+}
+
+/* What an earlier figure says of the sets of the answer that it is about. */
+static void note_past(const hd_audit *a, const hd_account *earlier, size_t item,
+                      const hd_intern *names, past *list)
+{
+    const hd_printed *p = &earlier->printed[item];
+    bool is_told = !earlier->is_controlled && p->is_shown &&
+                   p->high - p->low + 1 < a->p->minimum_candidates;
+    for (int by_profile = 0; by_profile < 2; by_profile++) {
+        char name[HD_SET_NAME];
+        name_item(name, earlier, item, by_profile);
+        uint32_t id = hd_intern_find(names, name, HD_SET_NAME);
+        if (id == HD_INTERN_NONE)
+            continue;
+        list[id].is_told |= is_told && (!by_profile || shares_profile(a, earlier, item));
+        list[id].shown |= p->is_shown && !by_profile;
+        list[id].withheld |= !p->is_shown && p->mark != 0 && !by_profile;
+    }
+}
 
 static hd_code collect_past(const hd_audit *a, past **out, hd_err *err)
 {
     const hd_account *now = a->now;
+    size_t n = now->n_cells * now->n_columns;
     char name[HD_SET_NAME];
     hd_code rc = HD_OK;
-    past *past_of = NULL;
     hd_intern *names = hd_intern_new();
-    past *list = hd_calloc(now->n_cells * now->n_columns + 1, sizeof *list);
-    past_of = hd_calloc(now->n_cells * now->n_columns + 1, sizeof *past_of);
+    past *list = hd_calloc(2 * n + 1, sizeof *list), *past_of = hd_calloc(n + 1, sizeof *past_of);
     if (!names || !list || !past_of) {
         rc = hd_fail_nomem(err);
         goto out;
     }
-    for (size_t i = 0; i < now->n_cells * now->n_columns; i++) {
+    for (size_t i = 0; i < 2 * n; i++) {
         uint32_t id;
-        hd_set_name(name, now->kinds[i % now->n_columns], now->items[i].sum);
+        name_item(name, now, i / 2, i % 2);
         HD_GO(hd_intern_add(names, name, HD_SET_NAME, &id, err));
     }
     for (size_t e = 0; e < a->n_earlier; e++)
-        for (size_t i = 0; i < a->earlier[e].n_cells * a->earlier[e].n_columns; i++) {
-            const hd_account *x = &a->earlier[e];
-            hd_set_name(name, x->kinds[i % x->n_columns], x->items[i].sum);
-            uint32_t id = hd_intern_find(names, name, HD_SET_NAME);
-            if (id == HD_INTERN_NONE)
-                continue;
-            list[id].shown |= x->printed[i].is_shown;
-            list[id].withheld |= !x->printed[i].is_shown && x->printed[i].mark != 0;
-            list[id].is_told |= !x->is_controlled && x->printed[i].is_shown &&
-                                x->printed[i].high - x->printed[i].low + 1 <
-                                    a->p->minimum_candidates;
-        }
-    for (size_t i = 0; i < now->n_cells * now->n_columns; i++) {
-        hd_set_name(name, now->kinds[i % now->n_columns], now->items[i].sum);
+        for (size_t i = 0; i < a->earlier[e].n_cells * a->earlier[e].n_columns; i++)
+            note_past(a, &a->earlier[e], i, names, list);
+    for (size_t i = 0; i < n; i++) {
+        name_item(name, now, i, false);
         past_of[i] = list[hd_intern_find(names, name, HD_SET_NAME)];
+        name_item(name, now, i, true);
+        past_of[i].is_told |= list[hd_intern_find(names, name, HD_SET_NAME)].is_told;
     }
     *out = past_of;
     past_of = NULL;
@@ -246,6 +297,24 @@ static void hide(hd_audit *a, size_t item)
     a->n_near++;
 }
 
+/* National figures are exact, and so is any difference of theirs that is asked for by itself. Those of
+ * two tables are compared only where so many people make it no accident that all but few are the
+ * same: admissions and episodes by diagnosis, down to the rarest, are an ordinary pair of tables. */
+enum { NATIONAL_PEOPLE = 100 };
+
+/* Whether a figure of the answer is withheld for the sake of an earlier one, unseen. */
+static bool is_too_near(const hd_audit *a, const hd_near_pair *p)
+{
+    const hd_account *earlier = &a->earlier[p->earlier];
+    bool is_national = !a->now->is_controlled && !earlier->is_controlled;
+    bool is_large = a->now->items[p->cell].profile.people >= NATIONAL_PEOPLE;
+    if ((a->now->is_defined && earlier->is_defined) ||
+        (is_national && !a->p->compares_national_figures))
+        return false;
+    /* Rounded figures that only somebody who knows them to go together can compare are audited. */
+    return !p->by_profile || (is_national && is_large);
+}
+
 static hd_code withhold_for_earlier(hd_audit *a, hd_err *err)
 {
     past *before = NULL;
@@ -261,12 +330,8 @@ static hd_code withhold_for_earlier(hd_audit *a, hd_err *err)
         }
     for (size_t i = 0; i < hd_near_n_pairs(a->near); i++) {
         const hd_near_pair *p = hd_near_pair_at(a->near, i);
-        if (p->earlier == HD_NEAR_OWN || !now->printed[p->cell].is_shown || before[p->cell].shown)
-            continue;
-        const hd_account *earlier = &a->earlier[p->earlier];
-        bool is_national = !now->is_controlled && !earlier->is_controlled;
-        if ((now->is_defined && earlier->is_defined) ||
-            (is_national && !a->p->compares_national_figures))
+        if (p->earlier == HD_NEAR_OWN || !now->printed[p->cell].is_shown ||
+            before[p->cell].shown || !is_too_near(a, p))
             continue;
         withhold(a, p->cell);
         a->n_near++;
@@ -490,6 +555,23 @@ static hd_code refuse_circles(const hd_audit *a, hd_err *err)
     return HD_OK;
 }
 
+/* What the answer says together with another figure of the few people that one of the two counts
+ * more. It is kept, for the same few may be asked for again beside others. */
+static hd_code note_known(hd_audit *a, hd_err *err)
+{
+    for (size_t i = 0; i < hd_near_n_pairs(a->near); i++) {
+        const hd_near_pair *p = hd_near_pair_at(a->near, i);
+        hd_audit_difference d;
+        if (!p->by_profile || !hd_audit_difference_of(a, p, &d))
+            continue;
+        const hd_known k = {{d.sum[0], d.sum[1]}, d.whole->low - d.part->high,
+                            d.whole->high - d.part->low};
+        if (d.whole->is_shown && d.part->is_shown && !d.whole->mark && !d.part->mark)
+            HD_TRY(hd_account_know(a->now, &k, err));
+    }
+    return HD_OK;
+}
+
 /* Nothing to audit: no sum binds the counts, or none of them is small. */
 static bool is_free(const hd_audit *a)
 {
@@ -534,6 +616,8 @@ hd_code hd_audit_judge(hd_audit *a, hd_err *err)
     if (!a->now->certificate)
         rc = hd_fail_nomem(err);
 out:
+    if (rc == HD_OK)
+        rc = note_known(a, err);
     hd_secondary_result_free(&result);
     hd_buf_free(&text);
     return rc;

@@ -157,34 +157,122 @@ static hd_code add_margins(hd_audit *a, const hd_account *of, bool create, hd_er
     return HD_OK;
 }
 
+bool hd_audit_difference_of(const hd_audit *a, const hd_near_pair *p, hd_audit_difference *out)
+{
+    const hd_account *now = a->now;
+    const hd_account *other = p->earlier == HD_NEAR_OWN ? now : &a->earlier[p->earlier];
+    *out = (hd_audit_difference){
+        &now->items[p->cell], &other->items[p->other], &now->printed[p->cell],
+        &other->printed[p->other], now->kinds[p->cell % now->n_columns],
+        other->kinds[p->other % other->n_columns], HD_SET_PROFILE, {0, 0}};
+    const hd_audit_difference d = *out;
+    if (p->by_profile ? d.of_part->profile.people > d.of_whole->profile.people
+                      : d.of_part->persons > d.of_whole->persons)
+        *out = (hd_audit_difference){d.of_part, d.of_whole, d.part, d.whole,
+                                     d.part_kind, d.whole_kind, HD_SET_PROFILE, {0, 0}};
+    const hd_set *x = out->of_whole, *y = out->of_part;
+    for (size_t i = 0; i < 2; i++)
+        out->sum[i] = p->by_profile ? x->profile.sum[i] - y->profile.sum[i]
+                                    : x->sum[i] - y->sum[i];
+    if (!p->by_profile)
+        out->kind = out->whole_kind;
+    return (now->is_controlled || other->is_controlled) && out->whole->is_count &&
+           out->part->is_count;
+}
+
 /* The difference of two sets that differ by few people, as a count of its own. Many pairs with the
  * same difference (padding) are one count with many bounds. */
 static hd_code add_difference(hd_audit *a, const hd_near_pair *p, hd_err *err)
 {
-    const hd_account *now = a->now;
-    const hd_account *other = p->earlier == HD_NEAR_OWN ? now : &a->earlier[p->earlier];
-    const hd_set *x = &now->items[p->cell], *y = &other->items[p->other];
-    hd_set_kind kind = now->kinds[p->cell % now->n_columns];
-    if ((!now->is_controlled && !other->is_controlled) ||
-        !now->printed[p->cell].is_count || !other->printed[p->other].is_count)
-        return HD_OK;
-    if (y->persons > x->persons) {
-        const hd_set *swap = x;
-        x = y;
-        y = swap;
-    }
+    hd_audit_difference d;
     uint32_t whole, parts[2];
-    const uint64_t sum[2] = {x->sum[0] - y->sum[0], x->sum[1] - y->sum[1]};
-    HD_TRY(hd_audit_node_find(a, kind, x->sum, &whole, err));
-    HD_TRY(hd_audit_node_find(a, kind, y->sum, &parts[0], err));
-    HD_TRY(hd_audit_node_find(a, kind, sum, &parts[1], err));
-    a->about[parts[1]].is_small = true;
-    if (x->persons == y->persons) /* nobody knows which holds the other */
-        a->low[parts[1]] = -HD_NO_BOUND;
+    if (!hd_audit_difference_of(a, p, &d))
+        return HD_OK;
+    HD_TRY(hd_audit_node_find(a, d.whole_kind, d.of_whole->sum, &whole, err));
+    HD_TRY(hd_audit_node_find(a, d.part_kind, d.of_part->sum, &parts[0], err));
+    HD_TRY(hd_audit_node_find(a, d.kind, d.sum, &parts[1], err));
+    uint32_t few = parts[1];
+    a->about[few].is_small = true;
+    for (size_t i = 0; i < a->n_known && p->by_profile; i++)
+        if (memcmp(a->known[i].sum, d.sum, sizeof d.sum) == 0) {
+            a->low[few] = a->known[i].low > a->low[few] ? a->known[i].low : a->low[few];
+            a->high[few] = a->known[i].high < a->high[few] ? a->known[i].high : a->high[few];
+            a->about[few].low_before = a->low[few];
+            a->about[few].high_before = a->high[few];
+        }
+    if (!p->by_profile && d.of_whole->persons == d.of_part->persons)
+        a->low[few] = -HD_NO_BOUND; /* nobody knows which holds the other */
     if (parts[0] == parts[1])
         return HD_OK;
     qsort(parts, 2, sizeof *parts, compare_numbers);
     return add_rule(a, whole, parts, 2, err);
+}
+
+/* ---- the same people in figures of other things ---- */
+
+/* A set that was the first of its profile, and what it is a set of. */
+typedef struct first {
+    uint32_t node;
+    uint64_t of;
+} first;
+
+static hd_code mark_summed(const hd_audit *a, uint8_t **out, hd_err *err)
+{
+    *out = hd_calloc(a->n_nodes + 1, 1);
+    if (!*out)
+        return hd_fail_nomem(err);
+    for (uint32_t r = 0; r < hd_intern_count(a->rules); r++) {
+        size_t len;
+        const char *ids = hd_intern_get(a->rules, r, &len);
+        for (size_t i = 0; i < len; i += sizeof(uint32_t)) {
+            uint32_t id;
+            memcpy(&id, ids + i, sizeof id);
+            (*out)[id] = 1;
+        }
+    }
+    return HD_OK;
+}
+
+/* As many records of each person are as many records: stays and their first episodes, people and
+ * records where everybody has one. Whoever knows that they go together has two prints of one number;
+ * that matters where sums bind one of them. */
+static hd_code add_links(hd_audit *a, hd_err *err)
+{
+    hd_code rc;
+    uint8_t *is_summed = NULL;
+    first *list = NULL;
+    size_t cap = 0;
+    hd_intern *names = hd_intern_new();
+    if (!names)
+        return hd_fail_nomem(err);
+    HD_GO(mark_summed(a, &is_summed, err));
+    for (size_t e = 0; e <= a->n_earlier; e++) {
+        const hd_account *of = e < a->n_earlier ? &a->earlier[e] : a->now;
+        for (size_t i = 0; i < of->n_cells * of->n_columns; i++) {
+            char name[HD_SET_NAME];
+            uint32_t id, node, n = hd_intern_count(names);
+            hd_set_kind kind = of->kinds[i % of->n_columns];
+            const uint64_t *profile = of->items[i].profile.sum;
+            if (hd_set_is_empty(of->items[i].sum) || hd_set_is_empty(profile) || !of->printed[i].is_count)
+                continue;
+            HD_GO(hd_audit_node_find(a, kind, of->items[i].sum, &node, err));
+            hd_set_name(name, HD_SET_PROFILE, profile);
+            HD_GO(hd_intern_add(names, name, HD_SET_NAME, &id, err));
+            const first now = {node, kind == HD_SET_PEOPLE ? 2 : of->table};
+            if (id == n) {
+                if (!HD_GROW(list, id, cap))
+                    HD_GO(hd_fail_nomem(err));
+                list[id] = now;
+            } else if (list[id].of != now.of && (is_summed[node] || is_summed[list[id].node])) {
+                HD_GO(add_rule(a, list[id].node, &node, 1, err));
+            }
+        }
+    }
+out:
+    hd_intern_free(names);
+    hd_free(is_summed);
+    hd_free(list);
+    return rc;
 }
 
 static hd_code add_union(void *ctx, const hd_account *parts, const size_t *items, size_t n,
@@ -203,6 +291,24 @@ static hd_code add_union(void *ctx, const hd_account *parts, const size_t *items
 /* How many sums away from the answer the system goes. */
 enum { REACH = 2 };
 
+/* Marks the sums that hold a node that is near, and then their nodes. only_links: of sums of one. */
+static void reach(const hd_audit *a, uint8_t *near, uint8_t *in, bool only_links)
+{
+    uint32_t n_rules = hd_intern_count(a->rules);
+    for (int to_nodes = 0; to_nodes < 2; to_nodes++)
+        for (uint32_t r = 0; r < n_rules; r++) {
+            size_t len;
+            const char *ids = hd_intern_get(a->rules, r, &len);
+            bool is_looked_at = !only_links || len == 2 * sizeof(uint32_t);
+            for (size_t i = 0; i < len && is_looked_at; i += sizeof(uint32_t)) {
+                uint32_t id;
+                memcpy(&id, ids + i, sizeof id);
+                in[r] |= near[id] && !to_nodes;
+                near[id] |= in[r] && to_nodes;
+            }
+        }
+}
+
 /* Nodes that some sum joins to the answer within REACH, with the sums among them. */
 static hd_code make_system(hd_audit *a, hd_err *err)
 {
@@ -216,25 +322,10 @@ static hd_code make_system(hd_audit *a, hd_err *err)
     }
     for (size_t i = 0; i < a->n_nodes; i++)
         near[i] = a->about[i].now;
+    reach(a, near, in, true);
     for (int step = 0; step < REACH; step++) {
-        for (uint32_t r = 0; r < n_rules; r++) {
-            size_t len;
-            const uint32_t *ids = (const void *)hd_intern_get(a->rules, r, &len);
-            for (size_t i = 0; i < len / sizeof *ids; i++) {
-                uint32_t id;
-                memcpy(&id, (const char *)ids + i * sizeof id, sizeof id);
-                in[r] = in[r] || near[id];
-            }
-        }
-        for (uint32_t r = 0; r < n_rules; r++) {
-            size_t len;
-            const char *ids = hd_intern_get(a->rules, r, &len);
-            for (size_t i = 0; i < len && in[r]; i += sizeof(uint32_t)) {
-                uint32_t id;
-                memcpy(&id, ids + i, sizeof id);
-                near[id] = 1;
-            }
-        }
+        reach(a, near, in, false);
+        reach(a, near, in, true);
     }
     for (uint32_t i = 0; i < a->n_nodes; i++) {
         a->about[i].cell = HD_AUDIT_NONE;
@@ -271,5 +362,6 @@ hd_code hd_audit_build(hd_audit *a, hd_err *err)
     }
     for (size_t i = 0; i < hd_near_n_pairs(a->near); i++)
         HD_TRY(add_difference(a, hd_near_pair_at(a->near, i), err));
+    HD_TRY(add_links(a, err));
     return make_system(a, err);
 }

@@ -29,9 +29,12 @@ struct hd_audit {
     hd_near *near;
     hd_intern *own;     /* sets of the answer's cells  */
     hd_intern *derived; /* and of its margins          */
+    hd_intern *profiles[2]; /* of the answer's cells, by kind */
     hd_account *earlier;
     size_t n_earlier, earlier_cap;
     uint64_t n_near;
+    hd_known *known; /* from every earlier release */
+    size_t n_known, known_cap;
     /* while judging */
     hd_intern *nodes;
     hd_intern *rules;
@@ -61,6 +64,16 @@ static inline bool hd_set_is_empty(const uint64_t sum[2])
 /* The node of a set, made when there is none. */
 HD_MUST hd_code hd_audit_node_find(hd_audit *a, hd_set_kind kind, const uint64_t sum[2],
                                    uint32_t *out, hd_err *err);
+/* Two figures that differ by few people: the larger, the smaller and what names the few; false when
+ * nothing is to be audited about them. */
+typedef struct hd_audit_difference {
+    const hd_set *of_whole, *of_part;
+    const hd_printed *whole, *part;
+    hd_set_kind whole_kind, part_kind, kind; /* of the two, and of the few */
+    uint64_t sum[2];
+} hd_audit_difference;
+
+bool hd_audit_difference_of(const hd_audit *a, const hd_near_pair *p, hd_audit_difference *out);
 /* Fills nodes, rules and system from the answer and the earlier releases that were taken over. */
 HD_MUST hd_code hd_audit_build(hd_audit *a, hd_err *err);
 

@@ -4,6 +4,10 @@
  * the new figure is withheld for it; within one answer the difference is audited as a count.
  * Nothing is missed: two figures of at least limit + 1 people that differ by 1 to limit people are
  * always found (sets.h says why), whatever was asked to get them.
+ *
+ * Records of two tables, and records and people, are not the same things. There two figures are near
+ * when one counts 1 to limit people more and, of all others, as many of each: then somebody who knows
+ * that they go together (stays and their first episodes) has the figure of those few.
  */
 #ifndef HD_DISCLOSURE_NEAR_H
 #define HD_DISCLOSURE_NEAR_H
@@ -16,6 +20,7 @@ typedef struct hd_near_pair {
     size_t cell;          /* of the answer: cell * n_columns + column */
     size_t earlier;       /* number given to hd_near_compare, or HD_NEAR_OWN */
     size_t other;         /* the same in the earlier release, or in the answer */
+    bool by_profile;      /* of two tables, or of records and people */
 } hd_near_pair;
 
 #define HD_NEAR_OWN SIZE_MAX

@@ -24,19 +24,33 @@ void hd_set_init(hd_set *s)
 {
     *s = (hd_set){0};
     memset(s->lowest, 0xFF, sizeof s->lowest);
+    memset(s->profile.lowest, 0xFF, sizeof s->profile.lowest);
 }
 
-static void keep_lowest(hd_set *s, uint32_t element)
+static void keep_lowest(uint32_t lowest[HD_SET_LOWEST], uint32_t element)
 {
-    if (element >= s->lowest[HD_SET_LOWEST - 1])
+    if (element >= lowest[HD_SET_LOWEST - 1])
         return;
     size_t at = HD_SET_LOWEST - 1;
-    for (; at > 0 && s->lowest[at - 1] > element; at--)
-        s->lowest[at] = s->lowest[at - 1];
-    s->lowest[at] = element;
+    for (; at > 0 && lowest[at - 1] > element; at--)
+        lowest[at] = lowest[at - 1];
+    lowest[at] = element;
 }
 
-void hd_set_add(hd_set *s, uint32_t person, const uint64_t records[2])
+static void add_to_profile(hd_profile *p, uint32_t person, uint64_t who, uint32_t n)
+{
+    uint64_t element = (who + n) * UINT64_C(0xD6E8FEB86659FD93); /* who is a good hash already */
+    element ^= element >> 32;
+    p->sum[0] += element * UINT64_C(0x9E3779B97F4A7C15);
+    p->sum[1] += who * n;
+    if (person == 0)
+        return;
+    p->people++;
+    p->buckets[who % HD_SET_BUCKETS] ^= (uint8_t)(element >> 56);
+    keep_lowest(p->lowest, (uint32_t)element >> 1);
+}
+
+void hd_set_add(hd_set *s, uint32_t person, const uint64_t records[2], uint32_t n)
 {
     uint64_t who = mix(person + UINT64_C(0x9E3779B97F4A7C15));
     uint64_t element = mix(who ^ mix(records[0]));
@@ -44,7 +58,8 @@ void hd_set_add(hd_set *s, uint32_t person, const uint64_t records[2])
     s->sum[1] += records[1];
     s->persons++;
     s->buckets[who % HD_SET_BUCKETS] ^= (uint32_t)(element >> 32);
-    keep_lowest(s, (uint32_t)element >> 1); /* below UINT32_MAX */
+    keep_lowest(s->lowest, (uint32_t)element >> 1); /* below UINT32_MAX */
+    add_to_profile(&s->profile, person, who, n);
 }
 
 void hd_set_line(hd_set *s, uint64_t identity)
@@ -54,6 +69,17 @@ void hd_set_line(hd_set *s, uint64_t identity)
         x = (x ^ x >> 32) * UINT64_C(0xD6E8FEB86659FD93);
         s->lines[i] ^= x ^ x >> 31;
     }
+}
+
+static void join_profiles(hd_profile *p, const hd_profile *other)
+{
+    p->sum[0] += other->sum[0];
+    p->sum[1] += other->sum[1];
+    p->people += other->people;
+    for (size_t i = 0; i < HD_SET_BUCKETS; i++)
+        p->buckets[i] ^= other->buckets[i];
+    for (size_t i = 0; i < HD_SET_LOWEST; i++)
+        keep_lowest(p->lowest, other->lowest[i]);
 }
 
 void hd_set_join(hd_set *s, const hd_set *other)
@@ -66,7 +92,8 @@ void hd_set_join(hd_set *s, const hd_set *other)
     for (size_t i = 0; i < HD_SET_LINES; i++)
         s->lines[i] ^= other->lines[i];
     for (size_t i = 0; i < HD_SET_LOWEST; i++)
-        keep_lowest(s, other->lowest[i]);
+        keep_lowest(s->lowest, other->lowest[i]);
+    join_profiles(&s->profile, &other->profile);
 }
 
 bool hd_set_same(const hd_set *a, const hd_set *b)
@@ -87,13 +114,28 @@ unsigned hd_set_distance(const hd_set *a, const hd_set *b, unsigned limit)
     return n ? n : 1; /* xors that cancel: the sums say that the sets differ */
 }
 
+bool hd_profile_same(const hd_profile *a, const hd_profile *b)
+{
+    return memcmp(a->sum, b->sum, sizeof a->sum) == 0;
+}
+
+unsigned hd_profile_excess(const hd_profile *a, const hd_profile *b, unsigned limit)
+{
+    unsigned n = 0, more = a->people > b->people ? a->people - b->people : b->people - a->people;
+    if (more == 0 || more > limit)
+        return 0;
+    for (size_t i = 0; i < HD_SET_BUCKETS && n <= more; i++)
+        n += a->buckets[i] != b->buckets[i];
+    return n <= more ? more : 0;
+}
+
 /* ---- the sets of an answer ------------------------------------------------------------------ */
 
 /* A set while its rows come in: a person's records lie together. */
 typedef struct growing {
     hd_set set;
     uint64_t records[2];
-    uint32_t person;
+    uint32_t person, n;
     bool began;
 } growing;
 
@@ -128,9 +170,10 @@ static void flush(growing *g, hd_set_kind kind)
     if (kind == HD_SET_PEOPLE) {
         g->records[0] = mix(g->person + UINT64_C(0x51ED270B));
         g->records[1] = mix(g->records[0] + 1);
+        g->n = 1;
         hd_set_line(&g->set, g->records[0]);
     }
-    hd_set_add(&g->set, g->person, g->records);
+    hd_set_add(&g->set, g->person, g->records, g->n);
     g->began = false;
 }
 
@@ -141,8 +184,9 @@ static void take_record(growing *g, hd_set_kind kind, uint32_t person, uint64_t 
     if (!g->began) {
         g->began = true;
         g->person = person;
-        g->records[0] = g->records[1] = 0;
+        g->records[0] = g->records[1] = g->n = 0;
     }
+    g->n++;
     if (kind == HD_SET_RECORDS)
         hd_set_line(&g->set, record);
     g->records[0] += record;

@@ -6,6 +6,8 @@
  *     always; it also says yes for a part of the sets that differ by one to three people more.
  *   - is a set the union of other, disjoint ones? `sum` is then the sum of theirs, and `lines` says
  *     of which (unions.h).
+ *   - have two sets, of whatever tables, the same number of records of each person (the same profile)?
+ *     Or is one profile the other with few people more? A set of people has one record of each.
  * It cannot be turned back into people without the vault's key: it is made of keyed hashes.
  *
  * How: every person of a set is one element, a hash of the person and of the person's records in
@@ -25,26 +27,44 @@
 
 enum { HD_SET_BUCKETS = 64, HD_SET_LINES = 8, HD_SET_LOWEST = 12, HD_SET_NEAR_MAX = HD_SET_LOWEST - 1 };
 
+/* How many records of each person there are, whichever they are. Those of nobody are in the sum only,
+ * so that nobody is no person more. A bucket is narrow: one that is missed makes sets nearer. */
+typedef struct hd_profile {
+    uint64_t sum[2];
+    uint32_t people;
+    uint32_t lowest[HD_SET_LOWEST];
+    uint8_t buckets[HD_SET_BUCKETS];
+} hd_profile;
+
 typedef struct hd_set {
     uint64_t sum[2];  /* of the records' identities (of the people's, for sets of people) */
     uint32_t persons; /* elements; all records linked to nobody are one */
     uint32_t buckets[HD_SET_BUCKETS];
     uint32_t lowest[HD_SET_LOWEST]; /* ascending; UINT32_MAX: there are no more */
     uint64_t lines[HD_SET_LINES]; /* xor over the records (people) of so many hashes of each */
+    hd_profile profile;
 } hd_set;
 
 void hd_set_init(hd_set *s);
-/* Every person once. records: the sum of the identities of the person's records. */
-void hd_set_add(hd_set *s, uint32_t person, const uint64_t records[2]);
+/* Every person once. records: the sum of the identities of the person's n records. */
+void hd_set_add(hd_set *s, uint32_t person, const uint64_t records[2], uint32_t n);
 /* Every record (in sets of people: every person) once, by its identity. */
 void hd_set_line(hd_set *s, uint64_t identity);
 void hd_set_join(hd_set *s, const hd_set *other); /* other people */
 bool hd_set_same(const hd_set *a, const hd_set *b);
 /* 0: the same; 1 .. limit: they differ by few people; limit + 1: by more. */
 unsigned hd_set_distance(const hd_set *a, const hd_set *b, unsigned limit);
+bool hd_profile_same(const hd_profile *a, const hd_profile *b);
+/* How many people more the larger has, if the rest may be the same people with as many records each:
+ * 1 .. limit; 0: by no or more people, or surely not so. */
+unsigned hd_profile_excess(const hd_profile *a, const hd_profile *b, unsigned limit);
 
 /* Sets of records compare for every figure but one: a count of different people is about people. */
-typedef enum hd_set_kind { HD_SET_RECORDS, HD_SET_PEOPLE } hd_set_kind;
+typedef enum hd_set_kind {
+    HD_SET_RECORDS,
+    HD_SET_PEOPLE,
+    HD_SET_PROFILE /* of no figure: how the audit names what figures of both kinds, or of two tables, share */
+} hd_set_kind;
 
 /* All sets of an answer. Aggregates of the same class and kind share a column. */
 typedef struct hd_sets {

@@ -590,19 +590,17 @@ static const char *text_at(sqlite3_stmt *s, int i)
     return p ? (const char *)p : "";
 }
 
-hd_code hd_ledger_releases(hd_ledger *l, const char *table, const char *agreement,
+hd_code hd_ledger_releases(hd_ledger *l, const char *agreement,
                            hd_code (*take)(void *ctx, const hd_ledger_release *r, hd_err *err),
                            void *ctx, hd_err *err)
 {
     sqlite3_stmt *s = NULL;
     HD_TRY(prepare(l,
                    "SELECT number, table_name, agreement, asker, policy, data_version, near,"
-                   " question, salt, body FROM release WHERE (?1 IS NULL OR table_name = ?1)"
-                   " AND (?2 IS NULL OR agreement = ?2) ORDER BY number",
+                   " question, salt, body FROM release WHERE (?1 IS NULL OR agreement = ?1)"
+                   " ORDER BY number",
                    &s, err));
-    int rc = table ? sqlite3_bind_text(s, 1, table, -1, SQLITE_STATIC) : SQLITE_OK;
-    if (rc == SQLITE_OK && agreement)
-        rc = sqlite3_bind_text(s, 2, agreement, -1, SQLITE_STATIC);
+    int rc = agreement ? sqlite3_bind_text(s, 1, agreement, -1, SQLITE_STATIC) : SQLITE_OK;
     hd_code code = rc == SQLITE_OK ? HD_OK : fail(l, rc, err);
     while (code == HD_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
         hd_ledger_release r = {.number = sqlite3_column_int64(s, 0),

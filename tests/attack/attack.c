@@ -125,6 +125,17 @@ static bool padded(const record *r, const int *with)
     return r->provider < 4 && with[0] >> r->age % 16 & 1;
 }
 
+/* The first record of each stay; with[0]: of the few too; with[1], of one provider. */
+static bool first_of_stay(const record *r, const int *with)
+{
+    return r->nth == 0 && (with[0] || !r->rare) && (with[1] < 0 || r->provider == with[1]);
+}
+
+static bool first_padded(const record *r, const int *with)
+{
+    return r->nth == 0 && padded(r, with);
+}
+
 static int provider_of(const record *r)
 {
     return r->provider;
@@ -320,6 +331,71 @@ static outcome by_averaging(world *w)
     return n >= PAIRS_NEEDED && fabs(sum / n - truth) < 0.5 ? LEARNT : KEPT;
 }
 
+/* Stays, less the first records of the stays of others: two tables, one people behind them. */
+static outcome by_two_tables(world *w)
+{
+    const question few = {.where = first_of_stay, .with = {0, -1}, .is_national = true, .figures = ONLY_COUNT};
+    ask(w, (question){.is_national = true, .of_stays = true, .figures = ONLY_COUNT}, &one);
+    ask(w, few, &two);
+    return subtract(&one.rows[0], &two.rows[0], people_between());
+}
+
+/* In a table of one record a head the number of records is that of people. */
+static outcome by_records_and_people(world *w)
+{
+    ask(w, (question){.is_national = true, .of_stays = true, .figures = ONLY_COUNT}, &one);
+    ask(w, (question){.where = not_rare, .is_national = true, .of_stays = true, .figures = ONLY_PEOPLE}, &two);
+    return subtract(&one.rows[0], &two.rows[0], people_between());
+}
+
+/* Rounded figures of two tables: what each pair leaves possible of the few, put together. */
+static outcome by_pads_of_two_tables(world *w)
+{
+    hd_rng rng = hd_rng_stream(w->n, 98);
+    int64_t low = 0, high = HD_NO_BOUND;
+    for (int i = 0; i < PADS; i++) {
+        int mask = (int)hd_rng_below(&rng, 1 << 16) | 1;
+        ask(w, (question){.where = padded, .with = {mask, 1}, .of_stays = true, .figures = ONLY_COUNT}, &one);
+        ask(w, (question){.where = first_padded, .with = {mask, 0}, .figures = ONLY_COUNT}, &two);
+        const row *x = &one.rows[0], *y = &two.rows[0];
+        if (!is_target(people_between()))
+            return NO_TARGET;
+        if (x->high >= HD_NO_BOUND || y->high >= HD_NO_BOUND)
+            continue;
+        low = x->low - y->high > low ? x->low - y->high : low;
+        high = x->high - y->low < high ? x->high - y->low : high;
+    }
+    return high - low + 1 < CANDIDATES ? LEARNT : KEPT;
+}
+
+/* What one table withholds for the sake of others, the other table is asked for. */
+static outcome by_helpers_of_two_tables(world *w)
+{
+    outcome worst = NO_TARGET;
+    ask(w, (question){.keys = {region_of, provider_of}, .n_keys = 2, .has_total = true, .of_stays = true,
+                      .figures = ONLY_COUNT}, &one);
+    for (int region = 0; region < REGIONS; region++) {
+        answer parts = {.n = 0};
+        for (size_t i = 0; i < one.n; i++) {
+            row x = one.rows[i];
+            if (x.keys[0] != region || x.keys[1] < 0)
+                continue;
+            if (x.marks[COUNT] == ':') {
+                ask(w, (question){.where = first_of_stay, .with = {1, x.keys[1]}, .figures = ONLY_COUNT}, &two);
+                if (two.rows[0].marks[COUNT] == 0) {
+                    x.low = two.rows[0].low;
+                    x.high = two.rows[0].high;
+                }
+            }
+            x.keys[0] = x.keys[1];
+            parts.rows[parts.n++] = x;
+        }
+        outcome o = complete(&parts, answer_find(&one, region, -1), part_of_region, region);
+        worst = o > worst ? o : worst;
+    }
+    return worst;
+}
+
 typedef struct attack {
     const char *name;
     outcome (*run)(world *w);
@@ -342,6 +418,10 @@ static const attack attacks[] = {
     {"means of chosen values", by_chosen_values, 300, 1},
     {"percentiles", by_percentiles, 300, 1},
     {"ratios", by_ratios, 300, 1},
+    {"two tables: leaving a few out", by_two_tables, 300, 1},
+    {"two tables: padding", by_pads_of_two_tables, 300, 10},
+    {"two tables: what one of them withholds", by_helpers_of_two_tables, 80, 1},
+    {"records and people", by_records_and_people, 300, 1},
 };
 
 /* ---- running -------------------------------------------------------------------------------- */

@@ -92,12 +92,18 @@ typedef struct gathered {
     hd_set *items; /* cells * 2: records, people */
 } gathered;
 
-static bool belongs(const record *r, const question *q, const row *x)
+static bool is_chosen(const world *w, const record *r, const question *q)
+{
+    return r->version <= w->version && (!q->of_stays || r->nth == 0) &&
+           (!q->where || q->where(r, q->with));
+}
+
+static bool belongs(const world *w, const record *r, const question *q, const row *x)
 {
     for (size_t k = 0; k < q->n_keys; k++)
         if (x->keys[k] >= 0 && q->keys[k](r) != x->keys[k])
             return false;
-    return !q->where || q->where(r, q->with);
+    return is_chosen(w, r, q);
 }
 
 static uint64_t mix(uint64_t x)
@@ -121,9 +127,9 @@ static void gather_cell(const world *w, const question *q, gathered *g, size_t c
         int64_t n = x->truth;
         for (; i < w->n && w->records[i].person == person; i++) {
             const record *r = &w->records[i];
-            if (r->version > w->version || !belongs(r, q, x))
+            if (!belongs(w, r, q, x))
                 continue;
-            uint64_t id = mix((uint64_t)person << 8 | r->nth);
+            uint64_t id = mix((uint64_t)person << 9 | (uint64_t)q->of_stays << 8 | r->nth);
             hd_set_line(records, id);
             of[0] += id;
             of[1] += mix(id + 1);
@@ -133,9 +139,9 @@ static void gather_cell(const world *w, const question *q, gathered *g, size_t c
         if (x->truth == n)
             continue;
         x->truth_people++;
-        hd_set_add(records, person, of);
+        hd_set_add(records, person, of, (uint32_t)(x->truth - n));
         hd_set_line(people, mix(person));
-        hd_set_add(people, person, (uint64_t[2]){mix(person), mix(person ^ UINT64_C(1) << 40)});
+        hd_set_add(people, person, (uint64_t[2]){mix(person), mix(person ^ UINT64_C(1) << 40)}, 1);
     }
     qsort(stays, (size_t)x->truth, sizeof *stays, compare_stays);
     hd_cell all = {{.type = HD_INTEGER, .integer = x->truth}, x->truth, x->truth_people};
@@ -187,7 +193,7 @@ static void list_rows(const world *w, const question *q, answer *out)
     out->n = 0;
     for (size_t i = 0; i < w->n; i++) {
         const record *r = &w->records[i];
-        if (r->version > w->version || (q->where && !q->where(r, q->with)))
+        if (!is_chosen(w, r, q))
             continue;
         int keys[2] = {-1, -1};
         for (size_t k = 0; k <= q->n_keys; k++) {
@@ -209,7 +215,7 @@ static const hd_aggregate aggregates[N_FIGURES] = {
     [MEAN] = {.kind = HD_AGG_MEAN, .type = HD_DECIMAL},
     [MEDIAN] = {.kind = HD_AGG_QUANTILE, .type = HD_DECIMAL, .quantile = 0.5}};
 
-static void judge(world *w, hd_account *now)
+static void judge(world *w, hd_account *now, bool of_stays)
 {
     hd_err err;
     hd_audit *audit;
@@ -220,6 +226,8 @@ static void judge(world *w, hd_account *now)
         hd_buf_init(&b, (size_t)1 << 28);
         must(hd_account_write(&w->asked[i], &b, &err), &err);
         must(hd_account_read(&earlier, b.data, b.len, &err), &err);
+        if (w->of_stays[i] != of_stays)
+            hd_account_of_other_table(&earlier, "other");
         must(hd_audit_earlier(audit, &earlier, &err), &err);
         hd_account_free(&earlier);
         hd_buf_free(&b);
@@ -228,11 +236,20 @@ static void judge(world *w, hd_account *now)
     hd_audit_free(audit);
 }
 
-static void print_rows(const hd_account *now, const hd_safe *safe, answer *out)
+/* As if a column had not been asked. */
+static void forget_column(hd_account *a, size_t column)
+{
+    for (size_t c = 0; c < a->n_cells; c++) {
+        hd_set_init(&a->items[c * 2 + column]);
+        a->printed[c * 2 + column] = (hd_printed){.high = HD_NO_BOUND};
+    }
+}
+
+static void print_rows(const hd_account *now, const hd_safe *safe, figures f_asked, answer *out)
 {
     for (size_t c = 0; c < out->n; c++) {
         row *x = &out->rows[c];
-        const hd_printed *p = &now->printed[c * 2];
+        const hd_printed *p = &now->printed[c * 2 + (f_asked == ONLY_PEOPLE)];
         x->low = p->low;
         x->high = p->high;
         for (size_t f = 0; f < N_FIGURES; f++) {
@@ -286,11 +303,14 @@ void world_ask(world *w, const question *q, answer *out)
     must(hd_account_make(&now, policy->file, &asked, sets, n_sets, cells, &safe, &found,
                          !q->is_national, &err),
          &err);
+    if (q->figures != ALL)
+        forget_column(&now, q->figures == ONLY_COUNT);
     if (w->is_protected)
-        judge(w, &now);
-    print_rows(&now, &safe, out);
+        judge(w, &now, q->of_stays);
+    print_rows(&now, &safe, q->figures, out);
     if (w->n_asked == MOST_ASKED)
         exit(2);
+    w->of_stays[w->n_asked] = q->of_stays;
     w->asked[w->n_asked++] = now;
     hd_safe_free(&safe);
     hd_sets_free(&found);

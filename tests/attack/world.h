@@ -20,13 +20,20 @@ typedef struct world {
     int version; /* of the data: later records are not there yet */
     bool is_protected; /* false: the national rule alone */
     hd_account asked[MOST_ASKED]; /* the ledger */
+    bool of_stays[MOST_ASKED];    /* the table that was asked */
     size_t n_asked;
 } world;
 
 typedef bool (*condition)(const record *r, const int *with);
 typedef int (*attribute)(const record *r);
 
-/* A question: count(*), count(DISTINCT person), avg(stay), median(stay) by up to two keys. */
+/* Two tables: of records (episodes), and of stays, which are made of them: each is known by its first
+ * record, nth = 0. A question: count(*), count(DISTINCT person), avg(stay), median(stay) by up to two
+ * keys. */
+enum { COUNT, PEOPLE, MEAN, MEDIAN, N_FIGURES };
+
+typedef enum figures { ALL, ONLY_COUNT, ONLY_PEOPLE } figures;
+
 typedef struct question {
     condition where; /* NULL: all */
     int with[4];     /* what the condition compares with */
@@ -34,16 +41,16 @@ typedef struct question {
     size_t n_keys;
     bool has_total;  /* GROUP BY ROLLUP */
     bool is_national;
+    bool of_stays;
+    figures figures;
 } question;
-
-enum { COUNT, PEOPLE, MEAN, MEDIAN, N_FIGURES };
 
 /* What came out: one row a cell. */
 typedef struct row {
     int keys[2]; /* -1: summed over */
     char marks[N_FIGURES];
     double figures[N_FIGURES];
-    int64_t low, high;  /* what the printed count says */
+    int64_t low, high;  /* what the printed count says; the count of people where only that is asked */
     int64_t truth, truth_people;
 } row;
 

@@ -29,7 +29,7 @@ static void add_person(hd_set *s, uint32_t person, unsigned n_records)
         of[0] += id;
         of[1] += mix(id + 1);
     }
-    hd_set_add(s, person, of);
+    hd_set_add(s, person, of, n_records);
 }
 
 /* Few different people are always seen as few; many are seen as many. */
@@ -59,6 +59,36 @@ static void distance_counts_people(void **state)
         for (uint32_t p = 0; p < 30; p++)
             add_person(&b, 5000 + p, 1);
         assert_int_equal(hd_set_distance(&a, &b, 7), 8);
+    }
+}
+
+/* One profile that is the other and few people more is always seen, whichever records they have; people
+ * who have other numbers of records are seen as such. */
+static void profiles_count_people(void **state)
+{
+    (void)state;
+    hd_rng rng = hd_rng_stream(11, 0);
+    for (int round = 0; round < 3000; round++) {
+        hd_set a, b;
+        unsigned common = 1 + hd_rng_below(&rng, 300), more = hd_rng_below(&rng, 12);
+        hd_set_init(&a);
+        hd_set_init(&b);
+        for (uint32_t p = 1; p <= common + more; p++) {
+            unsigned n = 1 + hd_rng_below(&rng, 3);
+            add_person(&a, p, n);
+            if (p <= common)
+                hd_set_add(&b, p, (uint64_t[2]){mix(p), mix(p + 77)}, n); /* records of another table */
+        }
+        assert_int_equal(hd_profile_excess(&a.profile, &b.profile, 7), more <= 7 ? more : 0);
+        assert_int_equal(hd_profile_excess(&b.profile, &a.profile, 7), more <= 7 ? more : 0);
+        assert_true(hd_profile_same(&a.profile, &b.profile) == (more == 0));
+        add_person(&b, 0, 3); /* nobody's records make nobody more */
+        assert_int_equal(hd_profile_excess(&a.profile, &b.profile, 7), more <= 7 ? more : 0);
+        for (uint32_t p = 0; p < 30; p++) {
+            add_person(&a, 1000 + p, 1);
+            add_person(&b, 1000 + p, 2);
+        }
+        assert_int_equal(hd_profile_excess(&a.profile, &b.profile, 7), 0);
     }
 }
 
@@ -187,6 +217,8 @@ static void accounts_survive(void **state)
     for (uint32_t c = 0; c < 20; c++)
         for (uint32_t p = 0; p <= c; p++)
             add_person(&a.items[c], 100 * c + p, 2);
+    for (int64_t i = 0; i < 3; i++)
+        assert_int_equal(hd_account_know(&a, &(hd_known){{7, 8}, i, 9}, &err), HD_OK);
     assert_int_equal(hd_account_write(&a, &body, &err), HD_OK);
     assert_int_equal(hd_account_read(&b, body.data, body.len, &err), HD_OK);
     assert_int_equal(hd_account_write(&b, &again, &err), HD_OK);
@@ -209,9 +241,48 @@ static void accounts_survive(void **state)
     hd_account_free(&a);
 }
 
+/* A ledger from before there were profiles is read: its sets have none. */
+static void older_accounts_are_read(void **state)
+{
+    (void)state;
+    enum { N = 5, HEAD = 8 * 8, OLD = offsetof(hd_set, profile) };
+    hd_err err;
+    hd_account a, b;
+    hd_buf body, old;
+    hd_buf_init(&body, 1 << 24);
+    hd_buf_init(&old, 1 << 24);
+    make_account(&a, N, 1);
+    for (uint32_t c = 0; c < N; c++)
+        add_person(&a.items[c], 1 + c, 2);
+    assert_int_equal(hd_account_write(&a, &body, &err), HD_OK);
+    hd_buf_add(&old, "hdacc 1", 8);
+    hd_buf_add(&old, body.data + 8, HEAD); /* the head then had no number of what is known */
+    const char *items = body.data;
+    while (memcmp(items, a.items, N * sizeof *a.items) != 0)
+        items++;
+    hd_buf_add(&old, body.data + 8 + HEAD + 8, (size_t)(items - body.data) - 8 - HEAD - 8);
+    for (size_t c = 0; c < N; c++)
+        hd_buf_add(&old, &a.items[c], OLD);
+    items += N * sizeof *a.items;
+    hd_buf_add(&old, items, (size_t)(body.data + body.len - items));
+    assert_int_equal(hd_account_read(&b, old.data, old.len, &err), HD_OK);
+    for (size_t c = 0; c < N; c++) {
+        assert_true(hd_set_same(&a.items[c], &b.items[c]) && b.keys[c] == a.keys[c]);
+        assert_int_equal(b.items[c].profile.people, 0);
+        assert_true(b.items[c].profile.lowest[0] == UINT32_MAX); /* found by nobody */
+    }
+    assert_string_equal(b.question, a.question);
+    hd_account_free(&b);
+    hd_account_free(&a);
+    hd_buf_free(&body);
+    hd_buf_free(&old);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(older_accounts_are_read),
+        cmocka_unit_test(profiles_count_people),
         cmocka_unit_test(distance_counts_people),
         cmocka_unit_test(near_figures_are_found),
         cmocka_unit_test(unions_are_found),
