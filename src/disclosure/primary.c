@@ -544,44 +544,69 @@ static hd_code apply_rules(const hd_policy_file *p, const hd_question *q, const 
 
 /* ---- listing -------------------------------------------------------------------------------- */
 
-/* The rows of one grouping, and how many of them hold one person or records linked to nobody. */
+/* The rows of one grouping; how many of them hold one person or records linked to nobody, and how
+ * many are small. */
 typedef struct tally {
     uint32_t mask;
-    uint64_t n_rows, n_single;
+    uint64_t n_rows, n_single, n_small;
 } tally;
 
-/* Many fields at once describe single people, at national level too: such a table is a list. Every
- * grouping set is looked at for itself, so that a coarse one beside it hides nothing. */
-static hd_code refuse_lists(const hd_policy_file *p, const hd_question *q, const hd_cells *cells,
-                            hd_err *err)
+/* Every grouping set is looked at for itself, so that a coarse one beside it hides nothing. */
+static hd_code tally_rows(const hd_policy_file *p, const hd_cells *cells, tally **out, size_t *n,
+                          hd_err *err)
+{
+    size_t cap = 0, at = 0;
+    *out = NULL;
+    *n = 0;
+    for (size_t c = 0; c < cells->n_cells; c++) {
+        uint32_t mask = hd_cells_grouping(cells, c);
+        if (*n == 0 || (*out)[at].mask != mask)
+            for (at = 0; at < *n && (*out)[at].mask != mask; at++)
+                ;
+        if (at == *n) {
+            if (!HD_GROW(*out, *n, cap))
+                return hd_fail_nomem(err);
+            (*out)[(*n)++] = (tally){.mask = mask};
+        }
+        tally *t = &(*out)[at];
+        t->n_rows++;
+        t->n_single += cells->all.records[c] > 0 && cells->all.persons[c] <= 1;
+        t->n_small += is_small_row(p, cells, c);
+    }
+    return HD_OK;
+}
+
+static hd_code refuse_list(const hd_policy_file *p, const char *about, hd_err *err)
+{
+    return hd_fail(err, HD_DENIED,
+                   "policy %s refuses a table by %lld or more fields where %s, it would list "
+                   "records: group by fewer or coarser fields",
+                   p->name, (long long)p->listing_fields, about);
+}
+
+/* Many fields at once describe single people: such a table is a list. National figures are exact, so
+ * a refusal there says no more than they would. Below national level it must not say more than
+ * stars: whether a table is a list is judged by its stars, never by whether one of them is one
+ * person. */
+static hd_code judge_lists(const hd_policy_file *p, const hd_question *q, const hd_cells *cells,
+                           hd_safe *safe, hd_err *err)
 {
     tally *tallies = NULL;
-    size_t n = 0, cap = 0, at = 0;
-    hd_code rc = HD_OK;
+    size_t n = 0;
+    bool is_controlled = hd_primary_is_controlled(p, q);
     if (q->n_key_fields < (uint64_t)p->listing_fields)
         return HD_OK;
-    for (size_t c = 0; c < cells->n_cells; c++) {
-        if (n == 0 || tallies[at].mask != hd_cells_grouping(cells, c))
-            for (at = 0; at < n && tallies[at].mask != hd_cells_grouping(cells, c); at++)
-                ;
-        if (at == n) {
-            if (!HD_GROW(tallies, n, cap)) {
-                rc = hd_fail_nomem(err);
-                goto out;
-            }
-            tallies[n++] = (tally){.mask = hd_cells_grouping(cells, c)};
-        }
-        tallies[at].n_rows++;
-        tallies[at].n_single += cells->all.records[c] > 0 && cells->all.persons[c] <= 1;
+    hd_code rc = tally_rows(p, cells, &tallies, &n, err);
+    for (size_t i = 0; i < n && rc == HD_OK; i++) {
+        const tally *t = &tallies[i];
+        if (is_controlled && t->n_small == t->n_rows)
+            rc = refuse_list(p, "every row is about few people", err);
+        else if (!is_controlled && t->n_single > t->n_rows / 2)
+            rc = refuse_list(p, "most rows are about one person", err);
+        for (size_t c = 0; is_controlled && c < cells->n_cells && t->n_small > t->n_rows / 2; c++)
+            if (hd_cells_grouping(cells, c) == t->mask && is_small_row(p, cells, c))
+                leave_out(safe, c);
     }
-    for (size_t i = 0; i < n && rc == HD_OK; i++)
-        if (tallies[i].n_single > tallies[i].n_rows / 2)
-            rc = hd_fail(err, HD_DENIED,
-                         "policy %s refuses a table by %lld or more fields where most rows are "
-                         "about one person, it would list records: group by fewer or coarser "
-                         "fields",
-                         p->name, (long long)p->listing_fields);
-out:
     hd_free(tallies);
     return rc;
 }
@@ -625,7 +650,7 @@ hd_code hd_primary_apply(const hd_policy *policy, const hd_question *q, const hd
         rc = hd_fail_nomem(err);
         goto out;
     }
-    HD_GO(refuse_lists(p, q, cells, err));
+    HD_GO(judge_lists(p, q, cells, out, err));
     leave_out_small_rows(p, q, cells, out);
     if (!hd_primary_is_controlled(p, q)) {
         show_national(p, q, cells, out);

@@ -18,6 +18,37 @@ def test_many_keys_list_no_records(people):
         refused(people, table, "list records")
 
 
+def test_a_refusal_says_no_more_than_a_star(people):
+    """A table of one row by three fields: whether it is refused must not tell one person from seven."""
+    rows = people.query("SELECT provider, startage, sex, count(*) AS n, count(DISTINCT person) AS p FROM apc "
+                        "WHERE provider IS NOT NULL AND startage IS NOT NULL AND sex IS NOT NULL GROUP BY 1, 2, 3")
+    said, sizes = set(), set()
+    for size in range(1, 8):
+        for r in [r for r in rows if int(r["p"]) == size][:2]:
+            one = "FROM apc WHERE provider = '%s' AND startage = %s AND sex = '%s'" % (r["provider"], r["startage"], r["sex"])
+            done = people.run("query", "--format", "csv", "SELECT provider, startage, sex, count(*) %s GROUP BY 1, 2, 3" % one,
+                              ok=False)
+            said.add((done.returncode, done.stdout.count("\n"), done.stdout.count("*"), done.stderr))
+            sizes.add(size)
+    assert len(said) == 1 and len(sizes) > 4, said
+
+
+def test_a_table_of_mostly_stars_shows_its_other_rows(people):
+    """Below national level, by three fields: small rows are left out once most rows are small, and a table of
+    nothing else is refused."""
+    sql = "SELECT provider, startage, sex, count(*) AS n, count(DISTINCT person) AS p FROM apc GROUP BY 1, 2, 3"
+    true = people.query(sql)
+    large = {(r["provider"], r["startage"], r["sex"]) for r in true if int(r["n"]) > 7 and int(r["p"]) > 7}
+    assert 0 < len(large) < len(true) / 2
+    shown = people.query(sql, true_counts=False)
+    assert {(r["provider"], r["startage"], r["sex"]) for r in shown} <= large and len(shown) > len(large) / 2
+    few_stars = sql.replace("startage, sex", "sex, fyear")
+    true, shown = people.query(few_stars), people.query(few_stars, true_counts=False)
+    small = sum(int(r["n"]) <= 7 or int(r["p"]) <= 7 for r in true)
+    assert 0 < small <= len(true) / 2 and len(shown) == len(true)
+    assert sum(r["n"] == "*" for r in shown) == small
+
+
 def test_small_rows_by_four_fields_do_not_appear(people, tmp_path):
     about = tmp_path / "p.json"
     for keys in ("sex, classpat, admimeth, dismeth", "sex, classpat, procode3, dismeth"):
