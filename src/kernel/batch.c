@@ -16,8 +16,7 @@
 #include <string.h>
 
 enum {
-    ROOM = HD_K_BATCH + HD_K_PAD,
-    SPARSE = 16 /* below one selected row in so many, rows are picked one by one */
+    ROOM = HD_K_BATCH + HD_K_PAD
 };
 
 /* Counting by signature. With people: somebody seen before in a cell was the last one seen there, and
@@ -137,7 +136,7 @@ static const void *selected(batch *b, unsigned width, const void *in, void *out)
 {
     if (b->n == b->n_rows)
         return in;
-    if (b->n * SPARSE >= b->n_rows) {
+    if (b->n * b->ops->picks_below >= b->n_rows) {
         pack(b, b->selection, width, in, b->n_rows, out);
         return out;
     }

@@ -34,6 +34,8 @@ typedef struct hd_k_adds {
 
 typedef struct hd_k_ops {
     const char *name;
+    unsigned picks_below; /* rows are picked one by one when fewer than one in so many are selected,
+                           * else packed */
     /* sums[r] += what codes[r] adds, modulo 256. */
     void (*add8)(const uint8_t *codes, size_t n, const hd_k_adds *a, uint8_t *sums);
     void (*add16)(const uint16_t *codes, size_t n, const hd_k_adds *a, uint8_t *sums);

@@ -94,6 +94,7 @@ static void pack32(const uint64_t *selection, const uint32_t *in, size_t n, uint
 
 const hd_k_ops hd_k_ops_avx2 = {
     .name = "avx2",
+    .picks_below = 8,
     .add8 = plain_add8,
     .add16 = plain_add16,
     .join = plain_join,

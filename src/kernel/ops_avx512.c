@@ -249,6 +249,7 @@ static size_t runs(const uint32_t *cells, const uint32_t *persons, size_t n, uin
 
 const hd_k_ops hd_k_ops_avx512 = {
     .name = "avx512",
+    .picks_below = 16,
     .add8 = add8,
     .add16 = add16,
     .join = join,

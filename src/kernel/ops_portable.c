@@ -3,6 +3,7 @@
 
 const hd_k_ops hd_k_ops_portable = {
     .name = "portable",
+    .picks_below = 1,
     .add8 = plain_add8,
     .add16 = plain_add16,
     .join = plain_join,
