@@ -56,32 +56,33 @@ static uint64_t mix(uint64_t x)
     return x ^ x >> 28;
 }
 
-/* Where the walk over the records of a person has come to. */
+/* The record that was named last, so that a long run of one date is walked once. */
 typedef struct walk {
-    uint32_t person, nth;
-    int64_t date;
-    bool began;
+    uint64_t row; /* + 1; 0: none yet */
+    uint32_t nth; /* its position among the person's records of the date */
 } walk;
 
-static int64_t date_of(const loaded_column *c, uint64_t row)
+static int64_t date_of(const hd_chosen *c, uint64_t row)
 {
-    if (!c->data)
-        return 0;
-    const hd_column codes = {.width = c->width, .data = c->data};
-    return c->dictionary->integers[hd_code_at(&codes, row)];
+    const hd_column codes = {.width = c->date.width, .data = c->date.data};
+    return c->date.data ? c->date.dictionary->integers[hd_code_at(&codes, row)] : 0;
 }
 
+/* Rows are named in ascending order; those between need not be. */
 static uint64_t identity(const hd_chosen *c, walk *w, uint64_t row)
 {
-    uint32_t person = c->persons[row];
-    int64_t date = date_of(&c->date, row);
-    bool same = w->began && w->person == person && w->date == date;
-    w->nth = same ? w->nth + 1 : 0;
-    w->person = person;
-    w->date = date;
-    w->began = true;
+    uint32_t person = c->persons[row], nth = 0;
+    int64_t date = date_of(c, row);
+    for (uint64_t at = row; at > 0 && c->persons[at - 1] == person && date_of(c, at - 1) == date; at--)
+        if (at == w->row) {
+            nth += w->nth + 1;
+            break;
+        } else {
+            nth++;
+        }
+    *w = (walk){row + 1, nth};
     uint64_t x = mix(c->seed ^ ((uint64_t)person << 32 | (uint32_t)date));
-    x = mix(x + w->nth);
+    x = mix(x + nth);
     return x ? x : 1;
 }
 
@@ -283,14 +284,13 @@ static hd_code scan_lane(scan *s, size_t lane, hd_chosen_block *b, uint32_t *per
         hd_scan_truth(s->q, s->base, s->n, BATCH, s->truth);
         b->n = 0;
         for (size_t i = 0; i < s->n; i++) {
-            uint64_t record = identity(c, &w, s->base + i);
             if (s->q->where >= 0 && s->truth[(size_t)s->q->where * BATCH + i] != TRUE)
                 continue;
             uint64_t bits = classes_of(s, i);
             if (!bits)
                 continue;
             persons[b->n] = c->persons[s->base + i];
-            records[b->n] = record;
+            records[b->n] = identity(c, &w, s->base + i);
             classes[b->n] = bits;
             for (size_t k = 0; k < s->q->n_groups; k++)
                 slots_of[k * BATCH + b->n] =
