@@ -48,8 +48,11 @@ typedef struct hd_set {
 void hd_set_init(hd_set *s);
 /* Every person once. records: the sum of the identities of the person's n records. */
 void hd_set_add(hd_set *s, uint32_t person, const uint64_t records[2], uint32_t n);
-/* Every record (in sets of people: every person) once, by its identity. */
+/* Every record once, by its identity; and the sum that hd_set_add takes. */
 void hd_set_line(hd_set *s, uint64_t identity);
+void hd_set_sum(uint64_t records[2], uint64_t identity);
+/* In sets of people: every person once, and nothing else. */
+void hd_set_add_person(hd_set *s, uint32_t person);
 void hd_set_join(hd_set *s, const hd_set *other); /* other people */
 bool hd_set_same(const hd_set *a, const hd_set *b);
 /* 0: the same; 1 .. limit: they differ by few people; limit + 1: by more. */
@@ -74,7 +77,7 @@ typedef struct hd_sets {
     unsigned column_of[64]; /* by aggregate */
 } hd_sets;
 
-/* One scan of the table. HD_LIMIT: more cells than max_cells. */
+/* One scan of the table (sets_scan.c). HD_LIMIT: more cells than max_cells. */
 HD_MUST hd_code hd_sets_make(hd_sets *out, hd_engine *e, const hd_question *q,
                              const hd_cells *cells, size_t max_cells, hd_err *err);
 void hd_sets_free(hd_sets *s); /* wipes */

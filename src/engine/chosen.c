@@ -4,6 +4,7 @@
 #include "engine/chosen.h"
 #include "base/alloc.h"
 #include "base/intern.h"
+#include "base/par.h"
 #include "engine/order.h"
 #include "engine/scan_plan.h"
 
@@ -123,11 +124,13 @@ static hd_code find_date(hd_chosen *c, hd_engine *e, hd_table *t, hd_err *err)
     return hd_operand_load(e, t, (hd_operand){.column = (size_t)at}, &c->date, err);
 }
 
-/* Lanes begin where a person begins; the records linked to nobody lie in the first one. */
+/* Lanes begin where a person begins; the records linked to nobody lie in the first one. Whoever scans
+ * has tables for each lane, so there are no more than threads. */
 static void cut_lanes(hd_chosen *c)
 {
-    uint64_t n = c->n_rows / LANE_ROWS;
-    n = n < 1 ? 1 : n > MAX_LANES ? MAX_LANES : n;
+    uint64_t n = c->n_rows / LANE_ROWS, most = hd_par_threads();
+    most = most > MAX_LANES ? MAX_LANES : most;
+    n = n < 1 ? 1 : n > most ? most : n;
     for (uint64_t i = 1; i < n; i++) {
         uint64_t at = c->n_rows / n * i;
         if (at < c->starts[c->n_lanes])
@@ -140,6 +143,15 @@ static void cut_lanes(hd_chosen *c)
     c->starts[++c->n_lanes] = c->n_rows;
 }
 
+static bool is_always_there(const hd_k_measure *m)
+{
+    uint32_t code = m->codes.lowest;
+    while (m->has_value && code < m->codes.n_codes && m->has_value[code])
+        code++;
+    return !m->has_value || code == m->codes.n_codes;
+}
+
+/* An argument that no record lacks chooses nothing: its class is that of the records. */
 static void bind_classes(hd_chosen *c)
 {
     const hd_k_question *q = &c->plan->q;
@@ -148,9 +160,15 @@ static void bind_classes(hd_chosen *c)
         class *k = &c->classes[c->class_of[i]];
         const hd_k_measure *m = &q->measures[i];
         k->node = m->filter;
-        k->codes = m->has_value ? &m->codes : NULL;
-        k->has_value = m->has_value;
+        k->codes = is_always_there(m) ? NULL : &m->codes;
+        k->has_value = k->codes ? m->has_value : NULL;
     }
+    for (size_t i = 0; i < q->n_measures; i++)
+        for (unsigned k = 0; k < c->class_of[i]; k++) {
+            const class *own = &c->classes[c->class_of[i]], *other = &c->classes[k];
+            if (!own->has_value && !other->has_value && own->node == other->node)
+                c->class_of[i] = k;
+        }
 }
 
 /* ---- DuckDB's rows -------------------------------------------------------------------------- */
@@ -358,6 +376,11 @@ void hd_chosen_free(hd_chosen *c)
 unsigned hd_chosen_class_of(const hd_chosen *c, size_t aggregate)
 {
     return c->class_of[aggregate];
+}
+
+uint32_t hd_chosen_n_slots(const hd_chosen *c, size_t key)
+{
+    return c->rows ? hd_intern_count(c->keys[key].names) : c->plan->q.groups[key].n_slots;
 }
 
 hd_value hd_chosen_slot_value(const hd_chosen *c, size_t key, uint32_t slot)

@@ -30,7 +30,8 @@ HD_MUST hd_code hd_chosen_open(hd_chosen **out, hd_engine *e, const hd_question 
 void hd_chosen_free(hd_chosen *c); /* NULL is allowed */
 
 unsigned hd_chosen_class_of(const hd_chosen *c, size_t aggregate); /* below 64 */
-/* The value that a slot stands for; borrowed. */
+uint32_t hd_chosen_n_slots(const hd_chosen *c, size_t key);
+/* The value that a slot stands for; borrowed. Slots of a key have different values. */
 hd_value hd_chosen_slot_value(const hd_chosen *c, size_t key, uint32_t slot);
 
 /* Lanes may be scanned at the same time; a person's rows lie in one lane. */
