@@ -143,9 +143,8 @@ static void leave(void *ctx, uint64_t first, uint64_t end)
 {
     scan_blocks *b = ctx;
     hd_feed_leave(b->feed, (uint32_t)(first / HD_BLOCK_ROWS));
-    if (b->limits->progress)
-        atomic_fetch_add_explicit(&b->limits->progress->rows_done, end - first,
-                                  memory_order_relaxed);
+    if (b->progress)
+        atomic_fetch_add_explicit(&b->progress->rows_done, end - first, memory_order_relaxed);
 }
 
 /* Walk over the rows of one block while they are of the same person as the row before. */
@@ -231,19 +230,20 @@ static hd_code add_columns(scan_blocks *b, const scan_plan *p, hd_err *err)
 static void tell_total(const scan_blocks *b)
 {
     uint64_t rows = 0;
-    if (!b->limits->progress)
+    if (!b->progress)
         return;
     for (uint32_t block = 0; block < b->n_blocks; block++)
         rows += b->wanted[block] ? hd_table_persons_block(b->t, block).rows : 0;
-    atomic_store(&b->limits->progress->rows_done, 0);
-    atomic_store(&b->limits->progress->rows, rows);
+    atomic_store(&b->progress->rows_done, 0);
+    atomic_store(&b->progress->rows, rows);
 }
 
-hd_code hd_blocks_open(scan_blocks *b, scan_plan *p, hd_table *t, hd_err *err)
+static hd_code open_blocks(scan_blocks *b, scan_plan *p, hd_table *t, hd_engine_progress *progress,
+                           bool must_stream, hd_err *err)
 {
     hd_code rc;
     *b = (scan_blocks){
-        .engine = p->e, .limits = &p->e->limits, .t = t, .n_blocks = hd_table_n_blocks(t)};
+        .engine = p->e, .progress = progress, .t = t, .n_blocks = hd_table_n_blocks(t)};
     b->view = (hd_k_feed){
         .ctx = b, .block_rows = HD_BLOCK_ROWS, .enter = enter, .leave = leave, .person_start = person_start};
     b->wanted = hd_calloc(b->n_blocks, 1);
@@ -255,7 +255,8 @@ hd_code hd_blocks_open(scan_blocks *b, scan_plan *p, hd_table *t, hd_err *err)
                                .wanted = b->wanted,
                                .persons = true,
                                .may_stream = true,
-                               .spare = b->limits->memory_bytes / 4};
+                               .must_stream = must_stream,
+                               .spare = p->e->limits.memory_bytes / 4};
     HD_GO(hd_feed_open(&b->feed, t, &wish, err));
     HD_GO(count_unlinked(b, err));
     tell_total(b);
@@ -265,9 +266,19 @@ out:
     return rc;
 }
 
+hd_code hd_blocks_open(scan_blocks *b, scan_plan *p, hd_table *t, hd_err *err)
+{
+    return open_blocks(b, p, t, p->e->limits.progress, false, err);
+}
+
+hd_code hd_blocks_open_part(scan_blocks *b, scan_plan *p, hd_table *t, bool must_stream, hd_err *err)
+{
+    return open_blocks(b, p, t, NULL, must_stream, err);
+}
+
 void hd_blocks_close(scan_blocks *b)
 {
-    hd_engine_progress *progress = b->limits ? b->limits->progress : NULL;
+    hd_engine_progress *progress = b->progress;
     if (b->feed && progress) {
         atomic_store(&progress->blocks, b->n_blocks);
         atomic_store(&progress->blocks_wanted, b->n_wanted);

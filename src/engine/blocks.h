@@ -13,7 +13,7 @@
 
 typedef struct scan_blocks {
     const hd_engine *engine;
-    const hd_engine_limits *limits; /* the engine's */
+    hd_engine_progress *progress; /* or NULL */
     hd_table *t;
     hd_feed *feed;
     hd_k_feed view; /* what the kernel sees */
@@ -30,6 +30,10 @@ HD_MUST hd_code hd_blocks_wanted(const scan_plan *p, hd_table *t, uint8_t *wante
 /* Everything is ready to be read by a scan, and nothing has been read but what cannot come block by
  * block (elements of lists). HD_LIMIT: it does not fit, also not block by block. */
 HD_MUST hd_code hd_blocks_open(scan_blocks *out, scan_plan *p, hd_table *t, hd_err *err);
+/* The same for a scan that is part of another: it tells nobody how far it has come. must_stream: see
+ * hd_feed_wish. */
+HD_MUST hd_code hd_blocks_open_part(scan_blocks *out, scan_plan *p, hd_table *t, bool must_stream,
+                                    hd_err *err);
 void hd_blocks_close(scan_blocks *b); /* all zero is allowed */
 /* The column as the feed has it; NULL: it does not come block by block. */
 const hd_column *hd_blocks_column(const scan_blocks *b, hd_operand s);

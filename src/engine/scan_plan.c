@@ -431,7 +431,7 @@ hd_code hd_scan_plan_of_values(hd_engine *e, hd_table *t, asked *a, scan_plan **
 /* The lowest code of a column, from what its blocks state. */
 static uint32_t lowest_code(const hd_table *t, hd_operand s)
 {
-    uint32_t lowest = s.element ? 0 : UINT32_MAX;
+    uint32_t lowest = s.element || s.order ? 0 : UINT32_MAX; /* these are in no directory */
     for (uint32_t b = 0; b < hd_table_n_blocks(t) && lowest > 0; b++) {
         hd_block_stats block = hd_table_block(t, s.column, b);
         lowest = block.lowest < lowest ? block.lowest : lowest;

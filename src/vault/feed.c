@@ -121,8 +121,10 @@ static hd_code take_memory(hd_feed *f, const hd_feed_wish *w, hd_err *err)
         HD_TRY(hd_column_room(f->t, f->columns[i], err));
     for (uint32_t b = 0; b < d->n_blocks; b++)
         all += !w->wanted || w->wanted[b] ? missing_in(f, b) : 0;
-    hd_code rc = take(f, all, w->may_stream ? w->spare : 0, err);
-    if (rc != HD_LIMIT || !w->may_stream)
+    hd_code rc = HD_LIMIT;
+    if (!w->must_stream || all == 0)
+        rc = take(f, all, w->may_stream ? w->spare : 0, err);
+    if (rc != HD_LIMIT || !(w->may_stream || w->must_stream))
         return rc;
     f->streams = true;
     rc = take(f, widest(f, w) * (hd_par_threads() + 1), w->spare, err);

@@ -19,10 +19,21 @@ struct hd_hold {
     hd_vault *vault;
     held *held; /* n of cap: counted in their n_holds */
     size_t n, cap;
+    hd_hold *before; /* current when this one was taken or used */
 };
 
-/* Invariant: alive. A hold is released by the thread that uses it. */
+/* The holds of this thread, the current one first. Invariant: all are alive, because a hold is
+ * released by the thread that took it. */
 static _Thread_local hd_hold *current;
+
+static void unlink_hold(hd_hold *h)
+{
+    hd_hold **at = &current;
+    while (*at && *at != h)
+        at = &(*at)->before;
+    if (*at)
+        *at = h->before;
+}
 
 hd_code hd_memory_init(hd_memory *m, hd_vault *v, hd_err *err)
 {
@@ -65,12 +76,15 @@ hd_code hd_vault_hold(hd_vault *v, hd_hold **out, hd_err *err)
     if (!h)
         return hd_fail_nomem(err);
     h->vault = v;
+    h->before = current;
     current = h;
     return HD_OK;
 }
 
 void hd_hold_use(hd_hold *h)
 {
+    unlink_hold(h);
+    h->before = current;
     current = h;
 }
 
@@ -83,8 +97,7 @@ void hd_hold_release(hd_hold *h)
     for (size_t i = 0; i < h->n; i++)
         h->held[i].table->loaded[h->held[i].column].n_holds--;
     pthread_mutex_unlock(&m->lock);
-    if (current == h)
-        current = NULL;
+    unlink_hold(h);
     hd_free(h->held);
     hd_free(h);
 }

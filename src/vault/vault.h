@@ -129,9 +129,9 @@ HD_MUST hd_code hd_table_persons_some(hd_table *t, const uint8_t *wanted, const 
 void hd_vault_set_memory(hd_vault *v, uint64_t bytes);
 uint64_t hd_vault_memory_used(hd_vault *v);
 /* A hold is one question: columns loaded while it is current stay until its release. The newest
- * hold of a thread is its current one until it uses another or releases it. Take one before the
- * first load: a column that was loaded under none is only let go by unload. A hold is taken, used
- * and released by one thread. */
+ * hold of a thread is its current one until it uses another or releases it; then the one before it
+ * is current again. Take one before the first load: a column that was loaded under none is only let
+ * go by unload. A hold is taken, used and released by one thread. */
 typedef struct hd_hold hd_hold;
 HD_MUST hd_code hd_vault_hold(hd_vault *v, hd_hold **out, hd_err *err);
 void hd_hold_use(hd_hold *h);
@@ -151,7 +151,8 @@ typedef struct hd_feed_wish {
                             * the feed */
     bool persons;          /* also the persons */
     bool may_stream;       /* then what the current hold loaded of these columns may go, too */
-    uint64_t spare;        /* with may_stream: bytes of the limit to be left for other work */
+    bool must_stream;      /* what is not there already does not stay, even where it would fit */
+    uint64_t spare;        /* when it may stream: bytes of the limit to be left for other work */
 } hd_feed_wish;
 HD_MUST hd_code hd_feed_open(hd_feed **out, hd_table *t, const hd_feed_wish *w, hd_err *err);
 void hd_feed_close(hd_feed *f); /* NULL is allowed; no block is entered */

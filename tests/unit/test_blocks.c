@@ -16,12 +16,14 @@ static hd_err err;
 static fixture the_fixture;
 static hd_catalogue *catalogue;
 
-enum { PROVIDER, MONTH, AGE, SEX, STAY, N_COLUMNS };
+enum { PROVIDER, MONTH, AGE, SEX, STAY, ADMITTED, DISCHARGED, N_COLUMNS };
 enum { N_ROWS = 5 * HD_BLOCK_ROWS + 321, N_BLOCKS = 6, UNLINKED = HD_BLOCK_ROWS + 500 };
-static const char *const names[N_COLUMNS] = {"provider", "month", "age", "sex", "stay"};
+static const char *const names[N_COLUMNS] = {"provider",   "month", "age", "sex", "stay",
+                                              "admitted", "discharged"};
 
 /* Months ascend with the rows, as where people came one year after the other; provider 99 is rare
- * and lies in one block; some stays are unknown. The first rows are linked to nobody. */
+ * and lies in one block; some stays are unknown. The first rows are linked to nobody, the others by
+ * threes to one person. */
 static void make_rows(uint32_t first, uint32_t n, hd_builder *b)
 {
     static uint32_t persons[HD_BLOCK_ROWS], codes[N_COLUMNS][HD_BLOCK_ROWS];
@@ -35,12 +37,16 @@ static void make_rows(uint32_t first, uint32_t n, hd_builder *b)
                                 [AGE] = hd_rng_below(&g, 101),
                                 [SEX] = 1 + hd_rng_below(&g, 2),
                                 [STAY] = hd_rng_below(&g, 30)};
+        x[ADMITTED] = 17000 + r % 3 * 20 + hd_rng_below(&g, 15);
+        x[DISCHARGED] = x[ADMITTED] + hd_rng_below(&g, 30);
         if (r > 3 * HD_BLOCK_ROWS && r < 3 * HD_BLOCK_ROWS + 70)
             x[PROVIDER] = 99;
         persons[i] = r < UNLINKED ? 0 : r / 3;
         order[i] = r;
         for (size_t c = 0; c < N_COLUMNS; c++) {
-            hd_value v = {.type = HD_INTEGER, .integer = x[c], .is_null = c == STAY && x[c] == 29};
+            hd_value v = {.type = c >= ADMITTED ? HD_DATE : HD_INTEGER,
+                          .integer = x[c],
+                          .is_null = c == STAY && x[c] == 29};
             OK(hd_builder_code(b, c, &v, &codes[c][i], &err));
             in[c].codes = codes[c];
         }
@@ -57,7 +63,7 @@ static int make_vault(void **state)
     for (size_t c = 0; c < N_COLUMNS; c++) {
         snprintf(specs[c].name, sizeof specs[c].name, "%s", names[c]);
         specs[c].kind = HD_COLUMN_CODES;
-        specs[c].type = HD_INTEGER;
+        specs[c].type = c >= ADMITTED ? HD_DATE : HD_INTEGER;
     }
     fixture_make(&the_fixture);
     OK(hd_catalogue_open(&catalogue, HD_YARDSTICK_CATALOGUE, NULL, &err));
@@ -242,6 +248,36 @@ static void rare_codes_and_months_leave_blocks_out(void **state)
     }
 }
 
+/* Values over other records are made block by block too, and who has none is no record with a value,
+ * though no column of the table has gaps. */
+static void values_over_other_records_come_by_blocks(void **state)
+{
+    (void)state;
+    static const char *const questions[] = {
+        "SELECT provider, count(*) FILTER (WHERE within_days(next(sex = 2, discharged), 1, 30)), "
+        "count(DISTINCT person) FROM admissions GROUP BY 1",
+        "SELECT sex, count(next(admissions)), avg(next(admissions)), count(*) FROM admissions GROUP BY 1",
+        "SELECT previous(stay > 3), count(*) FROM admissions GROUP BY 1",
+        "SELECT events(provider = 99, -30, 10), nth(age < 50), count(*) FROM admissions GROUP BY 1, 2"};
+    asking plenty, little;
+    start(&plenty, 0, false);
+    start(&little, 4000000, false);
+    for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
+        hd_cells *a = ask(&plenty, questions[i], HD_ROUTE_KERNEL);
+        hd_cells *b = ask(&plenty, questions[i], HD_ROUTE_DUCKDB);
+        hd_cells *c = ask(&little, questions[i], HD_ROUTE_KERNEL);
+        check_same(a, b, questions[i]);
+        check_same(a, c, questions[i]);
+        assert_int_equal(plenty.progress.rows_done, plenty.progress.rows);
+        assert_true(hd_vault_memory_used(little.vault) <= 4000000);
+        hd_cells_free(a);
+        hd_cells_free(b);
+        hd_cells_free(c);
+    }
+    end(&plenty);
+    end(&little);
+}
+
 /* What can never fit is refused before anything is read, with the size that it needs. */
 static void too_large_is_refused(void **state)
 {
@@ -384,6 +420,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_change_no_answer),
         cmocka_unit_test(rare_codes_and_months_leave_blocks_out),
+        cmocka_unit_test(values_over_other_records_come_by_blocks),
         cmocka_unit_test(too_large_is_refused),
         cmocka_unit_test(a_question_is_stopped),
         cmocka_unit_test(many_askers_share_a_vault),

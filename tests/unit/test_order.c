@@ -1,7 +1,7 @@
 /* test_order.c - next, previous, events, nth and within_days against the same in DuckDB's SQL, over the
  * random tables of the oracle: unlinked records, days that are NULL, ties, records of a person in no
- * order of time. order.c is compiled once more with lanes of a few rows, so that most people lie at
- * the border of one.
+ * order of time. order_walk.c is compiled once more with chunks of a few rows, so that most people
+ * lie at the border of one.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,576 @@
+/* order_walk.c - see order_walk.h.
+ *
+ * A number is person << 32 | day, days shifted so that they ascend as numbers do. To find where
+ * many numbers stand among the events, both are walked side by side without a branch that could be
+ * guessed wrong; numbers that go back a little, as the ends of stays do, are put right afterwards.
+ * Records linked to nobody have no other records: NULL.
+ */
+#include "engine/order_walk.h"
+#include "base/alloc.h"
+#include "base/par.h"
+
+#include <string.h>
+
+#ifndef HD_ORDER_CHUNK_ROWS
+#define HD_ORDER_CHUNK_ROWS HD_BLOCK_ROWS
+#endif
+
+enum {
+    BATCH = 4096,
+    CHUNK = HD_ORDER_CHUNK_ROWS, /* of rows; a divisor of the rows of a block */
+    TASKS_A_THREAD = 4,
+    TRUE = 1
+};
+#define DAY_ZERO UINT32_C(0x80000000)
+
+/* The events of a chunk's people, between a number below all others and one above. */
+typedef struct events {
+    uint64_t *at;  /* n + 2 */
+    uint64_t *row; /* the same: which row it is; of the same table only */
+    size_t n, cap, row_cap;
+} events;
+
+/* What the chunks of a run share, one run a thread at a time. */
+typedef struct run {
+    const struct walking *all;
+    events events;
+    uint8_t *truth;          /* n_nodes x BATCH */
+    int32_t day[BATCH];
+    uint64_t number[BATCH];  /* what a row looks for */
+    uint32_t first[BATCH], end[BATCH]; /* places among the events */
+    uint32_t value[BATCH];
+    uint32_t most;
+} run;
+
+typedef struct walking {
+    const order_walk *w;
+    hd_feed *rows, *events;
+    bool is_same_table;
+    scan_blocks condition; /* feed NULL: every record is an event */
+    uint64_t n_chunks;
+    size_t n_runs;
+    uint32_t *most; /* by run */
+    hd_engine_progress *progress;
+} walking;
+
+static bool has_days(const order_walk *w)
+{
+    return w->kind != ORDER_EVENTS && w->kind != ORDER_NTH;
+}
+
+/* Days and what is added to them are small enough (ORDER_MOST_DAYS) to stay inside 32 bits. */
+static inline uint64_t number_of(uint32_t person, int32_t day, int32_t more)
+{
+    return (uint64_t)person << 32 | ((uint32_t)day + (uint32_t)more + DAY_ZERO);
+}
+
+/* The first of the rows first .. end whose person is not below `wanted`. */
+static uint64_t first_of(const uint32_t *persons, uint64_t first, uint64_t end, uint64_t wanted)
+{
+    while (first < end) {
+        uint64_t middle = first + (end - first) / 2;
+        if (persons[middle] < wanted)
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    return first;
+}
+
+static void read_days(const order_days *d, const loaded_column *c, uint64_t base, size_t n,
+                      int32_t *out)
+{
+    if (c->width == 1)
+        for (size_t i = 0; i < n; i++)
+            out[i] = d->of_code[((const uint8_t *)c->data)[base + i]];
+    else if (c->width == 2)
+        for (size_t i = 0; i < n; i++)
+            out[i] = d->of_code[((const uint16_t *)c->data)[base + i]];
+    else
+        for (size_t i = 0; i < n; i++)
+            out[i] = d->of_code[((const uint32_t *)c->data)[base + i]];
+}
+
+/* The column as it is in memory, whole or with the feed. */
+static loaded_column column_of(const order_days *d, const hd_feed *feed)
+{
+    if (d->column.data)
+        return d->column;
+    const hd_column *c = hd_feed_column(feed, 0);
+    return (loaded_column){.data = c->data, .width = c->width};
+}
+
+/* ---- events ---------------------------------------------------------------------------------- */
+
+static hd_code make_room(events *e, size_t more, hd_err *err)
+{
+    size_t need = e->n + more + 2;
+    if (need <= e->cap)
+        return HD_OK;
+    need = need > 2 * e->cap ? need : 2 * e->cap;
+    uint64_t *at = hd_calloc(need, sizeof *at), *row = hd_calloc(need, sizeof *row);
+    if (!at || !row) {
+        hd_free(at);
+        hd_free(row);
+        return hd_fail_nomem(err);
+    }
+    if (e->at) {
+        memcpy(at, e->at, (e->n + 1) * sizeof *at);
+        memcpy(row, e->row, (e->n + 1) * sizeof *row);
+    }
+    hd_wipe_free(e->at, e->cap * sizeof *at);
+    hd_wipe_free(e->row, e->cap * sizeof *row);
+    e->at = at;
+    e->row = row;
+    e->cap = need;
+    return HD_OK;
+}
+
+/* truth NULL: every record is an event. */
+static size_t take_batch(run *r, const uint32_t *persons, uint64_t base, size_t n,
+                         const uint8_t *truth)
+{
+    uint64_t *restrict at = r->events.at + r->events.n + 1;
+    uint64_t *restrict row = r->events.row + r->events.n + 1;
+    const int32_t *restrict day = r->day;
+    bool has_rows = r->all->is_same_table; /* nobody else asks for them */
+    size_t taken = 0;
+    for (size_t i = 0; i < n; i++) {
+        at[taken] = number_of(persons[i], day[i], 0);
+        if (has_rows)
+            row[taken] = base + i;
+        taken += (!truth || truth[i] == TRUE) & (day[i] != ORDER_NO_DAY);
+    }
+    return taken;
+}
+
+/* The events among rows first .. end of a block that was entered. */
+static hd_code take_rows(run *r, uint64_t first, uint64_t end, hd_err *err)
+{
+    const walking *a = r->all;
+    const order_walk *w = a->w;
+    events *e = &r->events;
+    const uint32_t *persons = hd_feed_persons(a->events);
+    const hd_k_question *q = w->condition ? &w->condition->q : NULL;
+    loaded_column days = {0};
+    HD_TRY(make_room(e, end - first, err));
+    if (has_days(w))
+        days = column_of(&w->event_days, a->events);
+    for (uint64_t base = first; base < end; base += BATCH) {
+        size_t n = end - base < BATCH ? end - base : BATCH;
+        const uint8_t *truth = NULL;
+        if (q) {
+            hd_scan_truth(q, base, n, BATCH, r->truth);
+            truth = r->truth + (size_t)q->where * BATCH;
+        }
+        if (days.data)
+            read_days(&w->event_days, &days, base, n, r->day);
+        else
+            memset(r->day, 0, n * sizeof *r->day);
+        e->n += take_batch(r, persons + base, base, n, truth);
+    }
+    return HD_OK;
+}
+
+/* Never out of order between people. Equal ones stay as they lie. */
+static void sort_some(events *e, size_t first, size_t end)
+{
+    for (size_t i = first; i < end; i++) {
+        uint64_t at = e->at[i], row = e->row[i];
+        size_t to = i;
+        for (; e->at[to - 1] > at; to--) {
+            e->at[to] = e->at[to - 1];
+            e->row[to] = e->row[to - 1];
+        }
+        e->at[to] = at;
+        e->row[to] = row;
+    }
+}
+
+/* Nearly always so already, because records lie by the day on which they begin. */
+static void put_in_order(events *e)
+{
+    for (size_t first = 1, end; first <= e->n; first = end) {
+        bool is_in_order = true;
+        end = first + BATCH < e->n + 1 ? first + BATCH : e->n + 1;
+        for (size_t i = first; i < end; i++)
+            is_in_order &= e->at[i - 1] <= e->at[i];
+        if (!is_in_order)
+            sort_some(e, first, end);
+    }
+}
+
+/* The first block whose people reach `person`. */
+static uint32_t first_block(const hd_table *t, uint32_t person)
+{
+    uint32_t low = 0, high = hd_table_n_blocks(t);
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (hd_table_persons_block(t, middle).highest < person)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static hd_code take_block(run *r, uint32_t block, uint32_t lowest, uint32_t highest, hd_err *err)
+{
+    const walking *a = r->all;
+    scan_blocks *condition = (scan_blocks *)(uintptr_t)&a->condition;
+    uint64_t first = (uint64_t)block * HD_BLOCK_ROWS;
+    uint64_t end = first + hd_table_persons_block(a->w->events, block).rows;
+    bool matters = true;
+    if (condition->feed)
+        HD_TRY(condition->view.enter(condition, first, end, &matters, err));
+    if (!matters)
+        return HD_OK;
+    hd_code rc = hd_feed_enter(a->events, block, err);
+    if (rc == HD_OK) {
+        const uint32_t *persons = hd_feed_persons(a->events);
+        uint64_t from = first_of(persons, first, end, lowest);
+        rc = take_rows(r, from, first_of(persons, from, end, (uint64_t)highest + 1), err);
+        hd_feed_leave(a->events, block);
+    }
+    if (condition->feed)
+        condition->view.leave(condition, first, end);
+    return rc;
+}
+
+/* The events of the people lowest .. highest. */
+static hd_code take_events(run *r, uint32_t lowest, uint32_t highest, hd_err *err)
+{
+    hd_table *t = r->all->w->events;
+    events *e = &r->events;
+    e->n = 0;
+    HD_TRY(make_room(e, 0, err));
+    for (uint32_t block = first_block(t, lowest);
+         block < hd_table_n_blocks(t) && hd_table_persons_block(t, block).lowest <= highest; block++)
+        HD_TRY(take_block(r, block, lowest, highest, err));
+    e->at[0] = 0;
+    e->row[0] = UINT64_MAX;
+    e->at[e->n + 1] = e->row[e->n + 1] = UINT64_MAX;
+    if (has_days(r->all->w))
+        put_in_order(e);
+    return HD_OK;
+}
+
+/* ---- places ---------------------------------------------------------------------------------- */
+
+/* One walk side by side: number[i] .. number[n - 1], and the events from `at` on. */
+typedef struct pace {
+    const uint64_t *number;
+    uint32_t *out;
+    uint64_t most; /* number that came so far */
+    size_t i, n, at;
+} pace;
+
+/* Either an event is passed or a number has found its place; numbers below an earlier one find that
+ * one's. */
+static inline void step(const uint64_t *event, pace *p)
+{
+    uint64_t number = p->number[p->i];
+    p->most = number > p->most ? number : p->most;
+    bool is_below = event[p->at] < p->most;
+    p->out[p->i] = (uint32_t)p->at;
+    p->at += is_below;
+    p->i += !is_below;
+}
+
+static size_t place_of(const events *e, uint64_t number)
+{
+    size_t low = 1, high = e->n + 1;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (e->at[middle] < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* out[i] is the first event that is not below number[i] > 0. Each step of a walk waits for the one
+ * before, so four go side by side. */
+static void find_places(const events *e, const uint64_t *number, size_t n, uint32_t *out)
+{
+    enum { PACES = 4 };
+    const uint64_t *event = e->at;
+    pace p[PACES];
+    size_t left = n / PACES;
+    for (size_t k = 0; k < PACES; k++) {
+        size_t first = n * k / PACES, end = n * (k + 1) / PACES;
+        p[k] = (pace){number + first, out + first, 0, 0, end - first, 0};
+        p[k].at = end > first ? place_of(e, number[first]) : 0;
+    }
+    while (left > 0) { /* so many steps leave nobody without a number */
+        pace a = p[0], b = p[1], c = p[2], d = p[3];
+        for (size_t s = 0; s < left; s++) {
+            step(event, &a);
+            step(event, &b);
+            step(event, &c);
+            step(event, &d);
+        }
+        p[0] = a, p[1] = b, p[2] = c, p[3] = d;
+        for (size_t k = 0; k < PACES; k++)
+            left = p[k].n - p[k].i < left ? p[k].n - p[k].i : left;
+    }
+    for (size_t k = 0; k < PACES; k++)
+        while (p[k].i < p[k].n)
+            step(event, &p[k]);
+    uint64_t most = 0;
+    for (size_t i = 0; i < n; i++) {
+        most = number[i] > most ? number[i] : most;
+        while (number[i] < most && event[out[i] - 1] >= number[i])
+            out[i]--;
+    }
+}
+
+static void look_for(run *r, const uint32_t *persons, size_t n, int32_t days, uint32_t *out)
+{
+    for (size_t i = 0; i < n; i++)
+        r->number[i] = number_of(persons[i], r->day[i], days);
+    find_places(&r->events, r->number, n, out);
+}
+
+/* ---- values: persons, days and rows of one batch ---------------------------------------------- */
+
+/* A record is never its own next or previous event: where it is found itself, the one `step` further
+ * counts. */
+static void pass_self(run *r, uint64_t base, size_t n, int step)
+{
+    const uint64_t *restrict row = r->events.row;
+    uint32_t *restrict first = r->first;
+    for (size_t i = 0; i < n && r->all->is_same_table; i++)
+        first[i] += row[first[i]] == base + i ? (uint32_t)step : 0;
+}
+
+static void next(run *r, const uint32_t *restrict persons, uint64_t base, size_t n)
+{
+    const uint64_t *restrict at = r->events.at;
+    uint32_t *restrict value = r->value;
+    look_for(r, persons, n, 0, r->first);
+    pass_self(r, base, n, 1);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t event = at[r->first[i]];
+        value[i] = event >> 32 == persons[i] ? (uint32_t)event - (uint32_t)r->number[i] + 1 : 0;
+    }
+}
+
+static void previous(run *r, const uint32_t *restrict persons, uint64_t base, size_t n)
+{
+    const uint64_t *restrict at = r->events.at;
+    uint32_t *restrict value = r->value;
+    look_for(r, persons, n, 1, r->first);
+    for (size_t i = 0; i < n; i++)
+        r->first[i]--;
+    pass_self(r, base, n, -1);
+    for (size_t i = 0; i < n; i++) { /* the number is that of the day after */
+        uint64_t event = at[r->first[i]];
+        value[i] = event >> 32 == persons[i] ? (uint32_t)r->number[i] - (uint32_t)event : 0;
+    }
+}
+
+static void within(run *r, const uint32_t *restrict persons, uint64_t base, size_t n)
+{
+    const order_walk *w = r->all->w;
+    const uint64_t *restrict at = r->events.at;
+    uint32_t *restrict value = r->value;
+    bool is_next = w->kind == ORDER_NEXT_WITHIN;
+    int32_t low = is_next ? w->low : -w->high, high = is_next ? w->high : -w->low;
+    look_for(r, persons, n, low, r->first);
+    pass_self(r, base, n, 1);
+    high = low <= high ? high : low - 1;
+    for (size_t i = 0; i < n; i++)
+        value[i] = 1u + (at[r->first[i]] <= number_of(persons[i], r->day[i], high));
+}
+
+static void how_many(run *r, const uint32_t *persons, size_t n)
+{
+    const order_walk *w = r->all->w;
+    bool all = w->kind == ORDER_EVENTS;
+    memset(r->end, 0, n * sizeof *r->end);
+    if (all || w->low <= w->high) {
+        look_for(r, persons, n, all ? -1 : w->low, r->first);
+        look_for(r, persons, n, all ? 1 : w->high + 1, r->end);
+    } else {
+        memset(r->first, 0, n * sizeof *r->first);
+    }
+    for (size_t i = 0; i < n; i++)
+        r->value[i] = r->end[i] - r->first[i] + 1;
+}
+
+/* Events of the person up to this row. */
+static void nth(run *r, const uint32_t *persons, uint64_t base, size_t n)
+{
+    const events *e = &r->events;
+    memset(r->day, 0, n * sizeof *r->day);
+    look_for(r, persons, n, -1, r->first); /* the person's first */
+    size_t at = r->first[0];
+    for (size_t i = 0; i < n; i++) {
+        at = at > r->first[i] ? at : r->first[i];
+        while (e->row[at] <= base + i && e->at[at] >> 32 == persons[i])
+            at++;
+        r->value[i] = (uint32_t)(at - r->first[i]) + 1;
+    }
+}
+
+static void put(run *r, uint64_t base, size_t n)
+{
+    const order_walk *w = r->all->w;
+    for (size_t i = 0; i < n; i++)
+        r->most = r->value[i] > r->most ? r->value[i] : r->most;
+    if (w->width == 1)
+        for (size_t i = 0; i < n; i++)
+            ((uint8_t *)w->out)[base + i] = (uint8_t)r->value[i];
+    else if (w->width == 2)
+        for (size_t i = 0; i < n; i++)
+            ((uint16_t *)w->out)[base + i] = (uint16_t)r->value[i];
+    else
+        memcpy((uint32_t *)w->out + base, r->value, n * sizeof *r->value);
+}
+
+static void walk_batch(run *r, const loaded_column *days, uint64_t base, size_t n)
+{
+    const walking *a = r->all;
+    const order_walk *w = a->w;
+    const uint32_t *persons = hd_feed_persons(a->rows) + base;
+    if (days->data)
+        read_days(&w->from, days, base, n, r->day);
+    else
+        memset(r->day, 0, n * sizeof *r->day);
+    if (w->kind == ORDER_NEXT)
+        next(r, persons, base, n);
+    else if (w->kind == ORDER_PREVIOUS)
+        previous(r, persons, base, n);
+    else if (w->kind == ORDER_NEXT_WITHIN || w->kind == ORDER_PREVIOUS_WITHIN)
+        within(r, persons, base, n);
+    else if (w->kind == ORDER_NTH)
+        nth(r, persons, base, n);
+    else
+        how_many(r, persons, n);
+    for (size_t i = 0; days->data && i < n; i++)
+        r->value[i] = r->day[i] == ORDER_NO_DAY ? 0 : r->value[i];
+    put(r, base, n);
+}
+
+/* ---- chunks ---------------------------------------------------------------------------------- */
+
+static hd_code walk_chunk(run *r, uint64_t first, uint64_t end, hd_err *err)
+{
+    const walking *a = r->all;
+    uint32_t block = (uint32_t)(first / HD_BLOCK_ROWS);
+    loaded_column days = {0};
+    HD_TRY(hd_engine_go_on(a->w->engine, err));
+    HD_TRY(hd_feed_enter(a->rows, block, err));
+    const uint32_t *persons = hd_feed_persons(a->rows);
+    uint64_t linked = first_of(persons, first, end, 1);
+    hd_code rc = HD_OK;
+    if (a->w->from.of_code)
+        days = column_of(&a->w->from, a->rows);
+    if (linked < end)
+        rc = take_events(r, persons[linked], persons[end - 1], err);
+    for (uint64_t base = linked; base < end && rc == HD_OK; base += BATCH)
+        walk_batch(r, &days, base, end - base < BATCH ? end - base : BATCH);
+    hd_feed_leave(a->rows, block);
+    if (a->progress)
+        atomic_fetch_add_explicit(&a->progress->rows_done, end - first, memory_order_relaxed);
+    return rc;
+}
+
+static hd_code walk_run(void *ctx, size_t number, hd_err *err)
+{
+    const walking *a = ctx;
+    uint64_t n_rows = hd_table_rows(a->w->rows), chunk = a->n_chunks * number / a->n_runs;
+    size_t truth_bytes = a->w->condition ? a->w->condition->q.n_nodes * BATCH : 0;
+    hd_code rc = HD_OK;
+    run *r = hd_calloc(1, sizeof *r);
+    uint8_t *truth = hd_malloc(truth_bytes);
+    if (!r || !truth)
+        HD_GO(hd_fail_nomem(err));
+    r->all = a;
+    r->truth = truth;
+    for (; chunk < a->n_chunks * (number + 1) / a->n_runs; chunk++) {
+        uint64_t first = chunk * CHUNK, end = first + CHUNK < n_rows ? first + CHUNK : n_rows;
+        HD_GO(walk_chunk(r, first, end, err));
+    }
+    a->most[number] = r->most;
+out:
+    if (r) {
+        hd_wipe_free(r->events.at, r->events.cap * sizeof *r->events.at);
+        hd_wipe_free(r->events.row, r->events.cap * sizeof *r->events.row);
+    }
+    hd_wipe_free(r, sizeof *r);
+    hd_wipe_free(truth, truth_bytes);
+    return rc;
+}
+
+/* ---- the whole -------------------------------------------------------------------------------- */
+
+/* Persons and, where it comes block by block, the column of days. */
+static hd_code open_feed(const order_walk *w, hd_table *t, const order_days *d, bool must_stream,
+                         hd_feed **out, hd_err *err)
+{
+    const hd_feed_wish wish = {.columns = &d->operand.column,
+                               .n_columns = d->of_code && !d->column.data,
+                               .persons = true,
+                               .may_stream = true,
+                               .must_stream = must_stream,
+                               .spare = w->engine->limits.memory_bytes / 4};
+    return hd_feed_open(out, t, &wish, err);
+}
+
+static void close_feeds(walking *a)
+{
+    hd_feed_close(a->events);
+    hd_feed_close(a->rows);
+    hd_blocks_close(&a->condition);
+    a->events = a->rows = NULL;
+}
+
+static hd_code open_feeds(walking *a, const order_walk *w, bool must_stream, hd_err *err)
+{
+    if (w->condition) {
+        HD_TRY(hd_blocks_open_part(&a->condition, w->condition, w->events, must_stream, err));
+        HD_TRY(hd_scan_plan_bind(w->condition, w->events, &a->condition, err));
+    }
+    HD_TRY(open_feed(w, w->rows, &w->from, must_stream, &a->rows, err));
+    return open_feed(w, w->events, &w->event_days, must_stream, &a->events, err);
+}
+
+/* Where one feed keeping its columns leaves no room for the next, all go by. */
+static hd_code open_all(walking *a, hd_err *err)
+{
+    hd_code rc = open_feeds(a, a->w, false, err);
+    if (rc == HD_LIMIT) {
+        close_feeds(a);
+        rc = open_feeds(a, a->w, true, err);
+    }
+    return rc;
+}
+
+hd_code hd_order_walk(order_walk *w, uint32_t *most, hd_err *err)
+{
+    uint64_t n_rows = hd_table_rows(w->rows);
+    walking a = {.w = w,
+                 .is_same_table = w->rows == w->events,
+                 .n_chunks = (n_rows + CHUNK - 1) / CHUNK,
+                 .n_runs = (size_t)TASKS_A_THREAD * hd_par_threads(),
+                 .progress = w->engine->limits.progress};
+    hd_code rc;
+    *most = 0;
+    a.most = hd_calloc(a.n_runs, sizeof *a.most);
+    HD_GO(a.most ? HD_OK : hd_fail_nomem(err));
+    HD_GO(open_all(&a, err));
+    if (a.progress) {
+        atomic_store(&a.progress->rows_done, 0);
+        atomic_store(&a.progress->rows, n_rows);
+    }
+    HD_GO(hd_par_run(a.n_runs, walk_run, &a, err));
+    for (size_t i = 0; i < a.n_runs; i++)
+        *most = a.most[i] > *most ? a.most[i] : *most;
+out:
+    close_feeds(&a);
+    hd_free(a.most);
+    return rc;
+}
