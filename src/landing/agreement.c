@@ -242,6 +242,15 @@ static hd_code cell_of(struct hd_intake *in, const struct operand *p, const stru
     return HD_OK;
 }
 
+/* Eight rows. */
+static inline bool are_valid(const uint8_t *kinds)
+{
+    uint64_t word;
+    _Static_assert(HD_MEANING_VALID == 0, "no bits");
+    memcpy(&word, kinds, sizeof word);
+    return (word & HD_KIND_MEANING * UINT64_C(0x0101010101010101)) == 0;
+}
+
 hd_code hd_cell_rows(struct hd_intake *in, const hd_chunk *c, unsigned made, hd_err *err)
 {
     const hd_rulebook *r = in->rules;
@@ -256,6 +265,10 @@ hd_code hd_cell_rows(struct hd_intake *in, const hd_chunk *c, unsigned made, hd_
     for (size_t i = 0; i < r->n_key_fields; i++) {
         const struct operand o = operand(in->key_fields[i], made);
         for (size_t row = 0; row < c->n_rows; row++) {
+            while (o.kinds && row + 8 <= c->n_rows && are_valid(o.kinds + row))
+                row += 8;
+            if (row == c->n_rows)
+                break;
             unsigned meaning = o.kinds ? o.kinds[row] & HD_KIND_MEANING : HD_MEANING_MISSING;
             if (meaning != HD_MEANING_VALID)
                 cells[in->cells[row]].counts[i][meaning]++;

@@ -10,6 +10,7 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -242,6 +243,7 @@ static hd_code make_room(struct hd_intake *in, hd_err *err)
         ok &= (c->order = hd_calloc(rows, sizeof *c->order)) != NULL;
         ok &= (c->keep = hd_calloc(rows, sizeof *c->keep)) != NULL;
     }
+    ok &= (in->in_file = hd_calloc(in->n_targets, sizeof *in->in_file)) != NULL;
     ok &= (in->year_codes = hd_calloc(rows, sizeof *in->year_codes)) != NULL;
     ok &= (in->part_codes = hd_calloc(rows, sizeof *in->part_codes)) != NULL;
     ok &= (in->holds = hd_calloc(rows, sizeof *in->holds)) != NULL;
@@ -282,8 +284,39 @@ static void free_room(struct hd_intake *in)
     hd_free(in->holds);
     hd_free(in->known);
     hd_free(in->cells);
+    hd_free(in->in_file);
+    in->in_file = NULL;
+    in->n_in_file = 0;
     in->year_codes = in->part_codes = in->cells = NULL;
     in->holds = in->known = NULL;
+}
+
+static int first_source(const hd_target *t)
+{
+    for (size_t i = 0; i < t->n_sources; i++)
+        if (t->sources[i] >= 0)
+            return t->sources[i];
+    return -1;
+}
+
+static int by_source(const void *a, const void *b)
+{
+    const hd_target *const *x = a, *const *y = b;
+    return first_source(*x) - first_source(*y);
+}
+
+static void line_up(struct hd_intake *in)
+{
+    for (size_t i = 0; i < in->n_targets; i++) {
+        hd_target *t = &in->targets[i];
+        if (t->n_sources == 0 || t->field->kind == HD_FIELD_PERSON)
+            continue;
+        in->in_file[in->n_in_file++] = t;
+        t->is_in_line = true;
+        for (size_t k = 0; k < t->n_sources; k++)
+            t->is_in_line &= t->sources[k] >= 0 && t->sources[k] == t->sources[0] + (int)k;
+    }
+    qsort(in->in_file, in->n_in_file, sizeof(hd_target *), by_source);
 }
 
 hd_code hd_columns_bind(struct hd_intake *in, hd_err *err)
@@ -309,6 +342,7 @@ hd_code hd_columns_bind(struct hd_intake *in, hd_err *err)
     find_year_column(in);
     HD_GO(hd_agreement_bind(in, err));
     HD_GO(make_room(in, err));
+    line_up(in);
 out:
     hd_free(headers);
     return rc;

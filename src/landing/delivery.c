@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { BATCH_ROWS = 8192, BATCH_FIELDS = 512 * 1024, FIRST_BUFFER = 1024 * 1024 };
+enum { BATCH_ROWS = 8192, BATCH_FIELDS = 512 * 1024, FIRST_BUFFER = 512 * 1024 };
 /* Bytes that may be read twice because of broken quotes before the file is given up: without a
  * ceiling a file of lone quotes would cost the field limit for every line. */
 static const uint64_t RESCAN_LIMIT = UINT64_C(1) << 30;
@@ -17,7 +17,7 @@ static const uint64_t RESCAN_LIMIT = UINT64_C(1) << 30;
 struct room { /* one batch and the text it points into */
     char *buf; /* cap, and HD_SPLIT_SLACK bytes that are never text */
     size_t cap;
-    hd_span *fields; /* n_spans */
+    uint32_t *places; /* n_places */
     uint64_t *lines;  /* max_rows */
     hd_row_defect *defects;
 };
@@ -38,7 +38,7 @@ struct hd_delivery {
     uint64_t rescanned;
     size_t n_columns;
     char **columns;
-    size_t max_rows, n_spans, n_rows;
+    size_t max_rows, n_places, n_rows;
     hd_slice *row;    /* HD_DELIVERY_COLUMNS: a row that was looked at byte by byte */
     uint8_t *doubled; /* by field of that row: holds doubled quotes */
     size_t n_defects;
@@ -150,13 +150,13 @@ static hd_code next_room(hd_delivery *r, struct room **out, hd_err *err)
 {
     struct room *m = r->room + 1 == r->rooms + HD_DELIVERY_KEPT ? r->rooms : r->room + 1;
     *out = m;
-    if (!m->fields)
-        m->fields = hd_calloc(r->n_spans, sizeof *m->fields);
+    if (!m->places)
+        m->places = hd_calloc(r->n_places, sizeof *m->places);
     if (!m->lines)
         m->lines = hd_calloc(r->max_rows, sizeof *m->lines);
     if (!m->defects)
         m->defects = hd_calloc(r->max_rows, sizeof *m->defects);
-    return m->fields && m->lines && m->defects ? HD_OK : hd_fail_nomem(err);
+    return m->places && m->lines && m->defects ? HD_OK : hd_fail_nomem(err);
 }
 
 /* On to the next room, with the text that is left over. */
@@ -375,11 +375,19 @@ static void note_defect(hd_delivery *r, hd_defect what, unsigned column)
     r->room->defects[r->n_defects++] = (hd_row_defect){r->line, column, what};
 }
 
+/* The fields move together, one byte between them, so that each ends where the next begins: quotes
+ * leave wider gaps. */
 static void keep_row(hd_delivery *r, const hd_slice *fields)
 {
-    for (size_t c = 0; c < r->n_columns; c++)
-        r->room->fields[hd_span_at(r->n_columns, r->n_rows, c)] =
-            (hd_span){(uint32_t)(fields[c].bytes - r->room->buf), (uint32_t)fields[c].len};
+    uint32_t *places = r->room->places + r->n_rows * (r->n_columns + 1);
+    char *to = r->room->buf + (fields[0].bytes - r->room->buf);
+    for (size_t c = 0; c < r->n_columns; c++) {
+        if (fields[c].len && to != fields[c].bytes)
+            memmove(to, fields[c].bytes, fields[c].len);
+        places[c] = (uint32_t)(to - r->room->buf);
+        to += fields[c].len + 1;
+    }
+    places[r->n_columns] = (uint32_t)(to - r->room->buf);
     r->room->lines[r->n_rows++] = r->line;
 }
 
@@ -393,7 +401,7 @@ static void take_plain_rows(hd_delivery *r)
                   .has_quotes = r->delimiter != '|',
                   .is_odd = r->odd,
                   .width = r->n_columns,
-                  .fields = r->room->fields,
+                  .places = r->room->places,
                   .lines = r->room->lines,
                   .line = r->line,
                   .n_rows = r->n_rows,
@@ -465,7 +473,7 @@ static hd_code copy_parquet(hd_delivery *r, size_t rows, hd_err *err)
     for (size_t i = 0; i < rows; i++)
         for (size_t c = 0; c < r->n_columns; c++) {
             hd_parquet_field(r->parquet, r->parquet_row + i, c, &len);
-            total += len;
+            total += len + 1;
         }
     if (total > UINT32_MAX)
         return hd_fail(err, HD_LIMIT, "%s: %zu rows hold more than 4 GiB of text", r->name, rows);
@@ -477,7 +485,7 @@ static hd_code copy_parquet(hd_delivery *r, size_t rows, hd_err *err)
             if (len)
                 memcpy(to, from, len);
             r->row[c] = (hd_slice){to, len};
-            to += len;
+            to += len + 1;
         }
         unsigned column;
         hd_defect d = check_fields(r->row, r->n_columns, true, &column);
@@ -528,7 +536,7 @@ hd_code hd_delivery_next(hd_delivery *r, hd_batch *out, hd_err *err)
     *out = (hd_batch){.n_rows = r->n_rows,
                       .n_columns = r->n_columns,
                       .text = r->room->buf,
-                      .fields = r->room->fields,
+                      .places = r->room->places,
                       .lines = r->room->lines,
                       .n_defects = r->n_defects,
                       .defects = r->room->defects};
@@ -672,7 +680,7 @@ static void size_batches(hd_delivery *r)
     r->max_rows = BATCH_FIELDS / r->n_columns;
     if (r->max_rows > BATCH_ROWS)
         r->max_rows = BATCH_ROWS;
-    r->n_spans = hd_span_at(r->n_columns, r->max_rows + HD_TILE_ROWS - 1, 0);
+    r->n_places = r->max_rows * (r->n_columns + 1) + HD_PLACES_SLACK;
 }
 
 hd_code hd_delivery_open_sized(hd_delivery **out, const char *path, size_t buffer, hd_err *err)
@@ -716,7 +724,7 @@ void hd_delivery_close(hd_delivery *r)
     for (size_t i = 0; i < HD_DELIVERY_KEPT; i++) {
         struct room *m = &r->rooms[i];
         hd_wipe_free(m->buf, m->cap);
-        hd_free(m->fields);
+        hd_free(m->places);
         hd_free(m->lines);
         hd_free(m->defects);
     }

@@ -39,23 +39,12 @@ typedef enum hd_defect {
 
 /* A batch stays as it is until the fourth call of hd_delivery_next after it: several stages of
  * landing work on batches that follow each other. */
-enum { HD_DELIVERY_KEPT = 4, HD_SLICE_SLACK = 32 };
-
-/* Fields lie in tiles of 64 rows, a tile column by column. The reader goes from row to row and the
- * stages after it from column to column: a tile stays in the nearest cache for both. Columns begin
- * a line more than 64 fields apart, or they would all fall into few places of that cache. */
-enum { HD_TILE_ROWS = 64, HD_TILE_PITCH = 72 };
+enum { HD_DELIVERY_KEPT = 4, HD_SLICE_SLACK = 32, HD_PLACES_SLACK = 80 };
 
 typedef struct hd_slice {
     const char *bytes; /* not NUL-terminated; HD_SLICE_SLACK bytes from here on can be read */
     size_t len;
 } hd_slice;
-
-/* A field in the text of its batch: half of a slice, because fields by the million go from the
- * reader to the stage that judges them. */
-typedef struct hd_span {
-    uint32_t at, len;
-} hd_span;
 
 typedef struct hd_row_defect {
     uint64_t line;
@@ -67,21 +56,22 @@ typedef struct hd_batch {
     size_t n_rows;
     size_t n_columns;
     const char *text;
-    const hd_span *fields; /* hd_span_at */
+    const uint32_t *places; /* n_columns + 1 a row: where in the text each field begins; it ends one
+                               byte before the next. HD_PLACES_SLACK more can be read */
     const uint64_t *lines;  /* n_rows; line on which each row starts */
     size_t n_defects;
     const hd_row_defect *defects;
 } hd_batch;
 
-static inline size_t hd_span_at(size_t n_columns, size_t row, size_t column)
+static inline const uint32_t *hd_batch_row(const hd_batch *b, size_t row)
 {
-    return (row / HD_TILE_ROWS * n_columns + column) * HD_TILE_PITCH + row % HD_TILE_ROWS;
+    return b->places + row * (b->n_columns + 1);
 }
 
 static inline hd_slice hd_batch_field(const hd_batch *b, size_t row, size_t column)
 {
-    hd_span s = b->fields[hd_span_at(b->n_columns, row, column)];
-    return (hd_slice){b->text + s.at, s.len};
+    const uint32_t *at = hd_batch_row(b, row) + column;
+    return (hd_slice){b->text + at[0], at[1] - at[0] - 1};
 }
 
 typedef struct hd_delivery hd_delivery;

@@ -2,11 +2,11 @@
  *
  *   read      the reader's next batch of rows
  *   persons   pseudonyms; opted-out rows go
- *   judge     each column by itself: codes, counts, flaws; numbers of persons; hashes of rows
+ *   judge     a few columns at a time: codes, counts, flaws; numbers of persons; hashes of rows
  *   decide    row by row in the order of the file: years, defects, rules; then into the builder
  *
- * In each round every stage works on another chunk, and the columns of the judging stage are tasks
- * of their own. What a stage keeps between chunks (reader, person numbers, a column's memo and
+ * In each round every stage works on another chunk, and groups of columns are tasks of the
+ * judging stage. What a stage keeps between chunks (reader, person numbers, a column's memo and
  * dictionary, row keys) is touched by one task at a time and sees the chunks in order. Invariant:
  * so the result, also of a refusal, is that of one chunk after another, however many threads there
  * are.
@@ -31,6 +31,7 @@ struct flow {
     hd_packed *source;
     hd_progress progress;
     /* the round and its threads */
+    size_t n_groups;      /* of columns */
     size_t n_tasks, next; /* next changes atomically */
     uint64_t round;       /* changed under the lock, read atomically */
     pthread_mutex_t lock; /* for all that follows */
@@ -78,8 +79,9 @@ static hd_code run_task(struct flow *f, size_t task, hd_err *err)
         hd_scan *s = &in->scans[task - SCANS];
         return s->is_nhs_number ? HD_OK : hd_rows_scan(in, s, f->judge, err);
     }
-    hd_target *t = &in->targets[task - SCANS - in->n_scans];
-    return t->n_sources ? hd_rows_target(in, t, f->judge, judged, err) : HD_OK;
+    size_t group = task - SCANS - in->n_scans, first = in->n_in_file * group / f->n_groups;
+    size_t end = in->n_in_file * (group + 1) / f->n_groups;
+    return hd_rows_targets(in, in->in_file + first, end - first, f->judge, judged, err);
 }
 
 static hd_chunk *chunk_at(struct hd_intake *in, uint64_t number)
@@ -201,12 +203,21 @@ static hd_code begin(struct flow *f, hd_err *err)
     return hd_settle_year(in, &c->batch, err);
 }
 
+/* Groups of columns: some more than there are threads, so that none waits long for the last. */
+static size_t n_groups(const struct hd_intake *in)
+{
+    enum { EACH = 4 };
+    size_t most = EACH * (size_t)hd_par_threads();
+    return in->n_in_file < most ? in->n_in_file : most;
+}
+
 hd_code hd_flow(struct hd_intake *in, hd_err *err)
 {
     struct flow f = {.in = in,
                      .source = hd_delivery_source(in->reader),
-                     .n_tasks = SCANS + in->n_scans + in->n_targets,
+                     .n_groups = n_groups(in),
                      .failed_task = SIZE_MAX};
+    f.n_tasks = SCANS + in->n_scans + f.n_groups;
     pthread_mutex_init(&f.lock, NULL);
     pthread_cond_init(&f.turn, NULL);
     hd_progress_begin(&f.progress, in->name, hd_packed_size(f.source));

@@ -9,12 +9,34 @@
  * memo is full gains nothing and is cut to the small limit. */
 enum { LARGE = 128 * 1024, SMALL = 4 * 1024 };
 
-enum { FRONT = 1 << HD_MEMO_FRONT_BITS };
+/* Bits of a hash that say where in front a text stands. The front grows to the most when one in 32 of
+ * the looks pass it by and there are texts to fill it with: then past it lie a table, an entry and
+ * its text, each of them somewhere else in memory. */
+enum { FRONT_FEWEST = 10, FRONT_MOST = 16, GROWS = 2, MISSED = 32 };
+
+static size_t front_len(const hd_memo *m)
+{
+    return m->front ? (size_t)1 << (32 - m->shift) : 0;
+}
 
 static void clear_front(hd_memo *m)
 {
-    for (size_t i = 0; i < FRONT; i++)
+    for (size_t i = 0; i < front_len(m); i++)
         m->front[i] = (hd_memo_front){.first = HD_MEMO_FREE};
+}
+
+/* Start it anew with so many bits; what it forgets is found in the table again. */
+static hd_code size_front(hd_memo *m, unsigned bits, hd_err *err)
+{
+    hd_memo_front *front = hd_malloc(sizeof *front << bits);
+    if (!front)
+        return hd_fail_nomem(err);
+    hd_wipe_free(m->front, front_len(m) * sizeof *m->front);
+    m->front = front;
+    m->shift = 32 - bits;
+    m->seen = m->missed = 0;
+    clear_front(m);
+    return HD_OK;
 }
 
 hd_code hd_memo_init(hd_memo *m, hd_memo_judge judge, void *ctx, hd_err *err)
@@ -26,12 +48,11 @@ hd_code hd_memo_init(hd_memo *m, hd_memo_judge judge, void *ctx, hd_err *err)
 
 hd_code hd_memo_begin(hd_memo *m, hd_err *err)
 {
-    if (m->front)
-        return HD_OK;
-    m->front = hd_malloc(FRONT * sizeof *m->front);
+    unsigned bits = 32 - m->shift;
     if (!m->front)
-        return hd_fail_nomem(err);
-    clear_front(m);
+        HD_TRY(size_front(m, FRONT_FEWEST, err));
+    else if (m->missed > m->seen / MISSED && bits < FRONT_MOST && m->n > front_len(m) / 4)
+        HD_TRY(size_front(m, bits + GROWS, err));
     return HD_OK;
 }
 
@@ -39,7 +60,7 @@ void hd_memo_free(hd_memo *m)
 {
     hd_intern_free(m->texts);
     hd_wipe_free(m->known, m->cap * sizeof *m->known);
-    hd_wipe_free(m->front, FRONT * sizeof *m->front);
+    hd_wipe_free(m->front, front_len(m) * sizeof *m->front);
     *m = (hd_memo){0};
 }
 
@@ -54,8 +75,8 @@ hd_code hd_memo_empty(hd_memo *m, hd_err *err)
     m->texts = fresh;
     m->n = 0;
     m->looked_up = 0;
-    if (m->front)
-        clear_front(m);
+    m->seen = m->missed = 0;
+    clear_front(m);
     return HD_OK;
 }
 
@@ -105,19 +126,19 @@ const uint64_t hd_memo_masks[HD_MEMO_SHORT + 1][2] = {
     {UINT64_MAX, LOW(5)},
     {UINT64_MAX, LOW(6)},
     {UINT64_MAX, LOW(7)},
-    {UINT64_MAX, UINT64_MAX},
 };
 
 hd_code hd_memo_look_further(hd_memo *m, const char *raw, size_t len, hd_memo_probe p, hd_err *err)
 {
     uint32_t id;
-    hd_memo_front *slot = &m->front[p.slot];
+    hd_memo_front *slot = &m->front[p.hash >> m->shift];
     bool is_long = len > HD_MEMO_SHORT;
     if (is_long)
         p.first = (p.first & ~HD_MEMO_EIGHTH) | HD_MEMO_LONG_SLOT;
     if (is_long && slot->first == p.first && slot->second == p.second && slot->len == len &&
         is_same_long_text(m, slot, raw, len))
         return HD_OK;
+    m->missed++;
     HD_TRY(look_up(m, raw, len, &id, err));
     const hd_known *k = &m->known[id];
     *slot = (hd_memo_front){.first = p.first,

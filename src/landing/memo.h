@@ -35,16 +35,20 @@ typedef hd_code (*hd_memo_judge)(void *ctx, const char *raw, size_t len, hd_know
                                  hd_err *err);
 
 /* In front of the table: texts seen lately with what most columns want to know of them. A short
- * text is compared in two registers. */
-enum { HD_MEMO_FRONT_BITS = 12, HD_MEMO_SHORT = 16 };
+ * text is compared in two registers, one of at most eight bytes in one. */
+enum { HD_MEMO_SHORT = 15 };
 /* A probe holds all of a short text, with zeros behind its end, and the first and last eight bytes
  * of a long one. No field holds a zero byte or 0xF8 or above (delivery.h), so two short texts are
- * the same when their probes are. The eighth byte is set to what no text holds where a slot is free, in
- * the probe of a long text, and, to another, in a slot that holds one: probes of long texts match
- * nothing and are compared as a whole. */
+ * the same when their probes are. The eighth byte of `first` is set to what no text holds
+ *   where a slot is free,
+ *   where there is more behind it: it then stands at the end of `second`, and texts of up to eight
+ *     bytes differ from all others in `first` alone,
+ *   in the probe of a long text, and, to another, in a slot that holds one: probes of long texts
+ *     match nothing and are compared as a whole. */
 #define HD_MEMO_FREE      UINT64_MAX
 #define HD_MEMO_LONG      (UINT64_C(0xFE) << 56)
 #define HD_MEMO_LONG_SLOT (UINT64_C(0xFD) << 56)
+#define HD_MEMO_WIDE      (UINT64_C(0xFC) << 56)
 #define HD_MEMO_EIGHTH    (UINT64_C(0xFF) << 56)
 typedef struct hd_memo_front {
     uint64_t first, second; /* of the probe; HD_MEMO_FREE, HD_MEMO_LONG */
@@ -64,21 +68,32 @@ static inline uint64_t hd_memo_answer(const hd_memo_front *f)
 }
 #define HD_ANSWER_CODE(word)    ((uint32_t)(word))
 #define HD_ANSWER_MEANING(word) ((word) >> 32 & 255)
+#define HD_ANSWER_FLAGS(word)   ((word) >> 40 & 255)
+#define HD_ANSWER_SHAPE(word)   ((uint8_t)((word) >> 48))
 #define HD_ANSWER_FLAW(word)    ((uint8_t)((word) >> 56))
 
 typedef struct hd_memo {
     hd_intern *texts;
     hd_known *known;
     size_t n, cap, limit;
-    uint64_t looked_up; /* texts since it was empty; kept by those who look */
-    hd_memo_front *front; /* 1 << HD_MEMO_FRONT_BITS */
+    uint64_t looked_up; /* texts since it was empty */
+    hd_memo_front *front; /* as many as a hash shifted by `shift` can tell apart */
+    unsigned shift;
+    uint64_t seen, missed; /* since the front has its size: texts looked up, not found in front */
     hd_memo_judge judge;
     void *ctx;
 } hd_memo;
 
 HD_MUST hd_code hd_memo_init(hd_memo *m, hd_memo_judge judge, void *ctx, hd_err *err);
-/* Before the first look; a memo that is never looked at takes no room. */
+/* Before some looks; a memo that is never looked at takes no room. The front stays where it is until
+ * the next begin. */
 HD_MUST hd_code hd_memo_begin(hd_memo *m, hd_err *err);
+/* So many looks there were. */
+static inline void hd_memo_note(hd_memo *m, uint64_t n)
+{
+    m->looked_up += n;
+    m->seen += n;
+}
 void hd_memo_free(hd_memo *m);
 HD_MUST hd_code hd_memo_empty(hd_memo *m, hd_err *err); /* forget everything */
 
@@ -89,17 +104,26 @@ static inline uint64_t hd_memo_word(const char *p, size_t len)
     return len >= 8 ? w : len == 0 ? 0 : w & (UINT64_MAX >> (64 - 8 * len));
 }
 
-/* Where a text would stand in front: all of it that can be worked out before the memo is looked at,
- * so that a row of them can be on its way from memory at once. No branch depends on the length,
- * which changes from row to row. */
+/* A text on its way to the front. */
 typedef struct hd_memo_probe {
     uint64_t first, second;
-    uint32_t slot;
+    uint32_t hash; /* its upper bits say where the text stands in front */
 } hd_memo_probe;
 
 extern const uint64_t hd_memo_masks[HD_MEMO_SHORT + 1][2];
 
-/* HD_MEMO_SHORT bytes from raw on can be read. */
+/* Four numbers of 32 bits, each multiplied by its own: what a vector multiplies at once. */
+#define HD_MEMO_FACTORS_1 UINT64_C(0x85EBCA779E3779B1)
+#define HD_MEMO_FACTORS_2 UINT64_C(0x27D4EB2FC2B2AE3D)
+static inline uint32_t hd_memo_hash(uint64_t first, uint64_t second)
+{
+    return (uint32_t)first * (uint32_t)HD_MEMO_FACTORS_1 +
+           (uint32_t)(first >> 32) * (uint32_t)(HD_MEMO_FACTORS_1 >> 32) +
+           (uint32_t)second * (uint32_t)HD_MEMO_FACTORS_2 +
+           (uint32_t)(second >> 32) * (uint32_t)(HD_MEMO_FACTORS_2 >> 32);
+}
+
+/* HD_SLICE_SLACK bytes from raw on can be read. */
 static inline hd_memo_probe hd_memo_probe_of(const char *raw, size_t len)
 {
     hd_memo_probe p;
@@ -111,9 +135,12 @@ static inline hd_memo_probe hd_memo_probe_of(const char *raw, size_t len)
         memcpy(&p.second, raw + 8, 8);
         p.first &= hd_memo_masks[len][0];
         p.second &= hd_memo_masks[len][1];
+        if (len > 8) {
+            p.second |= p.first & HD_MEMO_EIGHTH;
+            p.first = (p.first & ~HD_MEMO_EIGHTH) | HD_MEMO_WIDE;
+        }
     }
-    uint64_t hash = (p.first ^ (p.second << 1 | p.second >> 63)) * UINT64_C(0x9E3779B97F4A7C15);
-    p.slot = (uint32_t)(hash >> (64 - HD_MEMO_FRONT_BITS));
+    p.hash = hd_memo_hash(p.first, p.second);
     return p;
 }
 
@@ -122,24 +149,31 @@ static inline bool hd_memo_is(const hd_memo_front *f, const hd_memo_probe *p)
     return ((f->first ^ p->first) | (f->second ^ p->second)) == 0;
 }
 
-/* As hd_memo_look, past the front. */
+/* Past the front: the text then stands in it, where its probe says. */
 HD_MUST hd_code hd_memo_look_further(hd_memo *m, const char *raw, size_t len, hd_memo_probe p,
                                      hd_err *err);
 
-/* The judgement of a text, borrowed until the next call. */
-HD_MUST static inline hd_code hd_memo_look(hd_memo *m, const char *raw, size_t len, hd_memo_probe p,
-                                           const hd_memo_front **out, hd_err *err)
+/* Many texts at a time. A span is what two neighbours of hd_batch.places say of a field. */
+typedef struct hd_memo_span {
+    uint32_t at, next;
+} hd_memo_span;
+static inline size_t hd_memo_span_len(hd_memo_span s)
 {
-    const hd_memo_front *f = &m->front[p.slot];
-    *out = f;
-    if (hd_memo_is(f, &p))
-        return HD_OK;
-    return hd_memo_look_further(m, raw, len, p, err);
+    return s.next - s.at - 1;
 }
-/* All that is known of a text that was just looked at. */
-static inline const hd_known *hd_memo_known(const hd_memo *m, const hd_memo_front *f)
-{
-    return &m->known[f->id];
-}
+enum { HD_MEMO_MANY = 64 };
+typedef struct hd_memo_answers {
+    size_t n;                     /* texts that have their answers */
+    uint64_t words[HD_MEMO_MANY]; /* hd_memo_answer */
+    uint32_t ids[HD_MEMO_MANY];   /* of the known texts, when wanted */
+    uint64_t any, meanings;       /* all words together; how often each meaning, a byte for each */
+} hd_memo_answers;
+/* The answers to n <= HD_MEMO_MANY texts, or to fewer, at least one, where the next may make the memo
+ * forget: the ids hold until the next call. */
+HD_MUST hd_code hd_memo_look_many(hd_memo *m, const char *text, const hd_memo_span *spans, size_t n,
+                                  bool wants_ids, hd_memo_answers *a, hd_err *err);
+/* For tests: the same one by one. */
+HD_MUST hd_code hd_memo_look_each(hd_memo *m, const char *text, const hd_memo_span *spans, size_t n,
+                                  bool wants_ids, hd_memo_answers *a, hd_err *err);
 
 #endif

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+enum { AHEAD = 8 };
+
 /* Does an NHS number column of the row name somebody who opted out? */
 static bool is_opted_out(const struct hd_intake *in, const hd_chunk *c, size_t row)
 {
@@ -67,6 +69,9 @@ void hd_rows_persons(struct hd_intake *in, hd_chunk *c)
     size_t kept = 0;
     for (size_t i = 0; i < c->batch.n_rows; i++) {
         hd_slice raw = t ? hd_batch_field(&c->batch, i, (size_t)t->sources[0]) : (hd_slice){0};
+        if (t && i + AHEAD < c->batch.n_rows)
+            __builtin_prefetch(
+                hd_batch_field(&c->batch, i + AHEAD, (size_t)t->sources[0]).bytes);
         if (t && !is_same(p.raw, raw))
             look_at(in, t, raw, &p);
         c->rows[kept] = (uint32_t)i;

@@ -32,17 +32,11 @@ typedef struct hd_made { /* what a target made of a chunk, by row; an array for 
     hd_slice *texts;      /* when has_texts; borrowed from the batch */
     uint32_t *codes;     /* lists: elements of all rows one after another */
     uint32_t *lengths;   /* lists */
+    size_t n_elements;   /* lists */
     uint64_t *keys;      /* keys */
     uint8_t *flaws;      /* bits HD_FLAW; only when has_flaws */
     bool has_flaws;
 } hd_made;
-
-enum { HD_ELEMENTS = 256 };
-typedef struct hd_element { /* of a list, on its way to the memo */
-    uint32_t row, position;
-    hd_span span;
-    hd_memo_probe probe;
-} hd_element;
 
 typedef struct hd_target {
     struct hd_intake *in;
@@ -58,8 +52,8 @@ typedef struct hd_target {
     uint64_t condition_bits; /* of the conditions on this field */
     hd_identifier_counts shapes;
     uint8_t *element_shapes; /* lists: shapes met, by element */
-    size_t n_elements;       /* lists: room for the elements of a few rows */
-    hd_element *elements;
+    bool is_in_line;         /* lists: the elements are columns beside each other, in their order */
+    uint64_t counts[5];      /* answers by meaning, of the chunk at hand */
     hd_made made[HD_MADE];   /* filled for targets that the file has */
 } hd_target;
 
@@ -152,6 +146,9 @@ struct hd_intake {
     const hd_target *key_fields[HD_MAX_KEY_FIELDS];
     const hd_target **conditioned; /* n_conditioned: targets of conditions */
     size_t n_conditioned;
+    hd_target **in_file; /* n_in_file: targets that the judging stage has work with, in the order of
+                            their columns */
+    size_t n_in_file;
 };
 
 /* columns.c */
@@ -191,9 +188,9 @@ void hd_cells_complete(struct hd_intake *in);
 /* people.c: who the rows are about; opted-out rows go. Then the numbers. */
 void hd_rows_persons(struct hd_intake *in, hd_chunk *c);
 HD_MUST hd_code hd_rows_number(struct hd_intake *in, hd_chunk *c, hd_err *err);
-/* rows.c: each column. `made` says which of a target's sets is filled. */
-HD_MUST hd_code hd_rows_target(struct hd_intake *in, hd_target *t, const hd_chunk *c, unsigned made,
-                               hd_err *err);
+/* rows.c: a few columns. `made` says which of a target's sets is filled. */
+HD_MUST hd_code hd_rows_targets(struct hd_intake *in, hd_target *const *targets, size_t n,
+                                const hd_chunk *c, unsigned made, hd_err *err);
 HD_MUST hd_code hd_rows_scan(const struct hd_intake *in, hd_scan *s, const hd_chunk *c,
                              hd_err *err);
 HD_MUST hd_code hd_rows_hash(struct hd_intake *in, hd_chunk *c, hd_err *err);

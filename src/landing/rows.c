@@ -1,12 +1,29 @@
-/* rows.c - the judging stage of flow.c: each column is judged by itself, so that its memo stays in
- * the processor's cache. A target's state is touched by one task at a time. */
+/* rows.c - the judging stage of flow.c. A task takes a few columns that stand beside each other in
+ * the file, some rows at a time: those rows stay in the nearest cache while column after column is
+ * judged, and a column's memo while its rows are. A target's state is touched by one task at a time.
+ */
 #include "landing/private.h"
 
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
-static inline hd_span span_of(const hd_chunk *c, size_t row, int source)
+enum { ROWS = 512 }; /* judged together */
+
+struct range { /* rows of a chunk */
+    size_t first, n;
+};
+
+/* Where the field and the one behind it begin. */
+static inline const uint32_t *place_of(const hd_chunk *c, size_t row, int source)
 {
-    return c->batch.fields[hd_span_at(c->batch.n_columns, c->rows[row], (size_t)source)];
+    return hd_batch_row(&c->batch, c->rows[row]) + source;
+}
+
+static inline size_t len_at(const uint32_t *place)
+{
+    return place[1] - place[0] - 1;
 }
 
 static inline void note_watched(const hd_made *m, size_t row, const hd_known *k, const char *raw)
@@ -27,169 +44,151 @@ static void note_flaw(hd_made *m, const hd_chunk *c, size_t row, uint8_t flaw)
     m->flaws[row] |= flaw;
 }
 
-static void add_counts(struct hd_intake *in, const hd_target *t, const uint64_t counts[5])
+/* What a group of rows answered; `at` are those rows. */
+static void take_answers(hd_target *t, const hd_chunk *c, struct range at, hd_made *m,
+                         const hd_memo_span *spans, const hd_memo_answers *a)
 {
-    for (size_t i = 0; i < 5; i++)
-        in->quality.counts[t->position][i] += counts[i];
+    uint32_t *codes = m->codes + at.first;
+    for (size_t i = 0; i < at.n; i++)
+        codes[i] = HD_ANSWER_CODE(a->words[i]);
+    for (size_t i = 0; i < at.n && HD_ANSWER_FLAW(a->any); i++)
+        if (HD_ANSWER_FLAW(a->words[i]))
+            note_flaw(m, c, at.first + i, HD_ANSWER_FLAW(a->words[i]));
+    for (size_t i = 0; i < at.n && m->kinds; i++)
+        note_watched(m, at.first + i, &t->memo.known[a->ids[i]], c->batch.text + spans[i].at);
+    for (size_t k = 0; k < 5; k++)
+        t->counts[k] += a->meanings >> 8 * k & 255;
 }
 
-/* Rows looked at together, and how far ahead the text is fetched. */
-enum { GROUP = 32, AHEAD = HD_TILE_ROWS };
-
-struct group {
-    hd_span spans[GROUP];
-    hd_memo_probe probes[GROUP];
-};
-
-/* Text and places in the memo of n rows from r on, which begins a group and so lies in one tile. */
-static void find_group(const hd_chunk *c, int source, size_t r, size_t n, struct group *g)
-{
-    const char *text = c->batch.text;
-    const hd_span *tile = &c->batch.fields[hd_span_at(c->batch.n_columns, r, (size_t)source)];
-    const hd_span *ahead = r + AHEAD + n <= c->n_rows ? tile + c->batch.n_columns * HD_TILE_PITCH
-                                                      : tile;
-    if (c->n_rows == c->batch.n_rows)
-        memcpy(g->spans, tile, n * sizeof *tile);
-    else
-        for (size_t i = 0; i < n; i++)
-            g->spans[i] = span_of(c, r + i, source);
-    for (size_t i = 0; i < n; i++) {
-        __builtin_prefetch(text + ahead[i].at);
-        g->probes[i] = hd_memo_probe_of(text + g->spans[i].at, g->spans[i].len);
-    }
-}
-
-/* The answers to a group, and how often each meaning is among them, a byte for each. */
-static hd_code ask_memo(hd_memo *m, const char *text, const struct group *g, size_t n,
-                        uint64_t *answers, uint64_t *meanings, hd_err *err)
-{
-    const hd_memo_front *front = m->front;
-    uint64_t sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        const hd_memo_front *f = &front[g->probes[i].slot];
-        if (!hd_memo_is(f, &g->probes[i]))
-            HD_TRY(hd_memo_look_further(m, text + g->spans[i].at, g->spans[i].len, g->probes[i],
-                                        err));
-        answers[i] = hd_memo_answer(f);
-        sum += UINT64_C(1) << 8 * HD_ANSWER_MEANING(answers[i]);
-    }
-    *meanings = sum;
-    return HD_OK;
-}
-
-/* The same of a watched target, one row after another: what is known of a text may be forgotten
- * when the next is new. */
-static hd_code ask_and_watch(hd_memo *m, const hd_made *made, const char *text,
-                             const struct group *g, size_t row, size_t n, uint64_t *answers,
-                             uint64_t *meanings, hd_err *err)
-{
-    *meanings = 0;
-    for (size_t i = 0; i < n; i++) {
-        const char *raw = text + g->spans[i].at;
-        const hd_memo_front *f;
-        HD_TRY(hd_memo_look(m, raw, g->spans[i].len, g->probes[i], &f, err));
-        answers[i] = hd_memo_answer(f);
-        *meanings += UINT64_C(1) << 8 * HD_ANSWER_MEANING(answers[i]);
-        note_watched(made, row + i, hd_memo_known(m, f), raw);
-    }
-    return HD_OK;
-}
-
-static hd_code judge_stored(struct hd_intake *in, hd_target *t, const hd_chunk *c, hd_made *m,
+static hd_code judge_stored(hd_target *t, const hd_chunk *c, struct range at, hd_made *m,
                             hd_err *err)
 {
-    uint64_t counts[5] = {0}, answers[GROUP], meanings;
-    struct group g;
+    const size_t pitch = c->batch.n_columns + 1;
+    const uint32_t *places = c->batch.places + t->sources[0];
+    hd_memo_span spans[HD_MEMO_MANY];
+    hd_memo_answers a;
     HD_TRY(hd_memo_begin(&t->memo, err));
-    t->memo.looked_up += c->n_rows;
-    for (size_t first = 0, n; first < c->n_rows; first += n) {
-        n = c->n_rows - first < GROUP ? c->n_rows - first : GROUP;
-        find_group(c, t->sources[0], first, n, &g);
-        HD_TRY(m->kinds ? ask_and_watch(&t->memo, m, c->batch.text, &g, first, n, answers,
-                                        &meanings, err)
-                        : ask_memo(&t->memo, c->batch.text, &g, n, answers, &meanings, err));
-        uint32_t *codes = m->codes + first;
-        uint64_t any = 0;
-        for (size_t i = 0; i < n; i++) {
-            codes[i] = HD_ANSWER_CODE(answers[i]);
-            any |= answers[i];
-        }
-        for (size_t i = 0; i < n && HD_ANSWER_FLAW(any); i++)
-            if (HD_ANSWER_FLAW(answers[i]))
-                note_flaw(m, c, first + i, HD_ANSWER_FLAW(answers[i]));
-        for (size_t k = 0; k < 5; k++)
-            counts[k] += meanings >> 8 * k & 255;
+    hd_memo_note(&t->memo, at.n);
+    for (size_t end = at.first + at.n; at.first < end; at.first += a.n) {
+        at.n = end - at.first < HD_MEMO_MANY ? end - at.first : HD_MEMO_MANY;
+        for (size_t i = 0; i < at.n; i++)
+            memcpy(&spans[i], places + c->rows[at.first + i] * pitch, sizeof *spans);
+        HD_TRY(hd_memo_look_many(&t->memo, c->batch.text, spans, at.n, m->kinds != NULL, &a, err));
+        take_answers(t, c, (struct range){at.first, a.n}, m, spans, &a);
     }
-    add_counts(in, t, counts);
     return HD_OK;
 }
 
-/* The elements of row r that are not empty; no memo needs to be looked at for the others. */
-static size_t find_elements(const hd_target *t, const hd_chunk *c, size_t r, hd_element *to)
+/* ---- lists ---------------------------------------------------------------------------------- */
+
+/* Bits: which of at most 64 elements from `from` on the row has. Those that stand beside each other in
+ * the file are compared four at a time: an empty field ends where it begins. */
+static inline uint64_t find_elements(const hd_target *t, const uint32_t *row, size_t from)
 {
-    size_t n = 0;
-    const hd_span *tile = &c->batch.fields[hd_span_at(c->batch.n_columns, c->rows[r], 0)];
-    for (size_t i = 0; i < t->field->n_elements; i++) {
-        if (t->sources[i] < 0)
-            continue;
-        hd_span s = tile[(size_t)t->sources[i] * HD_TILE_PITCH];
-        if (s.len == 0)
-            continue;
-        to[n] = (hd_element){(uint32_t)r, (uint32_t)i, s,
-                                 hd_memo_probe_of(c->batch.text + s.at, s.len)};
-        __builtin_prefetch(&t->memo.front[to[n++].probe.slot]);
+    size_t n = t->field->n_elements - from, i = 0;
+    uint64_t found = 0;
+    n = n < 64 ? n : 64;
+#ifdef __SSE2__
+    for (; t->is_in_line && i < n; i += 4) {
+        const uint32_t *place = row + t->sources[from] + i;
+        __m128i here = _mm_loadu_si128((const __m128i *)(const void *)place);
+        __m128i next = _mm_loadu_si128((const __m128i *)(const void *)(place + 1));
+        __m128i empty = _mm_cmpeq_epi32(_mm_sub_epi32(next, here), _mm_set1_epi32(1));
+        found |= (uint64_t)(~(unsigned)_mm_movemask_ps(_mm_castsi128_ps(empty)) & 15) << i;
     }
-    return n;
+#endif
+    for (; i < n; i++)
+        if (t->sources[from + i] >= 0)
+            found |= (uint64_t)(len_at(row + t->sources[from + i]) > 0) << i;
+    return n < 64 ? found & ((UINT64_C(1) << n) - 1) : found;
 }
 
-static hd_code judge_element(hd_target *t, const hd_chunk *c, hd_made *m, const hd_element *e,
-                             uint64_t counts[5], uint32_t *codes, hd_err *err)
+struct elements { /* on their way to the memo */
+    size_t n;
+    hd_memo_span spans[HD_MEMO_MANY];
+    uint32_t rows[HD_MEMO_MANY], positions[HD_MEMO_MANY];
+    uint32_t row, filled; /* the row of the last one that has its answer, and its codes so far */
+};
+
+/* One element and its answer, in the order of rows and positions. */
+static inline void take_element(hd_target *t, const hd_chunk *c, hd_made *m, struct elements *e,
+                                size_t i, const hd_memo_answers *a)
 {
-    const char *raw = c->batch.text + e->span.at;
-    const hd_memo_front *f;
-    HD_TRY(hd_memo_look(&t->memo, raw, e->span.len, e->probe, &f, err));
-    codes[e->position] = f->code;
-    t->element_shapes[e->position] |= f->shape;
-    if (f->meaning != HD_MEANING_MISSING || !(f->flags & HD_KNOWN_NULL))
-        counts[f->meaning]++;
-    if (f->flaw)
-        note_flaw(m, c, e->row, f->flaw);
-    if (!(f->flags & HD_KNOWN_NULL))
-        m->lengths[e->row] = e->position + 1;
-    if (e->position == 0 && m->kinds)
-        note_watched(m, e->row, hd_memo_known(&t->memo, f), raw);
+    const uint64_t word = a->words[i];
+    const uint32_t row = e->rows[i], position = e->positions[i];
+    const bool is_null = HD_ANSWER_FLAGS(word) & HD_KNOWN_NULL;
+    if (row != e->row) {
+        m->n_elements += m->lengths[e->row];
+        e->row = row;
+        e->filled = 0;
+    }
+    uint32_t *codes = m->codes + m->n_elements;
+    while (e->filled < position)
+        codes[e->filled++] = 0;
+    codes[e->filled++] = HD_ANSWER_CODE(word);
+    t->element_shapes[position] |= HD_ANSWER_SHAPE(word);
+    if (is_null && HD_ANSWER_MEANING(word) == HD_MEANING_MISSING)
+        t->counts[HD_MEANING_MISSING]--; /* blanks are no answer */
+    if (!is_null)
+        m->lengths[row] = position + 1;
+    if (HD_ANSWER_FLAW(word))
+        note_flaw(m, c, row, HD_ANSWER_FLAW(word));
+    if (position == 0 && m->kinds)
+        note_watched(m, row, &t->memo.known[a->ids[i]], c->batch.text + e->spans[i].at);
+}
+
+static hd_code ask_elements(hd_target *t, const hd_chunk *c, hd_made *m, struct elements *e,
+                            hd_err *err)
+{
+    hd_memo_answers a;
+    hd_memo_note(&t->memo, e->n);
+    HD_TRY(hd_memo_look_many(&t->memo, c->batch.text, e->spans, e->n, m->kinds != NULL, &a, err));
+    for (size_t i = 0; i < a.n; i++)
+        take_element(t, c, m, e, i, &a);
+    for (size_t k = 0; k < 5; k++)
+        t->counts[k] += a.meanings >> 8 * k & 255;
+    e->n -= a.n;
+    memmove(e->spans, e->spans + a.n, e->n * sizeof *e->spans);
+    memmove(e->rows, e->rows + a.n, e->n * sizeof *e->rows);
+    memmove(e->positions, e->positions + a.n, e->n * sizeof *e->positions);
     return HD_OK;
 }
 
-/* Empty list elements are no answers. Elements of some rows are found, then judged. */
-static hd_code judge_list(struct hd_intake *in, hd_target *t, const hd_chunk *c, hd_made *m,
+/* Empty elements are no answers, and no memo is looked at for them. */
+static hd_code judge_list(hd_target *t, const hd_chunk *c, struct range at, hd_made *m,
                           hd_err *err)
 {
     static const hd_known nothing = {
         .number = INT64_MIN, .meaning = HD_MEANING_MISSING, .flags = HD_KNOWN_NULL};
-    const size_t most = t->field->n_elements;
+    struct elements e;
     HD_TRY(hd_memo_begin(&t->memo, err));
-    uint64_t counts[5] = {0};
-    uint32_t *codes = m->codes;
-    for (size_t r = 0; r < c->n_rows;) {
-        size_t n = 0, first = r, used = 0;
-        for (; r < c->n_rows && n + most <= t->n_elements; r++)
-            n += find_elements(t, c, r, t->elements + n);
-        t->memo.looked_up += n;
-        for (size_t row = first; row < r; row++) {
-            m->lengths[row] = 0;
-            memset(codes, 0, most * sizeof *codes);
-            if (m->kinds)
-                note_watched(m, row, &nothing, "");
-            for (; used < n && t->elements[used].row == row; used++)
-                HD_TRY(judge_element(t, c, m, &t->elements[used], counts, codes, err));
-            codes += m->lengths[row];
-            counts[HD_MEANING_MISSING] += m->lengths[row] == 0;
-        }
+    e.n = e.filled = 0;
+    e.row = (uint32_t)at.first;
+    m->n_elements = at.first ? m->n_elements : 0;
+    for (size_t r = at.first; r < at.first + at.n; r++) {
+        const uint32_t *row = place_of(c, r, 0);
+        m->lengths[r] = 0;
+        if (m->kinds)
+            note_watched(m, r, &nothing, "");
+        for (size_t from = 0; from < t->field->n_elements; from += 64)
+            for (uint64_t left = find_elements(t, row, from); left; left &= left - 1) {
+                const size_t position = from + (size_t)__builtin_ctzll(left);
+                if (e.n == HD_MEMO_MANY)
+                    HD_TRY(ask_elements(t, c, m, &e, err));
+                memcpy(&e.spans[e.n], row + t->sources[position], sizeof *e.spans);
+                e.rows[e.n] = (uint32_t)r;
+                e.positions[e.n++] = (uint32_t)position;
+            }
     }
-    add_counts(in, t, counts);
+    while (e.n)
+        HD_TRY(ask_elements(t, c, m, &e, err));
+    m->n_elements += m->lengths[e.row];
+    for (size_t r = at.first; r < at.first + at.n; r++)
+        t->counts[HD_MEANING_MISSING] += m->lengths[r] == 0;
     return HD_OK;
 }
+
+/* ---- keys ----------------------------------------------------------------------------------- */
 
 uint64_t hd_intake_key_hash(const struct hd_intake *in, const void *id, size_t len)
 {
@@ -216,16 +215,14 @@ static inline bool is_plain_number(const char *p, size_t len)
 }
 
 /* Row keys are all different: no memo. */
-static void judge_keys(struct hd_intake *in, hd_target *t, const hd_chunk *c, hd_made *m)
+static void judge_keys(const struct hd_intake *in, hd_target *t, const hd_chunk *c,
+                       struct range at, hd_made *m)
 {
     bool is_open = hd_field_is_open(t->field);
-    uint64_t counts[5] = {0};
-    for (size_t r = 0; r < c->n_rows; r++) {
-        hd_span s = span_of(c, r, t->sources[0]);
-        if (r + AHEAD < c->n_rows)
-            __builtin_prefetch(c->batch.text + span_of(c, r + AHEAD, t->sources[0]).at);
-        const char *raw = c->batch.text + s.at, *id = raw;
-        size_t len = s.len;
+    for (size_t r = at.first; r < at.first + at.n; r++) {
+        const uint32_t *place = place_of(c, r, t->sources[0]);
+        const char *raw = c->batch.text + place[0], *id = raw;
+        size_t len = len_at(place);
         char scratch[10];
         hd_meaning meaning = HD_MEANING_VALID;
         bool is_there = is_plain_number(id, len) || hd_normal_id(&id, &len, scratch);
@@ -233,31 +230,55 @@ static void judge_keys(struct hd_intake *in, hd_target *t, const hd_chunk *c, hd
             meaning = HD_MEANING_MISSING;
         } else if (!is_open) {
             hd_judged j;
-            hd_judge_text(t->judge, raw, s.len, &j);
+            hd_judge_text(t->judge, raw, len_at(place), &j);
             meaning = j.meaning;
             /* a listed sentinel ("-1": could not be spelled) is no key; an odd-looking one is */
             is_there = meaning == HD_MEANING_VALID || meaning == HD_MEANING_OTHER ||
                        (meaning == HD_MEANING_INVALID && *t->field->pattern);
         }
         m->keys[r] = is_there ? hd_intake_key_hash(in, id, len) : 0;
-        counts[meaning]++;
+        t->counts[meaning]++;
         if (meaning == HD_MEANING_INVALID)
             note_flaw(m, c, r, HD_FLAW_INVALID);
     }
-    add_counts(in, t, counts);
 }
 
-hd_code hd_rows_target(struct hd_intake *in, hd_target *t, const hd_chunk *c, unsigned made,
-                       hd_err *err)
+static hd_code judge_rows(const struct hd_intake *in, hd_target *t, const hd_chunk *c,
+                          struct range at, hd_made *m, hd_err *err)
 {
-    hd_made *m = &t->made[made];
-    m->has_flaws = false;
     if (t->field->kind == HD_FIELD_LIST)
-        return judge_list(in, t, c, m, err);
+        return judge_list(t, c, at, m, err);
     if (t->field->kind == HD_FIELD_STORED)
-        return judge_stored(in, t, c, m, err);
+        return judge_stored(t, c, at, m, err);
     if (t->field->kind == HD_FIELD_KEY)
-        judge_keys(in, t, c, m);
+        judge_keys(in, t, c, at, m);
+    return HD_OK;
+}
+
+/* The text that a task begins with is in no cache near by: all of it is asked for at once. */
+static void fetch_texts(const hd_chunk *c, struct range at, const hd_target *first)
+{
+    for (size_t r = at.first; r < at.first + at.n && first->sources[0] >= 0; r++)
+        __builtin_prefetch(c->batch.text + *place_of(c, r, first->sources[0]));
+}
+
+hd_code hd_rows_targets(struct hd_intake *in, hd_target *const *targets, size_t n,
+                        const hd_chunk *c, unsigned made, hd_err *err)
+{
+    for (size_t i = 0; i < n; i++)
+        targets[i]->made[made].has_flaws = false;
+    for (struct range at = {0, ROWS}; at.first < c->n_rows; at.first += ROWS) {
+        at.n = c->n_rows - at.first < ROWS ? c->n_rows - at.first : ROWS;
+        if (n)
+            fetch_texts(c, at, targets[0]);
+        for (size_t i = 0; i < n; i++)
+            HD_TRY(judge_rows(in, targets[i], c, at, &targets[i]->made[made], err));
+    }
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < 5; k++) {
+            in->quality.counts[targets[i]->position][k] += targets[i]->counts[k];
+            targets[i]->counts[k] = 0;
+        }
     return HD_OK;
 }
 

@@ -151,10 +151,8 @@ static hd_code make_memo(hd_target *t, hd_err *err)
     if (f->kind == HD_FIELD_KEY || f->kind == HD_FIELD_PERSON)
         return HD_OK;
     if (f->kind == HD_FIELD_LIST) {
-        t->n_elements = HD_ELEMENTS + f->n_elements;
-        t->elements = hd_calloc(t->n_elements, sizeof *t->elements);
         t->element_shapes = hd_calloc(f->n_elements, 1);
-        if (!t->elements || !t->element_shapes)
+        if (!t->element_shapes)
             return hd_fail_nomem(err);
     }
     t->has_memo = true;
@@ -220,7 +218,6 @@ static void free_target(hd_target *t)
     hd_judge_free(t->judge);
     hd_memo_free(&t->memo);
     hd_free(t->element_shapes);
-    hd_free(t->elements);
 }
 
 static void free_quality(hd_quality *q)

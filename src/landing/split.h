@@ -18,7 +18,7 @@ typedef struct hd_split {
     bool has_quotes; /* a quote has a meaning */
     bool is_odd;     /* there may be bytes outside 1..127 */
     size_t width;
-    hd_span *fields; /* hd_span_at */
+    uint32_t *places; /* as in hd_batch; HD_PLACES_SLACK more than max_rows need */
     uint64_t *lines;
     uint64_t line; /* of `at` */
     size_t n_rows, max_rows;

@@ -31,11 +31,19 @@ static size_t first_slot(const hd_persons *p, const uint8_t pseudonym[LEN])
     return (size_t)hash & (p->n_slots - 1);
 }
 
+static inline bool is_same(const uint8_t a[LEN], const uint8_t b[LEN])
+{
+    uint64_t x[2], y[2];
+    memcpy(x, a, LEN);
+    memcpy(y, b, LEN);
+    return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+}
+
 static size_t find_slot(const hd_persons *p, const uint8_t pseudonym[LEN])
 {
     for (size_t i = first_slot(p, pseudonym);; i = (i + 1) & (p->n_slots - 1)) {
         uint32_t number = p->slots[i];
-        if (!number || memcmp(p->pseudonyms + (size_t)(number - 1) * LEN, pseudonym, LEN) == 0)
+        if (!number || is_same(p->pseudonyms + (size_t)(number - 1) * LEN, pseudonym))
             return i;
     }
 }

@@ -642,12 +642,14 @@ static void look(hd_memo *m, const char *text, size_t len)
 {
     hd_known want = {0};
     uint64_t judged;
-    const hd_memo_front *f;
+    hd_memo_answers a;
+    const hd_memo_span s = {0, (uint32_t)len + 1};
     assert_int_equal(judge_sum(&judged, text, len, &want, &err), HD_OK);
-    m->looked_up++;
-    assert_int_equal(hd_memo_look(m, text, len, hd_memo_probe_of(text, len), &f, &err), HD_OK);
-    assert_int_equal(f->code, want.code);
-    assert_int_equal(hd_memo_known(m, f)->number, len);
+    hd_memo_note(m, 1);
+    assert_int_equal(hd_memo_look_many(m, text, &s, 1, true, &a, &err), HD_OK);
+    assert_int_equal(a.n, 1);
+    assert_int_equal(HD_ANSWER_CODE(a.words[0]), want.code);
+    assert_int_equal(m->known[a.ids[0]].number, len);
 }
 
 /* More different texts than a memo keeps: it forgets, and every answer is right. */
@@ -687,6 +689,82 @@ static void test_memo_tells_texts_apart(void **state)
             }
     assert_int_equal(judged, 41 + 40 * 41 / 2); /* each different text once */
     hd_memo_free(&m);
+}
+
+/* Meaning and flaws of a text by its first byte, besides. */
+static hd_code judge_kind(void *ctx, const char *raw, size_t len, hd_known *out, hd_err *e)
+{
+    assert_int_equal(judge_sum(ctx, raw, len, out, e), HD_OK);
+    out->meaning = len ? (unsigned char)raw[0] % 5 : HD_MEANING_MISSING;
+    out->flags = len ? 0 : HD_KNOWN_NULL;
+    out->shape = (uint8_t)len;
+    return HD_OK;
+}
+
+enum { MANY_TEXTS = 3000, TEXT_BYTES = 48 };
+
+/* Random texts of a few lengths and letters, so that many are the same or begin the same. */
+static size_t make_texts(hd_rng *r, char *text, hd_memo_span *spans, unsigned letters)
+{
+    size_t at = 0, n = 0;
+    for (; n < MANY_TEXTS; n++) {
+        size_t len = hd_rng_below(r, 8) ? hd_rng_below(r, 10) : hd_rng_below(r, TEXT_BYTES - 1);
+        spans[n] = (hd_memo_span){(uint32_t)at, (uint32_t)(at + len + 1)};
+        for (size_t i = 0; i < len; i++)
+            text[at++] = (char)('a' + hd_rng_below(r, letters));
+        text[at++] = '|';
+    }
+    return n;
+}
+
+static void compare_answers(hd_memo *many, hd_memo *each, const char *text,
+                            const hd_memo_span *spans, size_t n)
+{
+    hd_memo_answers a, b;
+    uint64_t any = 0, meanings = 0;
+    assert_int_equal(hd_memo_begin(many, &err), HD_OK);
+    assert_int_equal(hd_memo_begin(each, &err), HD_OK);
+    hd_memo_note(many, n);
+    hd_memo_note(each, n);
+    assert_int_equal(hd_memo_look_many(many, text, spans, n, true, &a, &err), HD_OK);
+    assert_in_range(a.n, n ? 1 : 0, n);
+    for (size_t i = 0; i < a.n; i++) {
+        assert_int_equal(hd_memo_look_each(each, text, spans + i, 1, true, &b, &err), HD_OK);
+        assert_int_equal(a.words[i], b.words[0]);
+        assert_int_equal(many->known[a.ids[i]].number, hd_memo_span_len(spans[i]));
+        any |= b.any;
+        meanings += b.meanings;
+    }
+    assert_int_equal(a.any, any);
+    assert_int_equal(a.meanings, meanings);
+    if (a.n < n)
+        compare_answers(many, each, text, spans + a.n, n - a.n);
+}
+
+/* Four at a time is the same as one by one, in fronts of all sizes and when a memo is full. */
+static void test_memo_many(void **state)
+{
+    (void)state;
+    static char text[MANY_TEXTS * TEXT_BYTES + HD_SLICE_SLACK];
+    static hd_memo_span spans[MANY_TEXTS];
+    uint64_t judged[2] = {0};
+    hd_rng r = hd_rng_stream(5, 0);
+    for (unsigned letters = 1; letters < 20; letters += 3) {
+        hd_memo many, each;
+        assert_int_equal(hd_memo_init(&many, judge_kind, &judged[0], &err), HD_OK);
+        assert_int_equal(hd_memo_init(&each, judge_kind, &judged[1], &err), HD_OK);
+        many.limit = each.limit = letters % 2 ? 50 : 100000;
+        for (unsigned round = 0; round < 4; round++) {
+            size_t n = make_texts(&r, text, spans, letters), group;
+            for (size_t i = 0; i < n; i += group) {
+                group = hd_rng_below(&r, HD_MEMO_MANY + 1);
+                group = group < n - i ? group : n - i;
+                compare_answers(&many, &each, text, spans + i, group);
+            }
+        }
+        hd_memo_free(&many);
+        hd_memo_free(&each);
+    }
 }
 
 static void test_years(void **state)
@@ -770,6 +848,7 @@ int main(void)
         cmocka_unit_test(test_identifier_verdicts),
         cmocka_unit_test(test_memo_is_bounded),
         cmocka_unit_test(test_memo_tells_texts_apart),
+        cmocka_unit_test(test_memo_many),
         cmocka_unit_test(test_years),
         cmocka_unit_test(test_small_numbers_are_hidden),
         cmocka_unit_test(test_opt_outs),
