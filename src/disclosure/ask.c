@@ -52,12 +52,54 @@ static hd_code name_question(asking *s, hd_err *err)
 }
 
 /* The same question of the same data: what was shown then is shown again, and nothing else. */
-static void repeat(asking *s, hd_account *before)
+static bool repeat(asking *s, const hd_vault_release *r, hd_account *before)
 {
+    if (memcmp(r->question, s->digest, sizeof s->digest) != 0 ||
+        before->n_cells != s->cells->n_cells || before->n_aggregates != s->cells->n_aggregates)
+        return false;
     hd_account_free(&s->now);
     s->now = *before;
     *before = (hd_account){0};
     s->is_repeat = true;
+    s->has_near = r->near > 0;
+    return true;
+}
+
+static hd_code take_repeat(void *ctx, const hd_vault_release *r, hd_err *err)
+{
+    asking *s = ctx;
+    hd_account earlier;
+    if (s->is_repeat)
+        return HD_OK;
+    HD_TRY(hd_account_read(&earlier, r->body, r->body_len, err));
+    repeat(s, r, &earlier);
+    hd_account_free(&earlier);
+    return HD_OK;
+}
+
+/* The figures of an answer that was given before, as the ledger has them: which values are behind them
+ * and which records need not be found again. Texts are not kept, so figures that are texts are. */
+static hd_code find_repeat(asking *s, hd_err *err)
+{
+    for (size_t a = 0; a < s->q->n_aggregates; a++)
+        if (s->q->aggregates[a].type == HD_TEXT)
+            return HD_OK;
+    HD_TRY(hd_vault_releases(s->vault, s->digest, take_repeat, s, err));
+    if (!s->is_repeat)
+        return HD_OK;
+    s->safe = (hd_safe){.n_cells = s->cells->n_cells, .n_aggregates = s->cells->n_aggregates};
+    s->safe.figures = hd_calloc(s->safe.n_cells * s->safe.n_aggregates + 1, sizeof *s->safe.figures);
+    s->safe.left_out = hd_calloc(s->safe.n_cells + 1, sizeof *s->safe.left_out);
+    if (!s->safe.figures || !s->safe.left_out)
+        return hd_fail_nomem(err);
+    for (size_t i = 0; i < s->safe.n_cells * s->safe.n_aggregates; i++) {
+        size_t a = i % s->safe.n_aggregates;
+        hd_value v = hd_vector_at(&s->cells->figures[a], i / s->safe.n_aggregates);
+        if (!v.is_null)
+            v.integer = s->now.values[i];
+        s->safe.figures[i] = (hd_figure){.value = v};
+    }
+    return HD_OK;
 }
 
 static hd_code take_earlier(void *ctx, const hd_vault_release *r, hd_err *err)
@@ -71,13 +113,8 @@ static hd_code take_earlier(void *ctx, const hd_vault_release *r, hd_err *err)
     if (strcmp(r->table, s->q->table) != 0)
         hd_account_of_other_table(&earlier, r->table);
     hd_code rc = HD_OK;
-    if (memcmp(r->question, s->digest, sizeof s->digest) == 0 &&
-        earlier.n_cells == s->now.n_cells && earlier.n_aggregates == s->now.n_aggregates) {
-        s->has_near = r->near > 0;
-        repeat(s, &earlier);
-    } else {
+    if (!repeat(s, r, &earlier))
         rc = hd_audit_earlier(s->audit, &earlier, err);
-    }
     hd_account_free(&earlier);
     return rc;
 }
@@ -168,7 +205,6 @@ static hd_code prepare(asking *s, hd_err *err)
     HD_TRY(hd_account_make(&s->now, s->p, s->q, asked, n_asked, s->cells, &s->safe, &s->sets,
                            is_controlled, err));
     s->now.is_defined = s->is_defined;
-    HD_TRY(name_question(s, err));
     return hd_audit_new(&s->audit, s->p, &s->now, err);
 }
 
@@ -176,14 +212,12 @@ static hd_code prepare(asking *s, hd_err *err)
 static hd_code compare(asking *s, hd_err *err)
 {
     if (s->p->compares_releases)
-        HD_TRY(hd_vault_releases(s->vault, take_earlier, s, err));
-    if (!s->is_repeat) {
-        HD_TRY(hd_audit_judge(s->audit, err));
-        s->has_near = hd_audit_n_near(s->audit) > 0;
-        HD_TRY(refuse_too_near(s, err));
-    }
-    take_marks(s);
-    return HD_OK;
+        HD_TRY(hd_vault_releases(s->vault, NULL, take_earlier, s, err));
+    if (s->is_repeat)
+        return HD_OK;
+    HD_TRY(hd_audit_judge(s->audit, err));
+    s->has_near = hd_audit_n_near(s->audit) > 0;
+    return refuse_too_near(s, err);
 }
 
 static hd_code evaluate(asking *s, hd_release **out, hd_err *err)
@@ -222,16 +256,24 @@ static hd_code ask(hd_release **out, hd_engine *e, const hd_policy *p, const cha
     HD_GO(hd_primary_admit(p, s.q, err));
     HD_GO(p->file->shows_true_counts ? hd_engine_run_rows(e, s.q, &s.cells, err)
                                      : hd_engine_run(e, s.q, HD_ROUTE_BEST, &s.cells, err));
-    if (hd_primary_is_controlled(s.p, s.q))
-        HD_GO(hd_engine_values(e, s.q, s.cells, err));
-    HD_GO(hd_engine_go_on(e, err));
-    HD_GO(hd_primary_apply(p, s.q, s.cells, &s.safe, err));
-    if (!p->file->shows_true_counts) {
+    if (s.p->compares_releases && !s.p->shows_true_counts) {
+        HD_GO(name_question(&s, err));
+        HD_GO(find_repeat(&s, err));
+    }
+    if (!s.is_repeat) {
+        if (hd_primary_is_controlled(s.p, s.q))
+            HD_GO(hd_engine_values(e, s.q, s.cells, err));
+        HD_GO(hd_engine_go_on(e, err));
+        HD_GO(hd_primary_apply(p, s.q, s.cells, &s.safe, err));
+    }
+    if (!s.p->shows_true_counts && !s.is_repeat) {
         HD_GO(prepare(&s, err));
         HD_GO(hd_vault_releases_begin(s.vault, err));
         is_open = true;
         HD_GO(compare(&s, err));
     }
+    if (!s.p->shows_true_counts)
+        take_marks(&s);
     HD_GO(hd_engine_go_on(e, err));
     HD_GO(evaluate(&s, out, err));
     if (is_open && !s.is_repeat && p->file->compares_releases)

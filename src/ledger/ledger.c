@@ -590,7 +590,7 @@ static const char *text_at(sqlite3_stmt *s, int i)
     return p ? (const char *)p : "";
 }
 
-hd_code hd_ledger_releases(hd_ledger *l, const char *agreement,
+hd_code hd_ledger_releases(hd_ledger *l, const char *agreement, const uint8_t *question,
                            hd_code (*take)(void *ctx, const hd_ledger_release *r, hd_err *err),
                            void *ctx, hd_err *err)
 {
@@ -598,9 +598,11 @@ hd_code hd_ledger_releases(hd_ledger *l, const char *agreement,
     HD_TRY(prepare(l,
                    "SELECT number, table_name, agreement, asker, policy, data_version, near,"
                    " question, salt, body FROM release WHERE (?1 IS NULL OR agreement = ?1)"
-                   " ORDER BY number",
+                   " AND (?2 IS NULL OR question = ?2) ORDER BY number",
                    &s, err));
     int rc = agreement ? sqlite3_bind_text(s, 1, agreement, -1, SQLITE_STATIC) : SQLITE_OK;
+    if (rc == SQLITE_OK && question)
+        rc = sqlite3_bind_blob(s, 2, question, 32, SQLITE_STATIC);
     hd_code code = rc == SQLITE_OK ? HD_OK : fail(l, rc, err);
     while (code == HD_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
         hd_ledger_release r = {.number = sqlite3_column_int64(s, 0),

@@ -84,9 +84,9 @@ typedef struct hd_ledger_release {
 /* Inside a writing transaction. hash: of the new row; the next one will carry it. */
 HD_MUST hd_code hd_ledger_add_release(hd_ledger *l, const hd_ledger_release *r, int64_t *number,
                                       uint8_t hash[32], hd_err *err);
-/* Every release under an agreement (NULL: under any), oldest first. What r points to ends with the
- * call. */
-HD_MUST hd_code hd_ledger_releases(hd_ledger *l, const char *agreement,
+/* Every release under an agreement (NULL: under any) and of a question (32 bytes; NULL: of any), oldest
+ * first. What r points to ends with the call. */
+HD_MUST hd_code hd_ledger_releases(hd_ledger *l, const char *agreement, const uint8_t *question,
                                    hd_code (*take)(void *ctx, const hd_ledger_release *r,
                                                    hd_err *err),
                                    void *ctx, hd_err *err);

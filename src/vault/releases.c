@@ -115,14 +115,15 @@ out:
     return rc;
 }
 
-hd_code hd_vault_releases(hd_vault *v,
+hd_code hd_vault_releases(hd_vault *v, const uint8_t *question,
                           hd_code (*take)(void *ctx, const hd_vault_release *r, hd_err *err),
                           void *ctx, hd_err *err)
 {
     bool apart;
     HD_TRY(hd_vault_releases_are_apart(v, &apart, err));
     reading w = {.vault = v, .take = take, .ctx = ctx};
-    hd_code rc = hd_ledger_releases(v->ledger, apart ? v->agreement : NULL, open_release, &w, err);
+    hd_code rc =
+        hd_ledger_releases(v->ledger, apart ? v->agreement : NULL, question, open_release, &w, err);
     hd_wipe_free(w.plain, w.cap);
     return rc;
 }

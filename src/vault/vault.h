@@ -285,8 +285,8 @@ HD_MUST hd_code hd_vault_releases_begin(hd_vault *v, hd_err *err);
 HD_MUST hd_code hd_vault_releases_commit(hd_vault *v, hd_err *err);
 void hd_vault_releases_rollback(hd_vault *v);
 /* Earlier releases, oldest first: everybody's, or those under this agreement where the owner keeps
- * agreements apart. What r points to ends with the call. */
-HD_MUST hd_code hd_vault_releases(hd_vault *v,
+ * agreements apart; question (32 bytes): of this one only, or NULL. What r points to ends with the call. */
+HD_MUST hd_code hd_vault_releases(hd_vault *v, const uint8_t *question,
                                   hd_code (*take)(void *ctx, const hd_vault_release *r,
                                                   hd_err *err),
                                   void *ctx, hd_err *err);

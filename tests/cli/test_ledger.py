@@ -52,6 +52,21 @@ def test_the_same_question_has_the_same_answer(vault, people):
     assert vault.run("release", "list").stdout.count("\n") == entries
 
 
+@pytest.mark.parametrize("sql", [
+    "SELECT region, sex, count(*), count(DISTINCT person), sum(length_of_stay), avg(length_of_stay), "
+    "stddev(length_of_stay), median(length_of_stay), quantile_cont(length_of_stay, 0.9), largest_share(provider), "
+    "count(*) FILTER (WHERE startage > 60) / count(*) FROM spells GROUP BY ROLLUP (1, 2) ORDER BY 1, 2",
+    "SELECT startage // 10, count(*), avg(length_of_stay), sum(length_of_stay), median(startage), max(sex), "
+    "min(startage) FROM spells GROUP BY 1 ORDER BY 1",
+    "SELECT provider, sum(length_of_stay) FILTER (WHERE startage > 200), avg(length_of_stay) FILTER (WHERE startage > 200), "
+    "median(length_of_stay) FILTER (WHERE startage > 200) FROM spells GROUP BY 1 ORDER BY 1"])
+@pytest.mark.parametrize("policy", ["hes2018", "hes2018-cellkey"])
+def test_figures_of_every_kind_are_shown_again_as_they_were(vault, sql, policy):
+    """They come from the ledger, without looking at the records."""
+    first = ask(vault, sql, "--policy", policy)
+    assert len(first[0]) > 2 and ask(vault, sql, "--policy", policy) == first
+
+
 def test_a_total_asked_for_alone_is_the_row_of_the_table(vault, people):
     """A row of a breakdown and the same records by a condition are one set."""
     rows, _ = ask(vault, ALL + "GROUP BY 1 ORDER BY 1")
