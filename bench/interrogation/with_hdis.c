@@ -1,6 +1,6 @@
 /* with_hdis.c - the yardstick in hdis: rows into a vault, SQL text to a released table.
  * usage: with_hdis make VAULT KEY-FILE ROWS SEED
- *        with_hdis serve VAULT KEY-FILE CATALOGUE
+ *        with_hdis serve VAULT KEY-FILE CATALOGUE POLICY
  *        with_hdis bandwidth
  *
  * `make` writes through the vault's builder, the path in which every load ends; parsing, checking
@@ -150,14 +150,14 @@ static void take_columns(server *s, char *text)
     put_answer(&(answer){.rows = sealed});
 }
 
-static int serve(const char *folder, const char *key_file, const char *catalogue)
+static int serve(const char *folder, const char *key_file, const char *catalogue, const char *policy)
 {
     hd_err err;
     server s = {.folder = folder, .key_file = key_file};
     request q = {0};
     must(hd_catalogue_open(&s.catalogue, catalogue, NULL, &err), &err);
-    /* True counts: the answers are compared with those of programs that protect nothing. */
-    must(hd_policy_open(&s.policy, hd_catalogue_default_folder(), "none", &err), &err);
+    /* Answers are compared with those of programs that protect nothing under the policy `none` only. */
+    must(hd_policy_open(&s.policy, hd_catalogue_default_folder(), policy, &err), &err);
     open_data(&s);
     while (next_request(&q))
         if (q.is_taking)
@@ -183,8 +183,8 @@ int main(int argc, char **argv)
 {
     if (argc == 6 && strcmp(argv[1], "make") == 0)
         return make(argv[2], argv[3], strtoull(argv[4], NULL, 10), strtoull(argv[5], NULL, 10));
-    if (argc == 5 && strcmp(argv[1], "serve") == 0)
-        return serve(argv[2], argv[3], argv[4]);
+    if (argc == 6 && strcmp(argv[1], "serve") == 0)
+        return serve(argv[2], argv[3], argv[4], argv[5]);
     if (argc == 2 && strcmp(argv[1], "bandwidth") == 0)
         return bandwidth();
     fprintf(stderr, "usage: with_hdis make VAULT KEY-FILE ROWS SEED | serve VAULT KEY-FILE "
