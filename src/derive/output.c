@@ -19,7 +19,9 @@ typedef struct out_column {
     size_t number;             /* TAKE_COMPUTED: position in the computed values */
     const char *const *labels; /* TAKE_COMPUTED, HD_TEXT */
     hd_source_column source;   /* others */
-    uint32_t *translated; /* builder's code by source code, or by value - CACHE_LOW; 0: not yet */
+    uint32_t *translated; /* builder's code by source code, made for the first block; or by value -
+                             CACHE_LOW, 0: not yet */
+    bool is_translated;
     uint32_t *codes;      /* of this block */
     size_t n_codes, codes_cap;
     uint32_t *counts; /* lists */
@@ -185,14 +187,16 @@ void hd_output_free(hd_output *o)
 
 /* ---- values --------------------------------------------------------------------------------- */
 
-static hd_code translate(hd_output *o, size_t c, uint32_t code, uint32_t *out, hd_err *err)
+/* All values of the source's dictionary; the builder leaves out again those that no row has. */
+static hd_code translate(hd_output *o, size_t c, hd_err *err)
 {
     out_column *col = &o->columns[c];
-    if (code != 0 && col->translated[code] == 0) {
-        hd_value value = hd_dictionary_value(col->source.dictionary, code);
+    const hd_dictionary *d = col->source.dictionary;
+    for (uint32_t code = 1; d && code < d->n_codes && !col->is_translated; code++) {
+        hd_value value = hd_dictionary_value(d, code);
         HD_TRY(hd_builder_code(o->builder, c, &value, &col->translated[code], err));
     }
-    *out = col->translated[code];
+    col->is_translated = true;
     return HD_OK;
 }
 
@@ -219,14 +223,14 @@ static hd_code computed_code(hd_output *o, size_t c, int64_t number, uint32_t *o
     return HD_OK;
 }
 
-/* The row whose value the field takes; for `any` the first that has one. */
-static uint64_t taken_row(const out_column *col, const uint64_t *rows, size_t n_rows)
+/* The row whose value output row `at` takes; for `any` the first that has one. */
+static inline uint64_t taken_row(const hd_output *o, const out_column *col, size_t at)
 {
+    const uint64_t *rows = o->rows + o->first[at];
+    const size_t n_rows = o->first[at + 1] - o->first[at];
     if (col->take == TAKE_LAST)
         return rows[n_rows - 1];
-    if (col->take == TAKE_FIRST)
-        return rows[0];
-    for (size_t i = 0; i < n_rows; i++)
+    for (size_t i = 0; i < n_rows && col->take == TAKE_ANY; i++)
         if (col->kind == HD_COLUMN_KEY ? ((const uint64_t *)col->source.column->data)[rows[i]] != 0
                                        : hd_code_at(col->source.column, rows[i]) != 0)
             return rows[i];
@@ -250,8 +254,7 @@ static hd_code add_elements(hd_output *o, size_t c, size_t at, uint64_t row, boo
     uint64_t e, end;
     hd_source_elements(&col->source, row, &e, &end);
     for (; e < end; e++) {
-        uint32_t code;
-        HD_TRY(translate(o, c, hd_code_at(col->source.column, e), &code, err));
+        uint32_t code = col->translated[hd_code_at(col->source.column, e)];
         if (adds && (code == 0 || contains(col->codes + begin, col->counts[at], code)))
             continue;
         if (!HD_GROW(col->codes, col->n_codes, col->codes_cap))
@@ -262,10 +265,11 @@ static hd_code add_elements(hd_output *o, size_t c, size_t at, uint64_t row, boo
     return HD_OK;
 }
 
-static hd_code put_list(hd_output *o, size_t c, size_t at, const uint64_t *rows, size_t n_rows,
-                        hd_err *err)
+static hd_code put_list(hd_output *o, size_t c, size_t at, hd_err *err)
 {
     out_column *col = &o->columns[c];
+    const uint64_t *rows = o->rows + o->first[at];
+    const size_t n_rows = o->first[at + 1] - o->first[at];
     col->counts[at] = 0;
     HD_TRY(add_elements(o, c, at, rows[col->take == TAKE_LAST ? n_rows - 1 : 0], false, err));
     for (size_t i = 1; i < n_rows && col->take == TAKE_ANY; i++)
@@ -273,21 +277,34 @@ static hd_code put_list(hd_output *o, size_t c, size_t at, const uint64_t *rows,
     return HD_OK;
 }
 
-/* One output row of a column that is taken from the source. */
-static hd_code put_taken(hd_output *o, size_t c, size_t at, hd_err *err)
+#define TAKE_ITEMS(type, out, item)                                                                \
+    {                                                                                              \
+        const type *from = source->data;                                                           \
+        for (size_t at = 0; at < o->n_rows; at++)                                                  \
+            (out)[at] = item(from[taken_row(o, col, at)]);                                         \
+    }
+#define AS_IT_IS(key) (key)
+#define TRANSLATED(code) map[code]
+
+/* The block's part of a column that is taken from the source. */
+static hd_code fill_taken(hd_output *o, size_t c, hd_err *err)
 {
     out_column *col = &o->columns[c];
     const hd_column *source = col->source.column;
-    const uint64_t *rows = o->rows + o->first[at];
-    size_t n_rows = o->first[at + 1] - o->first[at];
-    if (col->kind == HD_COLUMN_LIST)
-        return put_list(o, c, at, rows, n_rows, err);
-    uint64_t row = taken_row(col, rows, n_rows);
-    if (col->kind == HD_COLUMN_KEY) {
-        col->keys[at] = ((const uint64_t *)source->data)[row];
-        return HD_OK;
-    }
-    return translate(o, c, hd_code_at(source, row), &col->codes[at], err);
+    const uint32_t *map = col->translated;
+    HD_TRY(translate(o, c, err));
+    if (col->kind == HD_COLUMN_LIST) {
+        for (size_t at = 0; at < o->n_rows; at++)
+            HD_TRY(put_list(o, c, at, err));
+    } else if (col->kind == HD_COLUMN_KEY)
+        TAKE_ITEMS(uint64_t, col->keys, AS_IT_IS)
+    else if (source->width == 1)
+        TAKE_ITEMS(uint8_t, col->codes, TRANSLATED)
+    else if (source->width == 2)
+        TAKE_ITEMS(uint16_t, col->codes, TRANSLATED)
+    else
+        TAKE_ITEMS(uint32_t, col->codes, TRANSLATED)
+    return HD_OK;
 }
 
 /* The block's part of one column. What the source does not have is NULL, and has no arrays. */
@@ -299,12 +316,11 @@ static hd_code fill_column(void *ctx, size_t c, hd_err *err)
     if (col->take != TAKE_COMPUTED && !col->source.column)
         return HD_OK;
     col->n_codes = 0;
-    for (size_t at = 0; at < o->n_rows; at++)
-        if (col->take == TAKE_COMPUTED)
-            HD_TRY(computed_code(o, c, o->computed[col->number * HD_BLOCK_ROWS + at],
-                                 &col->codes[at], err));
-        else
-            HD_TRY(put_taken(o, c, at, err));
+    for (size_t at = 0; at < o->n_rows && col->take == TAKE_COMPUTED; at++)
+        HD_TRY(computed_code(o, c, o->computed[col->number * HD_BLOCK_ROWS + at], &col->codes[at],
+                             err));
+    if (col->take != TAKE_COMPUTED)
+        HD_TRY(fill_taken(o, c, err));
     o->rows_columns[c] =
         (hd_rows_column){.codes = col->codes, .counts = col->counts, .keys = col->keys};
     return HD_OK;

@@ -6,13 +6,11 @@
 
 #include <string.h>
 
-#define NOT_YET UINT32_MAX
-
 /* How one column of the builder gets its values. */
 struct source {
     uint32_t column; /* file column of the old table; 0: everything is NULL */
     unsigned width;
-    uint32_t *map; /* old code to builder's code, filled when first seen */
+    uint32_t *map; /* old code to builder's code; made before the first block */
     uint8_t *data; /* the block as stored */
     size_t data_cap;
     uint32_t *starts; /* lists: HD_BLOCK_ROWS + 1 */
@@ -63,12 +61,22 @@ static hd_code init_source(struct copy *c, size_t i, hd_err *err)
     s->column = (uint32_t)found + 1;
     const hd_file_column *col = &c->t->directory.columns[s->column];
     s->width = col->width;
-    if (spec->kind == HD_COLUMN_KEY)
+    return HD_OK;
+}
+
+/* All values of the old dictionary; the builder leaves out again those that no row has. */
+static hd_code make_map(struct copy *c, size_t column, hd_err *err)
+{
+    struct source *s = &c->sources[column];
+    if (s->column == 0 || c->specs[column].kind == HD_COLUMN_KEY)
         return HD_OK;
-    if (!(s->map = hd_malloc((size_t)col->n_codes * sizeof *s->map)))
+    const hd_dictionary *d = &c->t->dictionaries[s->column].view;
+    if (!(s->map = hd_calloc(d->n_codes, sizeof *s->map)))
         return hd_fail_nomem(err);
-    memset(s->map, 0xff, (size_t)col->n_codes * sizeof *s->map);
-    s->map[0] = 0;
+    for (uint32_t code = 1; code < d->n_codes; code++) {
+        hd_value v = hd_dictionary_value(d, code);
+        HD_TRY(hd_builder_code(c->b, column, &v, &s->map[code], err));
+    }
     return HD_OK;
 }
 
@@ -114,24 +122,43 @@ static void fini(struct copy *c)
     hd_free(c->kept);
 }
 
-static uint32_t old_code(const struct source *s, size_t i)
+#define RENUMBER(type)                                                                             \
+    {                                                                                              \
+        const type *from = (const type *)(const void *)s->data;                                    \
+        for (size_t i = 0; i < n; i++)                                                             \
+            to[i] = map[from[at[i]]];                                                              \
+    }
+
+/* The builder's codes of n items of the block. */
+static void renumber(const struct source *s, const uint32_t *at, size_t n, uint32_t *to)
 {
-    uint32_t code = 0;
-    memcpy(&code, s->data + i * s->width, s->width);
-    return code;
+    const uint32_t *map = s->map;
+    if (s->width == 1)
+        RENUMBER(uint8_t)
+    else if (s->width == 2)
+        RENUMBER(uint16_t)
+    else
+        RENUMBER(uint32_t)
 }
 
-static hd_code new_code(struct copy *c, size_t column, size_t item, uint32_t *out, hd_err *err)
-{
-    struct source *s = &c->sources[column];
-    uint32_t code = old_code(s, item);
-    if (s->map[code] == NOT_YET) {
-        const hd_dictionary *d = &c->t->dictionaries[s->column].view;
-        hd_value v = hd_dictionary_value(d, code);
-        HD_TRY(hd_builder_code(c->b, column, &v, &s->map[code], err));
+#define RENUMBER_RANGES(type)                                                                      \
+    {                                                                                              \
+        const type *from = (const type *)(const void *)s->data;                                    \
+        for (size_t i = 0; i < n; i++)                                                             \
+            for (uint32_t e = s->starts[rows[i]]; e < s->starts[rows[i] + 1]; e++)                 \
+                *to++ = map[from[e]];                                                              \
     }
-    *out = s->map[code];
-    return HD_OK;
+
+/* The same of all elements of n rows of a list. */
+static void renumber_lists(const struct source *s, const uint32_t *rows, size_t n, uint32_t *to)
+{
+    const uint32_t *map = s->map;
+    if (s->width == 1)
+        RENUMBER_RANGES(uint8_t)
+    else if (s->width == 2)
+        RENUMBER_RANGES(uint16_t)
+    else
+        RENUMBER_RANGES(uint32_t)
 }
 
 /* The kept rows of a list block: their counts and the codes of their elements. */
@@ -141,13 +168,9 @@ static hd_code copy_list(struct copy *c, hd_reader *r, size_t column, hd_err *er
     const hd_block *b = &c->t->directory.columns[s->column].blocks[c->block];
     HD_TRY(hd_reader_starts(r, s->column, c->block, 0, s->starts, err));
     HD_TRY(hd_scratch(&s->items, &s->items_cap, ((size_t)b->items + 1) * sizeof(uint32_t), err));
-    uint32_t *to = (uint32_t *)(void *)s->items;
-    for (size_t i = 0; i < c->n_kept; i++) {
-        uint32_t row = c->kept[i];
-        s->counts[i] = s->starts[row + 1] - s->starts[row];
-        for (uint32_t e = s->starts[row]; e < s->starts[row + 1]; e++)
-            HD_TRY(new_code(c, column, e, to++, err));
-    }
+    for (size_t i = 0; i < c->n_kept; i++)
+        s->counts[i] = s->starts[c->kept[i] + 1] - s->starts[c->kept[i]];
+    renumber_lists(s, c->kept, c->n_kept, (uint32_t *)(void *)s->items);
     return HD_OK;
 }
 
@@ -170,14 +193,20 @@ static hd_code copy_column(struct copy *c, hd_reader *r, size_t column, hd_err *
         for (size_t i = 0; i < n; i++)
             memcpy(s->items + i * 8, s->data + (size_t)c->kept[i] * 8, 8);
     } else {
-        uint32_t *to = (uint32_t *)(void *)s->items;
-        for (size_t i = 0; i < n; i++)
-            HD_TRY(new_code(c, column, c->kept[i], &to[i], err));
+        renumber(s, c->kept, n, (uint32_t *)(void *)s->items);
     }
     c->rows_columns[column] = (hd_rows_column){
         .codes = kind == HD_COLUMN_KEY ? NULL : (const uint32_t *)(const void *)s->items,
         .counts = s->counts,
         .keys = kind == HD_COLUMN_KEY ? (const uint64_t *)(const void *)s->items : NULL};
+    return HD_OK;
+}
+
+static hd_code make_maps(void *ctx, size_t first, hd_err *err)
+{
+    struct copy *c = ctx;
+    for (size_t i = first; i < c->n_columns; i += c->n_readers)
+        HD_TRY(make_map(c, i, err));
     return HD_OK;
 }
 
@@ -219,6 +248,7 @@ hd_code hd_builder_copy(hd_builder *b, hd_table *t, const uint8_t *keep, const i
     c.specs = hd_builder_specs(b, &c.n_columns);
     hd_code rc = HD_OK;
     HD_GO(init(&c, err));
+    HD_GO(hd_par_run(c.n_readers, make_maps, &c, err));
     for (uint32_t k = 0; k < t->directory.n_blocks; k++)
         HD_GO(copy_block(&c, k, err));
 out:
