@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/intern.h"
+#include "base/par.h"
 #include "disclosure/beside.h"
 #include "disclosure/precision.h"
 #include "disclosure/rule.h"
@@ -526,20 +527,37 @@ static hd_code find_behind(const hd_policy_file *p, const hd_cells *cells, size_
     return is_known ? HD_OK : hd_precision_of(p, bins, b->n_bins, &b->precision, err);
 }
 
+/* Cells are judged one by one, so by all processors: what is safe to print of sums takes its time. */
+typedef struct pass {
+    const hd_policy_file *p;
+    const hd_question *q;
+    const hd_cells *cells;
+    hd_safe *safe;
+} pass;
+enum { PASS_CELLS = 256 };
+
+static hd_code apply_range(void *ctx, size_t range, hd_err *err)
+{
+    const pass *x = ctx;
+    behind b = {0};
+    size_t n = x->cells->n_aggregates, end = (range + 1) * PASS_CELLS;
+    for (size_t c = range * PASS_CELLS; c < end && c < x->cells->n_cells; c++) {
+        for (size_t a = 0; a < n; a++) {
+            const hd_aggregate *aggregate = &x->q->aggregates[a];
+            HD_TRY(find_behind(x->p, x->cells, c, a, &b, err));
+            x->safe->figures[c * n + a] = rules[aggregate->kind](x->p, aggregate, &b);
+        }
+        if (x->p->below_star_is_withheld && is_small_row(x->p, x->cells, c))
+            withhold(x->p, x->q, x->safe, c, UINT64_MAX);
+    }
+    return HD_OK;
+}
+
 static hd_code apply_rules(const hd_policy_file *p, const hd_question *q, const hd_cells *cells,
                            hd_safe *safe, hd_err *err)
 {
-    behind b = {0};
-    for (size_t c = 0; c < cells->n_cells; c++) {
-        for (size_t a = 0; a < cells->n_aggregates; a++) {
-            HD_TRY(find_behind(p, cells, c, a, &b, err));
-            safe->figures[c * cells->n_aggregates + a] =
-                rules[q->aggregates[a].kind](p, &q->aggregates[a], &b);
-        }
-        if (p->below_star_is_withheld && is_small_row(p, cells, c))
-            withhold(p, q, safe, c, UINT64_MAX);
-    }
-    return HD_OK;
+    pass x = {p, q, cells, safe};
+    return hd_par_run((cells->n_cells + PASS_CELLS - 1) / PASS_CELLS, apply_range, &x, err);
 }
 
 /* ---- listing -------------------------------------------------------------------------------- */
