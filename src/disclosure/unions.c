@@ -52,6 +52,18 @@ static void reduce(const search *s, vector *v)
     }
 }
 
+/* Most sets are no union: told by their lines alone. */
+static bool is_spanned(const search *s, const uint64_t lines[HD_SET_LINES])
+{
+    uint64_t rest[HD_SET_LINES];
+    memcpy(rest, lines, sizeof rest);
+    size_t b = leading(rest);
+    for (; b < BITS && s->basis[b].used; b = leading(rest))
+        for (size_t w = 0; w < HD_SET_LINES; w++)
+            rest[w] ^= s->basis[b].lines[w];
+    return b == BITS;
+}
+
 static void make_basis(search *s)
 {
     for (size_t b = 0; b < BITS; b++)
@@ -75,10 +87,10 @@ static hd_code try_whole(search *s, size_t whole, hd_err *err)
     size_t items[HD_UNION_PARTS], n = 0;
     uint64_t sum[2] = {0, 0};
     vector v = {.made_of = {0}};
+    if (!is_spanned(s, set->lines))
+        return HD_OK;
     memcpy(v.lines, set->lines, sizeof v.lines);
     reduce(s, &v);
-    if (leading(v.lines) < BITS)
-        return HD_OK;
     for (size_t i = 0; i < s->n; i++)
         if (v.made_of[i / 64] >> i % 64 & 1) {
             items[n++] = s->items[i];
