@@ -15,8 +15,8 @@ enum {
 };
 #define LARGEST_EXCESS (INT64_C(1) << 44) /* so that weighted sums of excess stay below 2^63 */
 
-/* Moves and excess of up to NARROW are judged in 32 bits: twice that times HEAVIEST stays below 2^31,
- * and a distance cut at FAR is further away than any such move goes. */
+/* Moves and excess of up to NARROW are judged in 32 bits: twice that times HEAVIEST stays below
+ * 2^31, and a distance cut at FAR is further away than any such move goes. */
 #define NARROW (INT64_C(1) << 17)
 #define FAR (INT64_C(1) << 20)
 
@@ -245,7 +245,7 @@ static void compare(hd_search *x, candidate *best, uint32_t v, int64_t delta, in
     best->gain = gain;
 }
 
-/* A free cell that would have to move by `full`; a move by one in this direction is looked at too. */
+/* A free cell that would have to move by `full`; a move by one that way is looked at too. */
 static void consider(hd_search *x, candidate *best, uint32_t v, int64_t full)
 {
     const hd_frame *f = x->f;

@@ -1,5 +1,5 @@
-/* test_search.c - frames and the search for whole-number tables, on random two-way tables of figures
- * of any size: what a search keeps agrees with what it stands for, after every move. */
+/* test_search.c - frames and the search for whole-number tables, on random two-way tables of
+ * figures of any size: what a search keeps agrees with what it stands for, after every move. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -13,6 +13,7 @@
 #include "disclosure/propagate.h"
 #include "disclosure/secondary.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define OK(call)                                                                                   \
@@ -136,7 +137,54 @@ static void elimination_finds_what_propagation_misses(void **state)
     hd_lattice_free(l);
 }
 
-/* Random bounds on a three-way lattice with a level between: the dense and the sparse fixpoint. */
+/* Random bounds, every tenth time with a contradiction: the dense and the sparse fixpoint. */
+static void compare_fixpoints(const hd_lattice *l, int n_rounds, hd_rng *random, size_t *n_moved,
+                              size_t *n_contradictions)
+{
+    size_t n = hd_lattice_n_cells(l);
+    int64_t *count = hd_calloc(n, sizeof *count), *low = hd_calloc(n, sizeof *low),
+            *high = hd_calloc(n, sizeof *high);
+    int32_t *dense_low = hd_calloc(n, sizeof *dense_low), *dense_high = hd_calloc(n, sizeof(int32_t));
+    for (int round = 0; round < n_rounds; round++) {
+        hd_system s;
+        hd_propagation sparse, dense;
+        for (size_t c = 0; c < n; c++)
+            count[c] = hd_rng_below(random, 2) ? 0 : hd_rng_below(random, 12);
+        OK(hd_lattice_sum(l, count, err));
+        for (size_t c = 0; c < n; c++) {
+            /* In every third round nearly all are exact: what is left gives way. */
+            uint32_t kind = hd_rng_below(random, round % 3 ? 4 : 1500);
+            kind = kind < 4 ? kind : 0;
+            bool is_open = kind == 3 && round % 2 && hd_rng_below(random, 3) == 0;
+            low[c] = kind == 0 ? count[c] : count[c] > 2 ? count[c] - 2 : 0;
+            high[c] = is_open ? HD_NO_BOUND : kind == 0 ? count[c] : count[c] + (int64_t)kind;
+            if (round % 10 == 9 && c == n / 2)
+                low[c] = high[c] = count[c] + 9;
+            dense_low[c] = (int32_t)low[c];
+            dense_high[c] = high[c] == HD_NO_BOUND ? HD_DENSE_NO_BOUND : (int32_t)high[c];
+        }
+        OK(hd_system_from_lattice(&s, l, low, high, err));
+        OK(hd_propagate(&s, &sparse, err));
+        OK(hd_lattice_propagate(l, dense_low, dense_high, &dense, err));
+        assert_int_equal(sparse.is_consistent, dense.is_consistent);
+        *n_contradictions += !sparse.is_consistent;
+        for (size_t c = 0; c < n && sparse.is_consistent; c++) {
+            assert_int_equal(s.low[c], dense_low[c]);
+            assert_int_equal(s.high[c] == HD_NO_BOUND ? HD_DENSE_NO_BOUND : s.high[c],
+                             dense_high[c]);
+            assert_true(round % 10 == 9 || (s.low[c] <= count[c] && count[c] <= s.high[c]));
+            *n_moved += s.low[c] != low[c] || s.high[c] != high[c];
+        }
+        hd_system_free(&s);
+    }
+    hd_free(count);
+    hd_free(low);
+    hd_free(high);
+    hd_free(dense_low);
+    hd_free(dense_high);
+}
+
+/* A three-way lattice with a level between. */
 static void dense_and_sparse_fixpoints_agree(void **state)
 {
     (void)state;
@@ -148,49 +196,74 @@ static void dense_and_sparse_fixpoints_agree(void **state)
                                  {"z", 3, part_names, 1, &pair}};
     hd_lattice *l;
     OK(hd_lattice_new(&l, dims, 3, err));
-    size_t n = hd_lattice_n_cells(l);
     hd_rng random = hd_rng_stream(7, 7);
-    int64_t *count = hd_calloc(n, sizeof *count), *low = hd_calloc(n, sizeof *low),
-            *high = hd_calloc(n, sizeof *high);
-    int32_t *dense_low = hd_calloc(n, sizeof *dense_low), *dense_high = hd_calloc(n, sizeof(int32_t));
     size_t n_moved = 0, n_contradictions = 0;
-    for (int round = 0; round < 300; round++) {
-        hd_system s;
-        hd_propagation sparse, dense;
-        for (size_t c = 0; c < n; c++)
-            count[c] = hd_rng_below(&random, 2) ? 0 : hd_rng_below(&random, 12);
-        OK(hd_lattice_sum(l, count, err));
-        for (size_t c = 0; c < n; c++) {
-            uint32_t kind = hd_rng_below(&random, 4);
-            bool is_open = kind == 3 && hd_rng_below(&random, 3) == 0;
-            low[c] = kind == 0 ? count[c] : count[c] > 2 ? count[c] - 2 : 0;
-            high[c] = is_open ? HD_NO_BOUND : kind == 0 ? count[c] : count[c] + (int64_t)kind;
-            if (round % 10 == 9 && c == 40)
-                low[c] = high[c] = count[c] + 9;
-            dense_low[c] = (int32_t)low[c];
-            dense_high[c] = high[c] == HD_NO_BOUND ? HD_DENSE_NO_BOUND : (int32_t)high[c];
-        }
-        OK(hd_system_from_lattice(&s, l, low, high, err));
-        OK(hd_propagate(&s, &sparse, err));
-        OK(hd_lattice_propagate(l, dense_low, dense_high, &dense, err));
-        assert_int_equal(sparse.is_consistent, dense.is_consistent);
-        n_contradictions += !sparse.is_consistent;
-        for (size_t c = 0; c < n && sparse.is_consistent; c++) {
-            assert_int_equal(s.low[c], dense_low[c]);
-            assert_int_equal(s.high[c] == HD_NO_BOUND ? HD_DENSE_NO_BOUND : s.high[c],
-                             dense_high[c]);
-            assert_true(round % 10 == 9 || (s.low[c] <= count[c] && count[c] <= s.high[c]));
-            n_moved += s.low[c] != low[c] || s.high[c] != high[c];
-        }
-        hd_system_free(&s);
-    }
+    compare_fixpoints(l, 300, &random, &n_moved, &n_contradictions);
     assert_true(n_moved > 1000 && n_contradictions > 5);
-    hd_free(count);
-    hd_free(low);
-    hd_free(high);
-    hd_free(dense_low);
-    hd_free(dense_high);
     hd_lattice_free(l);
+}
+
+enum { LONG = 1240, LONG_BANDS = 3 };
+typedef enum bands { FLAT, BANDS, SCATTERED } bands;
+
+/* Total = all others, or its bands; a band = so many that follow one another, or every third. */
+static hd_dimension long_dimension(const char *name, uint32_t n_codes, bands how,
+                                   hd_code_rule *rules, uint32_t *children)
+{
+    static char text[LONG][8];
+    static const char *names[LONG];
+    for (uint32_t i = 0; i < LONG; i++) {
+        snprintf(text[i], sizeof *text, "%u", i);
+        names[i] = text[i];
+    }
+    uint32_t n = n_codes - 1, n_in_bands = how != FLAT && n > LONG_BANDS * 4 ? n - LONG_BANDS : 0;
+    uint32_t n_bands = n_in_bands ? LONG_BANDS : 0, at = 0;
+    for (uint32_t i = 1; i <= (n_bands ? n_bands : n); i++)
+        children[at++] = i;
+    rules[0] = (hd_code_rule){0, at, children};
+    for (uint32_t b = 0; b < n_bands; b++) {
+        uint32_t first = at;
+        for (uint32_t i = 0; i < n_in_bands; i++)
+            if (how == SCATTERED ? i % n_bands == b : i * n_bands / n_in_bands == b)
+                children[at++] = 1 + n_bands + i;
+        rules[1 + b] = (hd_code_rule){1 + b, at - first, children + first};
+    }
+    return (hd_dimension){name, n_codes, names, 1 + n_bands, rules};
+}
+
+/* The same where lines and blocks of them are long: pieces, edges, codes in any order. */
+static void long_lines_have_the_same_fixpoints(void **state)
+{
+    (void)state;
+    static const struct shape {
+        uint32_t n[3];
+        bands how;
+        size_t n_summed; /* dimensions with rules: in one alone nothing is looked at twice */
+    } shapes[] = {{{3, 2, LONG}, FLAT, 3},      {{3, 2, LONG}, BANDS, 3},
+                  {{3, 2, LONG}, SCATTERED, 3}, {{4, 400, 3}, BANDS, 3},
+                  {{4, 400, 3}, FLAT, 1},       {{4, 3, 333}, SCATTERED, 3},
+                  {{LONG, 3, 2}, SCATTERED, 3}, {{40, 3, 41}, BANDS, 3},
+                  {{LONG, 3, 2}, BANDS, 1},     {{2, 2, LONG}, FLAT, 1}};
+    hd_rng random = hd_rng_stream(7, 8);
+    for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
+        static hd_code_rule rules[3][1 + LONG_BANDS];
+        static uint32_t children[3][2 * LONG];
+        static const char *const names[] = {"x", "y", "z"};
+        hd_dimension dims[3];
+        hd_lattice *l;
+        size_t n_moved = 0, n_contradictions = 0;
+        const struct shape *shape = &shapes[k];
+        size_t only = shape->n[0] < shape->n[2] && shape->n[2] == LONG ? 2 : 0;
+        for (size_t d = 0; d < 3; d++) {
+            dims[d] = long_dimension(names[d], shape->n[d], shape->how, rules[d], children[d]);
+            if (shape->n_summed == 1 && d != only)
+                dims[d].n_rules = 0;
+        }
+        OK(hd_lattice_new(&l, dims, 3, err));
+        compare_fixpoints(l, 40, &random, &n_moved, &n_contradictions);
+        assert_true(n_moved > 100 && n_contradictions <= 4);
+        hd_lattice_free(l);
+    }
 }
 
 static void intervals_are_exact_on_the_pinned_table(void **state)
@@ -378,6 +451,7 @@ int main(void)
         cmocka_unit_test(lattice_refuses_nonsense),
         cmocka_unit_test(elimination_finds_what_propagation_misses),
         cmocka_unit_test(dense_and_sparse_fixpoints_agree),
+        cmocka_unit_test(long_lines_have_the_same_fixpoints),
         cmocka_unit_test(intervals_are_exact_on_the_pinned_table),
         cmocka_unit_test(exact_total_costs_the_least_wanted_figure),
         cmocka_unit_test(widths_are_proven),
