@@ -57,6 +57,9 @@ static hd_code run_together(hd_engine *e, asked *const *questions, size_t n, hd_
     HD_TRY(hd_kernel_pick(&kernel, err));
     for (size_t i = 0; i < n; i++)
         HD_TRY(hd_orders_ready(e, questions[i], t, err));
+    for (size_t i = 0; i < n; i++)
+        if (questions[i]->q.fallback_reason)
+            return HD_OK; /* each in its turn */
     HD_GO(hd_scan_plan_make(e, t, questions, n, &p, err));
     HD_GO(hd_blocks_open(&blocks, p, t, err));
     HD_GO(hd_scan_plan_bind(p, t, &blocks, err));

@@ -6,7 +6,7 @@
  */
 #include "engine/asking.h"
 #include "base/alloc.h"
-#include "engine/order.h"
+#include "engine/several.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -142,6 +142,7 @@ static hd_code ask(struct asking *s, hd_err *err)
     a->q.is_subnational = a->sees_subnational;
     a->q.keys = a->key_views;
     a->q.aggregates = a->aggregate_views;
+    HD_TRY(hd_take_several(s->e, a, err));
     a->q.fallback_reason = hd_kernel_obstacle(a);
     return HD_OK;
 }

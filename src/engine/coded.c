@@ -35,6 +35,15 @@ static size_t text_bytes(const hd_coded *c)
     return n;
 }
 
+/* CAST(column AS BOOLEAN) of a column that is one. */
+static bool is_own_truth(const hd_dictionary *d, const json_t *expression)
+{
+    const json_t *type = json_object_get(json_object_get(expression, "cast_type"), "id");
+    const char *name = json_string_value(type);
+    return d->type == HD_BOOLEAN && hd_tree_is(expression, "OPERATOR_CAST") && name &&
+           strcmp(name, "BOOLEAN") == 0 && hd_tree_column(json_object_get(expression, "child"));
+}
+
 /* A column by itself is its dictionary; everything else DuckDB works out. */
 static hd_code make(hd_engine *e, const hd_dictionary *d, const char *column, json_t *expression,
                     hd_coded *c, hd_err *err)
@@ -43,7 +52,7 @@ static hd_code make(hd_engine *e, const hd_dictionary *d, const char *column, js
     c->values = hd_calloc(d->n_codes, sizeof *c->values);
     if (!c->values)
         return hd_fail_nomem(err);
-    if (hd_tree_column(expression)) {
+    if (hd_tree_column(expression) || is_own_truth(d, expression)) {
         c->type = d->type;
         c->text = hd_strdup(column);
         if (!c->text)

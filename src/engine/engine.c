@@ -100,9 +100,9 @@ const hd_catalogue *hd_engine_catalogue(hd_engine *e)
 static hd_code run(hd_engine *e, asked *a, hd_route route, hd_cells **out, hd_err *err)
 {
     hd_table *t;
-    const char *why = a->q.fallback_reason;
     HD_TRY(hd_vault_table(e->vault, a->q.table, &t, err));
     HD_TRY(hd_orders_ready(e, a, t, err));
+    const char *why = a->q.fallback_reason;
     if (route == HD_ROUTE_KERNEL && why)
         return hd_fail(err, HD_INVALID, "%s", why);
     return route == HD_ROUTE_DUCKDB || why ? hd_run_duckdb(e, a, t, out, err)

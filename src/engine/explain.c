@@ -7,7 +7,7 @@
  */
 #include "engine/blocks.h"
 #include "base/alloc.h"
-#include "engine/order.h"
+#include "engine/several.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -101,7 +101,9 @@ static hd_code add_order(lines *l, const char *part, const order_column *o, cons
 {
     const order_data *d = o->data->thing;
     l->bytes += (uint64_t)hd_table_n_blocks(l->t) * HD_BLOCK_ROWS * d->width;
-    return add(l, err, part, "", "in person order: %s, %s", o->text, use);
+    return o->kind == ORDER_EXPRESSION
+               ? add(l, err, part, "", "of several columns: %s, %s", o->text, use)
+               : add(l, err, part, "", "in person order: %s, %s", o->text, use);
 }
 
 static hd_code add_input(lines *l, const char *part, const scan_input *x, const char *use,
@@ -245,8 +247,12 @@ static json_t *see_column(void *ctx, json_t *node, hd_code *rc, hd_err *err)
 static hd_code see_tree(lines *l, json_t *tree, hd_err *err)
 {
     hd_code rc = HD_OK;
-    if (tree)
-        (void)see_column(l, tree, &rc, err);
+    json_t *whole = tree ? hd_several_expand(l->a, tree) : NULL;
+    if (whole)
+        (void)see_column(l, whole, &rc, err);
+    else if (tree)
+        rc = hd_fail_nomem(err);
+    json_decref(whole);
     return rc;
 }
 

@@ -4,6 +4,7 @@
 #include "engine/order_walk.h"
 #include "base/alloc.h"
 #include "base/par.h"
+#include "engine/several.h"
 
 enum { NARROW_ROWS = 1 << 18 }; /* that one thread takes at a time */
 
@@ -71,14 +72,6 @@ static hd_code plan_condition(hd_engine *e, asked *event, hd_table *t, scan_plan
 }
 
 /* ---- the column ------------------------------------------------------------------------------ */
-
-static void release(void *thing)
-{
-    order_data *d = thing;
-    hd_free(d->integers);
-    hd_secret_unmap(d->data, d->bytes);
-    hd_free(d);
-}
 
 static bool is_truth(order_kind kind)
 {
@@ -195,7 +188,7 @@ static hd_code make_column(hd_engine *e, const asked *a, const order_column *o, 
     HD_GO(make_data(&w, most, out, err));
 out:
     if (rc != HD_OK && *out) {
-        release(*out);
+        hd_order_data_free(*out);
         *out = NULL;
     }
     hd_scan_plan_free(w.condition);
@@ -208,6 +201,7 @@ out:
 
 hd_code hd_orders_ready(hd_engine *e, asked *a, hd_table *t, hd_err *err)
 {
+    a->q.fallback_reason = hd_kernel_obstacle(a);
     for (size_t i = 0; i < a->n_orders; i++) {
         order_column *o = &a->orders[i];
         if (o->data && o->data_version == e->data_version)
@@ -220,13 +214,19 @@ hd_code hd_orders_ready(hd_engine *e, asked *a, hd_table *t, hd_err *err)
         if (rc == HD_OK)
             o->data = hd_recall_find(e->recall, key.data, key.len);
         if (rc == HD_OK && !o->data) {
-            rc = make_column(e, a, o, t, &made, err);
-            if (rc == HD_OK)
-                rc = hd_recall_keep(e->recall, key.data, key.len, made, made->bytes, release,
-                                    &o->data, err);
+            rc = o->kind == ORDER_EXPRESSION ? hd_several_make(e, a, o, t, &made, err)
+                                             : make_column(e, a, o, t, &made, err);
+            if (rc == HD_OK && !made)
+                a->q.fallback_reason = "an expression reads several columns that have too many "
+                                       "values together";
+            else if (rc == HD_OK)
+                rc = hd_recall_keep(e->recall, key.data, key.len, made, made->bytes,
+                                    hd_order_data_free,                                    &o->data, err);
         }
         hd_buf_free(&key);
         HD_TRY(rc);
+        if (!o->data)
+            return HD_OK;
         o->data_version = e->data_version;
     }
     return HD_OK;

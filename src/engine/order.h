@@ -18,25 +18,30 @@ typedef enum order_kind {
     ORDER_PREVIOUS_WITHIN, /* or earlier?                               */
     ORDER_EVENTS,          /* how many the person has                   */
     ORDER_EVENTS_WITHIN,   /* how many begin low..high days from here   */
-    ORDER_NTH              /* how many came up to this record           */
+    ORDER_NTH,             /* how many came up to this record           */
+    ORDER_EXPRESSION       /* of several columns of the record: several.h */
 } order_kind;
 
 enum { ORDER_MAX_NESTED = 4 };
 
 typedef struct order_column {
-    char name[40]; /* #tb or #tn and a digest of the definition */
+    char name[40]; /* #tb, #tn or #x and a digest of the definition */
     char *text;    /* as asked */
     order_kind kind;
     int64_t low, high; /* days, both included */
     asked *event;      /* table and condition */
     json_t *from;      /* the day to count from, over one column of the record; NULL: none needed */
+    json_t *tree;      /* ORDER_EXPRESSION, and then the rest above is empty */
     hd_recalled *data; /* an order_data; NULL until hd_orders_ready */
     uint64_t data_version;
 } order_column;
 
 typedef struct order_data {
     hd_dictionary dictionary;
-    int64_t *integers; /* of the dictionary */
+    int64_t *integers; /* these four: of the dictionary */
+    double *decimals;
+    char *text;
+    uint64_t *ends;
     unsigned width;
     void *data;
     size_t bytes;
@@ -47,7 +52,8 @@ HD_MUST hd_code hd_take_order(hd_engine *e, asked *a, const char *alias, json_t 
                               hd_err *err);
 void hd_order_free(order_column *o);
 
-/* order.c: make the columns of a question, or find them made. */
+/* order.c: make the columns of a question, or find them made. Where one cannot be made it sets the
+ * question's fallback_reason. */
 HD_MUST hd_code hd_orders_ready(hd_engine *e, asked *a, hd_table *t, hd_err *err);
 
 #endif

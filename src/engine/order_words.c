@@ -32,6 +32,7 @@ void hd_order_free(order_column *o)
 {
     hd_recalled_drop(o->data);
     json_decref(o->from);
+    json_decref(o->tree);
     hd_free(o->text);
     if (o->event)
         hd_question_free(&o->event->q);

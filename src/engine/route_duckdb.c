@@ -4,8 +4,9 @@
  * and gives, for every aggregate, its value, its contributing records and the distinct people among
  * them, because disclosure needs all three.
  */
-#include "engine/coded.h"
+#include "engine/several.h"
 #include "base/alloc.h"
+#include "engine/coded.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,8 +112,12 @@ static json_t *collect(void *ctx, json_t *node, hd_code *rc, hd_err *err)
 static hd_code collect_tree(struct route *r, json_t *tree, hd_err *err)
 {
     hd_code rc = HD_OK;
-    if (tree)
-        (void)collect(r, tree, &rc, err);
+    json_t *whole = tree ? hd_several_expand(r->a, tree) : NULL;
+    if (whole)
+        (void)collect(r, whole, &rc, err);
+    else if (tree)
+        rc = hd_fail_nomem(err);
+    json_decref(whole);
     return rc;
 }
 
@@ -143,11 +148,14 @@ static hd_code make_view(struct route *r, hd_err *err)
  * there is such a record. `as` is a cast, or "". */
 static hd_code put(struct route *r, hd_buf *sql, json_t *tree, const char *as, hd_err *err)
 {
-    char *text;
-    HD_TRY(hd_text_of(r->e, tree, &text, err));
-    hd_buf_printf(sql, "TRY((%s)%s)", text, as);
+    char *text = NULL;
+    json_t *whole = hd_several_expand(r->a, tree);
+    hd_code rc = whole ? hd_text_of(r->e, whole, &text, err) : hd_fail_nomem(err);
+    json_decref(whole);
+    if (rc == HD_OK)
+        hd_buf_printf(sql, "TRY((%s)%s)", text, as);
     hd_free(text);
-    return HD_OK;
+    return rc;
 }
 
 /* Taken apart as the kernel's plan does it, so that a part that fails is unknown, not the whole. */
