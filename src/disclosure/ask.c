@@ -17,8 +17,6 @@
 
 #include <string.h>
 
-enum { MOST_CELLS = 1000000 };
-
 /* Everything of one asking. */
 typedef struct asking {
     const hd_policy_file *p;
@@ -197,7 +195,7 @@ static void round_by_set(asking *s)
 static hd_code prepare(asking *s, hd_err *err)
 {
     bool is_controlled = hd_primary_is_controlled(s->p, s->q);
-    HD_TRY(hd_sets_make(&s->sets, s->e, s->q, s->cells, MOST_CELLS, err));
+    HD_TRY(hd_sets_make(&s->sets, s->e, s->q, s->cells, &hd_sets_tuning_default, err));
     if (s->p->rounding == HD_ROUND_BY_SET && is_controlled)
         round_by_set(s);
     size_t n_asked;

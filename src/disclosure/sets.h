@@ -77,9 +77,18 @@ typedef struct hd_sets {
     unsigned column_of[64]; /* by aggregate */
 } hd_sets;
 
-/* One scan of the table (sets_scan.c). HD_LIMIT: more cells than max_cells. */
+/* Tests change these to send small answers through every path. */
+typedef struct hd_sets_tuning {
+    size_t most_cells;     /* more are refused */
+    size_t most_waiting;   /* records that wait for their sets to come up */
+    uint64_t most_places;  /* combinations of slots that a table leads to cells; more go by name */
+    size_t most_own_bytes; /* sketches of each lane; more, and all lanes share them */
+} hd_sets_tuning;
+extern const hd_sets_tuning hd_sets_tuning_default;
+
+/* One scan of the table (sets_scan.c). HD_LIMIT: too many cells. */
 HD_MUST hd_code hd_sets_make(hd_sets *out, hd_engine *e, const hd_question *q,
-                             const hd_cells *cells, size_t max_cells, hd_err *err);
+                             const hd_cells *cells, const hd_sets_tuning *t, hd_err *err);
 void hd_sets_free(hd_sets *s); /* wipes */
 
 #endif

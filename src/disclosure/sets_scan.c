@@ -17,13 +17,15 @@
 #include <string.h>
 
 enum {
-    MOST_WAITING = 1 << 17,   /* records */
-    RANGES = 256,             /* of cells, at most */
-    RANGE_CELLS = 64,         /* at least */
-    MOST_PLACES = 1 << 24,    /* combinations of slots that a table leads to cells */
-    MOST_OWN = 1 << 26,       /* bytes of sketches that each lane has for itself */
+    RANGES = 256,     /* of cells, at most */
+    RANGE_CELLS = 64, /* at least */
     SETS = 64
 };
+
+const hd_sets_tuning hd_sets_tuning_default = {.most_cells = 1000000,
+                                               .most_waiting = (size_t)1 << 17,
+                                               .most_places = UINT64_C(1) << 24,
+                                               .most_own_bytes = (size_t)1 << 26};
 
 typedef struct column {
     unsigned class;
@@ -42,6 +44,7 @@ typedef struct waiting {
 } waiting;
 
 typedef struct job {
+    const hd_sets_tuning *tuning;
     const hd_chosen *chosen;
     const hd_question *q;
     size_t n_cells, n_columns, n_sets;
@@ -264,13 +267,13 @@ static bool measure_places(job *j, uint64_t *n_places)
             j->strides[s * n_keys + k] = product;
             uint32_t n = hd_chosen_n_slots(j->chosen, k);
             product *= n ? n : 1;
-            if (product > MOST_PLACES)
+            if (product > j->tuning->most_places)
                 return false;
         }
         j->offsets[s] = *n_places;
         *n_places += product;
     }
-    return *n_places <= MOST_PLACES;
+    return *n_places <= j->tuning->most_places;
 }
 
 /* The set, then the slots of the keys that are told apart: n numbers. */
@@ -381,7 +384,7 @@ static void find_columns(job *j, hd_sets *out)
 static hd_code open_job(job *j, const hd_cells *cells, hd_err *err)
 {
     size_t n_items = j->n_cells * j->n_columns;
-    j->is_shared = n_items * sizeof(hd_set) > MOST_OWN;
+    j->is_shared = n_items * sizeof(hd_set) > j->tuning->most_own_bytes;
     while ((j->n_cells >> j->shift) >= RANGES || (UINT64_C(1) << j->shift) < RANGE_CELLS)
         j->shift++;
     j->n_ranges = (j->n_cells >> j->shift) + 1;
@@ -390,9 +393,10 @@ static hd_code open_job(job *j, const hd_cells *cells, hd_err *err)
             return hd_fail_nomem(err);
     for (size_t i = 0; i < n_items; i++)
         hd_set_init(&j->items[i]);
-    for (size_t c = 0; c < j->n_cells && j->n_waiting < MOST_WAITING; c++)
+    size_t most = j->tuning->most_waiting;
+    for (size_t c = 0; c < j->n_cells && j->n_waiting < most; c++)
         j->n_waiting += cells->all.records[c];
-    j->n_waiting = j->n_waiting < 1 ? 1 : j->n_waiting > MOST_WAITING ? MOST_WAITING : j->n_waiting;
+    j->n_waiting = j->n_waiting < 1 ? 1 : j->n_waiting > most ? most : j->n_waiting;
     return find_cells(j, cells, err);
 }
 
@@ -410,15 +414,16 @@ static void close_job(job *j, size_t n_lanes)
 }
 
 hd_code hd_sets_make(hd_sets *out, hd_engine *e, const hd_question *q, const hd_cells *cells,
-                     size_t max_cells, hd_err *err)
+                     const hd_sets_tuning *t, hd_err *err)
 {
     hd_code rc = HD_OK;
     hd_chosen *chosen = NULL;
     size_t n_lanes = 0;
-    job j = {.q = q, .n_cells = cells->n_cells};
+    job j = {.tuning = t, .q = q, .n_cells = cells->n_cells};
     *out = (hd_sets){.n_cells = cells->n_cells};
-    if (cells->n_cells > max_cells)
-        return hd_fail(err, HD_LIMIT, "more than %zu cells: ask for fewer or coarser groups", max_cells);
+    if (cells->n_cells > t->most_cells)
+        return hd_fail(err, HD_LIMIT, "more than %zu cells: ask for fewer or coarser groups",
+                       t->most_cells);
     HD_GO(hd_chosen_open(&chosen, e, q, err));
     j.chosen = chosen;
     j.sets = hd_question_sets(q, &j.n_sets);
