@@ -1,4 +1,5 @@
--- The questions of bench/interrogate. A block begins with "== NAME | TITLE | TABLE: columns that a scan reads".
+-- The questions of bench/interrogate. A block begins with "== NAME | TITLE | TABLE: columns that a scan reads"; they
+-- are counted whole, although of columns that only chosen rows read some lines are passed over (Q3: every second one).
 -- "-- hdis", "-- duckdb ...", "-- clickhouse ..." begin a form of the question; several forms of a peer are tried and
 -- the fastest counts. Statements before the last are settings. @codes@ stands for 200 scattered diagnoses.
 
@@ -29,7 +30,7 @@ SELECT provider, month, @cases@ FROM admissions GROUP BY 1, 2
 -- clickhouse
 SELECT provider, month, @countifs@ FROM admissions GROUP BY provider, month
 
-== Q3 | 200 diagnoses by commissioner, age group and sex | admissions: diagnosis
+== Q3 | 200 diagnoses by commissioner, age group and sex | admissions: diagnosis commissioner age sex
 -- hdis
 SELECT commissioner, age_group(age), sex, count(*) FROM admissions WHERE diagnosis IN (@codes@) GROUP BY 1, 2, 3
 -- duckdb
