@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/par.h"
 #include "engine/several.h"
+#include "engine/shared.h"
 
 enum { NARROW_ROWS = 1 << 18 }; /* that one thread takes at a time */
 
@@ -199,6 +200,20 @@ out:
     return rc;
 }
 
+struct making {
+    hd_engine *e;
+    const asked *a;
+    const order_column *o;
+    hd_table *t;
+};
+
+static hd_code make_one(void *ctx, order_data **out, hd_err *err)
+{
+    const struct making *m = ctx;
+    return m->o->kind == ORDER_EXPRESSION ? hd_several_make(m->e, m->a, m->o, m->t, out, err)
+                                          : make_column(m->e, m->a, m->o, m->t, out, err);
+}
+
 hd_code hd_orders_ready(hd_engine *e, asked *a, hd_table *t, hd_err *err)
 {
     a->q.fallback_reason = hd_kernel_obstacle(a);
@@ -214,14 +229,14 @@ hd_code hd_orders_ready(hd_engine *e, asked *a, hd_table *t, hd_err *err)
         if (rc == HD_OK)
             o->data = hd_recall_find(e->recall, key.data, key.len);
         if (rc == HD_OK && !o->data) {
-            rc = o->kind == ORDER_EXPRESSION ? hd_several_make(e, a, o, t, &made, err)
-                                             : make_column(e, a, o, t, &made, err);
+            struct making m = {e, a, o, t};
+            rc = hd_shared_get(e, a->table->name, o->name, make_one, &m, &made, err);
             if (rc == HD_OK && !made)
                 a->q.fallback_reason = "an expression reads several columns that have too many "
                                        "values together";
             else if (rc == HD_OK)
                 rc = hd_recall_keep(e->recall, key.data, key.len, made, made->bytes,
-                                    hd_order_data_free,                                    &o->data, err);
+                                    hd_order_data_free, &o->data, err);
         }
         hd_buf_free(&key);
         HD_TRY(rc);

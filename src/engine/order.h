@@ -36,7 +36,9 @@ typedef struct order_column {
     uint64_t data_version;
 } order_column;
 
+struct order_shared;
 typedef struct order_data {
+    struct order_shared *shared; /* whom it belongs to; NULL: to who made it */
     hd_dictionary dictionary;
     int64_t *integers; /* these four: of the dictionary */
     double *decimals;
@@ -46,6 +48,7 @@ typedef struct order_data {
     void *data;
     size_t bytes;
 } order_data;
+void hd_order_data_free(void *data); /* shared.c; NULL is allowed */
 
 /* order_words.c: *out is a new column when the node is one of the functions above, else NULL. */
 HD_MUST hd_code hd_take_order(hd_engine *e, asked *a, const char *alias, json_t *node, json_t **out,

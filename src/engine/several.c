@@ -425,19 +425,6 @@ static hd_code make_rows(mixture *m, hd_err *err)
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-void hd_order_data_free(void *data)
-{
-    order_data *d = data;
-    if (!d)
-        return;
-    hd_free(d->integers);
-    hd_free(d->decimals);
-    hd_free(d->text);
-    hd_free(d->ends);
-    hd_secret_unmap(d->data, d->bytes);
-    hd_free(d);
-}
-
 hd_code hd_several_make(hd_engine *e, const asked *a, const order_column *o, hd_table *t,
                         order_data **out, hd_err *err)
 {

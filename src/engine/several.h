@@ -17,7 +17,6 @@ HD_MUST hd_code hd_take_several(hd_engine *e, asked *a, hd_err *err);
 /* *out stays NULL where there are too many combinations: then DuckDB runs the question. */
 HD_MUST hd_code hd_several_make(hd_engine *e, const asked *a, const order_column *o, hd_table *t,
                                 order_data **out, hd_err *err);
-void hd_order_data_free(void *data); /* NULL is allowed */
 
 /* A new reference to the tree with what the columns stand for in it; NULL when memory is out. */
 json_t *hd_several_expand(const asked *a, json_t *tree);
