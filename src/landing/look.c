@@ -114,9 +114,11 @@ look_avx2(hd_memo *m, const char *text, const hd_memo_span *spans, size_t n, boo
         }
         __m256i words = gather(&front->code, slot);
         _mm256_storeu_si256((__m256i *)(void *)&a->words[a->n], words);
-        if (wants_ids)
+        if (wants_ids) {
+            const int *base = (const int *)(const void *)&front->id;
             _mm_storeu_si128((__m128i *)(void *)&a->ids[a->n],
-                             _mm256_i64gather_epi32((const int *)(const void *)&front->id, slot, 1));
+                             _mm256_i64gather_epi32(base, slot, 1));
+        }
         any = _mm256_or_si256(any, words);
         __m256i by = _mm256_and_si256(_mm256_srli_epi64(words, 32 - 3), all_of(255 << 3));
         meanings = _mm256_add_epi64(meanings, _mm256_sllv_epi64(all_of(1), by));

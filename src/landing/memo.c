@@ -9,9 +9,9 @@
  * memo is full gains nothing and is cut to the small limit. */
 enum { LARGE = 128 * 1024, SMALL = 4 * 1024 };
 
-/* Bits of a hash that say where in front a text stands. The front grows to the most when one in 32 of
- * the looks pass it by and there are texts to fill it with: then past it lie a table, an entry and
- * its text, each of them somewhere else in memory. */
+/* Bits of a hash that say where in front a text stands. The front grows to the most when one of 32
+ * the looks pass it by and there are texts to fill it with: past it lie a table, an entry and its
+ * text, each of them somewhere else in memory. */
 enum { FRONT_FEWEST = 10, FRONT_MOST = 16, GROWS = 2, MISSED = 32 };
 
 static size_t front_len(const hd_memo *m)

@@ -85,8 +85,8 @@ typedef struct hd_memo {
 } hd_memo;
 
 HD_MUST hd_code hd_memo_init(hd_memo *m, hd_memo_judge judge, void *ctx, hd_err *err);
-/* Before some looks; a memo that is never looked at takes no room. The front stays where it is until
- * the next begin. */
+/* Before some looks; a memo that is never looked at takes no room. The front stays where it is
+ * until the next begin. */
 HD_MUST hd_code hd_memo_begin(hd_memo *m, hd_err *err);
 /* So many looks there were. */
 static inline void hd_memo_note(hd_memo *m, uint64_t n)
@@ -168,8 +168,8 @@ typedef struct hd_memo_answers {
     uint32_t ids[HD_MEMO_MANY];   /* of the known texts, when wanted */
     uint64_t any, meanings;       /* all words together; how often each meaning, a byte for each */
 } hd_memo_answers;
-/* The answers to n <= HD_MEMO_MANY texts, or to fewer, at least one, where the next may make the memo
- * forget: the ids hold until the next call. */
+/* The answers to n <= HD_MEMO_MANY texts, or to fewer, at least one, where the next may make the
+ * memo forget: the ids hold until the next call. */
 HD_MUST hd_code hd_memo_look_many(hd_memo *m, const char *text, const hd_memo_span *spans, size_t n,
                                   bool wants_ids, hd_memo_answers *a, hd_err *err);
 /* For tests: the same one by one. */

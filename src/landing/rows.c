@@ -1,7 +1,7 @@
 /* rows.c - the judging stage of flow.c. A task takes a few columns that stand beside each other in
  * the file, some rows at a time: those rows stay in the nearest cache while column after column is
- * judged, and a column's memo while its rows are. A target's state is touched by one task at a time.
- */
+ * judged, and a column's memo while its rows are. A target's state is touched by one task at a
+ * time. */
 #include "landing/private.h"
 
 #include <string.h>
@@ -81,8 +81,8 @@ static hd_code judge_stored(hd_target *t, const hd_chunk *c, struct range at, hd
 
 /* ---- lists ---------------------------------------------------------------------------------- */
 
-/* Bits: which of at most 64 elements from `from` on the row has. Those that stand beside each other in
- * the file are compared four at a time: an empty field ends where it begins. */
+/* Bits: which of at most 64 elements from `from` on the row has. Those that stand beside each other
+ * in the file are compared four at a time: an empty field ends where it begins. */
 static inline uint64_t find_elements(const hd_target *t, const uint32_t *row, size_t from)
 {
     size_t n = t->field->n_elements - from, i = 0;

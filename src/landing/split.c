@@ -59,8 +59,8 @@ static bool is_plain(const hd_split *s, size_t row, size_t end, size_t last_len)
 typedef uint64_t finder(const char *p, char a, char b, char c, uint64_t *delimiters);
 
 /* Where the fields behind these delimiters begin. Eight places are written at a time, whatever they
- * are: how many there are changes from block to block, and a loop over them would be guessed wrongly
- * each time. What is written in vain is written again, or lies in the slack. */
+ * are: how many there are changes from block to block, and a loop over them would be guessed
+ * wrongly each time. What is written in vain is written again, or lies in the slack. */
 static inline __attribute__((always_inline)) uint32_t *put_places(uint32_t *to, uint32_t base,
                                                                   uint64_t bits)
 {

@@ -17,8 +17,18 @@ static const char staging_name[] = "the staging file of the vault";
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
+static void forget_records(hd_stream *s)
+{
+    for (size_t i = 0; i < s->n_records; i++) {
+        hd_record *r = &s->records[i];
+        hd_wipe_free(r->kept, (size_t)r->items * r->width);
+        r->kept = NULL;
+    }
+}
+
 static void stream_free(hd_stream *s)
 {
+    forget_records(s);
     hd_wipe_free(s->items, s->cap * s->width);
     hd_free(s->records);
     *s = (hd_stream){0};
@@ -111,6 +121,7 @@ hd_code hd_builder_new_any(hd_builder **out, hd_vault *v, const char *table,
         return hd_fail_nomem(err);
     b->vault = v;
     b->fd = -1;
+    b->keeps = HD_STAGE_KEPT;
     snprintf(b->table, sizeof b->table, "%s", table);
     b->n_columns = n_columns;
     b->n_streams = HD_STREAM_COLUMNS + 2 * n_columns;
@@ -299,32 +310,44 @@ static hd_code add_items(hd_stream *s, const void *items, size_t n, hd_err *err)
             to[i] = (type)items[i];                                                                \
     }
 
-/* The items of a stream at the least width that holds them; order keys and row keys as they are. */
-static unsigned narrow(const hd_stream *s, uint8_t *out)
+/* The least width that holds the items of a stream, 0 when all are 0; order keys and row keys stay
+ * as they are. */
+static unsigned least_width(const hd_stream *s)
 {
-    size_t n = s->n_items;
-    if (s->width == 8) {
-        const uint64_t *items = (const uint64_t *)(const void *)s->items;
-        uint64_t any = 0;
-        for (size_t i = 0; i < n; i++)
-            any |= items[i];
-        if (any)
-            memcpy(out, items, n * 8);
-        return any ? 8 : 0;
-    }
+    const uint64_t *wide = (const uint64_t *)(const void *)s->items;
     const uint32_t *items = (const uint32_t *)(const void *)s->items;
-    uint32_t any = 0;
-    for (size_t i = 0; i < n; i++)
-        any |= items[i];
-    if (any == 0)
-        return 0;
-    if (any <= UINT8_MAX)
+    uint64_t any = 0;
+    for (size_t i = 0; i < s->n_items && s->is_filled; i++)
+        any |= s->width == 8 ? wide[i] : items[i];
+    return any == 0 ? 0 : s->width == 8 ? 8 : any <= UINT8_MAX ? 1 : any <= UINT16_MAX ? 2 : 4;
+}
+
+static void narrow(const hd_stream *s, unsigned width, uint8_t *out)
+{
+    const size_t n = s->n_items;
+    const uint32_t *items = (const uint32_t *)(const void *)s->items;
+    if (width == 1)
         NARROW(uint8_t)
-    else if (any <= UINT16_MAX)
+    else if (width == 2)
         NARROW(uint16_t)
     else
-        memcpy(out, items, n * 4);
-    return any <= UINT8_MAX ? 1 : any <= UINT16_MAX ? 2 : 4;
+        memcpy(out, s->items, n * width);
+}
+
+/* Seal a record and append it to the staging file. */
+static hd_code put_away(hd_builder *b, hd_stager *g, size_t index, hd_record *record, hd_err *err)
+{
+    const hd_stream *s = &b->streams[index];
+    size_t len = s->n_items * record->width;
+    HD_TRY(hd_scratch(&g->narrow, &g->narrow_cap, len, err));
+    narrow(s, record->width, g->narrow);
+    HD_TRY(hd_scratch(&g->sealed, &g->sealed_cap, len + HD_SEAL_TAG, err));
+    uint8_t nonce[HD_SEAL_NONCE];
+    hd_part_nonce((uint32_t)index, HD_PART_DATA, (uint32_t)s->n_records, nonce);
+    HD_TRY(hd_seal(g->sealer, nonce, NULL, 0, g->narrow, len, g->sealed, err));
+    len += HD_SEAL_TAG;
+    record->at = __atomic_fetch_add(&b->staged_len, len, __ATOMIC_RELAXED);
+    return hd_io_write_at(b->fd, g->sealed, len, record->at, staging_name, err);
 }
 
 static hd_code stage_stream(hd_builder *b, hd_stager *g, size_t index, hd_err *err)
@@ -332,20 +355,14 @@ static hd_code stage_stream(hd_builder *b, hd_stager *g, size_t index, hd_err *e
     hd_stream *s = &b->streams[index];
     if (!HD_GROW(s->records, s->n_records, s->records_cap))
         return hd_fail_nomem(err);
-    hd_record record = {.items = (uint32_t)s->n_items};
-    if (s->is_filled) {
-        HD_TRY(hd_scratch(&g->narrow, &g->narrow_cap, s->n_items * s->width, err));
-        record.width = (uint8_t)narrow(s, g->narrow);
-    }
-    if (record.width) {
-        size_t len = s->n_items * record.width;
-        HD_TRY(hd_scratch(&g->sealed, &g->sealed_cap, len + HD_SEAL_TAG, err));
-        uint8_t nonce[HD_SEAL_NONCE];
-        hd_part_nonce((uint32_t)index, HD_PART_DATA, (uint32_t)s->n_records, nonce);
-        HD_TRY(hd_seal(g->sealer, nonce, NULL, 0, g->narrow, len, g->sealed, err));
-        len += HD_SEAL_TAG;
-        record.at = __atomic_fetch_add(&b->staged_len, len, __ATOMIC_RELAXED);
-        HD_TRY(hd_io_write_at(b->fd, g->sealed, len, record.at, staging_name, err));
+    hd_record record = {.items = (uint32_t)s->n_items, .width = (uint8_t)least_width(s)};
+    const size_t len = s->n_items * record.width;
+    if (len && __atomic_fetch_add(&b->kept_len, len, __ATOMIC_RELAXED) + len <= b->keeps) {
+        if (!(record.kept = hd_malloc(len)))
+            return hd_fail_nomem(err);
+        narrow(s, record.width, record.kept);
+    } else if (len) {
+        HD_TRY(put_away(b, g, index, &record, err));
     }
     s->records[s->n_records++] = record;
     s->n_items = 0;
@@ -446,6 +463,10 @@ hd_code hd_stage_read(hd_stage_reader *r, size_t stream, size_t record, const ui
     *out = NULL;
     if (len == 0)
         return HD_OK;
+    if (rec->kept) {
+        *out = rec->kept;
+        return HD_OK;
+    }
     HD_TRY(hd_scratch(&r->plain, &r->plain_cap, len, err));
     *out = r->plain;
     HD_TRY(hd_scratch(&r->sealed, &r->sealed_cap, len + HD_SEAL_TAG, err));
@@ -456,4 +477,9 @@ hd_code hd_stage_read(hd_stage_reader *r, size_t stream, size_t record, const ui
         return hd_fail(err, HD_CRYPTO, "%s changed while it was used: the disk is faulty",
                        staging_name);
     return HD_OK;
+}
+
+void hd_stage_forget(hd_builder *b, size_t stream)
+{
+    forget_records(&b->streams[stream]);
 }

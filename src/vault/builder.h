@@ -2,10 +2,11 @@
  *
  * Rows come in chunks of at most HD_BLOCK_ROWS. Every kind of number of a chunk is a stream:
  * persons, order keys, and for each column its codes (or keys) and, for lists, its counts. When a
- * chunk is full each stream is narrowed to the least width, sealed and appended to the staging
- * file, several streams at a time. A chunk of nothing but zeros (a column that no file delivers)
- * takes no room, in memory or in the file. Dictionaries stay in memory. Nothing of a row is ever in
- * a file in the clear.
+ * chunk is full each stream is narrowed to the least width, several streams at a time. The first
+ * HD_STAGE_KEPT bytes stay in memory, which is all that many tables need; the rest is sealed and
+ * appended to the staging file. A chunk of nothing but zeros (a column that no file delivers) takes
+ * no room, in memory or in the file. Dictionaries stay in memory. Nothing of a row is ever in a
+ * file in the clear.
  */
 #ifndef HD_VAULT_BUILDER_H
 #define HD_VAULT_BUILDER_H
@@ -13,8 +14,11 @@
 #include "base/intern.h"
 #include "vault/internal.h"
 
-typedef struct hd_record { /* one chunk of one stream in the staging file */
-    uint64_t at;
+enum { HD_STAGE_KEPT = 128 * 1024 * 1024 };
+
+typedef struct hd_record { /* one chunk of one stream */
+    uint8_t *kept; /* in memory; NULL: in the staging file */
+    uint64_t at;   /* there */
     uint32_t items;
     uint8_t width; /* 0: all items are 0, nothing is stored */
 } hd_record;
@@ -55,7 +59,9 @@ struct hd_builder {
     size_t n_streams;
     uint64_t n_rows;
     int fd; /* staging file, without a name */
-    uint64_t staged_len; /* changed atomically */
+    uint64_t staged_len; /* changed atomically, as the next */
+    uint64_t kept_len;
+    uint64_t keeps; /* so many at most: HD_STAGE_KEPT, or what a test says */
     uint8_t *key;        /* secret memory */
     hd_stager *stagers;  /* n_stagers */
     size_t n_stagers;
@@ -88,6 +94,8 @@ void hd_stage_reader_fini(hd_stage_reader *r);
  * until the next read. */
 HD_MUST hd_code hd_stage_read(hd_stage_reader *r, size_t stream, size_t record, const uint8_t **out,
                               hd_err *err);
+/* The stream was read for the last time: what is kept of it in memory goes. */
+void hd_stage_forget(hd_builder *b, size_t stream);
 /* arrange.c. Where each row goes: by person, then order key, then arrival. *out has the arriving
  * row of each output position (release with hd_secret_unmap, n * 4 bytes), or is NULL when the rows
  * arrived in order. */

@@ -83,7 +83,7 @@ static hd_code read_stream(hd_stage_reader *r, size_t stream, unsigned width, co
     return HD_OK;
 }
 
-static hd_code find_order(struct row_order *o, const hd_builder *b, hd_err *err)
+static hd_code find_order(struct row_order *o, hd_builder *b, hd_err *err)
 {
     *o = (struct row_order){.n = b->n_rows};
     hd_stage_reader r;
@@ -97,6 +97,8 @@ static hd_code find_order(struct row_order *o, const hd_builder *b, hd_err *err)
     }
     HD_GO(read_stream(&r, HD_STREAM_PERSONS, 4, NULL, (uint8_t *)o->persons, err));
     HD_GO(read_stream(&r, HD_STREAM_ORDER, 8, NULL, (uint8_t *)o->keys, err));
+    hd_stage_forget(b, HD_STREAM_PERSONS);
+    hd_stage_forget(b, HD_STREAM_ORDER);
     HD_GO(hd_arrange(o->persons, o->keys, (uint32_t)o->n, &o->rows, err));
     hd_secret_unmap(o->keys, o->n * sizeof *o->keys);
     o->keys = NULL;
@@ -386,6 +388,7 @@ static hd_code write_list_column(struct worker *w, uint32_t column, const uint8_
     starts[0] = 0;
     HD_GO(read_stream(&w->reader, hd_counts_stream(column - 1), 4, NULL, (uint8_t *)(starts + 1),
                       err));
+    hd_stage_forget(fin->b, hd_counts_stream(column - 1));
     for (uint64_t i = 0; i < n; i++)
         starts[i + 1] += starts[i];
     HD_GO(hd_scratch(&counts, &counts_cap, HD_BLOCK_ROWS * sizeof(uint16_t), err));
@@ -458,6 +461,7 @@ static hd_code finish_column(struct worker *w, uint32_t column, hd_err *err)
     }
     HD_GO(make_room(&w->items, (size_t)col->n_items * col->width, err));
     HD_GO(read_stream(&w->reader, hd_data_stream(index), col->width, map, w->items.bytes, err));
+    hd_stage_forget(fin->b, hd_data_stream(index));
     if (col->kind == HD_COLUMN_LIST)
         HD_GO(write_list_column(w, column, w->items.bytes, err));
     else

@@ -174,7 +174,8 @@ HD_MUST hd_code hd_table_verify(hd_table *t, hd_err *err);
 
 /* ---- making a table ------------------------------------------------------------------------- */
 
-/* Staged rows wait in an unnamed temporary file, sealed under a key that exists only in memory. */
+/* Staged rows wait in memory, and past 128 MiB of them in an unnamed temporary file, sealed under a
+ * key that exists only in memory. */
 HD_MUST hd_code hd_builder_new(hd_builder **out, hd_vault *v, const char *table,
                                const hd_column_spec *columns, size_t n_columns, hd_err *err);
 void hd_builder_free(hd_builder *b); /* NULL is allowed */

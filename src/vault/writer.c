@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* ZSTD_RESTS: blocks of a column for which zstd is not tried after one that it did not serve; they
- * are much alike. */
+ * are much alike, row keys most of all. */
 enum { ZSTD_RESTS = 7 };
 
 hd_code hd_packer_init(hd_packer *p, hd_file_writer *f, hd_err *err)
@@ -36,6 +36,19 @@ void hd_packer_fini(hd_packer *p)
     *p = (hd_packer){0};
 }
 
+/* Would a frame of all of it fit into `most` bytes? A sixteenth says so cheaply; by itself it packs
+ * somewhat worse than as a part of the whole. */
+static bool is_promising(hd_packer *p, const uint8_t *plain, size_t plain_len, size_t most)
+{
+    enum { SHARE = 16, LEAST = 4096, SLACK = 4 };
+    const size_t len = plain_len / SHARE;
+    if (len < LEAST)
+        return true;
+    const size_t fits = most / SHARE + most / SHARE / SLACK;
+    return !ZSTD_isError(ZSTD_compressCCtx(p->zstd, p->packed, fits < most ? fits : most,
+                                           plain + (plain_len - len) / 2, len, 1));
+}
+
 /* A zstd frame of the plaintext instead of what there is, when it saves at least an eighth of that
  * and a quarter of the plaintext: unpacking a frame takes as long for four bytes of plaintext as
  * reading and opening one byte of the file does. */
@@ -47,6 +60,8 @@ static hd_code try_zstd(hd_packer *p, const void *plain, size_t plain_len, const
         return HD_OK;
     size_t most = *len - saves;
     HD_TRY(hd_scratch(&p->packed, &p->packed_cap, most + 1, err));
+    if (!is_promising(p, plain, plain_len, most))
+        return HD_OK;
     size_t got = ZSTD_compressCCtx(p->zstd, p->packed, most, plain, plain_len, 1);
     /* An error only says that it does not fit into `most`. */
     if (!ZSTD_isError(got) && got < *len) {
@@ -96,7 +111,11 @@ hd_code hd_packer_part(hd_packer *p, uint32_t column, hd_part_kind part, uint32_
     *out = (hd_part){0};
     if (len == 0)
         return HD_OK;
-    HD_TRY(try_zstd(p, plain, len, &stored, &len, &encoding, err));
+    if (is_worth_a_try(p, column, part)) {
+        HD_TRY(try_zstd(p, plain, len, &stored, &len, &encoding, err));
+        if (encoding != HD_ENCODING_ZSTD)
+            p->zstd_rests = ZSTD_RESTS;
+    }
     return write_part(p, column, part, block, rows, items, stored, len, encoding, out, err);
 }
 
