@@ -135,7 +135,7 @@ SELECT commissioner, month, max(n) / sum(n) FROM (SELECT commissioner, month, pr
 -- clickhouse one key
 SELECT intDiv(k, 18000) AS c, intDiv(k, 150) % 120 AS m, max(n) / sum(n) FROM (SELECT (toUInt32(commissioner) * 120 + month) * 150 + provider AS k, count() AS n FROM admissions GROUP BY k) GROUP BY c, m
 
-== Q9 | attendances followed by an admission within a day, by provider and month | attendances: provider month arrived
+== Q9 | attendances followed by an admission within a day, by provider and month | attendances: provider month arrived + admissions: admitted
 -- hdis
 SELECT provider, month, count(*) FILTER (WHERE within_days(next(admissions), 1)) FROM attendances GROUP BY 1, 2
 -- hdis
