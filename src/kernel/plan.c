@@ -190,11 +190,14 @@ static uint64_t fill_items(hd_k_plan *p, size_t s, bool dense)
  * there even when no row is. Returns the bytes of a lane's dense tables. */
 static uint64_t choose_tables(hd_k_plan *p)
 {
+    enum { LIGHT = 8, MERGED = 16 };
     uint64_t total = 0, max = p->q->max_bytes;
     for (size_t s = 0; s < p->q->n_sets; s++) {
         uint64_t product = p->sets[s].product;
-        bool small = product <= p->tuning.dense_cells && product / 2 <= p->q->n_rows + 4096;
         uint64_t bytes = fill_items(p, s, true);
+        bool is_light = p->sets[s].in_bytes && product <= max / MERGED; /* a byte a cell and lane */
+        bool small = product <= p->tuning.dense_cells * (is_light ? LIGHT : 1) &&
+                     product / 2 <= p->q->n_rows + 4096;
         if (bytes > max / 4 / product)
             bytes = fill_items(p, s, false);
         small = small && bytes <= max / 4 / product && total + bytes * product <= max / 2;
