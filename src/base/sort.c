@@ -35,3 +35,24 @@ void hd_sort_pairs(uint64_t *keys, uint64_t *values, uint64_t *spare_keys, uint6
         memcpy(values, v, n * sizeof *values);
     }
 }
+
+/* Bits from the top; only numbers that begin like the one sought stay. */
+uint64_t hd_kth_smallest(uint64_t *numbers, size_t n, size_t k)
+{
+    uint64_t found = 0;
+    for (unsigned shift = 64; shift > 0;) {
+        size_t count[256] = {0}, kept = 0;
+        unsigned digit = 0;
+        shift -= 8;
+        for (size_t i = 0; i < n; i++)
+            count[numbers[i] >> shift & 255]++;
+        for (; k >= count[digit]; digit++)
+            k -= count[digit];
+        for (size_t i = 0; i < n && n > 1; i++)
+            if ((numbers[i] >> shift & 255) == digit)
+                numbers[kept++] = numbers[i];
+        n = n > 1 ? kept : n;
+        found |= (uint64_t)digit << shift;
+    }
+    return found;
+}

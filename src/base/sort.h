@@ -9,4 +9,7 @@
 void hd_sort_pairs(uint64_t *keys, uint64_t *values, uint64_t *spare_keys, uint64_t *spare_values,
                    size_t n);
 
+/* The number that has k below or beside it (k below n), without putting all in order. Spoils the array. */
+uint64_t hd_kth_smallest(uint64_t *numbers, size_t n, size_t k);
+
 #endif

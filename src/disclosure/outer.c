@@ -379,8 +379,45 @@ static uint64_t order_number(const hd_vector *v, const uint32_t *ranks, size_t c
                                   : (uint64_t)x.integer ^ UINT64_C(1) << 63;
 }
 
-/* Order by one thing, keeping the order of what is equal: first by value, then NULL and marks to
- * their ends. */
+/* NULL and marks go to their ends. */
+static unsigned order_group(const series *y, size_t cell, int nulls)
+{
+    if (y->marks && y->marks[cell])
+        return 3;
+    return !hd_vector_at(&y->values, cell).is_null ? 1 : nulls < 0 ? 0 : 2;
+}
+
+/* Who wants twenty rows of a million need not have all put in order: those that the first thing to order by
+ * puts behind them are dropped. What orders alike, or nearly, stays. */
+static hd_code keep_first(const outer *o, ordering *s, size_t wanted, hd_err *err)
+{
+    series y;
+    uint32_t *ranks = NULL;
+    hd_code rc;
+    if (wanted == 0 || wanted >= s->n / 4 || o->q->n_order == 0)
+        return HD_OK;
+    HD_GO(make_series(o, &o->order[0], &y, err));
+    if (y.values.form == HD_PLACES && !y.values.ascends)
+        HD_GO(find_ranks(&y.values, &ranks, err));
+    for (size_t i = 0; i < s->n; i++) {
+        uint64_t group = order_group(&y, s->cells[i], o->q->order[0].nulls);
+        uint64_t number = group == 1 ? order_number(&y.values, ranks, s->cells[i]) : 0;
+        number = o->q->order[0].descending ? ~number : number;
+        s->keys[i] = s->spare_keys[i] = group << 62 | number >> 2;
+    }
+    uint64_t last = hd_kth_smallest(s->spare_keys, s->n, wanted - 1);
+    size_t n = 0;
+    for (size_t i = 0; i < s->n; i++)
+        if (s->keys[i] <= last)
+            s->cells[n++] = s->cells[i];
+    s->n = n;
+out:
+    hd_free(ranks);
+    series_free(&y);
+    return rc;
+}
+
+/* Order by one thing, keeping the order of what is equal: first by value, then by groups. */
 static hd_code order_by(const outer *o, ordering *s, const operand *x, bool descending, int nulls,
                         hd_err *err)
 {
@@ -401,11 +438,8 @@ static hd_code order_by(const outer *o, ordering *s, const operand *x, bool desc
     hd_sort_pairs(s->keys, s->cells, s->spare_keys, s->spare_cells, s->n);
     if (!any_missing)
         goto out;
-    for (size_t i = 0; i < s->n; i++) {
-        size_t cell = s->cells[i];
-        bool is_null = hd_vector_at(&y.values, cell).is_null;
-        s->keys[i] = y.marks && y.marks[cell] ? 3 : !is_null ? 1 : nulls < 0 ? 0 : 2;
-    }
+    for (size_t i = 0; i < s->n; i++)
+        s->keys[i] = order_group(&y, s->cells[i], nulls);
     hd_sort_pairs(s->keys, s->cells, s->spare_keys, s->spare_cells, s->n);
 out:
     hd_free(ranks);
@@ -453,18 +487,21 @@ static hd_code order_rows(outer *o, hd_err *err)
                   .spare_keys = hd_calloc(n, sizeof *s.spare_keys)};
     if (!s.cells || !s.keys || !s.spare_cells || !s.spare_keys)
         HD_GO(hd_fail_nomem(err));
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         s.cells[i] = o->rows[i];
-        s.keys[i] = hd_cells_grouping(o->cells, o->rows[i]);
-    }
+    if (o->q->limit >= 0)
+        HD_GO(keep_first(o, &s, (size_t)o->q->limit + (size_t)(o->q->offset > 0 ? o->q->offset : 0), err));
+    for (size_t i = 0; i < s.n; i++)
+        s.keys[i] = hd_cells_grouping(o->cells, s.cells[i]);
     if (by_keys)
-        hd_sort_pairs(s.keys, s.cells, s.spare_keys, s.spare_cells, n);
+        hd_sort_pairs(s.keys, s.cells, s.spare_keys, s.spare_cells, s.n);
     for (size_t k = o->q->n_keys; k-- > 0 && by_keys;)
         HD_GO(order_by(o, &s, &(operand){.kind = KEY, .at = k}, false, 1, err));
     for (size_t i = o->q->n_order; i-- > 0;)
         HD_GO(order_by(o, &s, &o->order[i], o->q->order[i].descending, o->q->order[i].nulls, err));
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < s.n; i++)
         o->rows[i] = (uint32_t)s.cells[i];
+    o->n_rows = s.n;
     o->is_every = false;
 out:
     hd_free(s.cells);

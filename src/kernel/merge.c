@@ -48,7 +48,7 @@ static bool has_bins(const hd_k_question *q)
 }
 
 /* Without groups the one cell is there even when no row passes. */
-static bool is_there(const hd_k_merge *m, size_t set, uint64_t key)
+static inline bool is_there(const hd_k_merge *m, size_t set, uint64_t key)
 {
     if (m->p->sets[set].mask == 0)
         return true;
@@ -345,10 +345,17 @@ static size_t find_range(hd_k_merge *m, const ranges *r, size_t range, uint32_t 
     uint32_t slots[HD_K_MAX_GROUPS];
     size_t n = 0;
     end = end - range * RANGE < RANGE ? end : (range + 1) * RANGE;
-    find_slots(m, r->set, range * RANGE, slots);
-    for (uint64_t key = range * RANGE; key < end; key++, advance(m, r->set, slots)) {
-        if (!is_there(m, r->set, key))
+    bool is_next = false; /* slots are those of the key before */
+    for (uint64_t key = range * RANGE; key < end; key++) {
+        if (!is_there(m, r->set, key)) {
+            is_next = false;
             continue;
+        }
+        if (is_next)
+            advance(m, r->set, slots);
+        else
+            find_slots(m, r->set, key, slots);
+        is_next = true;
         size_t at = s->starts[range] + n;
         from[n] = (uint32_t)key;
         to[n++] = (uint32_t)(s->first + at);

@@ -349,3 +349,17 @@ def test_same_answer_on_any_number_of_threads(people):
         answers[json.dumps(people.query(sql))] += 1
     del people.env["HDIS_THREADS"]
     assert len(answers) == 1
+
+
+@pytest.mark.parametrize("order", ["2 DESC", "2, 1 DESC", "3 DESC NULLS FIRST", "3 NULLS LAST, 2 DESC", "4 DESC", "1 DESC NULLS LAST",
+                                   "5, 1", "-count(*), 1"])
+@pytest.mark.parametrize("policy", [(), ("--with-small-numbers", "--purpose", "test")])
+def test_a_limit_cuts_the_ordered_rows(people, order, policy):
+    """Few rows of many are found without ordering all of them."""
+    sql = ("SELECT startage // 2 AS a, count(*) AS n, avg(length_of_stay) FILTER (WHERE sex = '1') AS m, "
+           "count(*) FILTER (WHERE sex = '2') AS f, CASE WHEN startage > 50 THEN 'old' ELSE 'young' END AS t "
+           "FROM spells WHERE region IS NOT NULL GROUP BY 1, 5 ORDER BY %s" % order)
+    run = lambda tail: json.loads(people.run("query", "--format", "json", *policy, sql + tail).stdout)
+    rows = run("")
+    assert len(rows) > 40
+    assert run(" LIMIT 4 OFFSET 3") == rows[3:7]

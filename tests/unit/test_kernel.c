@@ -909,6 +909,15 @@ static void pairs_are_sorted(void **state)
             assert_true(k[i - 1] < k[i] || (k[i - 1] == k[i] && v[i - 1] < v[i]));
             assert_int_equal(v[i] & 1, k[i] & 1);
         }
+        size_t at = hd_rng_below(&r, N);
+        uint64_t want = k[at];
+        for (size_t i = 0; i < N; i++) { /* in any order */
+            size_t other = i + hd_rng_below(&r, (uint32_t)(N - i));
+            uint64_t swap = k[i];
+            k[i] = k[other];
+            k[other] = swap;
+        }
+        assert_int_equal(hd_kth_smallest(k, N, at), want);
     }
 }
 
