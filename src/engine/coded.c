@@ -17,6 +17,7 @@ static void release(void *thing)
         hd_free(c->ranks_[i].values);
     }
     hd_free(c->text);
+    hd_free(c->texts_);
     hd_free(c->values);
     hd_free(c->truth_);
     hd_free(c->any_);
@@ -35,6 +36,23 @@ static size_t text_bytes(const hd_coded *c)
     return n;
 }
 
+/* The dictionary of a made column goes with it, which may be sooner. */
+static hd_code own_texts(hd_coded *c, hd_err *err)
+{
+    char *to = c->texts_ = hd_malloc(text_bytes(c));
+    if (!to)
+        return hd_fail_nomem(err);
+    for (uint32_t i = 0; i < c->n_codes; i++) {
+        hd_value *v = &c->values[i];
+        if (v->type != HD_TEXT || v->is_null || v->text.len == 0)
+            continue;
+        memcpy(to, v->text.bytes, v->text.len);
+        v->text.bytes = to;
+        to += v->text.len;
+    }
+    return HD_OK;
+}
+
 /* CAST(column AS BOOLEAN) of a column that is one. */
 static bool is_own_truth(const hd_dictionary *d, const json_t *expression)
 {
@@ -45,8 +63,8 @@ static bool is_own_truth(const hd_dictionary *d, const json_t *expression)
 }
 
 /* A column by itself is its dictionary; everything else DuckDB works out. */
-static hd_code make(hd_engine *e, const hd_dictionary *d, const char *column, json_t *expression,
-                    hd_coded *c, hd_err *err)
+static hd_code make(hd_engine *e, const hd_dictionary *d, bool is_made, const char *column,
+                    json_t *expression, hd_coded *c, hd_err *err)
 {
     c->n_codes = d->n_codes;
     c->values = hd_calloc(d->n_codes, sizeof *c->values);
@@ -59,7 +77,7 @@ static hd_code make(hd_engine *e, const hd_dictionary *d, const char *column, js
             return hd_fail_nomem(err);
         for (uint32_t i = 0; i < d->n_codes; i++)
             c->values[i] = hd_dictionary_value(d, i);
-        return HD_OK;
+        return is_made ? own_texts(c, err) : HD_OK;
     }
     HD_TRY(hd_evaluate_codes(e, d, column, expression, &c->result_, err));
     HD_TRY(hd_text_of(e, expression, &c->text, err));
@@ -90,7 +108,7 @@ hd_code hd_coded_get(hd_engine *e, const asked *a, hd_table *t, json_t *expressi
         rc = hd_fail_nomem(err);
         goto out;
     }
-    rc = make(e, d, column, expression, c, err);
+    rc = make(e, d, source->order != NULL, column, expression, c, err);
     if (rc != HD_OK) {
         release(c);
         if (rc != HD_NOMEM)
@@ -99,7 +117,9 @@ hd_code hd_coded_get(hd_engine *e, const asked *a, hd_table *t, json_t *expressi
                                      : hd_table_column_spec(t, source->column)->name);
         goto out;
     }
-    size_t bytes = (size_t)c->n_codes * BYTES_A_CODE + (c->result_ ? 2 * text_bytes(c) : 0);
+    size_t bytes = (size_t)c->n_codes * BYTES_A_CODE;
+    if (c->result_ || c->texts_)
+        bytes += (c->result_ ? 2 : 1) * text_bytes(c);
     rc = hd_recall_keep(e->recall, key.data, key.len, c, bytes, release, out, err);
 out:
     hd_buf_free(&key);

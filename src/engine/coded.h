@@ -22,7 +22,8 @@ typedef struct hd_coded {
     hd_type type;
     uint32_t n_codes;
     hd_value *values;        /* n_codes */
-    hd_duck_result *result_; /* what texts are borrowed from; NULL: the dictionary */
+    hd_duck_result *result_; /* what texts are borrowed from; NULL: texts_, or the dictionary */
+    char *texts_;            /* of a made column's values */
     uint8_t *truth_, *has_value_, *any_;
     hd_ranks ranks_[2];
     int64_t *integers_;
