@@ -1,14 +1,23 @@
-/* sort.c - see sort.h. Eight bits at a time, those in which all keys agree left out. */
+/* sort.c - see sort.h. Eight bits at a time from the lowest, those in which all keys agree left out. Long
+ * arrays are first cut by their highest bits into pieces that fit the cache, which all processors put
+ * in order; what is equal keeps its order either way. */
 #include "base/sort.h"
+#include "base/par.h"
 
 #include <string.h>
 
-void hd_sort_pairs(uint64_t *keys, uint64_t *values, uint64_t *spare_keys, uint64_t *spare_values,
-                   size_t n)
+static uint64_t differing(const uint64_t *keys, size_t n)
 {
     uint64_t differ = 0;
     for (size_t i = 1; i < n; i++)
         differ |= keys[i] ^ keys[0];
+    return differ;
+}
+
+static void sort_piece(uint64_t *keys, uint64_t *values, uint64_t *spare_keys, uint64_t *spare_values,
+                       size_t n)
+{
+    uint64_t differ = differing(keys, n);
     uint64_t *k = keys, *v = values, *k2 = spare_keys, *v2 = spare_values;
     for (unsigned shift = 0; shift < 64; shift += 8) {
         if (!(differ >> shift & 255))
@@ -34,6 +43,55 @@ void hd_sort_pairs(uint64_t *keys, uint64_t *values, uint64_t *spare_keys, uint6
         memcpy(keys, k, n * sizeof *keys);
         memcpy(values, v, n * sizeof *values);
     }
+}
+
+enum { BITS = 10, PIECES = 1 << BITS, LONG = 1 << 16, AT_ONCE = 8 };
+
+typedef struct pieces {
+    uint64_t *keys, *values, *cut_keys, *cut_values;
+    size_t starts[PIECES + 1];
+} pieces;
+
+/* Pieces are cut into the spare arrays, put in order there, and copied back. */
+static hd_code sort_pieces(void *ctx, size_t task, hd_err *err)
+{
+    (void)err;
+    const pieces *p = ctx;
+    for (size_t piece = task * AT_ONCE; piece < (task + 1) * AT_ONCE; piece++) {
+        size_t first = p->starts[piece], n = p->starts[piece + 1] - first;
+        if (n == 0)
+            continue;
+        sort_piece(p->cut_keys + first, p->cut_values + first, p->keys + first, p->values + first, n);
+        memcpy(p->keys + first, p->cut_keys + first, n * sizeof *p->keys);
+        memcpy(p->values + first, p->cut_values + first, n * sizeof *p->values);
+    }
+    return HD_OK;
+}
+
+void hd_sort_pairs(uint64_t *keys, uint64_t *values, uint64_t *spare_keys, uint64_t *spare_values,
+                   size_t n)
+{
+    uint64_t differ = n < LONG ? 0 : differing(keys, n);
+    if (differ >> BITS == 0) {
+        sort_piece(keys, values, spare_keys, spare_values, n);
+        return;
+    }
+    unsigned shift = 64 - (unsigned)__builtin_clzll(differ) - BITS;
+    pieces p = {keys, values, spare_keys, spare_values, {0}};
+    size_t at[PIECES];
+    for (size_t i = 0; i < n; i++)
+        p.starts[(keys[i] >> shift & (PIECES - 1)) + 1]++;
+    for (size_t d = 0; d < PIECES; d++) {
+        at[d] = p.starts[d];
+        p.starts[d + 1] += p.starts[d];
+    }
+    for (size_t i = 0; i < n; i++) {
+        size_t to = at[keys[i] >> shift & (PIECES - 1)]++;
+        spare_keys[to] = keys[i];
+        spare_values[to] = values[i];
+    }
+    hd_code rc = hd_par_run(PIECES / AT_ONCE, sort_pieces, &p, NULL);
+    HD_ALWAYS(rc == HD_OK); /* no piece can fail */
 }
 
 /* Bits from the top; only numbers that begin like the one sought stay. */

@@ -72,6 +72,18 @@ static uint32_t map_number(hd_k_map *map, uint64_t key)
     return (uint32_t)map->n - 1;
 }
 
+/* Bring what map_number(keys[i]) will look at: first its slot, later the key that the slot names. */
+static inline void map_bring(const hd_k_map *map, const uint64_t *keys, size_t i, size_t n)
+{
+    enum { FAR = 24, NEAR = 10 };
+    size_t mask = map->cap * 2 - 1;
+    if (i + FAR < n)
+        __builtin_prefetch(&map->slots[hash(keys[i + FAR]) & mask]);
+    uint32_t slot = i + NEAR < n ? map->slots[hash(keys[i + NEAR]) & mask] : 0;
+    if (slot)
+        __builtin_prefetch(&map->keys[slot - 1]);
+}
+
 static void map_free(hd_k_map *map)
 {
     hd_free(map->keys);
@@ -191,8 +203,10 @@ hd_code hd_k_lane_cells(hd_k_lane *lane, size_t set, const uint64_t *keys, size_
     }
     while (t->map.cap < t->map.n + n) /* room for all of them to be new */
         HD_TRY(map_grow(lane, &t->map, err));
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        map_bring(&t->map, keys, i, n);
         cells[i] = i && keys[i] == keys[i - 1] ? cells[i - 1] : map_number(&t->map, keys[i]);
+    }
     t->n_cells = t->map.n;
     while (t->cap < t->n_cells)
         HD_TRY(grow_cells(lane, set, t->cap ? t->cap * 2 : 64, err));

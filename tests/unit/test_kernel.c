@@ -893,13 +893,13 @@ static void steps_are_the_same_in_all_sets(void **state)
         check_steps(steps, &r, HD_K_BATCH - hd_rng_below(&r, 3) * hd_rng_below(&r, 70));
 }
 
-static void pairs_are_sorted(void **state)
+enum { LONG_ARRAY = 150000 }; /* is cut into pieces */
+
+static void check_sorted(uint32_t N)
 {
-    (void)state;
-    enum { N = 3000 };
-    static uint64_t k[N], v[N], k2[N], v2[N];
+    static uint64_t k[LONG_ARRAY], v[LONG_ARRAY], k2[LONG_ARRAY], v2[LONG_ARRAY];
     hd_rng r = hd_rng_stream(1, 1);
-    for (unsigned shift = 0; shift < 64; shift += 7) {
+    for (unsigned shift = 0; shift < 64; shift += N > 3000 ? 19 : 7) {
         for (size_t i = 0; i < N; i++) {
             k[i] = hd_rng_next(&r) >> shift;
             v[i] = i << 1 | (k[i] & 1);
@@ -919,6 +919,13 @@ static void pairs_are_sorted(void **state)
         }
         assert_int_equal(hd_kth_smallest(k, N, at), want);
     }
+}
+
+static void pairs_are_sorted(void **state)
+{
+    (void)state;
+    check_sorted(3000);
+    check_sorted(LONG_ARRAY);
 }
 
 /* ---- failing allocations -------------------------------------------------------------------- */
