@@ -392,6 +392,18 @@ static hd_code fail_running(const hd_duck *d, const char *message, hd_err *err)
                                     "nullif or a CASE to catch it");
 }
 
+/* End what runs just now. DuckDB's threads may be reading our rows until the next statement, which
+ * waits for them, so there is one before anybody frees those. */
+static hd_code stop(hd_duck *d, duckdb_pending_result *pending, hd_err *err)
+{
+    duckdb_result result;
+    duckdb_interrupt(d->con);
+    duckdb_destroy_pending(pending);
+    (void)duckdb_query(d->con, "SELECT 1", &result);
+    duckdb_destroy_result(&result);
+    return hd_fail(err, HD_CANCELLED, "the question was stopped");
+}
+
 /* Run a prepared statement piece by piece, so that it can be stopped between two pieces. */
 static hd_code execute(hd_duck *d, duckdb_prepared_statement statement, duckdb_result *result,
                        hd_err *err)
@@ -404,8 +416,7 @@ static hd_code execute(hd_duck *d, duckdb_prepared_statement statement, duckdb_r
         state = DUCKDB_PENDING_ERROR;
     while (state != DUCKDB_PENDING_ERROR && !duckdb_pending_execution_is_finished(state)) {
         if (d->stop && atomic_load_explicit(d->stop, memory_order_relaxed)) {
-            duckdb_interrupt(d->con);
-            rc = hd_fail(err, HD_CANCELLED, "the question was stopped");
+            rc = stop(d, &pending, err);
             goto out;
         }
         state = duckdb_pending_execute_task(pending);
