@@ -51,7 +51,7 @@ hd_code hd_memo_begin(hd_memo *m, hd_err *err)
     unsigned bits = 32 - m->shift;
     if (!m->front)
         HD_TRY(size_front(m, FRONT_FEWEST, err));
-    else if (m->missed > m->seen / MISSED && bits < FRONT_MOST && m->n > front_len(m) / 4)
+    else if (m->missed > m->seen / MISSED && bits < FRONT_MOST && m->n > front_len(m) / 8)
         HD_TRY(size_front(m, bits + GROWS, err));
     return HD_OK;
 }
