@@ -195,7 +195,10 @@ static void round_by_set(asking *s)
 static hd_code prepare(asking *s, hd_err *err)
 {
     bool is_controlled = hd_primary_is_controlled(s->p, s->q);
-    HD_TRY(hd_sets_make(&s->sets, s->e, s->q, s->cells, &hd_sets_tuning_default, err));
+    const char *sql = s->q->sql;
+    hd_sets_tuning tuning = hd_sets_tuning_default;
+    tuning.most_cells = hd_vault_blurred_limit(s->vault, sql, tuning.most_cells);
+    HD_TRY(hd_sets_make(&s->sets, s->e, s->q, s->cells, &tuning, err));
     if (s->p->rounding == HD_ROUND_BY_SET && is_controlled)
         round_by_set(s);
     size_t n_asked;
@@ -203,7 +206,10 @@ static hd_code prepare(asking *s, hd_err *err)
     HD_TRY(hd_account_make(&s->now, s->p, s->q, asked, n_asked, s->cells, &s->safe, &s->sets,
                            is_controlled, err));
     s->now.is_defined = s->is_defined;
-    return hd_audit_new(&s->audit, s->p, &s->now, err);
+    HD_TRY(hd_audit_new(&s->audit, s->p, &s->now, err));
+    hd_audit_set_limit(s->audit, hd_vault_blurred_limit(s->vault, sql,
+                                                        (uint64_t)s->p->audited_cells_at_most));
+    return HD_OK;
 }
 
 /* Compare and audit: from here on decisions rest on what is printed. */

@@ -95,6 +95,7 @@ hd_code hd_audit_new(hd_audit **out, const hd_policy_file *p, hd_account *now, h
         return hd_fail_nomem(err);
     a->p = p;
     a->now = now;
+    a->limit = (uint64_t)p->audited_cells_at_most;
     hd_system_init(&a->system);
     a->own = hd_intern_new();
     a->derived = hd_intern_new();
@@ -180,6 +181,11 @@ hd_code hd_audit_earlier(hd_audit *a, hd_account *earlier, hd_err *err)
     a->earlier[a->n_earlier++] = *earlier;
     *earlier = (hd_account){0};
     return HD_OK;
+}
+
+void hd_audit_set_limit(hd_audit *a, uint64_t counts)
+{
+    a->limit = counts;
 }
 
 uint64_t hd_audit_n_near(const hd_audit *a)
@@ -597,13 +603,13 @@ hd_code hd_audit_judge(hd_audit *a, hd_err *err)
     HD_GO(hd_near_compare_own(a->near, err));
     HD_GO(withhold_for_earlier(a, err));
     HD_GO(hd_audit_build(a, err));
-    if (is_free(a) && a->system.n_cells > (size_t)a->p->audited_cells_at_most)
+    if (is_free(a) && a->system.n_cells > a->limit)
         goto out;
-    if (a->system.n_cells > (size_t)a->p->audited_cells_at_most) {
+    if (a->system.n_cells > a->limit) {
         rc = hd_fail(err, HD_DENIED,
-                     "the audit would hold more counts than the %lld that policy %s allows: ask for "
+                     "the audit would hold more counts than policy %s allows (about %lld): ask for "
                      "fewer rows, or leave out totals",
-                     (long long)a->p->audited_cells_at_most, a->p->name);
+                     a->p->name, (long long)a->p->audited_cells_at_most);
         goto out;
     }
     HD_GO(find_protection(a, &result, err));

@@ -20,6 +20,8 @@ typedef struct hd_audit hd_audit;
 /* `now` is borrowed until the audit is freed, and changed by hd_audit_judge. */
 HD_MUST hd_code hd_audit_new(hd_audit **out, const hd_policy_file *p, hd_account *now, hd_err *err);
 void hd_audit_free(hd_audit *a); /* NULL is allowed */
+/* Counts that the audit may hold; as the policy says when it is not called. */
+void hd_audit_set_limit(hd_audit *a, uint64_t counts);
 
 /* Compare with one earlier release, oldest first. Taken over (and emptied) when it shares a set with
  * the answer; else the caller's to free. Figures that come near to a figure shown there are

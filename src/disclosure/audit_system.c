@@ -200,8 +200,11 @@ static hd_code add_difference(hd_audit *a, const hd_near_pair *p, hd_err *err)
             a->about[few].low_before = a->low[few];
             a->about[few].high_before = a->high[few];
         }
-    if (!p->by_profile && d.of_whole->persons == d.of_part->persons)
-        a->low[few] = -HD_NO_BOUND; /* nobody knows which holds the other */
+    /* Nobody knows which holds the other, or neither does: the one with more people has fewer records. */
+    const hd_profile *x = &d.of_whole->profile, *y = &d.of_part->profile;
+    if ((!p->by_profile && d.of_whole->persons == d.of_part->persons) ||
+        (uint64_t)x->records + x->nobody < (uint64_t)y->records + y->nobody)
+        a->low[few] = -HD_NO_BOUND;
     if (parts[0] == parts[1])
         return HD_OK;
     qsort(parts, 2, sizeof *parts, compare_numbers);

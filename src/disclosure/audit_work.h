@@ -32,7 +32,7 @@ struct hd_audit {
     hd_intern *profiles[2]; /* of the answer's cells, by kind */
     hd_account *earlier;
     size_t n_earlier, earlier_cap;
-    uint64_t n_near;
+    uint64_t n_near, limit;
     hd_known *known; /* from every earlier release */
     size_t n_known, known_cap;
     /* while judging */

@@ -269,6 +269,17 @@ hd_code hd_precision_of(const hd_policy_file *p, const hd_value_bin *bins, size_
 static const int grids[] = {2, 4, 20, 100, 1000};
 enum { N_GRIDS = sizeof grids / sizeof *grids };
 
+/* As many records as a reader knows there to be at least. Which quantiles are shown and which rank a
+ * limit has follow from it and not from the number itself: levels can be tried until a limit moves.
+ * Rounding by the set is decided later, and either print leaves five numbers beside these. */
+static double known_records(const hd_policy_file *p, double records)
+{
+    int64_t n = (int64_t)records, two = 2 * p->rounded_to;
+    if (p->rounding == HD_ROUND_BY_SET)
+        return (double)(n / two * two);
+    return (double)hd_rule_range_shown(p, hd_rule_round(p, n)).low;
+}
+
 static bool grid_fits(const hd_policy_file *p, int grid, double records)
 {
     return grid == 2 || records >= (double)grid * (double)p->minimum_thin_side;
@@ -297,15 +308,16 @@ static bool limit(const hd_policy_file *p, const hd_aggregate *a, const hd_value
 {
     uint64_t lower, upper;
     hd_err ignored;
+    double known = known_records(p, records);
     int g = N_GRIDS - 1;
-    while (g > 0 && !grid_fits(p, grids[g], records))
+    while (g > 0 && !grid_fits(p, grids[g], known))
         g--;
-    if (hd_quantile_ranks((uint64_t)records, a->quantile, a->level, &lower, &upper, &ignored) !=
-        HD_OK)
+    if (known < 2 || hd_quantile_ranks((uint64_t)known, a->quantile, a->level, &lower, &upper,
+                                       &ignored) != HD_OK)
         return false;
-    double rank = (double)(a->side < 0 ? lower : upper), at = (rank - 1) * grids[g] / (records - 1);
+    double rank = (double)(a->side < 0 ? lower : upper), at = (rank - 1) * grids[g] / (known - 1);
     double i = a->side < 0 ? floor(at) : ceil(at);
-    if (rank < 1 || rank > records || i < 1 || i > grids[g] - 1)
+    if (rank < 1 || rank > known || i < 1 || i > grids[g] - 1)
         return false;
     *out = on_grid(bins, n, records, i, grids[g]);
     return true;
@@ -325,7 +337,7 @@ bool hd_precision_quantile(const hd_policy_file *p, const hd_aggregate *a, const
     while (g < N_GRIDS && fabs(a->quantile * grids[g] - round(a->quantile * grids[g])) > 1e-9)
         g++;
     double i = g < N_GRIDS ? round(a->quantile * grids[g]) : 0;
-    if (i < 1 || i > grids[g] - 1 || !grid_fits(p, grids[g], records))
+    if (i < 1 || i > grids[g] - 1 || !grid_fits(p, grids[g], known_records(p, records)))
         return false;
     *out = on_grid(bins, n, records, i, grids[g]);
     return true;

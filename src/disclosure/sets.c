@@ -34,13 +34,18 @@ static void keep_lowest(uint32_t lowest[HD_SET_LOWEST], uint32_t element)
 
 static void add_to_profile(hd_profile *p, uint32_t person, uint64_t who, uint32_t n)
 {
+    if (n == 0)
+        return;
     uint64_t element = (who + n) * UINT64_C(0xD6E8FEB86659FD93); /* who is a good hash already */
     element ^= element >> 32;
     p->sum[0] += element * UINT64_C(0x9E3779B97F4A7C15);
     p->sum[1] += who * n;
-    if (person == 0)
+    if (person == 0) {
+        p->nobody += n;
         return;
+    }
     p->people++;
+    p->records += n;
     p->buckets[who % HD_SET_BUCKETS] ^= (uint8_t)(element >> 56);
     keep_lowest(p->lowest, (uint32_t)element >> 1);
 }
@@ -77,7 +82,7 @@ void hd_set_add_person(hd_set *s, uint32_t person)
     uint64_t records[2] = {mix(person + UINT64_C(0x51ED270B))};
     records[1] = mix(records[0] + 1);
     hd_set_line(s, records[0]);
-    hd_set_add(s, person, records, 1);
+    hd_set_add(s, person, records, person != 0);
 }
 
 static void join_profiles(hd_profile *p, const hd_profile *other)
@@ -85,6 +90,8 @@ static void join_profiles(hd_profile *p, const hd_profile *other)
     p->sum[0] += other->sum[0];
     p->sum[1] += other->sum[1];
     p->people += other->people;
+    p->records += other->records;
+    p->nobody += other->nobody;
     for (size_t i = 0; i < HD_SET_BUCKETS; i++)
         p->buckets[i] ^= other->buckets[i];
     for (size_t i = 0; i < HD_SET_LOWEST; i++)
@@ -131,7 +138,9 @@ bool hd_profile_same(const hd_profile *a, const hd_profile *b)
 unsigned hd_profile_excess(const hd_profile *a, const hd_profile *b, unsigned limit)
 {
     unsigned n = 0, more = a->people > b->people ? a->people - b->people : b->people - a->people;
-    if (more == 0 || more > limit)
+    const hd_profile *larger = a->people > b->people ? a : b, *smaller = larger == a ? b : a;
+    /* Each of them has a record at least. */
+    if (more == 0 || more > limit || (int64_t)larger->records - smaller->records < (int64_t)more)
         return 0;
     for (size_t i = 0; i < HD_SET_BUCKETS && n <= more; i++)
         n += a->buckets[i] != b->buckets[i];

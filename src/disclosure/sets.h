@@ -27,11 +27,12 @@
 
 enum { HD_SET_BUCKETS = 64, HD_SET_LINES = 8, HD_SET_LOWEST = 12, HD_SET_NEAR_MAX = HD_SET_LOWEST - 1 };
 
-/* How many records of each person there are, whichever they are. Those of nobody are in the sum only,
- * so that nobody is no person more. A bucket is narrow: one that is missed makes sets nearer. */
+/* How many records of each person there are, whichever they are. Those of nobody are in the sum, and
+ * nobody is no person more; among people there is no nobody. A bucket is narrow: one that is missed
+ * makes sets nearer. */
 typedef struct hd_profile {
     uint64_t sum[2];
-    uint32_t people;
+    uint32_t people, records, nobody; /* records of people; records that are linked to nobody */
     uint32_t lowest[HD_SET_LOWEST];
     uint8_t buckets[HD_SET_BUCKETS];
 } hd_profile;
@@ -46,7 +47,8 @@ typedef struct hd_set {
 } hd_set;
 
 void hd_set_init(hd_set *s);
-/* Every person once. records: the sum of the identities of the person's n records. */
+/* Every person once. records: the sum of the identities of the person's n records; n 0: not in the
+ * profile, as nobody among people. */
 void hd_set_add(hd_set *s, uint32_t person, const uint64_t records[2], uint32_t n);
 /* Every record once, by its identity; and the sum that hd_set_add takes. */
 void hd_set_line(hd_set *s, uint64_t identity);
@@ -59,7 +61,8 @@ bool hd_set_same(const hd_set *a, const hd_set *b);
 unsigned hd_set_distance(const hd_set *a, const hd_set *b, unsigned limit);
 bool hd_profile_same(const hd_profile *a, const hd_profile *b);
 /* How many people more the larger has, if the rest may be the same people with as many records each:
- * 1 .. limit; 0: by no or more people, or surely not so. */
+ * 1 .. limit; 0: by no or more people, or surely not so. Seldom is it said of two that differ in others
+ * too. */
 unsigned hd_profile_excess(const hd_profile *a, const hd_profile *b, unsigned limit);
 
 /* Sets of records compare for every figure but one: a count of different people is about people. */

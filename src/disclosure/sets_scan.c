@@ -422,8 +422,7 @@ hd_code hd_sets_make(hd_sets *out, hd_engine *e, const hd_question *q, const hd_
     job j = {.tuning = t, .q = q, .n_cells = cells->n_cells};
     *out = (hd_sets){.n_cells = cells->n_cells};
     if (cells->n_cells > t->most_cells)
-        return hd_fail(err, HD_LIMIT, "more than %zu cells: ask for fewer or coarser groups",
-                       t->most_cells);
+        return hd_fail(err, HD_LIMIT, "about a million cells, or more: ask for fewer or coarser groups");
     HD_GO(hd_chosen_open(&chosen, e, q, err));
     j.chosen = chosen;
     j.sets = hd_question_sets(q, &j.n_sets);

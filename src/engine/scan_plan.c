@@ -489,5 +489,7 @@ hd_code hd_scan_plan_bind(scan_plan *p, hd_table *t, const scan_blocks *blocks, 
         uint64_t used = hd_vault_memory_used(p->e->vault);
         p->q.max_bytes = p->e->limits.memory_bytes > used ? p->e->limits.memory_bytes - used : 0;
     }
+    if (a->q.sql) /* an event (order.c) is no question and has no cells to count */
+        p->q.max_bytes = hd_vault_blurred_limit(p->e->vault, a->q.sql, p->q.max_bytes);
     return HD_OK;
 }

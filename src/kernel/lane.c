@@ -7,7 +7,7 @@
 hd_code hd_k_lane_take(hd_k_lane *lane, uint64_t bytes, hd_err *err)
 {
     if (bytes > lane->max_bytes - lane->bytes)
-        return hd_k_fail_limit(lane->plan->q, (lane->bytes + bytes) * lane->plan->n_lanes, err);
+        return hd_k_fail_limit(lane->plan->q, err);
     lane->bytes += bytes;
     return HD_OK;
 }

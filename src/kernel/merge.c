@@ -15,7 +15,7 @@
 hd_code hd_k_merge_take(hd_k_merge *m, uint64_t bytes, hd_err *err)
 {
     m->bytes += bytes;
-    return m->bytes > m->p->q->max_bytes ? hd_k_fail_limit(m->p->q, m->bytes, err) : HD_OK;
+    return m->bytes > m->p->q->max_bytes ? hd_k_fail_limit(m->p->q, err) : HD_OK;
 }
 
 hd_code hd_k_merge_array(hd_k_merge *m, void *out, size_t n, size_t item, hd_err *err)

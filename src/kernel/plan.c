@@ -14,12 +14,12 @@ const hd_k_tuning hd_k_tuning_default = {
     .max_lanes = 16,
 };
 
-hd_code hd_k_fail_limit(const hd_k_question *q, uint64_t need, hd_err *err)
+hd_code hd_k_fail_limit(const hd_k_question *q, hd_err *err)
 {
     return hd_fail(err, HD_LIMIT,
-                   "the question needs at least %.1f MB of memory and may use %.1f MB: ask for "
-                   "fewer or coarser groups",
-                   (double)need / 1e6, (double)q->max_bytes / 1e6);
+                   "the cells of the question need more than the %.0f MB of memory that are left for "
+                   "them: ask for fewer or coarser groups",
+                   (double)q->max_bytes / 1e6);
 }
 
 static bool same_class(const hd_k_class *a, const hd_k_class *b)

@@ -105,6 +105,6 @@ static inline hd_code hd_k_go_on(const hd_k_question *q, hd_err *err)
 }
 
 /* HD_LIMIT with the standard text. */
-hd_code hd_k_fail_limit(const hd_k_question *q, uint64_t need, hd_err *err);
+hd_code hd_k_fail_limit(const hd_k_question *q, hd_err *err);
 
 #endif

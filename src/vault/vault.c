@@ -462,6 +462,11 @@ uint64_t hd_vault_key_hash(const hd_vault *v, const void *id, size_t len)
     return hd_key_hash(v->keys->hash, id, len);
 }
 
+uint64_t hd_vault_blurred_limit(const hd_vault *v, const char *question, uint64_t limit)
+{
+    return limit - hd_vault_key_hash(v, question, strlen(question)) % (limit / 10 + 1);
+}
+
 static hd_entry *find_entry(const hd_vault *v, const char *name)
 {
     for (size_t i = 0; i < v->n_entries; i++)

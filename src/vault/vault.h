@@ -56,6 +56,10 @@ const char *hd_vault_folder(const hd_vault *v);
 void hd_vault_pseudonym(const hd_vault *v, const void *id, size_t len, uint8_t out[16]);
 /* Keyed 64-bit hash of a row key (SipHash-2-4); never 0. */
 uint64_t hd_vault_key_hash(const hd_vault *v, const void *id, size_t len);
+/* A limit on sizes that records decide, lowered by up to a tenth as a keyed hash of the question has
+ * it. At a limit that is known, one record more is a refusal: who fills a question up to it could
+ * count people by refusals. Which question is refused here depends on its text more than on them. */
+uint64_t hd_vault_blurred_limit(const hd_vault *v, const char *question, uint64_t limit);
 
 /* ---- reading -------------------------------------------------------------------------------- */
 

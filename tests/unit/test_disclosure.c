@@ -212,8 +212,9 @@ static void means_and_quantiles_need_people(void **state)
         assert_true(f.mark == 0 && f.value.is_null);
         assert_int_equal(figure_of_values(hes, false, *kinds[i], 1.9, 3, 3).mark, 0);
     }
-    assert_int_equal(figure_of_values(hes, true, p95, 9, 159, 159).mark, '*');
-    assert_int_equal(figure_of_values(hes, true, p95, 9, 160, 160).mark, 0);
+    /* 162 prints as 160, which stands for 158 and more; 163 as 165. */
+    assert_int_equal(figure_of_values(hes, true, p95, 9, 162, 162).mark, '*');
+    assert_int_equal(figure_of_values(hes, true, p95, 9, 163, 163).mark, 0);
 }
 
 /* Without the values behind a figure nothing is known to be safe. */

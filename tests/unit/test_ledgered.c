@@ -83,6 +83,8 @@ static void profiles_count_people(void **state)
         assert_int_equal(hd_profile_excess(&b.profile, &a.profile, 7), more <= 7 ? more : 0);
         assert_true(hd_profile_same(&a.profile, &b.profile) == (more == 0));
         add_person(&b, 0, 3); /* nobody's records make nobody more */
+        hd_set_add(&a, 0, (uint64_t[2]){5, 6}, 0); /* and nobody is not among people */
+        assert_true(b.profile.nobody == 3 && a.profile.nobody == 0);
         assert_int_equal(hd_profile_excess(&a.profile, &b.profile, 7), more <= 7 ? more : 0);
         for (uint32_t p = 0; p < 30; p++) {
             add_person(&a, 1000 + p, 1);

@@ -283,12 +283,36 @@ static void holds_are_apart(void **state)
     hd_vault_close(v);
 }
 
+/* A question has one limit; questions that differ by a letter have limits that are far apart, so that
+ * nobody can fill one question up to a limit that is found with another. */
+static void limits_are_blurred(void **state)
+{
+    (void)state;
+    enum { LIMIT = 50000, QUESTIONS = 1000 };
+    hd_vault *v;
+    open_table(&v);
+    uint64_t lowest = LIMIT, highest = 0, near = 0, before = 0;
+    char text[32];
+    for (int i = 0; i < QUESTIONS; i++) {
+        snprintf(text, sizeof text, "SELECT %d", i);
+        uint64_t x = hd_vault_blurred_limit(v, text, LIMIT);
+        assert_true(x == hd_vault_blurred_limit(v, text, LIMIT) && x <= LIMIT && x >= LIMIT * 9 / 10);
+        near += x + 7 >= before && x <= before + 7;
+        lowest = x < lowest ? x : lowest;
+        highest = x > highest ? x : highest;
+        before = x;
+    }
+    assert_true(lowest < LIMIT * 91 / 100 && highest > LIMIT * 99 / 100 && near < QUESTIONS / 50);
+    assert_int_equal(hd_vault_blurred_limit(v, text, 0), 0);
+    hd_vault_close(v);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(single_blocks_are_read), cmocka_unit_test(persons_are_read_by_block),
         cmocka_unit_test(blocks_are_described),   cmocka_unit_test(columns_make_room),
-        cmocka_unit_test(holds_are_apart),
+        cmocka_unit_test(holds_are_apart),        cmocka_unit_test(limits_are_blurred),
     };
     return cmocka_run_group_tests(tests, make_vault, remove_vault);
 }
