@@ -15,6 +15,7 @@
 
 #include "base/alloc.h"
 #include "base/par.h"
+#include "base/vectors.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -176,8 +177,6 @@ typedef struct block {
     uint16_t list[BLOCK];
 } block;
 
-#define VECTORS __attribute__((target_clones("avx2", "default")))
-
 static inline int32_t larger(int32_t a, int32_t b)
 {
     return a > b ? a : b;
@@ -189,8 +188,8 @@ static inline int32_t smaller(int32_t a, int32_t b)
 }
 
 /* Sums stop at HD_DENSE_NO_BOUND. Child after child, so that memory is read in long pieces. */
-VECTORS static void sum_children(const int32_t *low, const int32_t *high, const hd_code_rule *rule,
-                                 size_t stride, block *b)
+HD_VECTORS static void sum_children(const int32_t *low, const int32_t *high,
+                                    const hd_code_rule *rule, size_t stride, block *b)
 {
     size_t n = b->n;
     memset(b->low, 0, n * sizeof *b->low);
@@ -210,7 +209,7 @@ VECTORS static void sum_children(const int32_t *low, const int32_t *high, const 
 /* The test of the file's head. Where it fails, and the sums say it all, less and more narrow the
  * children; elsewhere they change nothing. The parents' new bounds are found too. Returns 1 when a
  * line moves, 2 when one is wide, 4 when a parent has no value left. */
-VECTORS static unsigned judge(const int32_t *parent_low, const int32_t *parent_high, block *b)
+HD_VECTORS static unsigned judge(const int32_t *parent_low, const int32_t *parent_high, block *b)
 {
     int32_t all = 0;
     for (size_t i = 0; i < b->n; i++) {
@@ -233,8 +232,8 @@ VECTORS static unsigned judge(const int32_t *parent_low, const int32_t *parent_h
 }
 
 /* What the bounds of n cells become: 1 if any changes, and 2 if any has no value left. */
-VECTORS static unsigned find_bounds(const int32_t *low, const int32_t *high, const int32_t *less,
-                                    const int32_t *more, size_t n, block *b)
+HD_VECTORS static unsigned find_bounds(const int32_t *low, const int32_t *high,
+                                       const int32_t *less, const int32_t *more, size_t n, block *b)
 {
     int32_t all = 0;
     for (size_t i = 0; i < n; i++) {
@@ -300,7 +299,7 @@ typedef struct run_sums {
     int32_t width, highest;
 } run_sums;
 
-VECTORS static run_sums sum_run(const int32_t *low, const int32_t *high, size_t n)
+HD_VECTORS static run_sums sum_run(const int32_t *low, const int32_t *high, size_t n)
 {
     int64_t l = 0, h = 0;
     int32_t width = 0, highest = 0;
@@ -358,7 +357,7 @@ static void settle_block(dense *x, const hd_dimension *d, size_t base, size_t n,
     }
 }
 
-VECTORS static unsigned count(const uint8_t *flags, size_t n)
+HD_VECTORS static unsigned count(const uint8_t *flags, size_t n)
 {
     unsigned sum = 0;
     for (size_t i = 0; i < n; i++)
@@ -422,7 +421,7 @@ typedef struct check {
 } check;
 
 /* 1: a bound out of range; 2: bounds that leave no value. */
-VECTORS static unsigned check_cells(const int32_t *low, const int32_t *high, size_t n)
+HD_VECTORS static unsigned check_cells(const int32_t *low, const int32_t *high, size_t n)
 {
     int32_t all = 0;
     for (size_t i = 0; i < n; i++) {

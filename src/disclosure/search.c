@@ -2,6 +2,7 @@
 #include "disclosure/search.h"
 
 #include "base/alloc.h"
+#include "base/vectors.h"
 
 #include <string.h>
 
@@ -206,7 +207,7 @@ static inline int32_t larger(int32_t a, int32_t b)
 
 /* The same for two moves at once, where nothing needs more than 32 bits. n: terms, full lists. Most
  * of the time of a search goes into this loop, which becomes vectors. */
-__attribute__((target_clones("avx2", "default"))) static void
+HD_VECTORS static void
 gain_of_two(const hd_search_slack *s, const uint32_t *row, const int32_t *coefficient, size_t n,
             int32_t one, int32_t two, int64_t *gain)
 {
