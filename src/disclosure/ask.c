@@ -32,19 +32,63 @@ typedef struct asking {
     bool is_repeat, has_near, is_defined;
 } asking;
 
-/* What makes two askings the same: the text, the data, the policy. */
+/* Every key and true figure of the answer. Code lists, look-ups and organisations may have changed under
+ * the same text and the same data; then the answer has too. */
+static void add_cells(hd_digest *d, const hd_cells *cells, hd_buf *b)
+{
+    for (size_t c = 0; c < cells->n_cells; c++) {
+        uint32_t grouping = hd_cells_grouping(cells, c);
+        hd_cell all = hd_cells_all(cells, c);
+        hd_buf_clear(b);
+        hd_buf_add(b, &grouping, sizeof grouping);
+        hd_buf_add(b, &all.records, sizeof all.records);
+        hd_buf_add(b, &all.persons, sizeof all.persons);
+        for (size_t k = 0; k < cells->n_keys; k++)
+            hd_value_put_name(b, hd_cells_key(cells, c, k));
+        for (size_t a = 0; a < cells->n_aggregates; a++) {
+            hd_cell figure = hd_cells_figure(cells, c, a);
+            hd_buf_add(b, &figure.records, sizeof figure.records);
+            hd_buf_add(b, &figure.persons, sizeof figure.persons);
+            hd_value_put_name(b, figure.value);
+        }
+        hd_digest_add(d, b->data, b->len);
+    }
+}
+
+/* What the policy says, without where its texts lie. */
+static void add_policy(hd_digest *d, const hd_policy_file *p)
+{
+    hd_policy_file rules;
+    memcpy(&rules, p, sizeof rules); /* with what lies between its fields, which was zeroed */
+    hd_digest_add(d, p->name, strlen(p->name) + 1);
+    hd_digest_add(d, p->version, strlen(p->version) + 1);
+    hd_digest_add(d, p->legend, strlen(p->legend) + 1);
+    rules.name = rules.title = rules.version = rules.source = rules.note = rules.legend = NULL;
+    rules.yaml = NULL;
+    hd_digest_add(d, &rules, sizeof rules);
+}
+
+/* What makes two askings the same: the text, the data, the policy, and the true answer. Keyed, so that it
+ * means nothing to who has the ledger alone. */
 static hd_code name_question(asking *s, hd_err *err)
 {
     hd_buf b;
+    hd_digest d;
+    uint8_t plain[HD_DIGEST];
     uint64_t version = hd_vault_data_version(s->vault);
     hd_buf_init(&b, (size_t)1 << 26);
-    hd_buf_add(&b, s->q->sql, strlen(s->q->sql) + 1);
-    hd_buf_add(&b, s->p->name, strlen(s->p->name) + 1);
-    hd_buf_add(&b, s->p->version, strlen(s->p->version) + 1);
-    hd_buf_add(&b, &version, sizeof version);
+    hd_digest_begin(&d);
+    hd_digest_add(&d, s->q->sql, strlen(s->q->sql) + 1);
+    hd_digest_add(&d, &version, sizeof version);
+    add_policy(&d, s->p);
+    add_cells(&d, s->cells, &b);
+    hd_digest_end(&d, plain);
     hd_code rc = hd_buf_check(&b, err);
     if (rc == HD_OK)
-        hd_vault_digest(s->vault, b.data, b.len, s->digest);
+        hd_vault_digest(s->vault, plain, sizeof plain, s->digest);
+    hd_wipe(plain, sizeof plain);
+    if (b.cap)
+        hd_wipe(b.data, b.cap);
     hd_buf_free(&b);
     return rc;
 }

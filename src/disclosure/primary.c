@@ -215,6 +215,20 @@ hd_code hd_primary_admit(const hd_policy *p, const hd_question *q, hd_err *err)
                            "policy %s tests sums and means for dominance, which a question cannot: "
                            "leave them out, or count records with hdis protect",
                            p->file->name);
+    /* The ledger knows the records behind these figures, but not what they count: the stays among episodes,
+     * the records of whoever has most. Compared with a count of just those they would give few people away. */
+    for (size_t a = 0; a < q->n_aggregates && p->file->compares_releases; a++) {
+        if (q->aggregates[a].is_of_key)
+            return hd_fail(err, HD_DENIED,
+                           "policy %s counts no row keys below national level: count the records of the "
+                           "table that has one record for each, such as spells",
+                           p->file->name);
+        if (q->aggregates[a].kind == HD_AGG_SHARE)
+            return hd_fail(err, HD_DENIED,
+                           "policy %s shows no largest share below national level: group by the field "
+                           "and compare the counts",
+                           p->file->name);
+    }
     for (size_t a = 0; a < q->n_aggregates; a++)
         if (q->aggregates[a].kind == HD_AGG_EXTREME && !p->file->extremes_are_shown)
             return hd_fail(err, HD_DENIED,

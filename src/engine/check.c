@@ -57,6 +57,14 @@ hd_code hd_guard_tree(const asked *a, json_t *tree, const char *where, hd_err *e
     return rc;
 }
 
+/* count(DISTINCT key) is all that may be asked of a row key. */
+static bool is_of_key(const asked *a, const asked_aggregate *g)
+{
+    const char *column = g->argument ? hd_tree_column(g->argument) : NULL;
+    column_ref ref = column ? hd_column_parse(a, column) : (column_ref){.any = -1};
+    return g->is_distinct && ref.field && ref.field->kind == HD_FIELD_KEY;
+}
+
 hd_code hd_guard_all(const asked *a, hd_err *err)
 {
     HD_TRY(hd_guard_tree(a, a->where, "WHERE", err));
@@ -65,10 +73,7 @@ hd_code hd_guard_all(const asked *a, hd_err *err)
     for (size_t i = 0; i < a->q.n_aggregates; i++) {
         const asked_aggregate *g = &a->aggregates[i];
         HD_TRY(hd_guard_tree(a, g->filter, "FILTER", err));
-        const char *column = g->argument ? hd_tree_column(g->argument) : NULL;
-        column_ref ref = column ? hd_column_parse(a, column) : (column_ref){.any = -1};
-        bool key = g->is_distinct && ref.field && ref.field->kind == HD_FIELD_KEY;
-        if (!key && !g->is_person)
+        if (!is_of_key(a, g) && !g->is_person)
             HD_TRY(hd_guard_tree(a, g->argument, g->def->name, err));
     }
     return HD_OK;
@@ -354,6 +359,7 @@ hd_code hd_check_types(struct asking *s, hd_err *err)
                     : g->def->fn == HD_FN_QUANTILE_UPPER ? 1
                                                          : 0,
             .is_own_expression = g->is_own_expression,
+            .is_of_key = is_of_key(a, g),
             .has_filter = g->filter || (g->argument && !g->is_person),
         };
     }

@@ -46,6 +46,7 @@ typedef struct hd_aggregate {
     int side;     /* -1: lower limit of the interval, 1: upper, 0: the quantile itself */
     bool has_filter; /* or an argument that can be NULL: its records are some of the cell's records */
     bool is_own_expression; /* the argument is written in the question, not a field by its name */
+    bool is_of_key; /* the argument is a row key: different ones are counted */
 } hd_aggregate;
 
 typedef struct hd_output {
