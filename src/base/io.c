@@ -181,16 +181,35 @@ out:
     return rc;
 }
 
+static hd_code open_beside(const char *path, char temporary[PATH_MAX], unsigned mode, int *fd,
+                           hd_err *err)
+{
+    struct stat there;
+    if ((size_t)snprintf(temporary, PATH_MAX, "%s.tmp.%ld", path, (long)getpid()) >= PATH_MAX)
+        return hd_fail(err, HD_LIMIT, "the path %s is too long", path);
+    if (lstat(path, &there) == 0 && S_ISDIR(there.st_mode))
+        return hd_fail(err, HD_INVALID, "%s is a folder: name a file in it", path);
+    *fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    return *fd < 0 ? hd_fail_os(err, "cannot create %s", path) : HD_OK;
+}
+
+hd_code hd_io_try_file(const char *path, hd_err *err)
+{
+    char temporary[PATH_MAX];
+    int fd;
+    HD_TRY(open_beside(path, temporary, 0600, &fd, err));
+    close(fd);
+    hd_code rc = respect_place(temporary, path, err);
+    (void)unlink(temporary);
+    return rc;
+}
+
 hd_code hd_io_write_file(const char *path, const void *bytes, size_t len, unsigned mode,
                          hd_err *err)
 {
     char temporary[PATH_MAX];
-    if ((size_t)snprintf(temporary, sizeof temporary, "%s.tmp.%ld", path, (long)getpid()) >=
-        sizeof temporary)
-        return hd_fail(err, HD_LIMIT, "the path %s is too long", path);
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
-    if (fd < 0)
-        return hd_fail_os(err, "cannot create %s", path);
+    int fd;
+    HD_TRY(open_beside(path, temporary, mode, &fd, err));
     hd_code rc = hd_io_write(fd, bytes, len, path, err);
     if (rc == HD_OK)
         rc = hd_io_sync(fd, path, err);

@@ -24,6 +24,9 @@ HD_MUST hd_code hd_io_make_dir(const char *path, hd_err *err); /* 0700; existing
 
 /* Whole file, NUL-terminated; caller frees. HD_LIMIT above max bytes, HD_NOTFOUND when missing. */
 HD_MUST hd_code hd_io_read_file(const char *path, size_t max, char **out, size_t *len, hd_err *err);
+/* Fails where hd_io_write_file would because of the place, and leaves nothing there: before work that cannot
+ * be undone. */
+HD_MUST hd_code hd_io_try_file(const char *path, hd_err *err);
 /* Write a whole file by temporary name and rename, with the given mode. */
 HD_MUST hd_code hd_io_write_file(const char *path, const void *bytes, size_t len, unsigned mode,
                                  hd_err *err);

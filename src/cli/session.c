@@ -1,6 +1,8 @@
 /* session.c - see session.h. */
 #include "cli/session.h"
 
+#include "base/io.h"
+
 int hd_session_open(hd_session *s, const hd_command *c, const hd_vault_option *where,
                     const hd_limit_option *limits, const hd_output_options *o)
 {
@@ -13,6 +15,11 @@ int hd_session_open(hd_session *s, const hd_command *c, const hd_vault_option *w
     int status = hd_limit_option_read(c, limits, &engine_limits);
     if (status != HD_EXIT_OK)
         return status;
+    /* What is shown enters the ledger of releases for good: not for a file that cannot be written. */
+    if (o->out)
+        HD_GO(hd_io_try_file(o->out, &err));
+    if (o->provenance)
+        HD_GO(hd_io_try_file(o->provenance, &err));
     status = hd_vault_option_open(c, where, false, &s->vault);
     if (status != HD_EXIT_OK)
         return status;

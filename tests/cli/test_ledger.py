@@ -214,3 +214,12 @@ def test_a_repeated_text_is_not_a_repeated_question(vault, tmp_path):
     (catalogue / "policies" / "mine.yaml").write_text(own.replace("rounded_to: 5", "rounded_to: 10"))
     rows, _ = ask(vault, by_provider, "--policy", "mine")
     assert all(r["n"] in ("*", ":") or int(r["n"]) % 10 == 0 for r in rows)
+
+
+@pytest.mark.parametrize("out", ["nowhere/x.csv", "."])
+@pytest.mark.parametrize("option", ["--out", "--provenance"])
+def test_what_cannot_be_written_is_not_released(vault, tmp_path, out, option):
+    done = vault.run("query", option, str(tmp_path / out), ALL + "GROUP BY 1", ok=False)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and not done.stdout
+    assert vault.run("release", "list").stdout.count("\n") <= 1
+    assert not [f for f in os.listdir(tmp_path) if ".tmp." in f]
