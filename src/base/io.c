@@ -181,6 +181,13 @@ out:
     return rc;
 }
 
+bool hd_io_same_file(const char *a, const char *b)
+{
+    struct stat of_a, of_b;
+    return stat(a, &of_a) == 0 && stat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev &&
+           of_a.st_ino == of_b.st_ino;
+}
+
 static hd_code open_beside(const char *path, char temporary[PATH_MAX], unsigned mode, int *fd,
                            hd_err *err)
 {

@@ -24,6 +24,8 @@ HD_MUST hd_code hd_io_make_dir(const char *path, hd_err *err); /* 0700; existing
 
 /* Whole file, NUL-terminated; caller frees. HD_LIMIT above max bytes, HD_NOTFOUND when missing. */
 HD_MUST hd_code hd_io_read_file(const char *path, size_t max, char **out, size_t *len, hd_err *err);
+/* Whether both are there and are one file. */
+bool hd_io_same_file(const char *a, const char *b);
 /* Fails where hd_io_write_file would because of the place, and leaves nothing there: before work that cannot
  * be undone. */
 HD_MUST hd_code hd_io_try_file(const char *path, hd_err *err);

@@ -123,6 +123,10 @@ static int run(int argc, char **argv)
         return hd_usage_error(c, "--dims is needed: which columns are dimensions?");
     if ((status = hd_output_check(c, &a.output)) != HD_EXIT_OK)
         return status;
+    const char *const outputs[] = {a.output.out, a.output.provenance, a.certificate};
+    for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++)
+        if (outputs[i] && hd_io_same_file(outputs[i], operands[0]))
+            return hd_usage_error(c, "an output names the file that is protected: it would be gone");
     a.o.file = operands[0];
     a.o.hierarchies = a.hierarchies.items;
     a.o.n_hierarchies = a.hierarchies.n;

@@ -195,8 +195,14 @@ static hd_code read_sums(hd_sheet *t, const char *name, const checked *k, const 
     if (!rows || !t->sum)
         HD_GO(hd_fail_nomem(err));
     HD_GO(hd_sheet_values(k->csv, t->name, column, false, t->decimals, rows, err));
-    for (size_t row = 0; row < k->csv->n_rows; row++)
+    for (size_t row = 0; row < k->csv->n_rows; row++) {
+        if (rows[row] != 0 && t->count[cells[row]] == 0)
+            HD_GO(hd_fail(err, HD_INVALID,
+                          "%s, line %zu, column %s: a sum without anybody behind it: mend the number of "
+                          "contributors or the sum",
+                          t->name, k->csv->lines[row], name));
         t->sum[cells[row]] = rows[row];
+    }
     HD_GO(add_up(k, t->sum, t->decimals > 0, name, err));
 out:
     hd_wipe_free(rows, (k->csv->n_rows + 1) * sizeof *rows);

@@ -587,3 +587,19 @@ def test_all_small_is_not_refused(tmp_path):
     got = shown(protect(write(tmp_path / "t.csv", [dict(a="x", n=3), dict(a="y", n=2)]), "a", "--count",
                         "n"), "a")
     assert set(got.values()) == {"*"}
+
+
+def test_a_sum_without_contributors_is_refused(tmp_path):
+    file = write(str(tmp_path / "sums.csv"), [{"a": "x", "v": 45, "c": 0}, {"a": "y", "v": 100, "c": 20}])
+    done = hdis("protect", file, "--dims", "a", "--value", "v", "--contributors", "c")
+    assert done.returncode == 1 and "line 2" in done.stderr and "45" not in done.stderr and not done.stdout
+
+
+@pytest.mark.parametrize("option", ["--out", "--certificate", "--provenance"])
+def test_the_table_itself_is_not_overwritten(tmp_path, option):
+    file = write(str(tmp_path / "table.csv"), [{"a": "x", "n": 45}, {"a": "y", "n": 100}])
+    before = open(file).read()
+    os.symlink(file, tmp_path / "link.csv")
+    for name in (file, str(tmp_path / "link.csv")):
+        assert hdis("protect", file, "--dims", "a", "--count", "n", option, name).returncode == 2
+        assert open(file).read() == before
