@@ -92,7 +92,7 @@ TRICKS = [
     "count(*) = count(DISTINCT person)", "concat(count(*), '')", "1 / (count(*) - 3)", "sqrt(count(*) - 4)",
     "count(*) IS DISTINCT FROM 2", "(count(*) > 2) OR true", "count(*) * 0", "count(*) / count(*)",
     "round(avg(startage)) + 0 * count(*)", "count(*) FILTER (WHERE sex = '1') / count(*) / (count(*) / 100)",
-    "largest_share(sex) * count(*)", "median(startage) + count(*)", "sum(startage) / count(*)",
+    "median(startage) + count(*)", "sum(startage) / count(*)",
     "(count(*) FILTER (WHERE sex = '1') / count(*)) / (count(*) FILTER (WHERE sex = '2') / count(*))"]
 FEW = "SELECT provider, discharge_month, count(*) AS n%s FROM spells GROUP BY 1, 2%s"
 
