@@ -143,14 +143,6 @@ static void cut_lanes(hd_chosen *c)
     c->starts[++c->n_lanes] = c->n_rows;
 }
 
-static bool is_always_there(const hd_k_measure *m)
-{
-    uint32_t code = m->codes.lowest;
-    while (m->has_value && code < m->codes.n_codes && m->has_value[code])
-        code++;
-    return !m->has_value || code == m->codes.n_codes;
-}
-
 /* An argument that no record lacks chooses nothing: its class is that of the records. */
 static void bind_classes(hd_chosen *c)
 {
@@ -160,7 +152,7 @@ static void bind_classes(hd_chosen *c)
         class *k = &c->classes[c->class_of[i]];
         const hd_k_measure *m = &q->measures[i];
         k->node = m->filter;
-        k->codes = is_always_there(m) ? NULL : &m->codes;
+        k->codes = hd_k_is_always_there(m) ? NULL : &m->codes;
         k->has_value = k->codes ? m->has_value : NULL;
     }
     for (size_t i = 0; i < q->n_measures; i++)

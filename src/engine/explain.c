@@ -246,14 +246,7 @@ static json_t *see_column(void *ctx, json_t *node, hd_code *rc, hd_err *err)
 
 static hd_code see_tree(lines *l, json_t *tree, hd_err *err)
 {
-    hd_code rc = HD_OK;
-    json_t *whole = tree ? hd_several_expand(l->a, tree) : NULL;
-    if (whole)
-        (void)see_column(l, whole, &rc, err);
-    else if (tree)
-        rc = hd_fail_nomem(err);
-    json_decref(whole);
-    return rc;
+    return hd_several_visit(l->a, tree, see_column, l, err);
 }
 
 static hd_code explain_duckdb(lines *l, hd_err *err)

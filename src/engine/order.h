@@ -54,6 +54,8 @@ void hd_order_data_free(void *data); /* shared.c; NULL is allowed */
 HD_MUST hd_code hd_take_order(hd_engine *e, asked *a, const char *alias, json_t *node, json_t **out,
                               hd_err *err);
 void hd_order_free(order_column *o);
+/* The question's column of that name: *o, which it takes, or the one that it has already. There is room. */
+const order_column *hd_order_keep(asked *a, order_column *o);
 
 /* order.c: make the columns of a question, or find them made. Where one cannot be made it sets the
  * question's fallback_reason. */

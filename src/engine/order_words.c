@@ -38,6 +38,18 @@ void hd_order_free(order_column *o)
         hd_question_free(&o->event->q);
 }
 
+const order_column *hd_order_keep(asked *a, order_column *o)
+{
+    size_t i = 0;
+    while (i < a->n_orders && strcmp(a->orders[i].name, o->name) != 0)
+        i++;
+    if (i < a->n_orders)
+        hd_order_free(o);
+    else
+        a->orders[a->n_orders++] = *o;
+    return &a->orders[i];
+}
+
 /* ---- parts ----------------------------------------------------------------------------------- */
 
 static hd_code whole_days(const json_t *node, int64_t *out, hd_err *err)
@@ -272,13 +284,6 @@ hd_code hd_take_order(hd_engine *e, asked *a, const char *alias, json_t *node, j
         return rc;
     }
     name_column(a, &o);
-    size_t i = 0;
-    while (i < a->n_orders && strcmp(a->orders[i].name, o.name) != 0)
-        i++;
-    if (i < a->n_orders)
-        hd_order_free(&o);
-    else
-        a->orders[a->n_orders++] = o;
-    *out = hd_tree_new_column(a->orders[i].name);
+    *out = hd_tree_new_column(hd_order_keep(a, &o)->name);
     return *out ? HD_OK : hd_fail_nomem(err);
 }

@@ -111,14 +111,7 @@ static json_t *collect(void *ctx, json_t *node, hd_code *rc, hd_err *err)
 
 static hd_code collect_tree(struct route *r, json_t *tree, hd_err *err)
 {
-    hd_code rc = HD_OK;
-    json_t *whole = tree ? hd_several_expand(r->a, tree) : NULL;
-    if (whole)
-        (void)collect(r, whole, &rc, err);
-    else if (tree)
-        rc = hd_fail_nomem(err);
-    json_decref(whole);
-    return rc;
+    return hd_several_visit(r->a, tree, collect, r, err);
 }
 
 static hd_code make_view(struct route *r, hd_err *err)

@@ -100,13 +100,7 @@ static hd_code take(hd_engine *e, asked *a, json_t **slot, bool as_boolean, hd_e
         hd_order_free(&o);
         return rc;
     }
-    size_t i = 0;
-    while (i < a->n_orders && strcmp(a->orders[i].name, o.name) != 0)
-        i++;
-    if (i < a->n_orders)
-        hd_order_free(&o);
-    else
-        a->orders[a->n_orders++] = o;
+    (void)hd_order_keep(a, &o);
     json_decref(*slot);
     *slot = column;
     return HD_OK;
@@ -180,6 +174,19 @@ json_t *hd_several_expand(const asked *a, json_t *tree)
         return NULL;
     }
     return copy;
+}
+
+hd_code hd_several_visit(const asked *a, json_t *tree, hd_tree_visit visit, void *ctx, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    if (!tree)
+        return HD_OK;
+    json_t *whole = hd_several_expand(a, tree);
+    if (!whole)
+        return hd_fail_nomem(err);
+    (void)visit(ctx, whole, &rc, err);
+    json_decref(whole);
+    return rc;
 }
 
 /* ---- combinations ---------------------------------------------------------------------------- */

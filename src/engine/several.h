@@ -20,5 +20,8 @@ HD_MUST hd_code hd_several_make(hd_engine *e, const asked *a, const order_column
 
 /* A new reference to the tree with what the columns stand for in it; NULL when memory is out. */
 json_t *hd_several_expand(const asked *a, json_t *tree);
+/* Visit that tree, which ends with the call. NULL: nothing to visit. */
+HD_MUST hd_code hd_several_visit(const asked *a, json_t *tree, hd_tree_visit visit, void *ctx,
+                                 hd_err *err);
 
 #endif

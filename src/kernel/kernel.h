@@ -69,6 +69,15 @@ typedef struct hd_k_measure {
     uint32_t n_ranks;
 } hd_k_measure;
 
+/* Whether every row of the column has a value: count(x) is then count(*). */
+static inline bool hd_k_is_always_there(const hd_k_measure *m)
+{
+    uint32_t code = m->codes.lowest;
+    while (m->has_value && code < m->codes.n_codes && m->has_value[code])
+        code++;
+    return !m->has_value || code == m->codes.n_codes;
+}
+
 /* Rows that are brought block by block. A lane enters a run of rows inside one block before it reads
  * any of them and leaves it afterwards; enter may say that none of them passes `where`, and then
  * they are neither read nor left. Any thread may call. */

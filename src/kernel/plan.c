@@ -30,15 +30,6 @@ static bool same_class(const hd_k_class *a, const hd_k_class *b)
            (a->codes->data == b->codes->data && a->codes->width == b->codes->width);
 }
 
-/* Whether every row of the column has a value: count(x) is then count(*). */
-static bool is_always_there(const hd_k_measure *m)
-{
-    uint32_t c = m->codes.lowest;
-    while (m->has_value && c < m->codes.n_codes && m->has_value[c])
-        c++;
-    return !m->has_value || c == m->codes.n_codes;
-}
-
 static void find_classes(hd_k_plan *p)
 {
     const hd_k_question *q = p->q;
@@ -47,7 +38,7 @@ static void find_classes(hd_k_plan *p)
     for (size_t m = 0; m < q->n_measures; m++) {
         const hd_k_measure *measure = &q->measures[m];
         hd_k_class wanted = {.filter = measure->filter};
-        if (!is_always_there(measure)) {
+        if (!hd_k_is_always_there(measure)) {
             wanted.codes = &measure->codes;
             wanted.has_value = measure->has_value;
         }
