@@ -5,10 +5,9 @@
 #include "disclosure/rule.h"
 #include "disclosure/system.h"
 
-#include <stddef.h>
 #include <string.h>
 
-static const char magic[8] = "hdacc 2", magic_1[8] = "hdacc 1";
+static const char magic[8] = "hdacc 3", any_magic[6] = "hdacc ";
 
 /* ---- memory --------------------------------------------------------------------------------- */
 
@@ -175,7 +174,7 @@ typedef struct part {
     size_t len;
 } part;
 
-enum { N_HEAD = 9, N_HEAD_1 = 8, N_PARTS = 13, ITEMS = 8 };
+enum { N_HEAD = 9, N_PARTS = 13 };
 
 static void list_parts(hd_account *a, part out[N_PARTS])
 {
@@ -253,13 +252,17 @@ static char *text_of(const unsigned char *bytes, size_t len)
     return hd_strndup((const char *)bytes, len);
 }
 
-/* Sets as they were before there were profiles: what now comes before the profile. */
-static void read_items_1(hd_set *items, size_t n, const unsigned char *bytes)
+/* Sets of other forms are made of other hashes: nothing can be compared with them, and what cannot be
+ * compared must not be passed over. */
+static hd_code check_form(const unsigned char *p, size_t len, hd_err *err)
 {
-    for (size_t i = 0; i < n; i++) {
-        hd_set_init(&items[i]);
-        memcpy(&items[i], bytes + i * offsetof(hd_set, profile), offsetof(hd_set, profile));
-    }
+    if (len >= sizeof magic && memcmp(p, magic, sizeof magic) == 0)
+        return HD_OK;
+    if (len >= sizeof magic && memcmp(p, any_magic, sizeof any_magic) == 0)
+        return hd_fail(err, HD_FORMAT,
+                       "a release in the ledger was entered by another hdis, which keeps sets of records "
+                       "in another form: use that one, or load the data into a new vault");
+    return hd_fail(err, HD_FORMAT, "a release in the ledger is damaged");
 }
 
 /* Head and parts, from a body that begins with them; `rest`: where the texts begin. */
@@ -267,12 +270,12 @@ static hd_code read_parts(hd_account *out, const unsigned char *p, size_t len, s
                           size_t *rest, hd_err *err)
 {
     uint64_t head[N_HEAD] = {0};
-    bool is_1 = len >= sizeof magic_1 && memcmp(p, magic_1, sizeof magic_1) == 0;
-    size_t n_head = is_1 ? N_HEAD_1 : N_HEAD, at = sizeof magic + n_head * sizeof *head;
+    size_t at = sizeof magic + sizeof head;
     part parts[N_PARTS];
-    if (len < at || (!is_1 && memcmp(p, magic, sizeof magic) != 0))
-        return hd_fail(err, HD_FORMAT, "a release in the ledger is of a newer form, or damaged");
-    memcpy(head, p + sizeof magic, n_head * sizeof *head);
+    HD_TRY(check_form(p, len, err));
+    if (len < at)
+        return hd_fail(err, HD_FORMAT, "a release in the ledger is damaged");
+    memcpy(head, p + sizeof magic, sizeof head);
     bool fits = head[1] <= 32 && head[2] <= UINT32_MAX && head[3] <= HD_ACCOUNT_AGGREGATES &&
                 head[4] <= HD_ACCOUNT_AGGREGATES && head[5] <= HD_ACCOUNT_SETS && head[6] <= len &&
                 head[7] <= len && head[2] <= len && head[8] <= len / sizeof(hd_known);
@@ -290,12 +293,8 @@ static hd_code read_parts(hd_account *out, const unsigned char *p, size_t len, s
     for (int fill = 0; fill < 2; fill++) {
         size_t from = at;
         list_parts(out, parts);
-        if (is_1)
-            parts[ITEMS].len = out->n_cells * out->n_columns * offsetof(hd_set, profile);
         for (size_t i = 0; i < N_PARTS; i++) {
-            if (fill && is_1 && i == ITEMS)
-                read_items_1(out->items, out->n_cells * out->n_columns, p + from);
-            else if (fill && parts[i].len)
+            if (fill && parts[i].len)
                 memcpy(parts[i].bytes, p + from, parts[i].len);
             from += parts[i].len + (-(from + parts[i].len) % 8);
         }

@@ -72,7 +72,7 @@ void hd_account_of_other_table(hd_account *a, const char *table);
 HD_MUST hd_code hd_account_know(hd_account *a, const hd_known *k, hd_err *err);
 
 HD_MUST hd_code hd_account_write(const hd_account *a, hd_buf *out, hd_err *err);
-/* HD_FORMAT: not what hd_account_write makes, or made until there were profiles: those are empty. */
+/* HD_FORMAT: not what hd_account_write makes, or what one of another version made. */
 HD_MUST hd_code hd_account_read(hd_account *out, const void *bytes, size_t len, hd_err *err);
 
 static inline size_t hd_account_at(const hd_account *a, size_t cell, size_t column)

@@ -57,7 +57,7 @@ void hd_set_add(hd_set *s, uint32_t person, const uint64_t records[2], uint32_t 
     s->sum[0] += records[0];
     s->sum[1] += records[1];
     s->persons++;
-    s->buckets[who % HD_SET_BUCKETS] ^= (uint32_t)(element >> 32);
+    s->buckets[who % HD_SET_BUCKETS] ^= (uint16_t)(element >> 48);
     keep_lowest(s->lowest, (uint32_t)element >> 1); /* below UINT32_MAX */
     add_to_profile(&s->profile, person, who, n);
 }
@@ -67,7 +67,9 @@ void hd_set_line(hd_set *s, uint64_t identity)
     uint64_t x = mix(identity);
     for (size_t i = 0; i < HD_SET_LINES; i++) {
         x = (x ^ x >> 32) * UINT64_C(0xD6E8FEB86659FD93);
-        s->lines[i] ^= x ^ x >> 31;
+        uint64_t h = x ^ x >> 31;
+        s->lines[1][i] ^= s->lines[0][i] & h;
+        s->lines[0][i] ^= h;
     }
 }
 
@@ -105,8 +107,10 @@ void hd_set_join(hd_set *s, const hd_set *other)
     s->persons += other->persons;
     for (size_t i = 0; i < HD_SET_BUCKETS; i++)
         s->buckets[i] ^= other->buckets[i];
-    for (size_t i = 0; i < HD_SET_LINES; i++)
-        s->lines[i] ^= other->lines[i];
+    for (size_t i = 0; i < HD_SET_LINES; i++) {
+        s->lines[1][i] ^= other->lines[1][i] ^ (s->lines[0][i] & other->lines[0][i]);
+        s->lines[0][i] ^= other->lines[0][i];
+    }
     for (size_t i = 0; i < HD_SET_LOWEST; i++)
         keep_lowest(s->lowest, other->lowest[i]);
     join_profiles(&s->profile, &other->profile);

@@ -4,8 +4,8 @@
  *   - are two sets the same?
  *   - do two sets differ by the records of few people (at most HD_SET_NEAR_MAX)? Then it says yes,
  *     always; it also says yes for a part of the sets that differ by one to three people more.
- *   - is a set the union of other, disjoint ones? `sum` is then the sum of theirs, and `lines` says
- *     of which (unions.h).
+ *   - is a set the union of other, disjoint ones, or made of them by adding and taking away? `sum` is
+ *     then made of theirs in the same way, and `lines` says of which (unions.h).
  *   - have two sets, of whatever tables, the same number of records of each person (the same profile)?
  *     Or is one profile the other with few people more? A set of people has one record of each.
  * It cannot be turned back into people without the vault's key: it is made of keyed hashes.
@@ -15,6 +15,10 @@
  * which two sketches differ are at most as many as the people by which the sets differ. `lowest`
  * holds the smallest elements: two sets of more than n elements that differ by at most n people
  * have one of their n + 1 smallest in common, which finds the few sketches worth comparing.
+ * Buckets are narrow, and two that are equal by accident make sets nearer than they are, which
+ * withholds more and is safe; at one in 65,536 it is seldom beside people who share a bucket.
+ * `lines` counts, modulo 4, the records for which each of 512 hash bits is set: so integer relations
+ * between sets, also of ones that overlap, are linear relations between their lines.
  * Rejected: bitmaps over rows. They compare whole questions, so they miss a table's row that is
  * another question's total, they die with the row order of the data version, and at 50 million
  * rows they are thousands of times larger (doc/decisions).
@@ -28,8 +32,7 @@
 enum { HD_SET_BUCKETS = 64, HD_SET_LINES = 8, HD_SET_LOWEST = 12, HD_SET_NEAR_MAX = HD_SET_LOWEST - 1 };
 
 /* How many records of each person there are, whichever they are. Those of nobody are in the sum, and
- * nobody is no person more; among people there is no nobody. A bucket is narrow: one that is missed
- * makes sets nearer. */
+ * nobody is no person more; among people there is no nobody. */
 typedef struct hd_profile {
     uint64_t sum[2];
     uint32_t people, records, nobody; /* records of people; records that are linked to nobody */
@@ -40,9 +43,9 @@ typedef struct hd_profile {
 typedef struct hd_set {
     uint64_t sum[2];  /* of the records' identities (of the people's, for sets of people) */
     uint32_t persons; /* elements; all records linked to nobody are one */
-    uint32_t buckets[HD_SET_BUCKETS];
     uint32_t lowest[HD_SET_LOWEST]; /* ascending; UINT32_MAX: there are no more */
-    uint64_t lines[HD_SET_LINES]; /* xor over the records (people) of so many hashes of each */
+    uint16_t buckets[HD_SET_BUCKETS];
+    uint64_t lines[2][HD_SET_LINES]; /* a counter modulo 4 for each bit: low bits (the xor), high bits */
     hd_profile profile;
 } hd_set;
 

@@ -70,7 +70,7 @@ static void make_basis(search *s)
         s->basis[b].used = false;
     for (size_t i = 0; i < s->n; i++) {
         vector v = {.made_of = {0}};
-        memcpy(v.lines, s->parts->items[s->items[i]].lines, sizeof v.lines);
+        memcpy(v.lines, s->parts->items[s->items[i]].lines[0], sizeof v.lines);
         v.made_of[i / 64] |= UINT64_C(1) << i % 64;
         reduce(s, &v);
         size_t b = leading(v.lines);
@@ -87,9 +87,9 @@ static hd_code try_whole(search *s, size_t whole, hd_err *err)
     size_t items[HD_UNION_PARTS], n = 0;
     uint64_t sum[2] = {0, 0};
     vector v = {.made_of = {0}};
-    if (!is_spanned(s, set->lines))
+    if (!is_spanned(s, set->lines[0]))
         return HD_OK;
-    memcpy(v.lines, set->lines, sizeof v.lines);
+    memcpy(v.lines, set->lines[0], sizeof v.lines);
     reduce(s, &v);
     for (size_t i = 0; i < s->n; i++)
         if (v.made_of[i / 64] >> i % 64 & 1) {

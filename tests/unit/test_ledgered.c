@@ -243,47 +243,68 @@ static void accounts_survive(void **state)
     hd_account_free(&a);
 }
 
-/* A ledger from before there were profiles is read: its sets have none. */
-static void older_accounts_are_read(void **state)
+/* What an hdis with other sets has entered is refused, and said to be that. */
+static void other_forms_are_refused(void **state)
 {
     (void)state;
-    enum { N = 5, HEAD = 8 * 8, OLD = offsetof(hd_set, profile) };
     hd_err err;
     hd_account a, b;
-    hd_buf body, old;
+    hd_buf body;
     hd_buf_init(&body, 1 << 24);
-    hd_buf_init(&old, 1 << 24);
-    make_account(&a, N, 1);
-    for (uint32_t c = 0; c < N; c++)
-        add_person(&a.items[c], 1 + c, 2);
+    make_account(&a, 5, 1);
     assert_int_equal(hd_account_write(&a, &body, &err), HD_OK);
-    hd_buf_add(&old, "hdacc 1", 8);
-    hd_buf_add(&old, body.data + 8, HEAD); /* the head then had no number of what is known */
-    const char *items = body.data;
-    while (memcmp(items, a.items, N * sizeof *a.items) != 0)
-        items++;
-    hd_buf_add(&old, body.data + 8 + HEAD + 8, (size_t)(items - body.data) - 8 - HEAD - 8);
-    for (size_t c = 0; c < N; c++)
-        hd_buf_add(&old, &a.items[c], OLD);
-    items += N * sizeof *a.items;
-    hd_buf_add(&old, items, (size_t)(body.data + body.len - items));
-    assert_int_equal(hd_account_read(&b, old.data, old.len, &err), HD_OK);
-    for (size_t c = 0; c < N; c++) {
-        assert_true(hd_set_same(&a.items[c], &b.items[c]) && b.keys[c] == a.keys[c]);
-        assert_int_equal(b.items[c].profile.people, 0);
-        assert_true(b.items[c].profile.lowest[0] == UINT32_MAX); /* found by nobody */
+    for (const char *form = "12498"; *form; form++) {
+        body.data[6] = *form;
+        assert_int_equal(hd_account_read(&b, body.data, body.len, &err), HD_FORMAT);
+        assert_non_null(strstr(err.text, "another hdis"));
     }
-    assert_string_equal(b.question, a.question);
-    hd_account_free(&b);
+    body.data[0] = 'x';
+    assert_int_equal(hd_account_read(&b, body.data, body.len, &err), HD_FORMAT);
+    assert_non_null(strstr(err.text, "damaged"));
     hd_account_free(&a);
     hd_buf_free(&body);
-    hd_buf_free(&old);
+}
+
+/* Bit by bit, lines count modulo 4, whether records come one by one or sets are joined. */
+static void lines_count_modulo_4(void **state)
+{
+    (void)state;
+    enum { PARTS = 5, BITS = 64 * HD_SET_LINES };
+    hd_rng rng = hd_rng_stream(12, 0);
+    for (int round = 0; round < 50; round++) {
+        hd_set parts[PARTS], all, joined;
+        unsigned counts[BITS] = {0};
+        hd_set_init(&all);
+        hd_set_init(&joined);
+        for (size_t p = 0; p < PARTS; p++) {
+            hd_set_init(&parts[p]);
+            for (unsigned n = hd_rng_below(&rng, 20); n > 0; n--) {
+                uint64_t id = hd_rng_next(&rng);
+                hd_set one;
+                hd_set_init(&one);
+                hd_set_line(&one, id);
+                hd_set_line(&parts[p], id);
+                hd_set_line(&all, id);
+                for (size_t b = 0; b < BITS; b++)
+                    counts[b] += one.lines[0][b / 64] >> b % 64 & 1;
+                for (size_t w = 0; w < HD_SET_LINES; w++)
+                    assert_true(one.lines[1][w] == 0);
+            }
+            hd_set_join(&joined, &parts[p]);
+        }
+        assert_memory_equal(joined.lines, all.lines, sizeof all.lines);
+        for (size_t b = 0; b < BITS; b++) {
+            unsigned low = all.lines[0][b / 64] >> b % 64 & 1, high = all.lines[1][b / 64] >> b % 64 & 1;
+            assert_int_equal(2 * high + low, counts[b] % 4);
+        }
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(older_accounts_are_read),
+        cmocka_unit_test(other_forms_are_refused),
+        cmocka_unit_test(lines_count_modulo_4),
         cmocka_unit_test(profiles_count_people),
         cmocka_unit_test(distance_counts_people),
         cmocka_unit_test(near_figures_are_found),
