@@ -12,6 +12,7 @@ const hd_k_tuning hd_k_tuning_default = {
     .wide_cells = UINT64_C(1) << 18,
     .lane_rows = UINT64_C(1) << 17,
     .max_lanes = 16,
+    .max_pieces = 64,
 };
 
 hd_code hd_k_fail_limit(const hd_k_question *q, hd_err *err)
@@ -242,11 +243,11 @@ static hd_code cut_lanes(hd_k_plan *p, uint64_t dense_bytes, size_t at_most, boo
 {
     uint64_t n_rows = p->q->n_rows;
     uint64_t n = n_rows / p->tuning.lane_rows;
+    uint64_t n_pieces = n < p->tuning.max_pieces ? n : p->tuning.max_pieces;
     if (n > p->tuning.max_lanes)
         n = p->tuning.max_lanes;
-    if (n == 0)
-        n = 1;
-    uint64_t n_pieces = n;
+    n += n == 0;
+    n_pieces = n_pieces > n ? n_pieces : n;
     if (at_most && n > at_most)
         n = at_most;
     own_pieces = own_pieces || sums_decimals(p->q);
@@ -351,7 +352,8 @@ hd_code hd_k_plan_make(hd_k_plan *p, const hd_k_question *q, const hd_k_tuning *
     p->packings = hd_calloc(q->n_measures, sizeof *p->packings);
     p->sets = hd_calloc(q->n_sets, sizeof *p->sets);
     p->strides = hd_calloc(q->n_sets * q->n_groups, sizeof *p->strides);
-    p->piece_starts = hd_calloc((size_t)tuning->max_lanes + 1, sizeof *p->piece_starts);
+    p->piece_starts =
+        hd_calloc((size_t)tuning->max_lanes + tuning->max_pieces + 1, sizeof *p->piece_starts);
     if (!p->classes || !p->class_of || !p->twin || !p->node_is_where || !p->group_is_used ||
         !p->is_narrow || !p->packings || !p->sets || !p->strides || !p->piece_starts) {
         rc = hd_fail_nomem(err);

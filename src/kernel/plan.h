@@ -23,6 +23,7 @@ typedef struct hd_k_tuning {
     uint64_t wide_cells; /* a set with more cells counts rows in bytes, when people do not matter */
     uint64_t lane_rows;  /* do not make pieces shorter than this                                 */
     uint32_t max_lanes;  /* pieces, where each has a lane of its own                             */
+    uint32_t max_pieces; /* ... and where not: the last one to end keeps the others waiting      */
 } hd_k_tuning;
 
 extern const hd_k_tuning hd_k_tuning_default;

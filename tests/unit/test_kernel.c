@@ -415,11 +415,11 @@ static void check_same(const hd_k_question *q, const hd_k_answer *a, const hd_k_
 
 static const hd_k_tuning ways[] = {
     {.dense_cells = 1u << 22, .dense_bins = 1u << 22, .wide_cells = 1u << 18,
-     .lane_rows = 1u << 17, .max_lanes = 16},
+     .lane_rows = 1u << 17, .max_lanes = 16, .max_pieces = 64},
     {.dense_cells = 0, .dense_bins = 0, .lane_rows = 1u << 30, .max_lanes = 1},
-    {.dense_cells = 1u << 22, .dense_bins = 0, .lane_rows = 1, .max_lanes = 5},
-    {.dense_cells = 0, .dense_bins = 1u << 22, .lane_rows = 1000, .max_lanes = 16},
-    {.dense_cells = 20, .dense_bins = 3000, .lane_rows = 7, .max_lanes = 31},
+    {.dense_cells = 1u << 22, .dense_bins = 0, .lane_rows = 1, .max_lanes = 5, .max_pieces = 40},
+    {.dense_cells = 0, .dense_bins = 1u << 22, .lane_rows = 1000, .max_lanes = 16, .max_pieces = 3},
+    {.dense_cells = 20, .dense_bins = 3000, .lane_rows = 7, .max_lanes = 31, .max_pieces = 100},
 };
 
 static const hd_k_ops *steps; /* of the kernel under test; NULL: the scalar one */
