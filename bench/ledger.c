@@ -62,16 +62,11 @@ static hd_code sketch_lane(void *ctx, size_t lane, hd_err *err)
     for (uint64_t p = first; p < end; p++) {
         unsigned home = code_of(p, 1, PROVIDERS), away = p % 5 ? home : code_of(p, 2, PROVIDERS);
         for (unsigned at = home, visit = 0; visit < (home == away ? 1u : 2u); at = away, visit++) {
-            uint64_t of[2] = {0, 0}, who[2] = {mix(p), mix(p + 7)};
-            for (unsigned r = 0; r < (home == away ? 4u : 2u); r++) {
-                uint64_t id = mix(p << 4 | visit << 2 | r);
-                hd_set_line(&sets[at * 2], id);
-                of[0] += id;
-                of[1] += mix(id + 1);
-            }
-            hd_set_add(&sets[at * 2], (uint32_t)p, of, home == away ? 4 : 2);
-            hd_set_line(&sets[at * 2 + 1], who[0]);
-            hd_set_add(&sets[at * 2 + 1], (uint32_t)p, who, 1);
+            hd_set_records of = {{0, 0}, 0};
+            for (unsigned r = 0; r < (home == away ? 4u : 2u); r++)
+                hd_set_sum(&of, mix(p << 4 | visit << 2 | r));
+            hd_set_add(&sets[at * 2], (uint32_t)p, &of, home == away ? 4 : 2);
+            hd_set_add_person(&sets[at * 2 + 1], (uint32_t)p);
         }
     }
     return HD_OK;
@@ -136,11 +131,10 @@ static void make_earlier(const hd_policy_file *p, size_t number, hd_buf *out, hd
         if (code_of(person, 1000 + condition, 10) >= keep)
             continue;
         size_t cell = code_of(person, 10 + k->a, k->a) * k->b + code_of(person, 11 + k->b, k->b);
-        uint64_t id = mix(person << 4), of[2] = {id, mix(id + 1)};
-        for (size_t i = 0; i < 2; i++) {
-            hd_set_line(&a.items[cell * 2 + i], of[0]);
-            hd_set_add(&a.items[cell * 2 + i], (uint32_t)person, of, 1);
-        }
+        hd_set_records of = {{0, 0}, 0};
+        hd_set_sum(&of, mix(person << 4));
+        for (size_t i = 0; i < 2; i++)
+            hd_set_add(&a.items[cell * 2 + i], (uint32_t)person, &of, 1);
     }
     must(hd_account_write(&a, out, err), err);
     hd_account_free(&a);

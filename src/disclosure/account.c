@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-static const char magic[8] = "hdacc 3", any_magic[6] = "hdacc ";
+static const char magic[8] = "hdacc 4", any_magic[6] = "hdacc ";
 
 /* ---- memory --------------------------------------------------------------------------------- */
 
@@ -207,7 +207,7 @@ void hd_account_of_other_table(hd_account *a, const char *table)
             continue;
         s->sum[0] *= a->table;
         s->sum[1] *= a->table;
-        memset(s->lines, 0, sizeof s->lines); /* made of nothing in the answer */
+        memset(s->buckets, 0, sizeof s->buckets); /* made of nothing in the answer */
     }
 }
 

@@ -50,41 +50,31 @@ static void add_to_profile(hd_profile *p, uint32_t person, uint64_t who, uint32_
     keep_lowest(p->lowest, (uint32_t)element >> 1);
 }
 
-void hd_set_add(hd_set *s, uint32_t person, const uint64_t records[2], uint32_t n)
+void hd_set_add(hd_set *s, uint32_t person, const hd_set_records *records, uint32_t n)
 {
     uint64_t who = mix(person + UINT64_C(0x9E3779B97F4A7C15));
-    uint64_t element = mix(who ^ mix(records[0]));
-    s->sum[0] += records[0];
-    s->sum[1] += records[1];
+    uint64_t element = mix(who ^ mix(records->sum[0]));
+    uint32_t *bucket = &s->buckets[who % HD_SET_BUCKETS];
+    s->sum[0] += records->sum[0];
+    s->sum[1] += records->sum[1];
     s->persons++;
-    s->buckets[who % HD_SET_BUCKETS] ^= (uint16_t)(element >> 48);
+    *bucket = hd_lanes_add(*bucket, records->lanes);
     keep_lowest(s->lowest, (uint32_t)element >> 1); /* below UINT32_MAX */
     add_to_profile(&s->profile, person, who, n);
 }
 
-void hd_set_line(hd_set *s, uint64_t identity)
+void hd_set_sum(hd_set_records *r, uint64_t identity)
 {
-    uint64_t x = mix(identity);
-    for (size_t i = 0; i < HD_SET_LINES; i++) {
-        x = (x ^ x >> 32) * UINT64_C(0xD6E8FEB86659FD93);
-        uint64_t h = x ^ x >> 31;
-        s->lines[1][i] ^= s->lines[0][i] & h;
-        s->lines[0][i] ^= h;
-    }
-}
-
-void hd_set_sum(uint64_t records[2], uint64_t identity)
-{
-    records[0] += identity;
-    records[1] += mix(identity ^ UINT64_C(0xD6E8FEB86659FD93));
+    r->sum[0] += identity;
+    r->sum[1] += mix(identity ^ UINT64_C(0xD6E8FEB86659FD93));
+    r->lanes = hd_lanes_add(r->lanes, (uint32_t)(mix(identity + UINT64_C(0xA0761D6478BD642F)) >> 32));
 }
 
 void hd_set_add_person(hd_set *s, uint32_t person)
 {
-    uint64_t records[2] = {mix(person + UINT64_C(0x51ED270B))};
-    records[1] = mix(records[0] + 1);
-    hd_set_line(s, records[0]);
-    hd_set_add(s, person, records, person != 0);
+    hd_set_records r = {{0, 0}, 0};
+    hd_set_sum(&r, mix(person + UINT64_C(0x51ED270B)));
+    hd_set_add(s, person, &r, person != 0);
 }
 
 static void join_profiles(hd_profile *p, const hd_profile *other)
@@ -106,11 +96,7 @@ void hd_set_join(hd_set *s, const hd_set *other)
     s->sum[1] += other->sum[1];
     s->persons += other->persons;
     for (size_t i = 0; i < HD_SET_BUCKETS; i++)
-        s->buckets[i] ^= other->buckets[i];
-    for (size_t i = 0; i < HD_SET_LINES; i++) {
-        s->lines[1][i] ^= other->lines[1][i] ^ (s->lines[0][i] & other->lines[0][i]);
-        s->lines[0][i] ^= other->lines[0][i];
-    }
+        s->buckets[i] = hd_lanes_add(s->buckets[i], other->buckets[i]);
     for (size_t i = 0; i < HD_SET_LOWEST; i++)
         keep_lowest(s->lowest, other->lowest[i]);
     join_profiles(&s->profile, &other->profile);

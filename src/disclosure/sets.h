@@ -4,21 +4,18 @@
  *   - are two sets the same?
  *   - do two sets differ by the records of few people (at most HD_SET_NEAR_MAX)? Then it says yes,
  *     always; it also says yes for a part of the sets that differ by one to three people more.
- *   - is a set the union of other, disjoint ones, or made of them by adding and taking away? `sum` is
- *     then made of theirs in the same way, and `lines` says of which (unions.h).
+ *   - is a set made of others, by adding and taking away, whether they overlap or not? `sum` is then made
+ *     of theirs in the same way, and `buckets` say of which (unions.h, overlaps.h).
  *   - have two sets, of whatever tables, the same number of records of each person (the same profile)?
  *     Or is one profile the other with few people more? A set of people has one record of each.
  * It cannot be turned back into people without the vault's key: it is made of keyed hashes.
  *
- * How: every person of a set is one element, a hash of the person and of the person's records in
- * the set. An element is xor-ed into the bucket that the person's hash names. So the buckets in
- * which two sketches differ are at most as many as the people by which the sets differ. `lowest`
- * holds the smallest elements: two sets of more than n elements that differ by at most n people
- * have one of their n + 1 smallest in common, which finds the few sketches worth comparing.
- * Buckets are narrow, and two that are equal by accident make sets nearer than they are, which
- * withholds more and is safe; at one in 65,536 it is seldom beside people who share a bucket.
- * `lines` counts, modulo 4, the records for which each of 512 hash bits is set: so integer relations
- * between sets, also of ones that overlap, are linear relations between their lines.
+ * How: every record of a person goes into the bucket that the person's hash names. A bucket is 16
+ * counters modulo 4, and a record adds 0 to 3, by its hash, to each. So the buckets in which two sketches
+ * differ are at most as many as the people by which the sets differ, and whole-number relations between
+ * sets are relations between their buckets. `lowest` holds the smallest hashes of a person with the person's
+ * records: two sets of more than n people that differ by at most n have one of their n + 1 smallest in common,
+ * which finds the few sketches worth comparing.
  * Rejected: bitmaps over rows. They compare whole questions, so they miss a table's row that is
  * another question's total, they die with the row order of the data version, and at 50 million
  * rows they are thousands of times larger (doc/decisions).
@@ -29,7 +26,7 @@
 #include "engine/cells.h"
 #include "engine/chosen.h"
 
-enum { HD_SET_BUCKETS = 64, HD_SET_LINES = 8, HD_SET_LOWEST = 12, HD_SET_NEAR_MAX = HD_SET_LOWEST - 1 };
+enum { HD_SET_BUCKETS = 64, HD_SET_LOWEST = 12, HD_SET_NEAR_MAX = HD_SET_LOWEST - 1 };
 
 /* How many records of each person there are, whichever they are. Those of nobody are in the sum, and
  * nobody is no person more; among people there is no nobody. */
@@ -44,18 +41,25 @@ typedef struct hd_set {
     uint64_t sum[2];  /* of the records' identities (of the people's, for sets of people) */
     uint32_t persons; /* elements; all records linked to nobody are one */
     uint32_t lowest[HD_SET_LOWEST]; /* ascending; UINT32_MAX: there are no more */
-    uint16_t buckets[HD_SET_BUCKETS];
-    uint64_t lines[2][HD_SET_LINES]; /* a counter modulo 4 for each bit: low bits (the xor), high bits */
+    uint32_t buckets[HD_SET_BUCKETS];
     hd_profile profile;
 } hd_set;
 
 void hd_set_init(hd_set *s);
-/* Every person once. records: the sum of the identities of the person's n records; n 0: not in the
- * profile, as nobody among people. */
-void hd_set_add(hd_set *s, uint32_t person, const uint64_t records[2], uint32_t n);
-/* Every record once, by its identity; and the sum that hd_set_add takes. */
-void hd_set_line(hd_set *s, uint64_t identity);
-void hd_set_sum(uint64_t records[2], uint64_t identity);
+/* A person's records: sums of what each is known by. */
+typedef struct hd_set_records {
+    uint64_t sum[2];
+    uint32_t lanes;
+} hd_set_records;
+/* The counters of two buckets, modulo 4. */
+static inline uint32_t hd_lanes_add(uint32_t a, uint32_t b)
+{
+    return a ^ b ^ ((a & b & UINT32_C(0x55555555)) << 1);
+}
+/* Every person once, with n records; n 0: not in the profile, as nobody among people. */
+void hd_set_add(hd_set *s, uint32_t person, const hd_set_records *records, uint32_t n);
+/* A record more, by its identity, which is a good hash. */
+void hd_set_sum(hd_set_records *records, uint64_t identity);
 /* In sets of people: every person once, and nothing else. */
 void hd_set_add_person(hd_set *s, uint32_t person);
 void hd_set_join(hd_set *s, const hd_set *other); /* other people */

@@ -34,7 +34,7 @@ typedef struct column {
 
 /* Records of one person in one set so far. */
 typedef struct growing {
-    uint64_t records[2];
+    hd_set_records records;
     uint32_t person, n; /* n 0: none */
 } growing;
 
@@ -81,7 +81,7 @@ static void flush(hd_set *s, growing *g, hd_set_kind kind)
     if (kind == HD_SET_PEOPLE)
         hd_set_add_person(s, g->person);
     else
-        hd_set_add(s, g->person, g->records, g->n);
+        hd_set_add(s, g->person, &g->records, g->n);
     g->n = 0;
 }
 
@@ -94,8 +94,7 @@ static void take_record(hd_set *s, growing *g, hd_set_kind kind, uint32_t person
     g->n++;
     if (kind == HD_SET_PEOPLE)
         return;
-    hd_set_line(s, record);
-    hd_set_sum(g->records, record);
+    hd_set_sum(&g->records, record);
 }
 
 static void take_row(lane *l, const waiting *w)

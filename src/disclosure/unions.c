@@ -6,11 +6,11 @@
 
 #include <string.h>
 
-enum { WORDS = (HD_UNION_PARTS + 63) / 64, BITS = HD_SET_LINES * 64 };
+enum { LINES /* in words */ = HD_SET_BUCKETS / 4, WORDS = (HD_UNION_PARTS + 63) / 64, BITS = LINES * 64 };
 
 /* A vector of the basis: lines reduced, and the parts that it is made of. */
 typedef struct vector {
-    uint64_t lines[HD_SET_LINES];
+    uint64_t lines[LINES];
     uint64_t made_of[WORDS];
     bool used;
 } vector;
@@ -34,9 +34,21 @@ typedef struct search {
     by_value under; /* the wholes */
 } search;
 
-static size_t leading(const uint64_t lines[HD_SET_LINES])
+/* The lower bits of all counters. */
+static void lines_of(const hd_set *s, uint64_t out[LINES])
 {
-    for (size_t w = 0; w < HD_SET_LINES; w++)
+    memset(out, 0, LINES * sizeof *out);
+    for (size_t b = 0; b < HD_SET_BUCKETS; b++) {
+        uint64_t x = s->buckets[b] & UINT32_C(0x55555555), y = 0;
+        for (size_t i = 0; i < 16; i++)
+            y |= (x >> 2 * i & 1) << i;
+        out[b / 4] |= y << b % 4 * 16;
+    }
+}
+
+static size_t leading(const uint64_t lines[LINES])
+{
+    for (size_t w = 0; w < LINES; w++)
         if (lines[w])
             return w * 64 + (size_t)__builtin_clzll(lines[w]);
     return BITS;
@@ -45,7 +57,7 @@ static size_t leading(const uint64_t lines[HD_SET_LINES])
 static void reduce(const search *s, vector *v)
 {
     for (size_t b = leading(v->lines); b < BITS && s->basis[b].used; b = leading(v->lines)) {
-        for (size_t w = 0; w < HD_SET_LINES; w++)
+        for (size_t w = 0; w < LINES; w++)
             v->lines[w] ^= s->basis[b].lines[w];
         for (size_t w = 0; w < WORDS; w++)
             v->made_of[w] ^= s->basis[b].made_of[w];
@@ -53,13 +65,13 @@ static void reduce(const search *s, vector *v)
 }
 
 /* Most sets are no union: told by their lines alone. */
-static bool is_spanned(const search *s, const uint64_t lines[HD_SET_LINES])
+static bool is_spanned(const search *s, const uint64_t lines[LINES])
 {
-    uint64_t rest[HD_SET_LINES];
+    uint64_t rest[LINES];
     memcpy(rest, lines, sizeof rest);
     size_t b = leading(rest);
     for (; b < BITS && s->basis[b].used; b = leading(rest))
-        for (size_t w = 0; w < HD_SET_LINES; w++)
+        for (size_t w = 0; w < LINES; w++)
             rest[w] ^= s->basis[b].lines[w];
     return b == BITS;
 }
@@ -70,7 +82,7 @@ static void make_basis(search *s)
         s->basis[b].used = false;
     for (size_t i = 0; i < s->n; i++) {
         vector v = {.made_of = {0}};
-        memcpy(v.lines, s->parts->items[s->items[i]].lines[0], sizeof v.lines);
+        lines_of(&s->parts->items[s->items[i]], v.lines);
         v.made_of[i / 64] |= UINT64_C(1) << i % 64;
         reduce(s, &v);
         size_t b = leading(v.lines);
@@ -87,9 +99,9 @@ static hd_code try_whole(search *s, size_t whole, hd_err *err)
     size_t items[HD_UNION_PARTS], n = 0;
     uint64_t sum[2] = {0, 0};
     vector v = {.made_of = {0}};
-    if (!is_spanned(s, set->lines[0]))
+    lines_of(set, v.lines);
+    if (!is_spanned(s, v.lines))
         return HD_OK;
-    memcpy(v.lines, set->lines[0], sizeof v.lines);
     reduce(s, &v);
     for (size_t i = 0; i < s->n; i++)
         if (v.made_of[i / 64] >> i % 64 & 1) {

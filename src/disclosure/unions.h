@@ -1,9 +1,9 @@
 /* unions.h - which sets are made of which, when no common key says so: regions of providers, bands of
  * ages, a condition's codes.
  *
- * The lines of a set (sets.h) are 512 sums over the field of two elements, so "this set is the union
- * of some of those" is a system of linear equations, solved by elimination; the sums of identities
- * confirm it. Up to HD_UNION_PARTS rows are searched at a time: all rows of a grouping set when they
+ * The lower bits of the counters of a set's buckets (sets.h) are 1,024 sums over the field of two elements,
+ * its lines, so "this set is the union of some of those" is a system of linear equations, solved by
+ * elimination; the sums of identities confirm it. Up to HD_UNION_PARTS rows are searched at a time: all rows of a grouping set when they
  * are so few, and those that share the value of a key.
  */
 #ifndef HD_DISCLOSURE_UNIONS_H

@@ -123,25 +123,22 @@ static void gather_cell(const world *w, const question *q, gathered *g, size_t c
     x->truth = x->truth_people = 0;
     for (size_t i = 0; i < w->n;) {
         uint32_t person = w->records[i].person;
-        uint64_t of[2] = {0, 0};
+        hd_set_records of = {{0, 0}, 0};
         int64_t n = x->truth;
         for (; i < w->n && w->records[i].person == person; i++) {
             const record *r = &w->records[i];
             if (!belongs(w, r, q, x))
                 continue;
             uint64_t id = mix((uint64_t)person << 9 | (uint64_t)q->of_stays << 8 | r->nth);
-            hd_set_line(records, id);
-            of[0] += id;
-            of[1] += mix(id + 1);
+            hd_set_sum(&of, id);
             stays[x->truth++] = r->stay;
             sum += r->stay;
         }
         if (x->truth == n)
             continue;
         x->truth_people++;
-        hd_set_add(records, person, of, (uint32_t)(x->truth - n));
-        hd_set_line(people, mix(person));
-        hd_set_add(people, person, (uint64_t[2]){mix(person), mix(person ^ UINT64_C(1) << 40)}, 1);
+        hd_set_add(records, person, &of, (uint32_t)(x->truth - n));
+        hd_set_add_person(people, person + 1);
     }
     qsort(stays, (size_t)x->truth, sizeof *stays, compare_stays);
     hd_cell all = {{.type = HD_INTEGER, .integer = x->truth}, x->truth, x->truth_people};

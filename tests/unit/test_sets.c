@@ -93,7 +93,7 @@ typedef struct naive {
     unsigned class_of[64];
     hd_set *items;
     struct {
-        uint64_t records[2];
+        hd_set_records records;
         uint32_t person, n;
     } *people;
 } naive;
@@ -103,7 +103,7 @@ static void end_person(naive *x, size_t item, hd_set_kind kind)
     if (x->people[item].n && kind == HD_SET_PEOPLE)
         hd_set_add_person(&x->items[item], x->people[item].person);
     else if (x->people[item].n)
-        hd_set_add(&x->items[item], x->people[item].person, x->people[item].records,
+        hd_set_add(&x->items[item], x->people[item].person, &x->people[item].records,
                    x->people[item].n);
     memset(&x->people[item], 0, sizeof *x->people);
 }
@@ -136,8 +136,7 @@ static hd_code take_block(void *ctx, const hd_chosen_block *b, hd_err *e)
                 x->people[item].n++;
                 if (x->sets->kinds[c] == HD_SET_PEOPLE)
                     continue;
-                hd_set_line(&x->items[item], b->records[i]);
-                hd_set_sum(x->people[item].records, b->records[i]);
+                hd_set_sum(&x->people[item].records, b->records[i]);
             }
     return HD_OK;
 }
@@ -169,7 +168,6 @@ static bool is_same(const hd_set *a, const hd_set *b)
     return hd_set_same(a, b) && hd_profile_same(&a->profile, &b->profile) &&
            memcmp(a->buckets, b->buckets, sizeof a->buckets) == 0 &&
            memcmp(a->lowest, b->lowest, sizeof a->lowest) == 0 &&
-           memcmp(a->lines, b->lines, sizeof a->lines) == 0 &&
            memcmp(a->profile.buckets, b->profile.buckets, sizeof a->profile.buckets) == 0 &&
            memcmp(a->profile.lowest, b->profile.lowest, sizeof a->profile.lowest) == 0 &&
            a->profile.people == b->profile.people;
