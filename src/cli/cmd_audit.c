@@ -84,9 +84,12 @@ static bool say(const asked *a, const hd_attack_report *r)
                 r->n_differences);
         return false;
     }
-    if (!is_split)
+    if (!is_split && (r->n_withheld > r->n_zero || r->n_zero == 0))
         fprintf(stderr, "each of the %zu withheld figures keeps at least %lld possible values\n",
-                r->n_withheld, (long long)r->values);
+                r->n_withheld - r->n_zero, (long long)r->values);
+    if (r->n_zero)
+        fprintf(stderr, "%zu withheld figures stand for 0, as others tell: nobody is behind them\n",
+                r->n_zero);
     return !is_split;
 }
 

@@ -25,8 +25,9 @@ typedef struct meaning {
     hd_rule_range range;
 } meaning;
 
-/* V_HELPER: withheld, and known to be neither small nor zero, so that it needs no protection. */
-typedef enum verdict { V_NONE, V_HELPER, V_SAFE, V_UNPROVEN, V_NARROW, V_EXACT } verdict;
+/* V_HELPER: withheld, and known to be neither small nor zero, so that it needs no protection. V_ZERO: a
+ * mark for a count that can only be 0: nobody is behind it, and who is behind others does not hang on it. */
+typedef enum verdict { V_NONE, V_HELPER, V_ZERO, V_SAFE, V_UNPROVEN, V_NARROW, V_EXACT } verdict;
 
 typedef struct work {
     const hd_policy_file *p;
@@ -37,6 +38,7 @@ typedef struct work {
     int64_t unit;
     uint32_t *row;       /* of each cell in the file; UINT32_MAX: it is not there */
     bool *is_withheld, *is_exact, *is_below, *is_summed;
+    bool *may_be_nobody; /* the policy's mark for a count, by which 0 says nothing of others */
     int64_t *low, *high; /* as printed */
     hd_system system;
     hd_secondary_result judged;
@@ -161,6 +163,7 @@ static hd_code read_cell(work *w, size_t c, int column, hd_err *err)
             r = m->range;
         else if (w->t.decimals == 0 && !w->is_summed[c])
             r = hd_rule_read_mark(w->p, place, text[0]);
+        w->may_be_nobody[c] = !m && w->t.decimals == 0 && !w->p->group_disclosure_is_withheld;
     }
     bool is_scaled = r.high != HD_RULE_ENDLESS && r.high <= HD_MAX_VALUE / w->unit;
     w->low[c] = r.low * w->unit;
@@ -208,11 +211,12 @@ static hd_code allocate(work *w, hd_err *err)
     w->is_exact = hd_calloc(n, sizeof *w->is_exact);
     w->is_below = hd_calloc(n, sizeof *w->is_below);
     w->is_summed = hd_calloc(n, sizeof *w->is_summed);
+    w->may_be_nobody = hd_calloc(n, sizeof *w->may_be_nobody);
     w->low = hd_calloc(n, sizeof *w->low);
     w->high = hd_calloc(n, sizeof *w->high);
     w->intervals = hd_calloc(n, sizeof *w->intervals);
-    if (!w->row || !w->is_withheld || !w->is_exact || !w->is_below || !w->is_summed || !w->low ||
-        !w->high || !w->intervals)
+    if (!w->row || !w->is_withheld || !w->is_exact || !w->is_below || !w->is_summed ||
+        !w->may_be_nobody || !w->low || !w->high || !w->intervals)
         return hd_fail_nomem(err);
     memset(w->row, 0xff, n * sizeof *w->row);
     return HD_OK;
@@ -378,28 +382,38 @@ static hd_interval interval_of(const work *w, size_t c)
     return c < w->t.n_cells && w->is_withheld[c] ? w->intervals[c] : w->judged.intervals[c];
 }
 
+/* Of a withheld figure that is not proven. */
+static verdict doubt(const work *w, size_t c, int64_t values)
+{
+    hd_interval at = interval_of(w, c);
+    if (at.low == at.high)
+        return at.high == 0 && c < w->t.n_cells && w->may_be_nobody[c] ? V_ZERO : V_EXACT;
+    return at.high < HD_NO_BOUND && at.high - at.low + 1 < values ? V_NARROW : V_UNPROVEN;
+}
+
 static hd_code decide(work *w, hd_attack_report *report, hd_err *err)
 {
     size_t n = w->judged.system.n_cells;
     w->verdicts = hd_calloc(n + 1, sizeof *w->verdicts);
     if (!w->verdicts)
         return hd_fail_nomem(err);
-    for (size_t c = 0; c < w->t.n_cells; c++)
+    for (size_t c = 0; c < w->t.n_cells; c++) {
         w->verdicts[c] = !w->is_withheld[c] ? V_NONE : is_protected(w, c) ? V_SAFE : V_HELPER;
+        if (w->verdicts[c] == V_SAFE && interval_of(w, c).high == 0)
+            w->verdicts[c] = doubt(w, c, report->values);
+    }
     for (size_t i = 0; i < w->judged.n_unprotected; i++) {
         uint32_t c = w->judged.unprotected[i];
-        hd_interval at = interval_of(w, c);
-        bool is_narrow = at.high < HD_NO_BOUND && at.high - at.low + 1 < report->values;
-        w->verdicts[c] = at.low == at.high ? V_EXACT : is_narrow ? V_NARROW : V_UNPROVEN;
+        w->verdicts[c] = doubt(w, c, report->values);
         report->n_differences += c >= w->t.n_cells;
-        if (c >= w->t.n_cells)
-            continue;
+    }
+    for (size_t c = 0; c < w->t.n_cells; c++) {
+        report->n_withheld += w->is_withheld[c];
+        report->n_zero += w->verdicts[c] == V_ZERO;
         report->n_exact += w->verdicts[c] == V_EXACT;
         report->n_narrow += w->verdicts[c] >= V_NARROW;
         report->n_unproven += w->verdicts[c] == V_UNPROVEN;
     }
-    for (size_t c = 0; c < w->t.n_cells; c++)
-        report->n_withheld += w->is_withheld[c];
     report->n_cells = w->t.n_cells;
     return HD_OK;
 }
@@ -442,7 +456,7 @@ static hd_code explain(const work *w, size_t c, const bool *is_known, const bool
                 }
         return hd_buf_check(b, err);
     }
-    if (w->verdicts[c] < V_NARROW)
+    if (w->verdicts[c] < V_NARROW && w->verdicts[c] != V_ZERO)
         return HD_OK;
     if (!is_fixed[c]) {
         hd_buf_str(b, "what the marks and figures around it leave possible");
@@ -493,7 +507,8 @@ static hd_code put_row(const work *w, hd_release_builder *b, size_t c, int colum
                        const char *how, hd_err *err)
 {
     static const char *const names[] = {
-        [V_NONE] = "", [V_HELPER] = "helper", [V_SAFE] = "safe", [V_UNPROVEN] = "not proven", [V_NARROW] = "narrow",
+        [V_NONE] = "",   [V_HELPER] = "helper",         [V_ZERO] = "zero",
+        [V_SAFE] = "safe", [V_UNPROVEN] = "not proven", [V_NARROW] = "narrow",
         [V_EXACT] = "exact"};
     size_t at = row_cell(w, c);
     hd_interval i = interval_of(w, c);
@@ -671,6 +686,7 @@ static void end_work(work *w)
     hd_free(w->is_exact);
     hd_free(w->is_below);
     hd_free(w->is_summed);
+    hd_free(w->may_be_nobody);
     hd_free(w->low);
     hd_free(w->high);
     hd_free(w->intervals);

@@ -103,23 +103,40 @@ class Table:
         return found
 
 
-def known_of_hes(table):
-    """What a reader of a table under hes2018 knows: a number r stands for r-2..r+2 and at least 8."""
+# What a reader knows of a policy: what is withheld, and the base of the others ("mid": 1-6 is 3, 7-12 is 9).
+PRINTS = {"hes2018": (1, 7, 5), "hes2014": (1, 5, 1), "mhsds": (0, 4, 5), "iapt": (0, 4, 5),
+          "opensafely": (1, 7, 5), "opensafely-midpoint6": (1, 0, "mid"), "ons10-5": (0, 9, 5)}
+
+
+def printed(n, policy):
+    """A count as the policy prints it where nothing else hangs on it."""
+    start, end, base = PRINTS[policy]
+    if base == "mid":
+        return str(-(-n // 6) * 6 - 3 if n else 0)
+    return "*" if start <= n <= end else str((n + base // 2) // base * base)
+
+
+def known_of(table, policy):
+    """What a reader of a table knows by its marks and numbers. Sums of what is shown tell no more."""
+    start, end, base = PRINTS[policy]
     exact = {c for c, r in table.cells.items() if r.get("exact") == "true"}
+    summed = {p for p, _ in table.sums} - exact if policy == "opensafely" else set()
     stars = {c for c, r in table.cells.items() if r["shown"] == "*"}
-    below = table.below(stars - exact) - table.below({c for c, r in table.cells.items()
-                                                      if r["shown"] == "0"})
+    below = table.below(stars - exact - summed) - table.below({c for c, r in table.cells.items()
+                                                               if r["shown"] == "0"})
     known = {}
     for c, r in table.cells.items():
-        if r["shown"] == "*":
-            known[c] = (0 if c in below else 1, 7)
+        if c in summed:
+            known[c] = (0, ENDLESS)
+        elif r["shown"] == "*":
+            known[c] = (0 if c in below else start, end)
         elif r["shown"] == ":":
-            known[c] = (1 if c in exact else 8, ENDLESS)
+            known[c] = (1 if c in exact else end + 1, ENDLESS)
         elif c in exact or r["shown"] == "0":
             known[c] = (int(r["shown"]),) * 2
         else:
             n = int(r["shown"])
-            known[c] = (max(8, n - 2), n + 2)
+            known[c] = (n - 2, n + 3) if base == "mid" else (max(end + 1, n - base // 2), n + base // 2)
     return known
 
 

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from tables import CASES, Table, attack, hdis, known_of_hes, read, rows_of, write
+from tables import CASES, Table, attack, hdis, known_of, read, rows_of, write
 
 needs_cases = pytest.mark.skipif(not os.path.isdir(CASES), reason="no shared cases in " + CASES)
 
@@ -144,6 +144,24 @@ def test_cells_that_are_not_there_are_not_known(tmp_path):
     assert ends(rows, "a", "b")["x", "u"] == (1, 7)
 
 
+def test_a_mark_that_can_only_be_zero_hides_nobody(tmp_path):
+    """Under mhsds zeros are withheld; an exact 0 tells that its parts are 0, which is said."""
+    file = write(tmp_path / "t.csv", [dict(a=a, b=b, shown=s, exact=e) for a, b, s, e in [
+        ("A", "x", "20", "false"), ("A", "y", "*", "false"), ("B", "x", "20", "false"),
+        ("B", "y", "*", "false"), ("Total", "x", "42", "true"), ("Total", "y", "0", "true")]])
+    rows, says = audit(file, "--policy", "mhsds")
+    assert [(r["verdict"], r["lowest"], r["highest"]) for r in rows] == [("zero", "0", "0")] * 2
+    assert "2 withheld figures stand for 0" in says and "keeps at least" not in says
+    # A mark that does not count people may stand for an amount, and 0 is one.
+    rows, _ = audit(file, "--policy", "mhsds", "--mark", "*=0..", status=1)
+    assert [r["verdict"] for r in rows] == ["exact"] * 2
+    # One that may stand for somebody is not let off: nobody or up to two.
+    file = write(tmp_path / "u.csv", [dict(a=a, shown=s, exact=e) for a, s, e in [
+        ("A", "20", "false"), ("B", "*", "false"), ("Total", "20", "true")]])
+    rows, _ = audit(file, "--policy", "mhsds", status=1)
+    assert [(r["verdict"], r["lowest"], r["highest"]) for r in rows] == [("narrow", "0", "2")]
+
+
 def test_decimals(tmp_path):
     rows, _ = audit(simple(tmp_path, "*", "*", "12.5"), "--numbers", "exact", "--mark", "*=0..")
     assert {(r["lowest"], r["highest"]) for r in rows} == {("0", "12.5")}
@@ -211,7 +229,7 @@ def test_the_plain_rule_is_seen_through(seed, tmp_path):
     rows = [dict(a=a, b=b, shown=printed(count(a, b))) for a in ["a%d" % i for i in range(6)] + ["Total"]
             for b in ["b%d" % j for j in range(5)] + ["Total"]]
     table = Table(rows, ["a", "b"])
-    bounds = attack(table, known_of_hes(table))
+    bounds = attack(table, known_of(table, "hes2018"))
     done = hdis("audit", write(tmp_path / "t.csv", rows), "--format", "csv")
     found = ends(rows_of(done.stdout), "a", "b")
     for cell, (low, high) in bounds.items():

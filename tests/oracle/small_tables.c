@@ -341,7 +341,9 @@ static size_t list_targets(const world *w, const hd_secondary_result *r, reader_
     size_t n = 0;
     for (size_t c = 0; c < w->n_cells; c++) {
         const hd_secondary_cell *x = &w->cells[c];
-        if (!x->is_protected || w->count[c] < 1 || (!u->is_sum && w->count[c] > u->to))
+        bool is_asked = u->is_sum ? w->count[c] > 0
+                                  : w->count[c] >= u->from && w->count[c] <= u->to;
+        if (!x->is_protected || !is_asked)
             continue;
         t->targets++;
         targets[n++] = (reader_target){{0, u->is_sum ? HD_NO_BOUND : u->to, w->leaves[c], 0},
@@ -426,6 +428,14 @@ static void check_computable(const world *w, const hd_secondary_result *r, tally
         }
 }
 
+/* A zero that is withheld: known to be nobody, as below an exact total of 0, or like any other mark. */
+static bool is_known_zero(reader *x, const reader_target *t)
+{
+    reader_target more = {{1, t->form.high, t->form.plus, t->form.minus}, 1, 0, 0, false};
+    bool is_zero = t->form.high > 0 && !reader_has(x, &more, &more, 1);
+    return is_zero && !more.is_cut;
+}
+
 static void attack(const world *w, const hd_secondary_result *r, bool is_all, tally *t)
 {
     static reader_target targets[READER_TARGETS];
@@ -451,7 +461,7 @@ static void attack(const world *w, const hd_secondary_result *r, bool is_all, ta
     for (size_t i = 0; i < n; i++) {
         bool has = reader_has(x, &targets[i], targets, n);
         t->cut += !has && targets[i].is_cut;
-        if (!has && !targets[i].is_cut) {
+        if (!has && !targets[i].is_cut && !is_known_zero(x, &targets[i])) {
             fail(w, r, t, "a count or difference keeps too few values");
             printf("  leaves %x\n", targets[i].form.plus);
             return;
