@@ -523,6 +523,54 @@ static hd_code scan_pieces(batch *b, hd_err *err)
     }
 }
 
+/* ---- how many rows to expect ------------------------------------------------------------------ */
+
+static bool has_large_set(const hd_k_plan *p)
+{
+    for (size_t s = 0; s < p->q->n_sets; s++)
+        if (p->sets[s].product > p->tuning.sure_cells)
+            return true;
+    return false;
+}
+
+/* Up to `left` rows of a batch, cut where a block ends. Blocks that do not matter choose nothing. */
+static hd_code count_at(batch *b, uint64_t first, uint64_t left, size_t *n_kept, hd_err *err)
+{
+    const hd_k_feed *f = b->q->feed;
+    bool matters = true;
+    if (f && left > f->block_rows - first % f->block_rows)
+        left = f->block_rows - first % f->block_rows;
+    b->base = first;
+    b->n_rows = left < HD_K_BATCH ? (size_t)left : HD_K_BATCH;
+    if (f)
+        HD_TRY(f->enter(f->ctx, first, first + b->n_rows, &matters, err));
+    if (!matters)
+        return HD_OK;
+    find_signatures(b);
+    *n_kept += b->ops->keep(b->sums[0], b->n_rows, b->s->keep, b->selection);
+    if (f)
+        f->leave(f->ctx, first, first + b->n_rows);
+    return HD_OK;
+}
+
+hd_code hd_k_expect_rows(hd_k_plan *p, hd_err *err)
+{
+    enum { PLACES = 16, DOUBT = 2 /* rows more than were seen */ };
+    uint8_t sums[HD_K_PARTS][ROOM];
+    size_t n_read = 0, n_kept = DOUBT;
+    uint64_t apart = p->q->n_rows / PLACES;
+    if (!p->shape || p->shape->keeps_all || apart == 0 || !has_large_set(p))
+        return HD_OK;
+    batch b = {.q = p->q, .p = p, .s = p->shape, .ops = p->ops, .sums = {sums[0], sums[1]}};
+    for (size_t i = 0; i < PLACES; i++) {
+        HD_TRY(count_at(&b, apart * i, apart, &n_kept, err));
+        n_read += b.n_rows;
+    }
+    if (n_read > n_kept)
+        p->n_expected = (uint64_t)((double)p->q->n_rows / (double)n_read * (double)n_kept);
+    return HD_OK;
+}
+
 hd_code hd_k_scan_batches(hd_k_lane *lane, hd_err *err)
 {
     hd_code rc = HD_OK;

@@ -525,14 +525,18 @@ static hd_code run_lanes(const hd_k_plan *p, hd_k_answer *out, hd_err *err)
     return rc;
 }
 
-static hd_code run_planned(hd_k_plan *p, hd_k_answer *out, hd_err *err)
+static hd_code run_planned(hd_k_plan *p, size_t at_most, hd_k_answer *out, hd_err *err)
 {
+    hd_code rc = HD_OK;
     hd_k_shape shape;
     bool fits = false;
     if (p->ops)
         HD_TRY(hd_k_shape_make(&shape, p, &fits, err));
     p->shape = fits ? &shape : NULL;
-    hd_code rc = run_lanes(p, out, err);
+    HD_GO(hd_k_expect_rows(p, err));
+    HD_GO(hd_k_plan_cut(p, at_most, p->ops == NULL, err));
+    HD_GO(run_lanes(p, out, err));
+out:
     if (fits)
         hd_k_shape_free(&shape);
     return rc;
@@ -545,15 +549,15 @@ hd_code hd_k_run(const hd_k_question *q, const hd_k_tuning *tuning, const struct
     hd_code rc = HD_OK;
     for (size_t at_most = 0; at_most < 2; at_most++) {
         hd_k_plan plan;
-        HD_TRY(hd_k_plan_make(&plan, q, tuning, at_most, ops == NULL, err));
+        HD_TRY(hd_k_plan_make(&plan, q, tuning, err));
         plan.ops = ops;
+        rc = run_planned(&plan, at_most, out, err);
         size_t n_lanes = plan.n_lanes;
-        rc = run_planned(&plan, out, err);
         hd_k_plan_free(&plan);
         if (rc == HD_OK)
             return HD_OK;
         hd_k_answer_free(out);
-        if (rc != HD_LIMIT || n_lanes == 1)
+        if (rc != HD_LIMIT || n_lanes <= 1)
             break;
     }
     return rc;

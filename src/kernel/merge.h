@@ -8,6 +8,8 @@
  * that the plan names. */
 HD_MUST hd_code hd_k_scan_scalar(hd_k_lane *lane, hd_err *err);
 HD_MUST hd_code hd_k_scan_batches(hd_k_lane *lane, hd_err *err);
+/* Note how many rows a question is going to choose, from a few thousand here and there. */
+HD_MUST hd_code hd_k_expect_rows(hd_k_plan *p, hd_err *err);
 
 /* The cells of one set: how many, and where each lane's went. */
 typedef struct hd_k_set_cells {

@@ -8,6 +8,7 @@
 
 const hd_k_tuning hd_k_tuning_default = {
     .dense_cells = UINT64_C(1) << 22,
+    .sure_cells = UINT64_C(1) << 15,
     .dense_bins = UINT64_C(1) << 26,
     .wide_cells = UINT64_C(1) << 18,
     .lane_rows = UINT64_C(1) << 17,
@@ -126,7 +127,7 @@ static size_t value_bytes(const hd_k_plan *p, const hd_k_measure *m, uint64_t pr
     case HD_K_DISTINCT:
         /* A byte a rank; 0: kept as pairs by hash. A place that is hardly ever used costs too. */
         return product <= p->tuning.dense_bins / (m->n_ranks ? m->n_ranks : 1) &&
-                       product * m->n_ranks / 8 <= p->q->n_rows + 4096
+                       product * m->n_ranks / 8 <= p->n_expected + 4096
                    ? m->n_ranks
                    : 0;
     }
@@ -177,8 +178,8 @@ static uint64_t fill_items(hd_k_plan *p, size_t s, bool dense)
     return total;
 }
 
-/* Dense tables cost their size whether filled or not, hence the bound by rows; the bound by memory
- * leaves most of it to what grows. The set without groups is always dense, because its one cell is
+/* Dense tables cost their size whether filled or not, hence the bounds by rows: a row costs some eight
+ * times as much by hash as a cell by place does. The bound by memory leaves most of it to what grows. The set without groups is always dense, because its one cell is
  * there even when no row is. Returns the bytes of a lane's dense tables. */
 static uint64_t choose_tables(hd_k_plan *p)
 {
@@ -189,7 +190,8 @@ static uint64_t choose_tables(hd_k_plan *p)
         uint64_t bytes = fill_items(p, s, true);
         bool is_light = p->sets[s].in_bytes && product <= max / MERGED; /* a byte a cell and lane */
         bool small = product <= p->tuning.dense_cells * (is_light ? LIGHT : 1) &&
-                     product / 2 <= p->q->n_rows + 4096;
+                     product / 2 <= p->q->n_rows + 4096 &&
+                     (product <= p->tuning.sure_cells || product / 8 <= p->n_expected);
         if (bytes > max / 4 / product)
             bytes = fill_items(p, s, false);
         small = small && bytes <= max / 4 / product && total + bytes * product <= max / 2;
@@ -335,13 +337,13 @@ static uint64_t count_unlinked(const hd_k_question *q)
     return low;
 }
 
-hd_code hd_k_plan_make(hd_k_plan *p, const hd_k_question *q, const hd_k_tuning *tuning,
-                       size_t n_lanes_max, bool own_pieces, hd_err *err)
+hd_code hd_k_plan_make(hd_k_plan *p, const hd_k_question *q, const hd_k_tuning *tuning, hd_err *err)
 {
     hd_code rc = HD_OK;
     memset(p, 0, sizeof *p);
     p->q = q;
     p->tuning = *tuning;
+    p->n_expected = q->n_rows;
     p->n_unlinked = q->without_people ? 0 : count_unlinked(q);
     p->classes = hd_calloc(q->n_measures + 1, sizeof *p->classes);
     p->class_of = hd_calloc(q->n_measures, sizeof *p->class_of);
@@ -374,11 +376,15 @@ hd_code hd_k_plan_make(hd_k_plan *p, const hd_k_question *q, const hd_k_tuning *
     }
     for (size_t s = 0; s < q->n_sets; s++)
         HD_GO(measure_set(p, s, err));
-    HD_GO(cut_lanes(p, choose_tables(p), n_lanes_max, own_pieces, err));
 out:
     if (rc != HD_OK)
         hd_k_plan_free(p);
     return rc;
+}
+
+hd_code hd_k_plan_cut(hd_k_plan *p, size_t n_lanes_max, bool own_pieces, hd_err *err)
+{
+    return cut_lanes(p, choose_tables(p), n_lanes_max, own_pieces, err);
 }
 
 void hd_k_plan_free(hd_k_plan *p)

@@ -19,6 +19,7 @@
 /* When to use what. Tests change these to send small questions through every path. */
 typedef struct hd_k_tuning {
     uint64_t dense_cells; /* a set with more combinations of slots keeps its cells by hash        */
+    uint64_t sure_cells; /* ... with fewer by place, however few rows are expected to be chosen   */
     uint64_t dense_bins; /* cells x ranks of a measure above this are kept by hash, for each lane */
     uint64_t wide_cells; /* a set with more cells counts rows in bytes, when people do not matter */
     uint64_t lane_rows;  /* do not make pieces shorter than this                                 */
@@ -76,6 +77,7 @@ typedef struct hd_k_plan {
     size_t *items;
     uint32_t *rows_from;
     uint64_t n_unlinked; /* rows of person 0 */
+    uint64_t n_expected; /* about so many rows pass `where`; decides which tables pay, nothing else */
     size_t n_lanes, n_pieces;
     uint64_t *piece_starts;         /* n_pieces + 1 */
     const struct hd_k_ops *ops;     /* NULL: the scalar kernel */
@@ -92,9 +94,11 @@ static inline size_t hd_k_array_values(const hd_k_plan *p, size_t measure)
     return p->n_classes + measure;
 }
 
-/* n_lanes_max 0: as many as tuning allows. own_pieces: a lane a piece, whatever is summed. */
 HD_MUST hd_code hd_k_plan_make(hd_k_plan *p, const hd_k_question *q, const hd_k_tuning *tuning,
-                               size_t n_lanes_max, bool own_pieces, hd_err *err);
+                               hd_err *err);
+/* Choose tables, by n_expected among others, and cut the rows. n_lanes_max 0: as many lanes as tuning
+ * allows. own_pieces: a lane a piece, whatever is summed. */
+HD_MUST hd_code hd_k_plan_cut(hd_k_plan *p, size_t n_lanes_max, bool own_pieces, hd_err *err);
 void hd_k_plan_free(hd_k_plan *p);
 
 /* HD_CANCELLED when the asker stopped the question. */

@@ -320,6 +320,21 @@ static size_t column_of(hd_k_shape *s, const hd_k_codes *codes)
     return i;
 }
 
+static bool ranks_ascend(const hd_k_measure *m)
+{
+    uint32_t before = 0;
+    if (m->kind != HD_K_EXTREMES)
+        return false;
+    for (uint32_t c = m->codes.lowest; c < m->codes.n_codes; c++) {
+        if (m->has_value && !m->has_value[c])
+            continue;
+        if (m->ranks[c] < before)
+            return false;
+        before = m->ranks[c];
+    }
+    return true;
+}
+
 static hd_code find_columns(hd_k_shape *s, const hd_k_plan *p, hd_err *err)
 {
     const hd_k_question *q = p->q;
@@ -328,7 +343,9 @@ static hd_code find_columns(hd_k_shape *s, const hd_k_plan *p, hd_err *err)
     s->key_bytes = hd_calloc(q->n_groups, sizeof *s->key_bytes);
     s->measure_column = hd_calloc(q->n_measures, sizeof *s->measure_column);
     s->rank_bytes = hd_calloc(q->n_measures, sizeof *s->rank_bytes);
-    if (!s->columns || !s->keys || !s->key_bytes || !s->measure_column || !s->rank_bytes)
+    s->ranks_ascend = hd_calloc(q->n_measures, sizeof *s->ranks_ascend);
+    if (!s->columns || !s->keys || !s->key_bytes || !s->measure_column || !s->rank_bytes ||
+        !s->ranks_ascend)
         return hd_fail_nomem(err);
     for (size_t g = 0; g < q->n_groups; g++) {
         const hd_k_group *group = &q->groups[g];
@@ -349,6 +366,7 @@ static hd_code find_columns(hd_k_shape *s, const hd_k_plan *p, hd_err *err)
         if (measure->kind == HD_K_COUNT)
             continue;
         s->measure_column[m] = column_of(s, &measure->codes);
+        s->ranks_ascend[m] = ranks_ascend(measure);
         for (uint32_t c = 0; measure->ranks && c < measure->codes.n_codes && c < 256; c++)
             s->rank_bytes[m][c] = (uint8_t)measure->ranks[c]; /* used when there are 256 at most */
     }
@@ -417,5 +435,6 @@ void hd_k_shape_free(hd_k_shape *s)
     hd_free(s->key_bytes);
     hd_free(s->measure_column);
     hd_free(s->rank_bytes);
+    hd_free(s->ranks_ascend);
     memset(s, 0, sizeof *s);
 }

@@ -52,6 +52,7 @@ typedef struct hd_k_shape {
     hd_k_key *keys; /* n_groups */
     uint8_t (*key_bytes)[256];
     size_t *measure_column; /* n_measures */
+    bool *ranks_ascend;         /* n_measures: with codes, of those that have a value */
     uint8_t (*rank_bytes)[256]; /* n_measures: ranks, where they fit a byte as codes do */
 } hd_k_shape;
 

@@ -115,9 +115,46 @@ static inline void hd_k_add_rank(hd_k_extremes *to, uint32_t rank)
     to->beyond = beyond > to->beyond ? beyond : to->beyond;
 }
 
-static inline void hd_k_update_extremes(const uint32_t *restrict ranks, const hd_k_coded_rows *r,
-                                        hd_k_extremes *restrict values)
+#define HD_K_CODE_RANGE(name, type)                                                                \
+    static inline void name(const type *restrict at, size_t n, uint32_t *lowest, uint32_t *highest) \
+    {                                                                                              \
+        type low = at[0], high = at[0];                                                            \
+        for (size_t i = 1; i < n; i++) {                                                           \
+            low = at[i] < low ? at[i] : low;                                                       \
+            high = at[i] > high ? at[i] : high;                                                    \
+        }                                                                                          \
+        *lowest = low;                                                                             \
+        *highest = high;                                                                           \
+    }
+HD_K_CODE_RANGE(hd_k_code_range8, uint8_t)
+HD_K_CODE_RANGE(hd_k_code_range16, uint16_t)
+HD_K_CODE_RANGE(hd_k_code_range32, uint32_t)
+
+/* Where ranks ascend with codes, the one cell of a set without groups needs the extremes of codes, which
+ * a compiler finds in vectors. r->n is not 0. */
+static inline void hd_k_update_range(const uint32_t *restrict ranks, const hd_k_coded_rows *r,
+                                     hd_k_extremes *value)
 {
+    uint32_t low, high;
+    if (r->width == 1)
+        hd_k_code_range8(r->codes, r->n, &low, &high);
+    else if (r->width == 2)
+        hd_k_code_range16(r->codes, r->n, &low, &high);
+    else
+        hd_k_code_range32(r->codes, r->n, &low, &high);
+    hd_k_add_rank(value, ranks[low]);
+    hd_k_add_rank(value, ranks[high]);
+}
+
+static inline void hd_k_update_extremes(const uint32_t *restrict ranks, const hd_k_coded_rows *r,
+                                        bool is_one_cell, hd_k_extremes *restrict values)
+{
+    if (is_one_cell) { /* beside it, see hd_k_update_sums */
+        hd_k_extremes value = values[0];
+        HD_K_EACH(r->codes, r->width, r->n, hd_k_add_rank(&value, ranks[at[i]]));
+        values[0] = value;
+        return;
+    }
     HD_K_EACH(r->codes, r->width, r->n, hd_k_add_rank(&values[r->cells[i]], ranks[at[i]]));
 }
 
@@ -157,14 +194,18 @@ static inline hd_code hd_k_update_measure(hd_k_lane *lane, size_t set, size_t me
     void *values = lane->tables[set].arrays[array];
     const int64_t *packed = lane->plan->packings[measure].adds;
     uint32_t *numbers = (uint32_t *)scratch;
+    bool is_one_cell = lane->plan->sets[set].product == 1;
     if (m->kind == HD_K_MOMENTS && lane->plan->is_narrow[measure])
-        hd_k_update_sums(packed ? packed : m->integers, r, lane->plan->sets[set].product == 1, values);
+        hd_k_update_sums(packed ? packed : m->integers, r, is_one_cell, values);
     else if (m->kind == HD_K_MOMENTS && m->integers)
         hd_k_update_exact(m->integers, r, values);
     else if (m->kind == HD_K_MOMENTS)
         hd_k_update_decimal(m->decimals, r, values);
+    else if (m->kind == HD_K_EXTREMES && is_one_cell && r->n && lane->plan->shape &&
+             lane->plan->shape->ranks_ascend[measure])
+        hd_k_update_range(m->ranks, r, values);
     else if (m->kind == HD_K_EXTREMES)
-        hd_k_update_extremes(m->ranks, r, values);
+        hd_k_update_extremes(m->ranks, r, is_one_cell, values);
     else if (values) {
         hd_k_find_places(lane, set, m, r, numbers);
         if (m->kind == HD_K_DISTRIBUTION)

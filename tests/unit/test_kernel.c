@@ -161,8 +161,9 @@ static hd_k_measure random_measure(made *t, hd_rng *r)
     } else if (m.kind != HD_K_COUNT) {
         uint32_t *ranks = own(t, n, sizeof *ranks);
         uint32_t step = 1 + hd_rng_below(r, 3); /* several codes of one rank */
+        uint32_t last = hd_rng_below(r, 3) == 0 ? n - 1 : 0;
         for (uint32_t c = 0; c < n; c++)
-            ranks[c] = c / step;
+            ranks[c] = (last ? last - c : c) / step; /* codes need not ascend with values */
         m.ranks = ranks;
         m.n_ranks = (n - 1) / step + 1;
     }
@@ -414,12 +415,12 @@ static void check_same(const hd_k_question *q, const hd_k_answer *a, const hd_k_
 /* ---- the ways ------------------------------------------------------------------------------- */
 
 static const hd_k_tuning ways[] = {
-    {.dense_cells = 1u << 22, .dense_bins = 1u << 22, .wide_cells = 1u << 18,
+    {.dense_cells = 1u << 22, .dense_bins = 1u << 22, .wide_cells = 1u << 18, .sure_cells = 1u << 22,
      .lane_rows = 1u << 17, .max_lanes = 16, .max_pieces = 64},
     {.dense_cells = 0, .dense_bins = 0, .lane_rows = 1u << 30, .max_lanes = 1},
     {.dense_cells = 1u << 22, .dense_bins = 0, .lane_rows = 1, .max_lanes = 5, .max_pieces = 40},
     {.dense_cells = 0, .dense_bins = 1u << 22, .lane_rows = 1000, .max_lanes = 16, .max_pieces = 3},
-    {.dense_cells = 20, .dense_bins = 3000, .lane_rows = 7, .max_lanes = 31, .max_pieces = 100},
+    {.dense_cells = 20, .sure_cells = 3, .dense_bins = 3000, .lane_rows = 7, .max_lanes = 31, .max_pieces = 100},
 };
 
 static const hd_k_ops *steps; /* of the kernel under test; NULL: the scalar one */
