@@ -40,7 +40,7 @@ SELECT commissioner, age // 5, sex, count(*) FROM admissions WHERE diagnosis IN 
 -- clickhouse
 SELECT commissioner, intDiv(age, 5) AS g, sex, count() FROM admissions WHERE diagnosis IN (@codes@) GROUP BY commissioner, g, sex
 
-== Q4a | different people by provider | admissions: provider
+== Q4a | different people by provider | admissions: provider person
 -- hdis
 SELECT provider, count(DISTINCT person) FROM admissions GROUP BY 1
 -- duckdb
@@ -54,7 +54,7 @@ SELECT provider, count() FROM (SELECT person, provider FROM admissions GROUP BY 
 -- clickhouse array by person
 SELECT p, count() FROM (SELECT arrayJoin(ps) AS p FROM (SELECT groupUniqArray(provider) AS ps FROM admissions GROUP BY person SETTINGS optimize_aggregation_in_order = 1)) GROUP BY p
 
-== Q4b | different people by provider and month | admissions: provider month
+== Q4b | different people by provider and month | admissions: provider month person
 -- hdis
 SELECT provider, month, count(DISTINCT person) FROM admissions GROUP BY 1, 2
 -- duckdb
@@ -81,7 +81,7 @@ SELECT provider, month, q[1], q[2] FROM (SELECT provider, month, quantilesExactI
 -- clickhouse own histogram
 SELECT provider, month, a + (b - a) * (0.5 * (total - 1) - floor(0.5 * (total - 1))), c + (d - c) * (0.9 * (total - 1) - floor(0.9 * (total - 1))) FROM (SELECT provider, month, any(total) AS total, toFloat64(minIf(stay, upto > floor(0.5 * (total_ - 1)))) AS a, toFloat64(minIf(stay, upto > ceil(0.5 * (total_ - 1)))) AS b, toFloat64(minIf(stay, upto > floor(0.9 * (total_ - 1)))) AS c, toFloat64(minIf(stay, upto > ceil(0.9 * (total_ - 1)))) AS d FROM (SELECT provider, month, stay, sum(n) OVER (PARTITION BY provider, month ORDER BY stay) AS upto, sum(n) OVER (PARTITION BY provider, month) AS total_, total_ AS total FROM (SELECT provider, month, stay, count() AS n FROM admissions GROUP BY provider, month, stay)) GROUP BY provider, month)
 
-== Q6 | emergency readmission within 30 days of discharge by provider and month | admissions: provider month admission_method admitted discharged
+== Q6 | emergency readmission within 30 days of discharge by provider and month | admissions: provider month admission_method admitted discharged person
 -- hdis
 SELECT provider, month, count(*) FILTER (WHERE within_days(next(admission_method BETWEEN 21 AND 28, discharged), 1, 30)) FROM admissions GROUP BY 1, 2
 -- hdis
@@ -135,7 +135,7 @@ SELECT commissioner, month, max(n) / sum(n) FROM (SELECT commissioner, month, pr
 -- clickhouse one key
 SELECT intDiv(k, 18000) AS c, intDiv(k, 150) % 120 AS m, max(n) / sum(n) FROM (SELECT (toUInt32(commissioner) * 120 + month) * 150 + provider AS k, count() AS n FROM admissions GROUP BY k) GROUP BY c, m
 
-== Q9 | attendances followed by an admission within a day, by provider and month | attendances: provider month arrived + admissions: admitted
+== Q9 | attendances followed by an admission within a day, by provider and month | attendances: provider month arrived person + admissions: admitted person
 -- hdis
 SELECT provider, month, count(*) FILTER (WHERE within_days(next(admissions), 1)) FROM attendances GROUP BY 1, 2
 -- hdis

@@ -52,6 +52,7 @@ bool next_request(request *r)
         fail("a request that nobody understands");
     r->is_cold = strcmp(how, "cold") == 0;
     r->is_taking = strcmp(how, "take") == 0;
+    r->is_streaming = strcmp(how, "stream") == 0;
     r->sql = malloc(length + 1);
     if (!r->sql || fread(r->sql, 1, length, stdin) != length)
         fail("a request that ends too soon");

@@ -2,9 +2,9 @@
  * answer.
  *
  * Standard input has requests "HOW REPEATS LENGTH" and a line end, then LENGTH bytes of SQL. HOW is
- * `warm`, `cold` or (hdis only: the text names a table and columns to read and open) `take`; before
- * the last two the program closes its data and the system forgets their
- * pages. Standard output has one line of JSON for each request: the times, and the number of rows
+ * `warm`, `cold`, or, hdis only, `take` (the text names a table and columns to read and open) or `stream`
+ * (as cold, with a limit on memory, which comes before the SQL); before all but the first the program
+ * closes its data and the system forgets their pages. Standard output has one line of JSON for each request: the times, and the number of rows
  * and the sum of their hashes, which does not depend on their order.
  */
 #ifndef BENCH_INTERROGATION_SERVE_H
@@ -18,7 +18,8 @@ enum { MAX_REPEATS = 100 };
 
 typedef struct request {
     bool is_cold;
-    bool is_taking; /* hdis only: read and open columns */
+    bool is_taking;    /* hdis only: read and open columns */
+    bool is_streaming; /* hdis only: with a limit on memory */
     int repeats;
     char *sql; /* kept until the next request */
 } request;

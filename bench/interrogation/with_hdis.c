@@ -40,11 +40,16 @@ typedef struct server {
     hd_engine *engine;
 } server;
 
-static void open_data(server *s)
+static void open_limited(server *s, const hd_engine_limits *limits)
 {
     hd_err err;
     must(hd_vault_open(&s->vault, s->folder, s->key_file, false, &err), &err);
-    must(hd_engine_open(&s->engine, s->vault, s->catalogue, &err), &err);
+    must(hd_engine_open_limited(&s->engine, s->vault, s->catalogue, limits, &err), &err);
+}
+
+static void open_data(server *s)
+{
+    open_limited(s, &(hd_engine_limits){0});
 }
 
 static void close_data(server *s)
@@ -125,14 +130,42 @@ static void answer_request(server *s, const request *q)
     hd_release_free(r);
 }
 
+/* A first question with less memory than its columns take. The request's text is BYTES SQL. */
+static void stream_request(server *s, const request *q)
+{
+    hd_err err;
+    hd_release *r;
+    char *sql;
+    hd_engine_progress progress = {0};
+    const hd_engine_limits limits = {.memory_bytes = strtoull(q->sql, &sql, 10),
+                                     .progress = &progress};
+    close_data(s);
+    forget_pages(s->folder);
+    open_limited(s, &limits);
+    double start = now_ms(), cpu_start = processor_ms();
+    if (hd_release_ask(&r, s->engine, s->policy, sql, &err) != HD_OK) {
+        put_error(err.text);
+    } else {
+        double ms = now_ms() - start, cpu_ms = processor_ms() - cpu_start;
+        put_times("ms", &ms, 1);
+        put_times("cpu_ms", &cpu_ms, 1);
+        printf(",\"streamed\":%s", atomic_load(&progress.streamed) ? "true" : "false");
+        put_release(r);
+        hd_release_free(r);
+    }
+    close_data(s); /* what comes next has no limit */
+    open_data(s);
+}
+
 /* What a first question cannot save: reading and opening its columns, and nothing else. The request's
- * text is TABLE COLUMN... */
+ * text is TABLE COLUMN..., `person` among them where people are told apart. */
 static void take_columns(server *s, char *text)
 {
     hd_err err;
     hd_table *t;
     size_t columns[HD_YARD_COLUMNS], n = 0;
-    uint64_t sealed;
+    uint64_t sealed, in_memory = 0;
+    bool persons = false;
     char *rest = NULL, *name = strtok_r(text, " ", &rest);
     close_data(s);
     forget_pages(s->folder);
@@ -142,11 +175,16 @@ static void take_columns(server *s, char *text)
         int at = hd_table_find(t, name);
         if (at >= 0)
             columns[n++] = (size_t)at;
+        persons = persons || strcmp(name, "person") == 0;
     }
+    for (size_t i = 0; i < n; i++)
+        in_memory += hd_table_rows(t) * hd_table_width(t, columns[i]);
+    in_memory += persons ? hd_table_rows(t) * sizeof(uint32_t) : 0;
     double start = now_ms();
-    must(hd_table_open_blocks(t, columns, n, &sealed, &err), &err);
+    must(hd_table_open_blocks(t, columns, n, persons, &sealed, &err), &err);
     double ms = now_ms() - start;
     put_times("ms", &ms, 1);
+    printf(",\"bytes\":%" PRIu64, in_memory);
     put_answer(&(answer){.rows = sealed});
 }
 
@@ -162,6 +200,8 @@ static int serve(const char *folder, const char *key_file, const char *catalogue
     while (next_request(&q))
         if (q.is_taking)
             take_columns(&s, q.sql);
+        else if (q.is_streaming)
+            stream_request(&s, &q);
         else
             answer_request(&s, &q);
     close_data(&s);

@@ -253,12 +253,13 @@ static hd_code open_blocks(scan_blocks *b, scan_plan *p, hd_table *t, hd_engine_
     const hd_feed_wish wish = {.columns = b->columns,
                                .n_columns = b->n_columns,
                                .wanted = b->wanted,
-                               .persons = true,
+                               .persons = !p->e->without_people,
                                .may_stream = true,
                                .must_stream = must_stream,
                                .spare = p->e->limits.memory_bytes / 4};
     HD_GO(hd_feed_open(&b->feed, t, &wish, err));
-    HD_GO(count_unlinked(b, err));
+    if (wish.persons)
+        HD_GO(count_unlinked(b, err));
     tell_total(b);
 out:
     if (rc != HD_OK)

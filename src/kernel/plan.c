@@ -218,16 +218,27 @@ static hd_code next_person(const hd_k_plan *p, uint64_t row, uint64_t *out, hd_e
     return HD_OK;
 }
 
+static hd_code cut_piece(void *ctx, size_t cut, hd_err *err)
+{
+    hd_k_plan *p = ctx;
+    uint64_t piece = cut + 1;
+    uint64_t row = (uint64_t)((unsigned __int128)p->q->n_rows * piece / p->n_pieces);
+    return next_person(p, row, &p->piece_starts[piece], err);
+}
+
+/* With a feed each cut may be a block to be read, and all threads look for them. */
 static hd_code cut_pieces(hd_k_plan *p, uint64_t n, hd_err *err)
 {
-    uint64_t n_rows = p->q->n_rows, at;
     p->n_pieces = n;
-    for (uint64_t piece = 1; piece < n; piece++) {
-        HD_TRY(next_person(p, (uint64_t)((unsigned __int128)n_rows * piece / n), &at, err));
-        uint64_t before = p->piece_starts[piece - 1];
-        p->piece_starts[piece] = at > before ? at : before;
-    }
-    p->piece_starts[n] = n_rows;
+    if (p->q->feed && !p->q->without_people)
+        HD_TRY(hd_par_run(n - 1, cut_piece, p, err));
+    else
+        for (uint64_t cut = 0; cut + 1 < n; cut++)
+            HD_TRY(cut_piece(p, cut, err));
+    for (uint64_t piece = 1; piece < n; piece++)
+        if (p->piece_starts[piece] < p->piece_starts[piece - 1])
+            p->piece_starts[piece] = p->piece_starts[piece - 1];
+    p->piece_starts[n] = p->q->n_rows;
     return HD_OK;
 }
 

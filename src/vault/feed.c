@@ -189,8 +189,7 @@ uint64_t hd_feed_blocks_read(hd_feed *f)
 
 const uint32_t *hd_feed_persons(const hd_feed *f)
 {
-    HD_ALWAYS(f->has_persons);
-    return f->t->loaded[0].data;
+    return f->has_persons ? f->t->loaded[0].data : NULL;
 }
 
 const hd_column *hd_feed_column(const hd_feed *f, size_t i)

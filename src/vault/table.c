@@ -203,7 +203,7 @@ hd_block_stats hd_table_persons_block(const hd_table *t, uint32_t block)
 
 struct opening {
     const hd_table *t;
-    const size_t *columns;
+    const uint32_t *columns; /* of the file */
     size_t n_columns, n_runs;
 };
 
@@ -214,23 +214,30 @@ static hd_code open_run(void *ctx, size_t run, hd_err *err)
     hd_reader r;
     HD_TRY(hd_reader_init(&r, o->t, err));
     hd_code rc = HD_OK;
-    for (size_t i = 0; i <= o->n_columns; i++)
+    for (size_t i = 0; i < o->n_columns; i++)
         for (uint64_t b = n * run / o->n_runs; b < n * (run + 1) / o->n_runs; b++)
-            HD_GO(hd_reader_open_block(&r, i ? (uint32_t)o->columns[i - 1] + 1 : 0, (uint32_t)b, err));
+            HD_GO(hd_reader_open_block(&r, o->columns[i], (uint32_t)b, err));
 out:
     hd_reader_fini(&r);
     return rc;
 }
 
-hd_code hd_table_open_blocks(hd_table *t, const size_t *columns, size_t n_columns, uint64_t *sealed,
-                             hd_err *err)
+hd_code hd_table_open_blocks(hd_table *t, const size_t *columns, size_t n_columns, bool persons,
+                             uint64_t *sealed, hd_err *err)
 {
-    const struct opening o = {t, columns, n_columns, hd_par_threads()};
+    uint32_t *of_file = hd_calloc(n_columns + 1, sizeof *of_file);
+    if (!of_file)
+        return hd_fail_nomem(err);
+    const struct opening o = {t, of_file, n_columns + persons, hd_par_threads()};
+    for (size_t i = 0; i < n_columns; i++)
+        of_file[persons + i] = (uint32_t)columns[i] + 1;
     *sealed = 0;
-    for (size_t i = 0; i <= n_columns; i++)
+    for (size_t i = 0; i < o.n_columns; i++)
         for (uint32_t b = 0; b < t->directory.n_blocks; b++)
-            *sealed += block_stats(t, i ? (uint32_t)columns[i - 1] + 1 : 0, b).sealed;
-    return hd_par_run(o.n_runs, open_run, (void *)(uintptr_t)&o, err);
+            *sealed += block_stats(t, of_file[i], b).sealed;
+    hd_code rc = hd_par_run(o.n_runs, open_run, (void *)(uintptr_t)&o, err);
+    hd_free(of_file);
+    return rc;
 }
 
 /* ---- verifying ------------------------------------------------------------------------------ */

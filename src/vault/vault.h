@@ -160,7 +160,7 @@ typedef struct hd_feed_wish {
 } hd_feed_wish;
 HD_MUST hd_code hd_feed_open(hd_feed **out, hd_table *t, const hd_feed_wish *w, hd_err *err);
 void hd_feed_close(hd_feed *f); /* NULL is allowed; no block is entered */
-const uint32_t *hd_feed_persons(const hd_feed *f);
+const uint32_t *hd_feed_persons(const hd_feed *f); /* NULL: not wished for */
 const hd_column *hd_feed_column(const hd_feed *f, size_t i); /* of the wish */
 bool hd_feed_streams(const hd_feed *f);
 uint64_t hd_feed_blocks_read(hd_feed *f); /* by this feed: blocks of single columns */
@@ -169,10 +169,10 @@ void hd_feed_leave(hd_feed *f, uint32_t block);
 /* The persons of a block alone, wanted or not. */
 HD_MUST hd_code hd_feed_enter_persons(hd_feed *f, uint32_t block, hd_err *err);
 void hd_feed_leave_persons(hd_feed *f, uint32_t block);
-/* Read and open all blocks of these columns and of the persons, and use none of them: what a first
- * question cannot save. *sealed: bytes in the file. */
+/* Read and open all blocks of these columns, and where wished of the persons, and use none of them:
+ * what a first question cannot save. *sealed: bytes in the file. */
 HD_MUST hd_code hd_table_open_blocks(hd_table *t, const size_t *columns, size_t n_columns,
-                                     uint64_t *sealed, hd_err *err);
+                                     bool persons, uint64_t *sealed, hd_err *err);
 /* Open every block of the file and check it. HD_CRYPTO, HD_FORMAT name table, column, block. */
 HD_MUST hd_code hd_table_verify(hd_table *t, hd_err *err);
 
