@@ -224,15 +224,16 @@ static hd_code computed_code(hd_output *o, size_t c, int64_t number, uint32_t *o
 }
 
 /* The row whose value output row `at` takes; for `any` the first that has one. */
-static inline uint64_t taken_row(const hd_output *o, const out_column *col, size_t at)
+static inline uint64_t taken_row(const hd_output *o, take how, const void *items, size_t width,
+                                 size_t at)
 {
     const uint64_t *rows = o->rows + o->first[at];
     const size_t n_rows = o->first[at + 1] - o->first[at];
-    if (col->take == TAKE_LAST)
+    if (how == TAKE_LAST)
         return rows[n_rows - 1];
-    for (size_t i = 0; i < n_rows && col->take == TAKE_ANY; i++)
-        if (col->kind == HD_COLUMN_KEY ? ((const uint64_t *)col->source.column->data)[rows[i]] != 0
-                                       : hd_code_at(col->source.column, rows[i]) != 0)
+    static const uint64_t none;
+    for (size_t i = 0; i < n_rows && how == TAKE_ANY; i++)
+        if (memcmp((const uint8_t *)items + rows[i] * width, &none, width) != 0)
             return rows[i];
     return rows[0];
 }
@@ -245,43 +246,64 @@ static bool contains(const uint32_t *codes, size_t n, uint32_t code)
     return false;
 }
 
-/* Append a row's elements to the list of output row `at`; what it has already is left out when
- * `adds` says so (gaps too, so that no trailing gap appears). */
-static hd_code add_elements(hd_output *o, size_t c, size_t at, uint64_t row, bool adds, hd_err *err)
-{
-    out_column *col = &o->columns[c];
-    size_t begin = col->n_codes - col->counts[at];
-    uint64_t e, end;
-    hd_source_elements(&col->source, row, &e, &end);
-    for (; e < end; e++) {
-        uint32_t code = col->translated[hd_code_at(col->source.column, e)];
-        if (adds && (code == 0 || contains(col->codes + begin, col->counts[at], code)))
-            continue;
-        if (!HD_GROW(col->codes, col->n_codes, col->codes_cap))
-            return hd_fail_nomem(err);
-        col->codes[col->n_codes++] = code;
-        col->counts[at]++;
+/* Translate elements e to end of the source's items to the end of the list at `codes`, which has n
+ * so far. What it has already is left out when `adds` says so (gaps too, so that no trailing gap
+ * appears). The new length. */
+#define ADD_ELEMENTS(type)                                                                         \
+    {                                                                                              \
+        const type *from = col->source.column->data;                                               \
+        for (; e < end; e++) {                                                                     \
+            uint32_t code = col->translated[from[e]];                                              \
+            if (!adds || (code != 0 && !contains(codes, n, code)))                                 \
+                codes[n++] = code;                                                                 \
+        }                                                                                          \
     }
-    return HD_OK;
-}
-
-static hd_code put_list(hd_output *o, size_t c, size_t at, hd_err *err)
+static uint32_t add_elements(const out_column *col, uint64_t e, uint64_t end, bool adds,
+                             uint32_t *codes, uint32_t n)
 {
-    out_column *col = &o->columns[c];
-    const uint64_t *rows = o->rows + o->first[at];
-    const size_t n_rows = o->first[at + 1] - o->first[at];
-    col->counts[at] = 0;
-    HD_TRY(add_elements(o, c, at, rows[col->take == TAKE_LAST ? n_rows - 1 : 0], false, err));
-    for (size_t i = 1; i < n_rows && col->take == TAKE_ANY; i++)
-        HD_TRY(add_elements(o, c, at, rows[i], true, err));
+    if (col->source.column->width == 1)
+        ADD_ELEMENTS(uint8_t)
+    else if (col->source.column->width == 2)
+        ADD_ELEMENTS(uint16_t)
+    else
+        ADD_ELEMENTS(uint32_t)
+    return n;
+}
+
+static hd_code put_list(out_column *col, const uint64_t *rows, size_t n_rows, uint32_t *count,
+                        hd_err *err)
+{
+    const bool is_any = col->take == TAKE_ANY;
+    uint64_t e, end, most = 0;
+    if (col->take == TAKE_LAST)
+        rows += n_rows - 1;
+    for (size_t i = 0; i < (is_any ? n_rows : 1); i++) {
+        hd_source_elements(&col->source, rows[i], &e, &end);
+        most += end - e;
+    }
+    while (col->n_codes + most > col->codes_cap)
+        if (!hd_grow_((void **)&col->codes, &col->codes_cap, sizeof *col->codes))
+            return hd_fail_nomem(err);
+    *count = 0;
+    for (size_t i = 0; i < (is_any ? n_rows : 1); i++) {
+        hd_source_elements(&col->source, rows[i], &e, &end);
+        *count = add_elements(col, e, end, i > 0, col->codes + col->n_codes, *count);
+    }
+    col->n_codes += *count;
     return HD_OK;
 }
 
+/* The compiler makes a loop for each way of taking. */
+#define TAKE_ITEMS_AS(which, out, item)                                                            \
+    if (col->take == which)                                                                        \
+        for (size_t at = 0; at < o->n_rows; at++)                                                  \
+            (out)[at] = item(from[taken_row(o, which, from, sizeof *from, at)])
 #define TAKE_ITEMS(type, out, item)                                                                \
     {                                                                                              \
         const type *from = source->data;                                                           \
-        for (size_t at = 0; at < o->n_rows; at++)                                                  \
-            (out)[at] = item(from[taken_row(o, col, at)]);                                         \
+        TAKE_ITEMS_AS(TAKE_FIRST, out, item);                                                      \
+        TAKE_ITEMS_AS(TAKE_LAST, out, item);                                                       \
+        TAKE_ITEMS_AS(TAKE_ANY, out, item);                                                        \
     }
 #define AS_IT_IS(key) (key)
 #define TRANSLATED(code) map[code]
@@ -295,7 +317,8 @@ static hd_code fill_taken(hd_output *o, size_t c, hd_err *err)
     HD_TRY(translate(o, c, err));
     if (col->kind == HD_COLUMN_LIST) {
         for (size_t at = 0; at < o->n_rows; at++)
-            HD_TRY(put_list(o, c, at, err));
+            HD_TRY(put_list(col, o->rows + o->first[at], o->first[at + 1] - o->first[at],
+                            &col->counts[at], err));
     } else if (col->kind == HD_COLUMN_KEY)
         TAKE_ITEMS(uint64_t, col->keys, AS_IT_IS)
     else if (source->width == 1)

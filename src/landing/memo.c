@@ -11,7 +11,8 @@ enum { LARGE = 128 * 1024, SMALL = 4 * 1024 };
 
 /* Bits of a hash that say where in front a text stands. The front grows to the most when one of 32
  * the looks pass it by and there are texts to fill it with: past it lie a table, an entry and its
- * text, each of them somewhere else in memory. */
+ * text, each of them somewhere else in memory. Of two texts with one place the one seen last stands
+ * in it and the other beside it. */
 enum { FRONT_FEWEST = 10, FRONT_MOST = 16, GROWS = 2, MISSED = 32 };
 
 static size_t front_len(const hd_memo *m)
@@ -131,8 +132,14 @@ const uint64_t hd_memo_masks[HD_MEMO_SHORT + 1][2] = {
 hd_code hd_memo_look_further(hd_memo *m, const char *raw, size_t len, hd_memo_probe p, hd_err *err)
 {
     uint32_t id;
-    hd_memo_front *slot = &m->front[p.hash >> m->shift];
+    const size_t place = p.hash >> m->shift;
+    hd_memo_front *slot = &m->front[place], *beside = &m->front[place ^ 1], moved = *slot;
     bool is_long = len > HD_MEMO_SHORT;
+    if (!is_long && hd_memo_is(beside, &p)) { /* another text took its place */
+        *slot = *beside;
+        *beside = moved;
+        return HD_OK;
+    }
     if (is_long)
         p.first = (p.first & ~HD_MEMO_EIGHTH) | HD_MEMO_LONG_SLOT;
     if (is_long && slot->first == p.first && slot->second == p.second && slot->len == len &&
@@ -141,6 +148,7 @@ hd_code hd_memo_look_further(hd_memo *m, const char *raw, size_t len, hd_memo_pr
     m->missed++;
     HD_TRY(look_up(m, raw, len, &id, err));
     const hd_known *k = &m->known[id];
+    *beside = *slot;
     *slot = (hd_memo_front){.first = p.first,
                             .second = p.second,
                             .len = (uint32_t)len,

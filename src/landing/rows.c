@@ -85,7 +85,7 @@ static hd_code judge_stored(hd_target *t, const hd_chunk *c, struct range at, hd
  * in the file are compared four at a time: an empty field ends where it begins. */
 static inline uint64_t find_elements(const hd_target *t, const uint32_t *row, size_t from)
 {
-    size_t n = t->field->n_elements - from, i = 0;
+    size_t n = t->n_there - from, i = 0;
     uint64_t found = 0;
     n = n < 64 ? n : 64;
 #ifdef __SSE2__
@@ -170,7 +170,7 @@ static hd_code judge_list(hd_target *t, const hd_chunk *c, struct range at, hd_m
         m->lengths[r] = 0;
         if (m->kinds)
             note_watched(m, r, &nothing, "");
-        for (size_t from = 0; from < t->field->n_elements; from += 64)
+        for (size_t from = 0; from < t->n_there; from += 64)
             for (uint64_t left = find_elements(t, row, from); left; left &= left - 1) {
                 const size_t position = from + (size_t)__builtin_ctzll(left);
                 if (e.n == HD_MEMO_MANY)

@@ -25,6 +25,9 @@ typedef struct hd_split {
 } hd_split;
 
 void hd_split_plain(hd_split *s);
+/* For tests: in no better form than this. */
+typedef enum hd_split_form { HD_SPLIT_BYTES, HD_SPLIT_AVX2, HD_SPLIT_AVX512 } hd_split_form;
+void hd_split_with(hd_split *s, hd_split_form best);
 /* Any byte that is zero or has its high bit set. */
 bool hd_has_odd_bytes(const char *p, size_t len);
 

@@ -29,7 +29,7 @@ static void forget_records(hd_stream *s)
 static void stream_free(hd_stream *s)
 {
     forget_records(s);
-    hd_wipe_free(s->items, s->cap * s->width);
+    hd_wipe_free(s->items, s->cap);
     hd_free(s->records);
     *s = (hd_stream){0};
 }
@@ -57,7 +57,6 @@ void hd_builder_free(hd_builder *b)
         close(b->fd);
     for (size_t i = 0; b->stagers && i < b->n_stagers; i++) {
         hd_sealer_free(b->stagers[i].sealer);
-        hd_wipe_free(b->stagers[i].narrow, b->stagers[i].narrow_cap);
         hd_wipe_free(b->stagers[i].sealed, b->stagers[i].sealed_cap);
     }
     hd_free(b->stagers);
@@ -136,13 +135,11 @@ hd_code hd_builder_new_any(hd_builder **out, hd_vault *v, const char *table,
         rc = hd_fail_nomem(err);
         goto out;
     }
-    for (size_t i = 0; i < b->n_streams; i++)
-        b->streams[i].width = 4;
-    b->streams[HD_STREAM_ORDER].width = 8;
+    b->streams[HD_STREAM_ORDER].is_wide = true;
     for (size_t c = 0; c < n_columns; c++) {
         b->columns[c].spec = b->specs[c] = columns[c];
         if (columns[c].kind == HD_COLUMN_KEY)
-            b->streams[hd_data_stream(c)].width = 8;
+            b->streams[hd_data_stream(c)].is_wide = true;
         else if (!(b->columns[c].values = hd_intern_new())) {
             rc = hd_fail_nomem(err);
             goto out;
@@ -244,11 +241,14 @@ hd_value hd_builder_value(const hd_builder *b, size_t column, uint32_t code)
     return v;
 }
 
-/* Note which codes occur; a code that was never given out is the caller's mistake. */
-static hd_code mark_used(hd_built_column *c, const uint32_t *codes, size_t n, hd_err *err)
+/* Note which of n codes occur, of which `most` is the highest; a code that was never given out is
+ * the caller's mistake. */
+static hd_code mark_used(hd_built_column *c, const uint32_t *codes, size_t n, uint32_t most,
+                         hd_err *err)
 {
     uint32_t count = hd_intern_count(c->values);
     size_t need = (size_t)count + 1;
+    HD_ALWAYS(most <= count);
     if (need > c->used_len) {
         size_t len = need < 64 ? 64 : need * 2;
         uint8_t *used = hd_realloc(c->used, len);
@@ -259,79 +259,85 @@ static hd_code mark_used(hd_built_column *c, const uint32_t *codes, size_t n, hd
         c->used_len = len;
     }
     uint8_t *used = c->used;
-    for (size_t i = 0; i < n; i++) {
-        HD_ALWAYS(codes[i] <= count);
+    for (size_t i = 0; i < n; i++)
         used[codes[i]] = 1;
-    }
     return HD_OK;
 }
 
 /* ---- staging -------------------------------------------------------------------------------- */
 
-static hd_code make_room(hd_stream *s, size_t n, hd_err *err)
+#define COPY_ITEMS(from_type, to_type)                                                             \
+    {                                                                                              \
+        const from_type *restrict from = in;                                                       \
+        to_type *restrict to = out;                                                                \
+        for (size_t i = 0; i < n; i++)                                                             \
+            to[i] = (to_type)from[i];                                                              \
+    }
+
+/* n items of one width as items of another that holds them. */
+static void copy_items(const void *in, unsigned in_width, size_t n, void *out, unsigned width)
 {
-    if (n <= s->cap)
+    if (in_width == width && n)
+        memcpy(out, in, n * width);
+    else if (in_width == 0 && n)
+        memset(out, 0, n * width);
+    else if (in_width == 1 && width == 2)
+        COPY_ITEMS(uint8_t, uint16_t)
+    else if (in_width == 1)
+        COPY_ITEMS(uint8_t, uint32_t)
+    else if (in_width == 2)
+        COPY_ITEMS(uint16_t, uint32_t)
+    else if (width == 1)
+        COPY_ITEMS(uint32_t, uint8_t)
+    else
+        COPY_ITEMS(uint32_t, uint16_t)
+}
+
+/* Room for n items more, all of a width. What is there is moved to where it does not lie in its own
+ * way, and never by realloc, which may leave a copy behind. */
+static hd_code make_room(hd_stream *s, size_t n, unsigned width, hd_err *err)
+{
+    const size_t need = (s->n_items + n) * width;
+    if (need <= s->cap && (s->width == 0 || s->width == width)) {
+        if (s->width == 0)
+            memset(s->items, 0, s->n_items * width);
+        s->width = (uint8_t)width;
         return HD_OK;
-    size_t cap = n < 2 * s->cap ? 2 * s->cap : n;
-    uint8_t *bigger = hd_calloc(cap, s->width); /* not realloc: it may leave a copy behind */
-    if (!bigger)
+    }
+    size_t cap = need <= s->cap ? s->cap : need < 2 * s->cap ? 2 * s->cap : need;
+    uint8_t *items = hd_malloc(cap);
+    if (!items)
         return hd_fail_nomem(err);
-    if (s->is_filled && s->n_items)
-        memcpy(bigger, s->items, s->n_items * s->width);
-    hd_wipe_free(s->items, s->cap * s->width);
-    s->items = bigger;
+    copy_items(s->items, s->width, s->n_items, items, width);
+    hd_wipe_free(s->items, s->cap);
+    s->items = items;
     s->cap = cap;
+    s->width = (uint8_t)width;
     return HD_OK;
 }
 
-/* items NULL: n zeros. */
-static hd_code add_items(hd_stream *s, const void *items, size_t n, hd_err *err)
+static uint32_t highest_of(const uint32_t *items, size_t n)
 {
-    if (items || s->is_filled) {
-        HD_TRY(make_room(s, s->n_items + n, err));
-        uint8_t *to = s->items;
-        if (!s->is_filled && s->n_items)
-            memset(to, 0, s->n_items * s->width);
-        s->is_filled = true;
-        if (n && items)
-            memcpy(to + s->n_items * s->width, items, n * s->width);
-        else if (n)
-            memset(to + s->n_items * s->width, 0, n * s->width);
+    uint32_t highest = 0;
+    for (size_t i = 0; i < n; i++)
+        highest = items[i] > highest ? items[i] : highest;
+    return highest;
+}
+
+/* items NULL: n zeros. *most is the highest of narrow items. */
+static hd_code add_items(hd_stream *s, const void *items, size_t n, uint32_t *most, hd_err *err)
+{
+    *most = s->is_wide || !items ? 0 : highest_of(items, n);
+    unsigned came = !items ? 0 : s->is_wide ? 8 : *most ? 4 : 0;
+    unsigned width = came != 4 ? came : *most <= UINT8_MAX ? 1 : *most <= UINT16_MAX ? 2 : 4;
+    width = width < s->width ? s->width : width;
+    if (width) {
+        HD_TRY(make_room(s, n, width, err));
+        copy_items(items, came, n, s->items + s->n_items * width, width);
     }
     s->n_items += n;
     s->total += n;
     return HD_OK;
-}
-
-#define NARROW(type)                                                                               \
-    {                                                                                              \
-        type *to = (type *)(void *)out;                                                            \
-        for (size_t i = 0; i < n; i++)                                                             \
-            to[i] = (type)items[i];                                                                \
-    }
-
-/* The least width that holds the items of a stream, 0 when all are 0; order keys and row keys stay
- * as they are. */
-static unsigned least_width(const hd_stream *s)
-{
-    const uint64_t *wide = (const uint64_t *)(const void *)s->items;
-    const uint32_t *items = (const uint32_t *)(const void *)s->items;
-    uint64_t any = 0;
-    for (size_t i = 0; i < s->n_items && s->is_filled; i++)
-        any |= s->width == 8 ? wide[i] : items[i];
-    return any == 0 ? 0 : s->width == 8 ? 8 : any <= UINT8_MAX ? 1 : any <= UINT16_MAX ? 2 : 4;
-}
-
-static void narrow(const hd_stream *s, unsigned width, uint8_t *out)
-{
-    const size_t n = s->n_items;
-    const uint32_t *items = (const uint32_t *)(const void *)s->items;
-    if (width == 1)
-        NARROW(uint8_t)
-    else if (width == 2)
-        NARROW(uint16_t)
-    else
-        memcpy(out, s->items, n * width);
 }
 
 /* Seal a record and append it to the staging file. */
@@ -339,12 +345,10 @@ static hd_code put_away(hd_builder *b, hd_stager *g, size_t index, hd_record *re
 {
     const hd_stream *s = &b->streams[index];
     size_t len = s->n_items * record->width;
-    HD_TRY(hd_scratch(&g->narrow, &g->narrow_cap, len, err));
-    narrow(s, record->width, g->narrow);
     HD_TRY(hd_scratch(&g->sealed, &g->sealed_cap, len + HD_SEAL_TAG, err));
     uint8_t nonce[HD_SEAL_NONCE];
     hd_part_nonce((uint32_t)index, HD_PART_DATA, (uint32_t)s->n_records, nonce);
-    HD_TRY(hd_seal(g->sealer, nonce, NULL, 0, g->narrow, len, g->sealed, err));
+    HD_TRY(hd_seal(g->sealer, nonce, NULL, 0, s->items, len, g->sealed, err));
     len += HD_SEAL_TAG;
     record->at = __atomic_fetch_add(&b->staged_len, len, __ATOMIC_RELAXED);
     return hd_io_write_at(b->fd, g->sealed, len, record->at, staging_name, err);
@@ -355,18 +359,18 @@ static hd_code stage_stream(hd_builder *b, hd_stager *g, size_t index, hd_err *e
     hd_stream *s = &b->streams[index];
     if (!HD_GROW(s->records, s->n_records, s->records_cap))
         return hd_fail_nomem(err);
-    hd_record record = {.items = (uint32_t)s->n_items, .width = (uint8_t)least_width(s)};
+    hd_record record = {.items = (uint32_t)s->n_items, .width = s->width};
     const size_t len = s->n_items * record.width;
     if (len && __atomic_fetch_add(&b->kept_len, len, __ATOMIC_RELAXED) + len <= b->keeps) {
         if (!(record.kept = hd_malloc(len)))
             return hd_fail_nomem(err);
-        narrow(s, record.width, record.kept);
+        memcpy(record.kept, s->items, len);
     } else if (len) {
         HD_TRY(put_away(b, g, index, &record, err));
     }
     s->records[s->n_records++] = record;
     s->n_items = 0;
-    s->is_filled = false;
+    s->width = 0;
     return HD_OK;
 }
 
@@ -395,13 +399,14 @@ static hd_code append_column(hd_builder *b, size_t column, const hd_rows *rows, 
     hd_built_column *c = &b->columns[column];
     const hd_rows_column *in = &rows->columns[column];
     hd_stream *data = &b->streams[hd_data_stream(column)];
-    if (c->spec.kind == HD_COLUMN_KEY)
-        return add_items(data, in->keys, rows->n_rows, err);
     uint64_t n = rows->n_rows;
+    uint32_t most;
+    if (c->spec.kind == HD_COLUMN_KEY)
+        return add_items(data, in->keys, rows->n_rows, &most, err);
     if (!in->codes) {
         if (c->spec.kind == HD_COLUMN_CODES)
-            return add_items(data, NULL, rows->n_rows, err);
-        return add_items(&b->streams[hd_counts_stream(column)], NULL, rows->n_rows, err);
+            return add_items(data, NULL, rows->n_rows, &most, err);
+        return add_items(&b->streams[hd_counts_stream(column)], NULL, rows->n_rows, &most, err);
     }
     if (c->spec.kind == HD_COLUMN_LIST) {
         n = 0;
@@ -416,14 +421,28 @@ static hd_code append_column(hd_builder *b, size_t column, const hd_rows *rows, 
         if (data->total + n > UINT32_MAX)
             return hd_fail(err, HD_LIMIT, "column %s has more than 4,294,967,295 elements",
                            c->spec.name);
-        HD_TRY(add_items(&b->streams[hd_counts_stream(column)], in->counts, rows->n_rows, err));
+        HD_TRY(add_items(&b->streams[hd_counts_stream(column)], in->counts, rows->n_rows,
+                         &most, err));
     }
-    HD_TRY(mark_used(c, in->codes, (size_t)n, err));
-    return add_items(data, in->codes, (size_t)n, err);
+    HD_TRY(add_items(data, in->codes, (size_t)n, &most, err));
+    return mark_used(c, in->codes, (size_t)n, most, err);
+}
+
+struct appending {
+    hd_builder *builder;
+    const hd_rows *rows;
+};
+
+static hd_code append_one(void *ctx, size_t column, hd_err *err)
+{
+    const struct appending *a = ctx;
+    return append_column(a->builder, column, a->rows, err);
 }
 
 hd_code hd_builder_append(hd_builder *b, const hd_rows *rows, hd_err *err)
 {
+    enum { MANY = 16 * 1024 }; /* rows that are worth starting threads for */
+    uint32_t most;
     HD_ALWAYS(rows->n_rows <= HD_BLOCK_ROWS);
     if (rows->n_rows == 0)
         return HD_OK;
@@ -431,9 +450,13 @@ hd_code hd_builder_append(hd_builder *b, const hd_rows *rows, hd_err *err)
         return hd_fail(err, HD_LIMIT, "table %s has more than 4,294,967,294 rows", b->table);
     if (b->streams[HD_STREAM_PERSONS].n_items + rows->n_rows > HD_BLOCK_ROWS)
         HD_TRY(hd_builder_flush(b, err));
-    HD_TRY(add_items(&b->streams[HD_STREAM_PERSONS], rows->persons, rows->n_rows, err));
-    HD_TRY(add_items(&b->streams[HD_STREAM_ORDER], rows->order, rows->n_rows, err));
-    for (size_t c = 0; c < b->n_columns; c++)
+    HD_TRY(add_items(&b->streams[HD_STREAM_PERSONS], rows->persons, rows->n_rows, &most,
+                     err));
+    HD_TRY(add_items(&b->streams[HD_STREAM_ORDER], rows->order, rows->n_rows, &most, err));
+    struct appending a = {b, rows};
+    if (rows->n_rows >= MANY)
+        HD_TRY(hd_par_run(b->n_columns, append_one, &a, err));
+    for (size_t c = 0; c < b->n_columns && rows->n_rows < MANY; c++)
         HD_TRY(append_column(b, c, rows, err));
     b->n_rows += rows->n_rows;
     return HD_OK;

@@ -1,12 +1,12 @@
 /* builder.h - the inside of a builder, shared by builder.c (taking rows in) and finish.c.
  *
  * Rows come in chunks of at most HD_BLOCK_ROWS. Every kind of number of a chunk is a stream:
- * persons, order keys, and for each column its codes (or keys) and, for lists, its counts. When a
- * chunk is full each stream is narrowed to the least width, several streams at a time. The first
- * HD_STAGE_KEPT bytes stay in memory, which is all that many tables need; the rest is sealed and
- * appended to the staging file. A chunk of nothing but zeros (a column that no file delivers) takes
- * no room, in memory or in the file. Dictionaries stay in memory. Nothing of a row is ever in a
- * file in the clear.
+ * persons, order keys, and for each column its codes (or keys) and, for lists, its counts. From the
+ * moment they come in, the items of a chunk have the least width that holds them all. When a chunk
+ * is full its streams are put away, several at a time: the first HD_STAGE_KEPT bytes in memory,
+ * which is all that many tables need; the rest is sealed and appended to the staging file. A chunk
+ * of nothing but zeros (a column that no file delivers) takes no room, in memory or in the file.
+ * Dictionaries stay in memory. Nothing of a row is ever in a file in the clear.
  */
 #ifndef HD_VAULT_BUILDER_H
 #define HD_VAULT_BUILDER_H
@@ -24,10 +24,10 @@ typedef struct hd_record { /* one chunk of one stream */
 } hd_record;
 
 typedef struct hd_stream {
-    unsigned width; /* of an item in memory: 4 or 8 */
-    uint8_t *items; /* the chunk being filled */
+    bool is_wide;   /* items of 8 bytes come in, else of 4 */
+    uint8_t *items; /* the chunk being filled; cap bytes */
     size_t n_items, cap;
-    bool is_filled; /* false: all items so far are 0, and `items` was not touched */
+    uint8_t width; /* of its items; 0: all are 0, and `items` was not touched */
     hd_record *records;
     size_t n_records, records_cap;
     uint64_t total; /* items in records and chunk */
@@ -45,8 +45,8 @@ enum { HD_STREAM_PERSONS, HD_STREAM_ORDER, HD_STREAM_COLUMNS };
 
 typedef struct hd_stager { /* what one thread needs to stage streams */
     hd_sealer *sealer;
-    uint8_t *narrow, *sealed;
-    size_t narrow_cap, sealed_cap;
+    uint8_t *sealed;
+    size_t sealed_cap;
 } hd_stager;
 
 struct hd_builder {

@@ -1,5 +1,6 @@
 /* test_landing_dialects.c - random delimited files give the rows that DuckDB's reader gives, at any
- * buffer size; chunks keep what they promise while others are read. */
+ * buffer size; chunks keep what they promise while others are read; and plain rows are found alike
+ * whatever the processor can do. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,6 +16,7 @@
 #include "base/buf.h"
 #include "base/rng.h"
 #include "landing/delivery.h"
+#include "landing/split.h"
 
 static hd_err err;
 
@@ -190,10 +192,74 @@ static void random_dialects_agree(void **state)
     unlink(path);
 }
 
+/* ---- rows found in different ways ------------------------------------------------------------ */
+
+enum { SPLIT_BYTES = 3000, SPLIT_ROWS = 50, MOST_PLACES = SPLIT_ROWS * (MAX_COLUMNS + 1) };
+
+/* Rows of `width` cells; now and then one is too wide or too narrow, or has an odd byte. */
+static size_t write_rows(char *text, hd_rng *g, size_t width, char delimiter)
+{
+    size_t n = 0, len;
+    while (n + 300 * width < SPLIT_BYTES || n == 0) {
+        size_t cells = hd_rng_below(g, 40) ? width : width + hd_rng_below(g, 3) - 1;
+        for (size_t c = 0; c < cells; c++) {
+            len = hd_rng_below(g, hd_rng_below(g, 9) ? 9 : 200);
+            for (size_t i = 0; i < len; i++)
+                text[n++] = (char)('0' + hd_rng_below(g, 43));
+            if (hd_rng_below(g, 300) == 0)
+                text[n++] = "\xC3\"\r\0"[hd_rng_below(g, 4)];
+            text[n++] = c + 1 < cells ? delimiter : '\n';
+        }
+    }
+    return n;
+}
+
+static void split_forms_agree(void **state)
+{
+    (void)state;
+    static char text[SPLIT_BYTES + 300 * MAX_COLUMNS + HD_SPLIT_SLACK];
+    static uint32_t places[3][MOST_PLACES + HD_PLACES_SLACK];
+    static uint64_t lines[3][SPLIT_ROWS];
+    hd_rng g = hd_rng_stream(11, 0);
+    size_t taken = 0;
+    for (unsigned i = 0; i < 3000; i++) {
+        size_t width = 1 + hd_rng_below(&g, hd_rng_below(&g, 2) ? 8 : MAX_COLUMNS);
+        char delimiter = ",|\t"[hd_rng_below(&g, 3)];
+        size_t len = write_rows(text, &g, width, delimiter), cut = hd_rng_below(&g, 200);
+        hd_split s[3];
+        for (unsigned form = 0; form < 3; form++) {
+            s[form] = (hd_split){.text = text,
+                                 .end = len > cut ? len - cut : len,
+                                 .delimiter = delimiter,
+                                 .has_quotes = delimiter != '|',
+                                 .is_odd = i % 2,
+                                 .width = width,
+                                 .places = places[form],
+                                 .lines = lines[form],
+                                 .line = 2,
+                                 .max_rows = 1 + i % SPLIT_ROWS};
+            hd_split_with(&s[form], (hd_split_form)form);
+            assert_int_equal(s[form].n_rows, s[0].n_rows);
+            assert_int_equal(s[form].at, s[0].at);
+            assert_int_equal(s[form].line, s[0].line);
+            assert_memory_equal(places[form], places[0],
+                                s[0].n_rows * (width + 1) * sizeof *places[0]);
+            assert_memory_equal(lines[form], lines[0], s[0].n_rows * sizeof *lines[0]);
+        }
+        for (size_t at = 0; at < s[0].n_rows * (width + 1); at++)
+            if (at % (width + 1))
+                assert_true(text[places[0][at] - 1] == delimiter ||
+                            text[places[0][at] - 1] == '\n' || text[places[0][at] - 1] == '\r');
+        taken += s[0].n_rows;
+    }
+    assert_true(taken > 3000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_dialects_agree),
+        cmocka_unit_test(split_forms_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
