@@ -137,7 +137,8 @@ static void gather_cell(const world *w, const question *q, gathered *g, size_t c
         if (x->truth == n)
             continue;
         x->truth_people++;
-        hd_set_add(records, person, &of, (uint32_t)(x->truth - n));
+        /* Numbered from 1 in both: 0 is nobody. */
+        hd_set_add(records, person + 1, &of, (uint32_t)(x->truth - n));
         hd_set_add_person(people, person + 1);
     }
     qsort(stays, (size_t)x->truth, sizeof *stays, compare_stays);
