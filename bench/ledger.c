@@ -50,25 +50,51 @@ typedef struct job {
     hd_set *lanes; /* LANES * PROVIDERS * 2 */
 } job;
 
-/* Four records a person, at one or two providers: as in a table sorted by person. */
+/* Four records a person, at one or two providers, as in a table sorted by person; they come to a set in
+ * runs of some hundred, as they do from a scan. */
+enum { RUN = 512 };
+
+typedef struct run {
+    size_t n;
+    uint32_t persons[RUN + 4];
+    uint64_t records[RUN + 4];
+    hd_set_growing growing[2];
+} run;
+
+static void take_run(run *r, hd_set *sets)
+{
+    hd_set_take(&sets[0], &r->growing[0], HD_SET_RECORDS, r->persons, r->records, r->n);
+    hd_set_take(&sets[1], &r->growing[1], HD_SET_PEOPLE, r->persons, r->records, r->n);
+    r->n = 0;
+}
+
 static hd_code sketch_lane(void *ctx, size_t lane, hd_err *err)
 {
     job *j = ctx;
     hd_set *sets = j->lanes + lane * PROVIDERS * 2;
     uint64_t people = j->n_records / 4, first = people / LANES * lane, end = first + people / LANES;
-    (void)err;
+    run *runs = hd_calloc(PROVIDERS, sizeof *runs);
+    if (!runs)
+        return hd_fail_nomem(err);
     for (size_t i = 0; i < PROVIDERS * 2; i++)
         hd_set_init(&sets[i]);
     for (uint64_t p = first; p < end; p++) {
         unsigned home = code_of(p, 1, PROVIDERS), away = p % 5 ? home : code_of(p, 2, PROVIDERS);
-        for (unsigned at = home, visit = 0; visit < (home == away ? 1u : 2u); at = away, visit++) {
-            hd_set_records of = {{0, 0}, 0};
-            for (unsigned r = 0; r < (home == away ? 4u : 2u); r++)
-                hd_set_sum(&of, mix(p << 4 | visit << 2 | r));
-            hd_set_add(&sets[at * 2], (uint32_t)p, &of, home == away ? 4 : 2);
-            hd_set_add_person(&sets[at * 2 + 1], (uint32_t)p);
+        for (unsigned i = 0; i < 4; i++) {
+            run *r = &runs[i < 2 ? home : away];
+            r->persons[r->n] = (uint32_t)p + 1;
+            r->records[r->n++] = mix(p << 4 | i);
         }
+        for (unsigned at = home, visit = 0; visit < 2; at = away, visit++)
+            if (runs[at].n >= RUN)
+                take_run(&runs[at], &sets[at * 2]);
     }
+    for (size_t at = 0; at < PROVIDERS; at++) {
+        take_run(&runs[at], &sets[at * 2]);
+        hd_set_end(&sets[at * 2], &runs[at].growing[0], HD_SET_RECORDS);
+        hd_set_end(&sets[at * 2 + 1], &runs[at].growing[1], HD_SET_PEOPLE);
+    }
+    hd_free(runs);
     return HD_OK;
 }
 

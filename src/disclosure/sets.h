@@ -63,6 +63,16 @@ void hd_set_sum(hd_set_records *records, uint64_t identity);
 /* In sets of people: every person once, and nothing else. */
 void hd_set_add_person(hd_set *s, uint32_t person);
 void hd_set_join(hd_set *s, const hd_set *other); /* other people */
+/* Up to HD_SET_LOWEST smallest numbers, ascending. */
+static inline void hd_set_keep_lowest(uint32_t lowest[HD_SET_LOWEST], uint32_t element)
+{
+    if (element >= lowest[HD_SET_LOWEST - 1])
+        return;
+    size_t at = HD_SET_LOWEST - 1;
+    for (; at > 0 && lowest[at - 1] > element; at--)
+        lowest[at] = lowest[at - 1];
+    lowest[at] = element;
+}
 bool hd_set_same(const hd_set *a, const hd_set *b);
 /* 0: the same; 1 .. limit: they differ by few people; limit + 1: by more. */
 unsigned hd_set_distance(const hd_set *a, const hd_set *b, unsigned limit);
@@ -78,6 +88,18 @@ typedef enum hd_set_kind {
     HD_SET_PEOPLE,
     HD_SET_PROFILE /* of no figure: how the audit names what figures of both kinds, or of two tables, share */
 } hd_set_kind;
+
+/* A person's records in a set so far; n 0: none. */
+typedef struct hd_set_growing {
+    hd_set_records records;
+    uint32_t person, n;
+} hd_set_growing;
+
+/* Records (of sets of people: what they are records of) as they come, a person's one after another, in
+ * as many calls as there are; at the end the last person. The same as one by one by the functions above. */
+void hd_set_take(hd_set *s, hd_set_growing *g, hd_set_kind kind, const uint32_t *persons,
+                 const uint64_t *records, size_t n);
+void hd_set_end(hd_set *s, hd_set_growing *g, hd_set_kind kind);
 
 /* All sets of an answer. Aggregates of the same class and kind share a column. */
 typedef struct hd_sets {

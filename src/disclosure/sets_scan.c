@@ -2,7 +2,7 @@
  *
  * A sketch takes several lines of the cache and an answer may have thousands of sketches. So records
  * wait until there are many, and are then added in order of their cells, one range of cells after the
- * other, whose sketches stay in the cache meanwhile. What has come of a person is a lane's own, because
+ * other, and in a range one cell after the other, all records of a cell at once (sets_rows.c). What has come of a person is a lane's own, because
  * a person's records lie in one lane, one after another. The sketches are a lane's own and joined at the
  * end; where they would be large all lanes add to the same ones, a range of cells under its lock.
  */
@@ -32,16 +32,17 @@ typedef struct column {
     hd_set_kind kind;
 } column;
 
-/* Records of one person in one set so far. */
-typedef struct growing {
-    hd_set_records records;
-    uint32_t person, n; /* n 0: none */
-} growing;
-
 typedef struct waiting {
     uint64_t record, classes;
     uint32_t person, cell;
 } waiting;
+
+/* Rows of one cell, a person's one after another. */
+typedef struct run {
+    size_t n;
+    uint32_t *persons;
+    uint64_t *records, *classes;
+} run;
 
 typedef struct job {
     const hd_sets_tuning *tuning;
@@ -66,45 +67,71 @@ typedef struct job {
 typedef struct lane {
     job *job;
     hd_set *items;   /* the answer's, or its own */
-    growing *people; /* n_cells x n_columns */
+    hd_set_growing *people; /* n_cells x n_columns */
     waiting *rows, *ordered;
+    run rows_of;       /* one cell's */
+    run chosen;        /* and of them those of a column */
+    size_t *starts;    /* of the cells of a range, and one more */
+    uint32_t *order;   /* rows of a range, by cell */
     size_t n;
     uint32_t *key;
 } lane;
 
 /* ---- records into sets ---------------------------------------------------------------------- */
 
-static void flush(hd_set *s, growing *g, hd_set_kind kind)
+/* Those that contribute to a class; no branch on what cannot be foreseen. */
+static const run *choose(lane *l, unsigned class)
 {
-    if (g->n == 0)
-        return;
-    if (kind == HD_SET_PEOPLE)
-        hd_set_add_person(s, g->person);
-    else
-        hd_set_add(s, g->person, &g->records, g->n);
-    g->n = 0;
+    const run *all = &l->rows_of;
+    run *out = &l->chosen;
+    uint64_t common = UINT64_MAX;
+    for (size_t i = 0; i < all->n; i++)
+        common &= all->classes[i];
+    if (common >> class & 1)
+        return all;
+    out->n = 0;
+    for (size_t i = 0; i < all->n; i++) {
+        out->persons[out->n] = all->persons[i];
+        out->records[out->n] = all->records[i];
+        out->n += all->classes[i] >> class & 1;
+    }
+    return out;
 }
 
-static void take_record(hd_set *s, growing *g, hd_set_kind kind, uint32_t person, uint64_t record)
-{
-    if (g->n && g->person != person)
-        flush(s, g, kind);
-    if (g->n == 0)
-        *g = (growing){.person = person};
-    g->n++;
-    if (kind == HD_SET_PEOPLE)
-        return;
-    hd_set_sum(&g->records, record);
-}
-
-static void take_row(lane *l, const waiting *w)
+static void take_cell(lane *l, size_t cell, const waiting *rows, const uint32_t *order, size_t n)
 {
     const job *j = l->job;
-    size_t first = (size_t)w->cell * j->n_columns;
-    for (size_t c = 0; c < j->n_columns; c++)
-        if (w->classes >> j->columns[c].class & 1)
-            take_record(&l->items[first + c], &l->people[first + c], j->columns[c].kind, w->person,
-                        w->record);
+    run *r = &l->rows_of;
+    r->n = n;
+    for (size_t i = 0; i < n; i++) {
+        const waiting *w = &rows[order[i]];
+        r->persons[i] = w->person;
+        r->records[i] = w->record;
+        r->classes[i] = w->classes;
+    }
+    for (size_t c = 0; c < j->n_columns; c++) {
+        size_t item = cell * j->n_columns + c;
+        const run *of = choose(l, j->columns[c].class);
+        hd_set_take(&l->items[item], &l->people[item], j->columns[c].kind, of->persons, of->records,
+                    of->n);
+    }
+}
+
+/* Rows of one range, cell by cell; in a cell their order stays. */
+static void take_range(lane *l, size_t range, const waiting *rows, size_t n)
+{
+    size_t first = range << l->job->shift, n_cells = (size_t)1 << l->job->shift;
+    size_t *starts = l->starts;
+    memset(starts, 0, (n_cells + 1) * sizeof *starts);
+    for (size_t i = 0; i < n; i++)
+        starts[rows[i].cell - first + 1]++;
+    for (size_t c = 0; c < n_cells; c++)
+        starts[c + 1] += starts[c];
+    for (size_t i = 0; i < n; i++)
+        l->order[starts[rows[i].cell - first]++] = (uint32_t)i;
+    for (size_t c = 0, at = 0; c < n_cells; at = starts[c++]) /* starts are ends by now */
+        if (starts[c] > at)
+            take_cell(l, first + c, rows, l->order + at, starts[c] - at);
 }
 
 static void enter(lane *l, size_t range)
@@ -136,8 +163,7 @@ static void take_waiting(lane *l)
         if (starts[r] == starts[r + 1])
             continue;
         enter(l, r);
-        for (size_t i = starts[r]; i < starts[r + 1]; i++)
-            take_row(l, &l->ordered[i]);
+        take_range(l, r, &l->ordered[starts[r]], starts[r + 1] - starts[r]);
         leave(l, r);
     }
     l->n = 0;
@@ -179,6 +205,21 @@ static hd_code take_block(void *ctx, const hd_chosen_block *b, hd_err *err)
 
 /* ---- lanes ---------------------------------------------------------------------------------- */
 
+static bool open_run(run *r, size_t n)
+{
+    r->persons = hd_calloc(n, sizeof *r->persons);
+    r->records = hd_calloc(n, sizeof *r->records);
+    r->classes = hd_calloc(n, sizeof *r->classes);
+    return r->persons && r->records && r->classes;
+}
+
+static void free_run(run *r, size_t n)
+{
+    hd_wipe_free(r->persons, n * sizeof *r->persons);
+    hd_wipe_free(r->records, n * sizeof *r->records);
+    hd_free(r->classes);
+}
+
 static hd_code open_lane(lane *l, job *j, hd_err *err)
 {
     size_t n_items = j->n_cells * j->n_columns;
@@ -189,7 +230,11 @@ static hd_code open_lane(lane *l, job *j, hd_err *err)
     l->key = hd_calloc(j->q->n_keys + 1, sizeof *l->key);
     if (!j->is_shared)
         l->items = hd_calloc(n_items + 1, sizeof *l->items);
-    if (!l->people || !l->rows || !l->ordered || !l->key || !l->items)
+    l->starts = hd_calloc(((size_t)1 << j->shift) + 1, sizeof *l->starts);
+    l->order = hd_calloc(j->n_waiting, sizeof *l->order);
+    bool has_runs = open_run(&l->rows_of, j->n_waiting) && open_run(&l->chosen, j->n_waiting);
+    if (!l->people || !l->rows || !l->ordered || !l->key || !l->items || !l->starts || !l->order ||
+        !has_runs)
         return hd_fail_nomem(err);
     for (size_t i = 0; i < n_items && !j->is_shared; i++)
         hd_set_init(&l->items[i]);
@@ -207,8 +252,8 @@ static hd_code run_lane(void *ctx, size_t number, hd_err *err)
         size_t range = cell >> j->shift;
         enter(l, range);
         for (size_t c = 0; c < j->n_columns; c++)
-            flush(&l->items[cell * j->n_columns + c], &l->people[cell * j->n_columns + c],
-                  j->columns[c].kind);
+            hd_set_end(&l->items[cell * j->n_columns + c], &l->people[cell * j->n_columns + c],
+                       j->columns[c].kind);
         leave(l, range);
     }
     return HD_OK;
@@ -230,6 +275,10 @@ static void free_lane(lane *l)
     hd_wipe_free(l->people, n * sizeof *l->people);
     hd_wipe_free(l->rows, l->job->n_waiting * sizeof *l->rows);
     hd_wipe_free(l->ordered, l->job->n_waiting * sizeof *l->ordered);
+    free_run(&l->rows_of, l->job->n_waiting);
+    free_run(&l->chosen, l->job->n_waiting);
+    hd_free(l->starts);
+    hd_free(l->order);
     hd_free(l->key);
 }
 

@@ -57,34 +57,69 @@ static uint64_t mix(uint64_t x)
     return x ^ x >> 28;
 }
 
-/* The record that was named last, so that a long run of one date is walked once. */
-typedef struct walk {
-    uint64_t row; /* + 1; 0: none yet */
-    uint32_t nth; /* its position among the person's records of the date */
-} walk;
-
 static int64_t date_of(const hd_chosen *c, uint64_t row)
 {
     const hd_column codes = {.width = c->date.width, .data = c->date.data};
     return c->date.data ? c->date.dictionary->integers[hd_code_at(&codes, row)] : 0;
 }
 
-/* Rows are named in ascending order; those between need not be. */
-static uint64_t identity(const hd_chosen *c, walk *w, uint64_t row)
+static uint64_t identity(const hd_chosen *c, uint32_t person, int64_t date, uint32_t nth)
 {
-    uint32_t person = c->persons[row], nth = 0;
-    int64_t date = date_of(c, row);
-    for (uint64_t at = row; at > 0 && c->persons[at - 1] == person && date_of(c, at - 1) == date; at--)
-        if (at == w->row) {
-            nth += w->nth + 1;
-            break;
-        } else {
-            nth++;
-        }
-    *w = (walk){row + 1, nth};
     uint64_t x = mix(c->seed ^ ((uint64_t)person << 32 | (uint32_t)date));
     x = mix(x + nth);
     return x ? x : 1;
+}
+
+/* Positions of records among those of their person and date, range by range of rows. Of the last row
+ * it is known, so that a range that follows it need not look back. */
+typedef struct walk {
+    uint64_t row; /* + 1; 0: none yet */
+    uint32_t nth; /* its position */
+    int64_t *dates; /* BATCH, and the next: */
+    uint32_t *places;
+} walk;
+
+/* The position of the row before `row`, if it has the person and date of this one, + 1; else 0. */
+static uint32_t look_back(const hd_chosen *c, const walk *w, uint64_t row)
+{
+    uint32_t person = c->persons[row], n = 0;
+    int64_t date = date_of(c, row);
+    for (uint64_t at = row; at > 0 && c->persons[at - 1] == person && date_of(c, at - 1) == date; at--) {
+        if (at == w->row)
+            return n + w->nth + 1;
+        n++;
+    }
+    return n;
+}
+
+/* n <= BATCH rows from `base` on, into w->dates and w->places. */
+static void walk_rows(const hd_chosen *c, walk *w, uint64_t base, size_t n)
+{
+    const uint32_t *persons = c->persons + base;
+    for (size_t i = 0; i < n; i++)
+        w->dates[i] = date_of(c, base + i);
+    uint32_t nth = look_back(c, w, base);
+    w->places[0] = nth;
+    for (size_t i = 1; i < n; i++) { /* no branch: it cannot be foreseen */
+        uint32_t goes_on = (persons[i] == persons[i - 1]) & (w->dates[i] == w->dates[i - 1]);
+        nth = (nth + 1) & (0 - goes_on);
+        w->places[i] = nth;
+    }
+    w->row = base + n;
+    w->nth = nth;
+}
+
+static hd_code open_walk(walk *w, hd_err *err)
+{
+    *w = (walk){.dates = hd_calloc(BATCH, sizeof *w->dates),
+                .places = hd_calloc(BATCH, sizeof *w->places)};
+    return w->dates && w->places ? HD_OK : hd_fail_nomem(err);
+}
+
+static void free_walk(walk *w)
+{
+    hd_free(w->dates);
+    hd_free(w->places);
 }
 
 /* ---- preparing ------------------------------------------------------------------------------ */
@@ -184,14 +219,19 @@ static hd_code fetch_rows(hd_chosen *c, hd_engine *e, hd_table *t, hd_err *err)
     size_t first[HD_MAX_AGGREGATES + 1];
     hd_buf name;
     hd_buf_init(&name, (size_t)1 << 24);
+    walk w = {0};
     uint64_t *records = hd_secret_map((size_t)c->n_rows * sizeof *records);
     if (!records) {
         rc = hd_fail_nomem(err);
         goto out;
     }
-    walk w = {0};
-    for (uint64_t row = 0; row < c->n_rows; row++)
-        records[row] = identity(c, &w, row);
+    HD_GO(open_walk(&w, err));
+    for (uint64_t at = 0; at < c->n_rows; at += BATCH) {
+        size_t end = c->n_rows - at < BATCH ? c->n_rows - at : BATCH;
+        walk_rows(c, &w, at, end);
+        for (size_t i = 0; i < end; i++)
+            records[at + i] = identity(c, c->persons[at + i], w.dates[i], w.places[i]);
+    }
     for (size_t k = c->n_classes; k-- > 0;)
         for (size_t i = c->a->q.n_aggregates; i-- > 0;)
             if (c->class_of[i] == k)
@@ -220,6 +260,7 @@ static hd_code fetch_rows(hd_chosen *c, hd_engine *e, hd_table *t, hd_err *err)
     c->starts[1] = n;
 out:
     hd_secret_unmap(records, (size_t)c->n_rows * sizeof *records);
+    free_walk(&w);
     hd_buf_free(&name);
     return rc;
 }
@@ -258,7 +299,10 @@ typedef struct scan {
     const hd_k_question *q;
     uint8_t *truth; /* n_nodes x BATCH */
     uint64_t base;
-    size_t n;
+    size_t n, n_chosen;
+    uint32_t *rows; /* BATCH: of those that are chosen, after base */
+    uint64_t *classes;
+    walk walk;
 } scan;
 
 static uint32_t code_at(const hd_k_codes *c, uint64_t i)
@@ -267,48 +311,75 @@ static uint32_t code_at(const hd_k_codes *c, uint64_t i)
     return hd_code_at(&codes, i);
 }
 
-static uint64_t classes_of(const scan *s, size_t i)
+/* Rows that pass WHERE. */
+static void choose_rows(scan *s)
 {
-    uint64_t bits = 0;
+    const uint8_t *truth = s->q->where >= 0 ? s->truth + (size_t)s->q->where * BATCH : NULL;
+    s->n_chosen = 0;
+    for (uint32_t i = 0; i < s->n; i++) {
+        s->rows[s->n_chosen] = i;
+        s->n_chosen += !truth || truth[i] == TRUE;
+    }
+}
+
+/* Their classes, and none of the rows that have none. */
+static void choose_classes(scan *s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->n_chosen; i++)
+        s->classes[i] = 0;
     for (size_t k = 0; k < s->c->n_classes; k++) {
         const class *g = &s->c->classes[k];
-        bool in = (g->node < 0 || s->truth[(size_t)g->node * BATCH + i] == TRUE) &&
-                  (!g->has_value || g->has_value[code_at(g->codes, s->base + i)]);
-        bits |= (uint64_t)in << k;
+        const uint8_t *truth = g->node >= 0 ? s->truth + (size_t)g->node * BATCH : NULL;
+        for (size_t i = 0; i < s->n_chosen; i++) {
+            bool in = (!truth || truth[s->rows[i]] == TRUE) &
+                      (!g->has_value || g->has_value[code_at(g->codes, s->base + s->rows[i])]);
+            s->classes[i] |= (uint64_t)in << k;
+        }
     }
-    return bits;
+    for (size_t i = 0; i < s->n_chosen; i++) {
+        s->rows[n] = s->rows[i];
+        s->classes[n] = s->classes[i];
+        n += s->classes[i] != 0;
+    }
+    s->n_chosen = n;
+}
+
+/* What is known of the chosen rows, one thing after the other. */
+static void fill_block(scan *s, uint32_t *persons, uint64_t *records, uint32_t *slots_of)
+{
+    const hd_chosen *c = s->c;
+    walk_rows(c, &s->walk, s->base, s->n);
+    for (size_t i = 0; i < s->n_chosen; i++) {
+        uint32_t row = s->rows[i];
+        persons[i] = c->persons[s->base + row];
+        records[i] = identity(c, persons[i], s->walk.dates[row], s->walk.places[row]);
+    }
+    for (size_t k = 0; k < s->q->n_groups; k++)
+        for (size_t i = 0; i < s->n_chosen; i++)
+            slots_of[k * BATCH + i] =
+                s->q->groups[k].lut[code_at(&s->q->groups[k].codes, s->base + s->rows[i])];
 }
 
 static hd_code scan_lane(scan *s, size_t lane, hd_chosen_block *b, uint32_t *persons,
-                         uint64_t *records, uint64_t *classes, uint32_t *slots_of,
+                         uint64_t *records, uint32_t *slots_of,
                          hd_code (*take)(void *ctx, const hd_chosen_block *b, hd_err *err),
                          void *ctx, hd_err *err)
 {
     const hd_chosen *c = s->c;
-    walk w = {0};
     b->stride = BATCH;
     b->slots = slots_of;
     for (s->base = c->starts[lane]; s->base < c->starts[lane + 1]; s->base += s->n) {
         s->n = c->starts[lane + 1] - s->base < BATCH ? c->starts[lane + 1] - s->base : BATCH;
         HD_TRY(hd_engine_go_on(c->engine, err));
         hd_scan_truth(s->q, s->base, s->n, BATCH, s->truth);
-        b->n = 0;
-        for (size_t i = 0; i < s->n; i++) {
-            if (s->q->where >= 0 && s->truth[(size_t)s->q->where * BATCH + i] != TRUE)
-                continue;
-            uint64_t bits = classes_of(s, i);
-            if (!bits)
-                continue;
-            persons[b->n] = c->persons[s->base + i];
-            records[b->n] = identity(c, &w, s->base + i);
-            classes[b->n] = bits;
-            for (size_t k = 0; k < s->q->n_groups; k++)
-                slots_of[k * BATCH + b->n] =
-                    s->q->groups[k].lut[code_at(&s->q->groups[k].codes, s->base + i)];
-            b->n++;
-        }
-        if (b->n)
-            HD_TRY(take(ctx, b, err));
+        choose_rows(s);
+        choose_classes(s);
+        b->n = s->n_chosen;
+        if (b->n == 0)
+            continue;
+        fill_block(s, persons, records, slots_of);
+        HD_TRY(take(ctx, b, err));
     }
     return HD_OK;
 }
@@ -398,21 +469,26 @@ hd_code hd_chosen_scan(const hd_chosen *c, size_t lane,
     uint64_t *records = hd_calloc(BATCH, sizeof *records), *classes = hd_calloc(BATCH, sizeof *classes);
     uint32_t *of_keys = hd_calloc((c->a->q.n_keys + 1) * BATCH, sizeof *of_keys);
     s.truth = hd_calloc(n_nodes + 1, BATCH);
+    s.rows = hd_calloc(BATCH, sizeof *s.rows);
+    s.classes = classes;
     hd_chosen_block b = {.persons = persons, .records = records, .classes = classes};
-    if (!persons || !records || !classes || !of_keys || !s.truth) {
+    if (!persons || !records || !classes || !of_keys || !s.truth || !s.rows) {
         rc = hd_fail_nomem(err);
         goto out;
     }
+    HD_GO(open_walk(&s.walk, err));
     if (c->rows)
         HD_GO(scan_fetched(c, &b, persons, records, classes, take, ctx, err));
     else
-        HD_GO(scan_lane(&s, lane, &b, persons, records, classes, of_keys, take, ctx, err));
+        HD_GO(scan_lane(&s, lane, &b, persons, records, of_keys, take, ctx, err));
 out:
     hd_free(persons);
     hd_free(records);
     hd_free(classes);
     hd_free(of_keys);
     hd_free(s.truth);
+    hd_free(s.rows);
+    free_walk(&s.walk);
     return rc;
 }
 

@@ -232,11 +232,47 @@ static void an_argument_that_nobody_lacks_chooses_nothing(void **state)
     hd_question_free(q);
 }
 
+static void make_sets(const char *sql, hd_sets *out)
+{
+    hd_question *q;
+    hd_cells *cells;
+    OK(hd_engine_ask(engine, sql, &q, &err));
+    OK(hd_engine_run(engine, q, HD_ROUTE_BEST, &cells, &err));
+    OK(hd_sets_make(out, engine, q, cells, &hd_sets_tuning_default, &err));
+    hd_cells_free(cells);
+    hd_question_free(q);
+}
+
+/* A record is the same one whichever others pass the condition: parts under conditions of their own,
+ * few rows and many, make the whole. */
+static void records_are_the_same_under_every_condition(void **state)
+{
+    (void)state;
+    static const char *const parts[] = {"age < 1", "age >= 1 AND sex = 1", "age >= 1 AND sex = 2 AND provider < 8",
+                                        "age >= 1 AND sex = 2 AND provider = 8"};
+    uint64_t sum[2] = {0, 0};
+    hd_sets whole;
+    make_sets("SELECT count(*) FROM admissions", &whole);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        char sql[256];
+        hd_sets part;
+        snprintf(sql, sizeof sql, "SELECT count(*) FROM admissions WHERE %s", parts[i]);
+        make_sets(sql, &part);
+        assert_true(part.items[0].persons > 0);
+        sum[0] += part.items[0].sum[0];
+        sum[1] += part.items[0].sum[1];
+        hd_sets_free(&part);
+    }
+    assert_memory_equal(sum, whole.items[0].sum, sizeof sum);
+    hd_sets_free(&whole);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sets_are_the_same_on_every_path),
         cmocka_unit_test(an_argument_that_nobody_lacks_chooses_nothing),
+        cmocka_unit_test(records_are_the_same_under_every_condition),
     };
     return cmocka_run_group_tests(tests, make_vault, remove_vault);
 }
