@@ -1,5 +1,5 @@
-/* test_vault_pack.c - items in bits and runs come back; what is not packed items is refused,
- * whatever it holds. */
+/* test_vault_pack.c - rows are put in order; items in bits and runs come back; what is not packed
+ * items is refused, whatever it holds. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,8 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/rng.h"
-#include "vault/internal.h"
+#include "vault/builder.h"
 
 enum { MOST = 70000 };
 
@@ -102,9 +103,59 @@ static void rubbish_is_harmless(void **state)
     assert_true(accepted < 2000);
 }
 
+/* ---- the order of rows ----------------------------------------------------------------------- */
+
+/* Each row once, none before one that belongs in front of it. */
+static void check_order(const uint32_t *persons, const int64_t *keys, const uint32_t *rows,
+                        uint32_t n)
+{
+    uint8_t *seen = calloc(n, 1);
+    assert_non_null(seen);
+    for (uint32_t i = 0; i < n; i++) {
+        assert_true(rows[i] < n && !seen[rows[i]]);
+        seen[rows[i]] = 1;
+        if (i == 0)
+            continue;
+        uint32_t x = rows[i - 1], y = rows[i];
+        assert_true(persons[x] <= persons[y]);
+        if (persons[x] == persons[y])
+            assert_true(keys[x] < keys[y] || (keys[x] == keys[y] && x < y));
+    }
+    free(seen);
+}
+
+/* Few persons and many, near together and far apart, one with most of the rows, nobody's rows. */
+static void rows_are_put_in_order(void **state)
+{
+    (void)state;
+    static const uint32_t numbers[] = {1,      5,       2047,    2048,      2049,
+                                       100000, 1 << 22, 1 << 23, UINT32_MAX};
+    static uint32_t persons[MOST];
+    static int64_t keys[MOST];
+    hd_rng g = hd_rng_stream(21, 1);
+    hd_err err;
+    for (unsigned round = 0; round < 9 * 8; round++) {
+        uint32_t n = round % 8 == 7 ? MOST : 2 + hd_rng_below(&g, 3000), *rows;
+        for (uint32_t i = 0; i < n; i++) {
+            persons[i] = hd_rng_below(&g, numbers[round / 8]) + (round % 2);
+            if (round % 8 == 3 && hd_rng_below(&g, 3))
+                persons[i] = persons[0];
+            keys[i] = (int64_t)hd_rng_below(&g, 50) - 25;
+        }
+        assert_int_equal(hd_arrange(persons, keys, n, &rows, &err), HD_OK);
+        if (rows)
+            check_order(persons, keys, rows, n);
+        for (uint32_t i = 1; i < n && !rows; i++)
+            assert_true(persons[i - 1] < persons[i] ||
+                        (persons[i - 1] == persons[i] && keys[i - 1] <= keys[i]));
+        hd_secret_unmap(rows, n * sizeof *rows);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_are_put_in_order),
         cmocka_unit_test(items_come_back),
         cmocka_unit_test(rubbish_is_harmless),
     };
