@@ -18,8 +18,11 @@ static inline hd_code look_one(hd_memo *m, const char *text, hd_memo_span s, hd_
     const char *raw = text + s.at;
     const size_t len = hd_memo_span_len(s);
     const hd_memo_probe p = hd_memo_probe_of(raw, len);
-    const hd_memo_front *f = &m->front[p.hash >> m->shift];
-    if (!hd_memo_is(f, &p)) {
+    const size_t place = p.hash >> m->shift;
+    const hd_memo_front *f = &m->front[place], *beside = &m->front[hd_memo_beside(place)];
+    if (!hd_memo_is(f, &p) && hd_memo_is(beside, &p)) {
+        f = beside;
+    } else if (!hd_memo_is(f, &p)) {
         if ((*stop = a->n > 0 && m->n >= m->limit))
             return HD_OK;
         HD_TRY(hd_memo_look_further(m, raw, len, p, err));
@@ -57,6 +60,16 @@ AVX2 static inline __m256i all_of(uint64_t word)
     return _mm256_set1_epi64x((long long)word);
 }
 
+/* Which of four texts stand in these places? */
+AVX2 static inline __m256i are_in(const hd_memo_front *front, __m256i slot, __m256i first,
+                                  __m256i second, bool has_wide)
+{
+    __m256i same = _mm256_cmpeq_epi64(gather(&front->first, slot), first);
+    if (has_wide)
+        same = _mm256_and_si256(same, _mm256_cmpeq_epi64(gather(&front->second, slot), second));
+    return same;
+}
+
 /* Are four texts in front? If so *found says where, in bytes. */
 AVX2 static inline bool find_four(const hd_memo_front *front, __m128i shift, const char *text,
                                   __m256i spans, __m256i *found)
@@ -86,13 +99,17 @@ AVX2 static inline bool find_four(const hd_memo_front *front, __m128i shift, con
     }
     sum = _mm256_add_epi32(sum, _mm256_slli_epi64(sum, 32)); /* the hash is its upper half */
     __m256i slot = _mm256_slli_epi64(_mm256_srl_epi64(_mm256_srli_epi64(sum, 32), shift), 5);
-    __m256i same = _mm256_cmpeq_epi64(gather(&front->first, slot), first);
-    if (has_wide)
-        same = _mm256_and_si256(same, _mm256_cmpeq_epi64(gather(&front->second, slot), second));
+    __m256i same = are_in(front, slot, first, second, has_wide);
+    if (_mm256_movemask_epi8(same) != -1) {
+        __m256i beside = _mm256_xor_si256(slot, all_of(sizeof *front));
+        __m256i others = are_in(front, beside, first, second, has_wide);
+        slot = _mm256_blendv_epi8(beside, slot, same);
+        same = _mm256_or_si256(same, others);
+    }
     *found = slot;
     return _mm256_movemask_epi8(same) == -1;
 }
-_Static_assert(sizeof(hd_memo_front) == 1 << 5, "slots are numbers times 32");
+_Static_assert(sizeof(hd_memo_front) == 1 << 5, "slots are numbers times 32, and ^ 1 is ^ 32");
 
 /* Three arguments say what does not change inside the loop. */
 AVX2 static inline __attribute__((always_inline)) hd_code

@@ -11,8 +11,7 @@ enum { LARGE = 128 * 1024, SMALL = 4 * 1024 };
 
 /* Bits of a hash that say where in front a text stands. The front grows to the most when one of 32
  * the looks pass it by and there are texts to fill it with: past it lie a table, an entry and its
- * text, each of them somewhere else in memory. Of two texts with one place the one seen last stands
- * in it and the other beside it. */
+ * text, each of them somewhere else in memory. */
 enum { FRONT_FEWEST = 10, FRONT_MOST = 16, GROWS = 2, MISSED = 32 };
 
 static size_t front_len(const hd_memo *m)
@@ -133,13 +132,8 @@ hd_code hd_memo_look_further(hd_memo *m, const char *raw, size_t len, hd_memo_pr
 {
     uint32_t id;
     const size_t place = p.hash >> m->shift;
-    hd_memo_front *slot = &m->front[place], *beside = &m->front[place ^ 1], moved = *slot;
+    hd_memo_front *slot = &m->front[place];
     bool is_long = len > HD_MEMO_SHORT;
-    if (!is_long && hd_memo_is(beside, &p)) { /* another text took its place */
-        *slot = *beside;
-        *beside = moved;
-        return HD_OK;
-    }
     if (is_long)
         p.first = (p.first & ~HD_MEMO_EIGHTH) | HD_MEMO_LONG_SLOT;
     if (is_long && slot->first == p.first && slot->second == p.second && slot->len == len &&
@@ -148,7 +142,8 @@ hd_code hd_memo_look_further(hd_memo *m, const char *raw, size_t len, hd_memo_pr
     m->missed++;
     HD_TRY(look_up(m, raw, len, &id, err));
     const hd_known *k = &m->known[id];
-    *beside = *slot;
+    if (slot->first != HD_MEMO_FREE)
+        m->front[hd_memo_beside(place)] = *slot;
     *slot = (hd_memo_front){.first = p.first,
                             .second = p.second,
                             .len = (uint32_t)len,

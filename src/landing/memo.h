@@ -144,12 +144,18 @@ static inline hd_memo_probe hd_memo_probe_of(const char *raw, size_t len)
     return p;
 }
 
+/* A short text stands in its place or, when another took that, beside it. */
+static inline size_t hd_memo_beside(size_t place)
+{
+    return place ^ 1;
+}
+
 static inline bool hd_memo_is(const hd_memo_front *f, const hd_memo_probe *p)
 {
     return ((f->first ^ p->first) | (f->second ^ p->second)) == 0;
 }
 
-/* Past the front: the text then stands in it, where its probe says. */
+/* Past the front: the text then stands in it, in its place. */
 HD_MUST hd_code hd_memo_look_further(hd_memo *m, const char *raw, size_t len, hd_memo_probe p,
                                      hd_err *err);
 
