@@ -135,16 +135,61 @@ static hd_code parse(struct parser *p, hd_err *err)
     return HD_OK;
 }
 
+bool hd_utf8_ok(const char *bytes, size_t len)
+{
+    const unsigned char *p = (const unsigned char *)bytes, *end = p + len;
+    while (p < end) {
+        if (*p < 0x80) {
+            p++;
+            continue;
+        }
+        size_t more = *p >= 0xF0 ? 3 : *p >= 0xE0 ? 2 : 1;
+        if (*p < 0xC2 || *p > 0xF4 || (size_t)(end - p) <= more)
+            return false;
+        /* the first continuation byte excludes overlong forms, surrogates, and beyond U+10FFFF */
+        unsigned low = *p == 0xE0 ? 0xA0 : *p == 0xF0 ? 0x90 : 0x80;
+        unsigned high = *p == 0xED ? 0x9F : *p == 0xF4 ? 0x8F : 0xBF;
+        if (p[1] < low || p[1] > high)
+            return false;
+        for (size_t i = 2; i <= more; i++)
+            if ((p[i] & 0xC0) != 0x80)
+                return false;
+        p += more + 1;
+    }
+    return true;
+}
+
+static size_t line_of(const char *text, size_t at)
+{
+    size_t line = 1;
+    for (size_t i = 0; i < at; i++)
+        line += text[i] == '\n';
+    return line;
+}
+
+/* Texts end at a byte 0, so that codes would meet; what is not UTF-8 could not be written as JSON. */
+static hd_code refuse_odd_bytes(const char *text, size_t len, const char *name, hd_err *err)
+{
+    const char *nul = len ? memchr(text, '\0', len) : NULL;
+    if (nul)
+        return hd_fail(err, HD_FORMAT, "%s, line %zu: a byte 0: not a text file", name,
+                       line_of(text, (size_t)(nul - text)));
+    if (hd_utf8_ok(text, len))
+        return HD_OK;
+    size_t at = 0;
+    for (const char *end; (end = memchr(text + at, '\n', len - at)); at = (size_t)(end - text) + 1)
+        if (!hd_utf8_ok(text + at, (size_t)(end - text) - at))
+            break;
+    return hd_fail(err, HD_FORMAT,
+                   "%s, line %zu: not UTF-8; if it comes from Windows, iconv -f WINDOWS-1252 -t UTF-8 "
+                   "makes it so",
+                   name, line_of(text, at));
+}
+
 hd_code hd_csv_parse(hd_csv *out, const char *text, size_t len, const char *name, hd_err *err)
 {
     *out = (hd_csv){0};
-    const char *nul = len ? memchr(text, '\0', len) : NULL; /* texts end there: codes would meet */
-    if (nul) {
-        size_t line = 1;
-        for (const char *c = text; c < nul; c++)
-            line += *c == '\n';
-        return hd_fail(err, HD_FORMAT, "%s, line %zu: a byte 0: not a text file", name, line);
-    }
+    HD_TRY(refuse_odd_bytes(text, len, name, err));
     out->text_ = hd_strndup(text, len);
     if (!out->text_)
         return hd_fail_nomem(err);

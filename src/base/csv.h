@@ -16,7 +16,8 @@ typedef struct hd_csv {
 } hd_csv;
 
 /* Parse text (NUL-terminated, len bytes); name is used in errors. HD_FORMAT names the line when a
- * row has another number of fields, a quote is not closed, or a column name repeats. */
+ * row has another number of fields, a quote is not closed, a column name repeats, or the text holds a
+ * byte 0 or is not UTF-8. */
 HD_MUST hd_code hd_csv_parse(hd_csv *out, const char *text, size_t len, const char *name,
                              hd_err *err);
 HD_MUST hd_code hd_csv_read_file(hd_csv *out, const char *path, size_t max, hd_err *err);
@@ -27,6 +28,8 @@ static inline const char *hd_csv_cell(const hd_csv *t, size_t row, int column)
 {
     return t->cells[row * t->n_columns + (size_t)column];
 }
+/* True when the bytes are well-formed UTF-8 (no surrogates, no overlong forms). */
+bool hd_utf8_ok(const char *bytes, size_t len);
 /* Append one field, quoted where needed. */
 void hd_csv_put(hd_buf *out, const char *bytes, size_t len);
 

@@ -10,11 +10,11 @@ static int run(int argc, char **argv);
 
 const hd_command hd_command_datasets = {
     "datasets", "the tables there are to ask",
-    "usage: hdis datasets [--format table|csv]\n\n"
+    "usage: hdis datasets [--format table|csv|json]\n\n"
     "Lists every table of the catalogue: what one row is, how many fields can be asked for,\n"
     "which table it is made from, and where the definition comes from.\n"
     "hdis fields TABLE shows the fields of one.\n\n"
-    "  --format table|csv   how to print it (table)\n",
+    "  --format NAME   table, csv or json (table)\n",
     run};
 
 static size_t count_askable(const hd_table_def *t)
@@ -27,6 +27,7 @@ static size_t count_askable(const hd_table_def *t)
 
 static void add_rows(hd_listing *l, const hd_catalogue *c)
 {
+    l->numbers = 1u << 2;
     HD_LISTING_ROW(l, "table", "title", "fields", "made from", "one row is (source)");
     for (int built = 0; built < 2; built++)
         for (size_t i = 0; i < hd_catalogue_n_tables(c); i++) {
@@ -51,8 +52,8 @@ static int run(int argc, char **argv)
         return rc < 0 ? HD_EXIT_OK : rc;
     if (n > 0)
         return hd_usage_error(&hd_command_datasets, "unexpected '%s'", operands[0]);
-    if (strcmp(format, "table") != 0 && strcmp(format, "csv") != 0)
-        return hd_usage_error(&hd_command_datasets, "--format is table or csv");
+    if ((rc = hd_listing_check(&hd_command_datasets, format)) != HD_EXIT_OK)
+        return rc;
     hd_catalogue *c = NULL;
     hd_listing l = {0};
     hd_err err;

@@ -14,7 +14,7 @@ static int run(int argc, char **argv);
 
 const hd_command hd_command_fields = {
     "fields", "the fields of a table, and what their values mean",
-    "usage: hdis fields TABLE [FIELD] [--format table|csv]\n\n"
+    "usage: hdis fields TABLE [FIELD] [--format table|csv|json]\n\n"
     "Without FIELD: every field of the table with its type, kind, years and title.\n"
     "With FIELD: all about it, and its codes. FIELD may be one position of a list (diag_01).\n\n"
     "kinds: stored      one value a row\n"
@@ -25,7 +25,7 @@ const hd_command hd_command_fields = {
     "       person      becomes the pseudonym; only count(distinct person) is allowed\n"
     "       dropped     says who somebody is; never stored\n\n"
     "years: 2013-2016 is data year 2013-14 to data year 2016-17\n\n"
-    "  --format table|csv   how to print it (table)\n\n"
+    "  --format NAME   table, csv or json (table)\n\n"
     "examples: hdis fields apc\n"
     "          hdis fields apc admimeth\n",
     run};
@@ -198,7 +198,7 @@ static hd_code show_field(const hd_table_def *t, const char *name, const char *f
                        name, t->name);
     describe(&about, t, f);
     list_codes(&codes, f);
-    if (strcmp(format, "csv") != 0) {
+    if (strcmp(format, "table") == 0) {
         HD_GO(hd_listing_print(&about, format, err));
         if (f->n_codes == 0)
             goto out;
@@ -239,8 +239,8 @@ static int run(int argc, char **argv)
         return hd_usage_error(&hd_command_fields, "which table? hdis datasets lists them");
     if (n > 2)
         return hd_usage_error(&hd_command_fields, "unexpected '%s'", operands[2]);
-    if (strcmp(format, "table") != 0 && strcmp(format, "csv") != 0)
-        return hd_usage_error(&hd_command_fields, "--format is table or csv");
+    if ((rc = hd_listing_check(&hd_command_fields, format)) != HD_EXIT_OK)
+        return rc;
     hd_catalogue *c = NULL;
     hd_err err;
     hd_code code = hd_catalogue_open(&c, hd_catalogue_default_folder(), NULL, &err);

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/csv.h"
+#include "present/present.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -62,20 +63,59 @@ static void put_table(hd_buf *out, const hd_listing *l)
     }
 }
 
+static void put_csv(hd_buf *out, const hd_listing *l)
+{
+    for (size_t i = 0; i < l->n_cells; i++) {
+        hd_csv_put(out, l->cells[i], strlen(l->cells[i]));
+        hd_buf_char(out, (i + 1) % l->n_columns ? ',' : '\n');
+    }
+}
+
+static void put_json(hd_buf *out, const hd_listing *l)
+{
+    size_t n = l->n_columns;
+    hd_buf_char(out, '[');
+    for (size_t i = n; i < l->n_cells; i++) {
+        const char *name = l->cells[i % n], *text = l->cells[i];
+        hd_buf_str(out, i % n ? ", " : i > n ? ",\n {" : "\n {");
+        hd_present_json_text(out, name, strlen(name));
+        hd_buf_str(out, ": ");
+        if (l->numbers >> (i % n) & 1)
+            hd_buf_str(out, text);
+        else
+            hd_present_json_text(out, text, strlen(text));
+        if (i % n + 1 == n)
+            hd_buf_char(out, '}');
+    }
+    hd_buf_str(out, "\n]\n");
+}
+
+static const struct format {
+    const char *name;
+    void (*put)(hd_buf *out, const hd_listing *l);
+} formats[] = {{"table", put_table}, {"csv", put_csv}, {"json", put_json}};
+
+static const struct format *find_format(const char *name)
+{
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        if (strcmp(formats[i].name, name) == 0)
+            return &formats[i];
+    return NULL;
+}
+
+int hd_listing_check(const hd_command *c, const char *format)
+{
+    return find_format(format) ? HD_EXIT_OK : hd_usage_error(c, "--format is table, csv or json");
+}
+
 hd_code hd_listing_print(const hd_listing *l, const char *format, hd_err *err)
 {
     hd_buf b;
     hd_code rc = HD_OK;
     if (l->failed)
         return hd_fail_nomem(err);
-    hd_buf_init(&b, 16 << 20);
-    if (strcmp(format, "csv") == 0)
-        for (size_t i = 0; i < l->n_cells; i++) {
-            hd_csv_put(&b, l->cells[i], strlen(l->cells[i]));
-            hd_buf_char(&b, (i + 1) % l->n_columns ? ',' : '\n');
-        }
-    else
-        put_table(&b, l);
+    hd_buf_init(&b, (size_t)1 << 30);
+    find_format(format)->put(&b, l);
     HD_GO(hd_buf_check(&b, err));
     if (fwrite(b.data, 1, b.len, stdout) != b.len || fflush(stdout) != 0)
         rc = hd_fail_os(err, "cannot write to standard output");

@@ -30,6 +30,40 @@ static const hd_option *find(const hd_option *options, const char *name, size_t 
     return NULL;
 }
 
+/* The option that a wrong one was probably meant to be: one letter too many, too few, another, or two
+ * changed over; or the only one that begins so. */
+static bool is_near(const char *name, const char *typed, size_t len)
+{
+    size_t n = strlen(name), same = 0;
+    while (same < n && same < len && name[same] == typed[same])
+        same++;
+    const char *a = name + same, *b = typed + same;
+    size_t a_left = n - same, b_left = len - same;
+    if (b_left == 0 && len >= 3)
+        return true;
+    if (a_left == b_left + 1 || b_left == a_left + 1)
+        return a_left > b_left ? memcmp(a + 1, b, b_left) == 0 : memcmp(a, b + 1, a_left) == 0;
+    if (a_left != b_left || a_left == 0)
+        return false;
+    if (memcmp(a + 1, b + 1, a_left - 1) == 0)
+        return true;
+    return a_left > 1 && a[0] == b[1] && a[1] == b[0] && memcmp(a + 2, b + 2, a_left - 2) == 0;
+}
+
+static int unknown(const hd_command *c, const hd_option *options, const char *name, size_t len)
+{
+    const char *meant = NULL;
+    size_t n_meant = 0;
+    for (const hd_option *o = options; o->name; o++)
+        if (is_near(o->name, name, len)) {
+            meant = o->name;
+            n_meant++;
+        }
+    if (n_meant == 1)
+        return hd_usage_error(c, "unknown option --%.*s (did you mean --%s?)", (int)len, name, meant);
+    return hd_usage_error(c, "unknown option --%.*s", (int)len, name);
+}
+
 int hd_options(const hd_command *c, int argc, char **argv, const hd_option *options, char ***operands,
                int *n_operands)
 {
@@ -57,7 +91,7 @@ int hd_options(const hd_command *c, int argc, char **argv, const hd_option *opti
         size_t len = equals ? (size_t)(equals - name) : strlen(name);
         const hd_option *o = find(options, name, len);
         if (!o)
-            return hd_usage_error(c, "unknown option --%.*s", (int)len, name);
+            return unknown(c, options, name, len);
         if (o->flag) {
             if (equals)
                 return hd_usage_error(c, "--%s takes no value", o->name);

@@ -230,8 +230,11 @@ static hd_code place_rows(work *w, hd_err *err)
     HD_GO(allocate(w, err));
     for (size_t row = 0; row < w->csv.n_rows; row++) {
         if (w->row[cells[row]] != UINT32_MAX)
-            HD_GO(hd_fail(err, HD_FORMAT, "%s, line %zu: the cell of line %zu again", w->t.name,
-                          w->csv.lines[row], w->csv.lines[w->row[cells[row]]]));
+            HD_GO(hd_fail(err, HD_FORMAT,
+                          "%s, line %zu: the cell of line %zu again: %s", w->t.name,
+                          w->csv.lines[row], w->csv.lines[w->row[cells[row]]],
+                          w->o->dims ? "do --dims name every dimension of the table?"
+                                     : "name its dimensions with --dims, the figures with --shown"));
         w->row[cells[row]] = (uint32_t)row;
     }
     for (size_t i = 0; i < w->o->n_exact; i++)
@@ -262,6 +265,8 @@ static hd_code read_table(work *w, hd_err *err)
         HD_GO(read_meaning(o->marks[i], &w->marks[i], err));
     HD_GO(hd_csv_read_file(&w->csv, o->file, MAX_FILE, err));
     HD_GO(hd_sheet_column(&w->csv, o->file, "--shown", o->shown ? o->shown : "shown", &shown, err));
+    if (w->csv.n_rows == 0)
+        HD_GO(hd_fail(err, HD_FORMAT, "%s has no rows: there is nothing to attack", o->file));
     if (!o->dims)
         HD_GO(all_columns(w, shown, &dims, err));
     HD_GO(hd_sheet_axes(&w->t, o->dims ? o->dims : dims.data, o->hierarchies, o->n_hierarchies,

@@ -29,6 +29,9 @@ static hd_code list_one(void *ctx, const hd_vault_release *r, hd_err *err)
     HD_TRY(hd_account_read(&a, r->body, r->body_len, err));
     name_certificate(a.certificate, hex);
     const hd_release_entry e = {.number = r->number,
+                                .at = r->at,
+                                .asker = r->asker,
+                                .agreement = r->agreement,
                                 .table = r->table,
                                 .policy = r->policy,
                                 .question = a.question,
@@ -44,7 +47,7 @@ hd_code hd_release_each(struct hd_vault *v,
                         hd_code (*take)(void *ctx, const hd_release_entry *e, hd_err *err),
                         void *ctx, hd_err *err)
 {
-    return hd_vault_releases(v, NULL, list_one, &(listing){take, ctx}, err);
+    return hd_vault_every_release(v, list_one, &(listing){take, ctx}, err);
 }
 
 typedef struct search {
@@ -77,7 +80,7 @@ hd_code hd_release_proof(struct hd_vault *v, const char *digest, hd_buf *out, hd
     search s = {.digest = digest, .out = out};
     size_t from = out->len;
     hd_certificate_summary summary;
-    HD_TRY(hd_vault_releases(v, NULL, look, &s, err));
+    HD_TRY(hd_vault_every_release(v, look, &s, err));
     HD_TRY(hd_buf_check(out, err));
     if (!*s.found)
         return hd_fail(err, HD_NOTFOUND, "no release has that certificate; hdis release list");

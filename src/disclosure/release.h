@@ -73,6 +73,7 @@ HD_MUST hd_code hd_release_admit(const hd_policy *p, const struct hd_question *q
 /* What the ledger holds of a release. */
 typedef struct hd_release_entry {
     int64_t number;
+    const char *at, *asker, *agreement; /* when in UTC; "" where no agreement was named */
     const char *table, *policy, *question;
     const char *certificate; /* digest in hexadecimal, "" when there is none */
     uint64_t data_version;

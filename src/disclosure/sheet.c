@@ -55,6 +55,12 @@ hd_code hd_sheet_column(const hd_csv *csv, const char *file, const char *option,
                         int *column, hd_err *err)
 {
     *column = hd_csv_column(csv, name);
+    /* Never the names that there are: of a file without a header they are figures. */
+    if (*column < 0 && csv->n_columns == 1 && csv->header[0][strcspn(csv->header[0], ";\t|")])
+        return hd_fail(err, HD_NOTFOUND,
+                       "%s has one column only, cut at commas: is it separated by semicolons, tabs or "
+                       "bars? Write it with commas",
+                       file);
     if (*column < 0)
         return hd_fail(err, HD_NOTFOUND, "%s has no column \"%s\", which %s names", file, name,
                        option);
@@ -242,8 +248,9 @@ hd_code hd_sheet_flag(const hd_sheet *t, const char *option, const char *text, b
     HD_TRY(split_option(t, option, text, &a, &code, err));
     uint32_t number = hd_intern_find(a->texts, code, strlen(code));
     if (number == HD_INTERN_NONE)
-        return hd_fail(err, HD_NOTFOUND, "%s: dimension %s has no such code: \"%s\"", option,
-                       a->name, code);
+        return hd_fail(err, HD_NOTFOUND,
+                       "%s: dimension %s has no such code: \"%s\" (codes are compared letter by letter)",
+                       option, a->name, code);
     size_t dim = t->lattice_dim[a - t->axes];
     for (size_t c = 0; c < t->n_cells; c++) {
         hd_lattice_codes(t->lattice, c, codes);

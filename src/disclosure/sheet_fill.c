@@ -274,8 +274,10 @@ hd_code hd_sheet_fill(hd_sheet *t, const hd_protect_options *o, const hd_csv *cs
     for (size_t row = 0; row < csv->n_rows; row++) {
         uint32_t c = cells[row];
         if (row_of[c] != UINT32_MAX)
-            HD_GO(hd_fail(err, HD_FORMAT, "%s, line %zu: the cell of line %zu again", t->name,
-                          csv->lines[row], csv->lines[row_of[c]]));
+            HD_GO(hd_fail(err, HD_FORMAT,
+                          "%s, line %zu: the cell of line %zu again: do --dims name every dimension of "
+                          "the table?",
+                          t->name, csv->lines[row], csv->lines[row_of[c]]));
         row_of[c] = (uint32_t)row;
         t->is_given[c] = true;
     }

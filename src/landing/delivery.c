@@ -3,6 +3,7 @@
  * has a room of its own, to which the text that is left over moves. */
 #include "landing/delivery.h"
 #include "base/alloc.h"
+#include "base/csv.h"
 #include "duck/duck.h"
 #include "landing/split.h"
 
@@ -71,30 +72,6 @@ char hd_delivery_delimiter(const hd_delivery *r)
 hd_packed *hd_delivery_source(hd_delivery *r)
 {
     return r->source;
-}
-
-bool hd_utf8_ok(const char *bytes, size_t len)
-{
-    const unsigned char *p = (const unsigned char *)bytes, *end = p + len;
-    while (p < end) {
-        if (*p < 0x80) {
-            p++;
-            continue;
-        }
-        size_t more = *p >= 0xF0 ? 3 : *p >= 0xE0 ? 2 : 1;
-        if (*p < 0xC2 || *p > 0xF4 || (size_t)(end - p) <= more)
-            return false;
-        /* the first continuation byte excludes overlong forms, surrogates, and beyond U+10FFFF */
-        unsigned low = *p == 0xE0 ? 0xA0 : *p == 0xF0 ? 0x90 : 0x80;
-        unsigned high = *p == 0xED ? 0x9F : *p == 0xF4 ? 0x8F : 0xBF;
-        if (p[1] < low || p[1] > high)
-            return false;
-        for (size_t i = 2; i <= more; i++)
-            if ((p[i] & 0xC0) != 0x80)
-                return false;
-        p += more + 1;
-    }
-    return true;
 }
 
 /* ---- the buffer ----------------------------------------------------------------------------- */

@@ -92,7 +92,4 @@ hd_packed *hd_delivery_source(hd_delivery *r);
 /* Next rows; n_rows and n_defects are both 0 only at the end. */
 HD_MUST hd_code hd_delivery_next(hd_delivery *r, hd_batch *out, hd_err *err);
 
-/* True when the bytes are well-formed UTF-8 (no surrogates, no overlong forms). */
-bool hd_utf8_ok(const char *bytes, size_t len);
-
 #endif

@@ -597,7 +597,7 @@ hd_code hd_ledger_releases(hd_ledger *l, const char *agreement, const uint8_t *q
     sqlite3_stmt *s = NULL;
     HD_TRY(prepare(l,
                    "SELECT number, table_name, agreement, asker, policy, data_version, near,"
-                   " question, salt, body FROM release WHERE (?1 IS NULL OR agreement = ?1)"
+                   " question, salt, body, at FROM release WHERE (?1 IS NULL OR agreement = ?1)"
                    " AND (?2 IS NULL OR question = ?2) ORDER BY number",
                    &s, err));
     int rc = agreement ? sqlite3_bind_text(s, 1, agreement, -1, SQLITE_STATIC) : SQLITE_OK;
@@ -611,7 +611,8 @@ hd_code hd_ledger_releases(hd_ledger *l, const char *agreement, const uint8_t *q
                                .asker = text_at(s, 3),
                                .policy = text_at(s, 4),
                                .data_version = (uint64_t)sqlite3_column_int64(s, 5),
-                               .near = sqlite3_column_int64(s, 6)};
+                               .near = sqlite3_column_int64(s, 6),
+                               .at = text_at(s, 10)};
         r.body = sqlite3_column_blob(s, 9);
         r.body_len = (size_t)sqlite3_column_bytes(s, 9);
         if (!take_blob(s, 7, r.question, sizeof r.question) ||

@@ -73,6 +73,7 @@ HD_MUST hd_code hd_ledger_log(hd_ledger *l, const char *event, const char *detai
 typedef struct hd_ledger_release {
     int64_t number; /* given by the ledger */
     const char *table, *agreement, *asker, *policy;
+    const char *at; /* when, in UTC: given by the ledger */
     uint64_t data_version;
     uint8_t question[32]; /* keyed digest of what identifies the question */
     int64_t near;         /* figures that came near to those of an earlier release */

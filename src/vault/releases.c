@@ -105,6 +105,9 @@ static hd_code open_release(void *ctx, const hd_ledger_release *r, hd_err *err)
                             .data_version = r->data_version,
                             .table = r->table,
                             .policy = r->policy,
+                            .at = r->at,
+                            .asker = r->asker,
+                            .agreement = r->agreement,
                             .near = r->near,
                             .body = w->plain,
                             .body_len = len};
@@ -115,17 +118,30 @@ out:
     return rc;
 }
 
+static hd_code open_releases(hd_vault *v, const char *agreement, const uint8_t *question,
+                             hd_code (*take)(void *ctx, const hd_vault_release *r, hd_err *err),
+                             void *ctx, hd_err *err)
+{
+    reading w = {.vault = v, .take = take, .ctx = ctx};
+    hd_code rc = hd_ledger_releases(v->ledger, agreement, question, open_release, &w, err);
+    hd_wipe_free(w.plain, w.cap);
+    return rc;
+}
+
 hd_code hd_vault_releases(hd_vault *v, const uint8_t *question,
                           hd_code (*take)(void *ctx, const hd_vault_release *r, hd_err *err),
                           void *ctx, hd_err *err)
 {
     bool apart;
     HD_TRY(hd_vault_releases_are_apart(v, &apart, err));
-    reading w = {.vault = v, .take = take, .ctx = ctx};
-    hd_code rc =
-        hd_ledger_releases(v->ledger, apart ? v->agreement : NULL, question, open_release, &w, err);
-    hd_wipe_free(w.plain, w.cap);
-    return rc;
+    return open_releases(v, apart ? v->agreement : NULL, question, take, ctx, err);
+}
+
+hd_code hd_vault_every_release(hd_vault *v,
+                               hd_code (*take)(void *ctx, const hd_vault_release *r, hd_err *err),
+                               void *ctx, hd_err *err)
+{
+    return open_releases(v, NULL, NULL, take, ctx, err);
 }
 
 hd_code hd_vault_near_releases(hd_vault *v, int64_t *out, hd_err *err)

@@ -278,6 +278,7 @@ typedef struct hd_vault_release {
     int64_t number; /* given by the ledger */
     uint64_t data_version;
     const char *table, *policy;
+    const char *at, *asker, *agreement; /* given by the vault; at: in UTC */
     uint8_t question[32]; /* keyed digest: hd_vault_digest */
     int64_t near;         /* figures that came near to those of an earlier release */
     const void *body;
@@ -295,6 +296,11 @@ HD_MUST hd_code hd_vault_releases(hd_vault *v, const uint8_t *question,
                                   hd_code (*take)(void *ctx, const hd_vault_release *r,
                                                   hd_err *err),
                                   void *ctx, hd_err *err);
+/* Everybody's, under every agreement, whatever the owner chose: the list of what left. */
+HD_MUST hd_code hd_vault_every_release(hd_vault *v,
+                                       hd_code (*take)(void *ctx, const hd_vault_release *r,
+                                                       hd_err *err),
+                                       void *ctx, hd_err *err);
 /* Enter a release, and its place in the chain in the log. */
 HD_MUST hd_code hd_vault_add_release(hd_vault *v, hd_vault_release *r, hd_err *err);
 /* Releases of this asker under this agreement that came near to earlier ones. */

@@ -247,7 +247,11 @@ REFUSED = [
     ("a,shown\nx,c\n", [], "line 2: neither a number of 0 or more nor a known mark"),
     ("a,shown\nx,-3\n", [], "line 2: neither a number"),
     ("a,shown\nx,10.5\n", [], "has decimals"),
-    ("a,shown\nx,10\nx,10\n", [], "line 3: the cell of line 2 again"),
+    ("a,shown\nx,10\nx,10\n", [], "line 3: the cell of line 2 again: name its dimensions with --dims"),
+    ("a,b,shown\nx,p,10\nx,q,10\n", ["--dims", "a"], "again: do --dims name every dimension"),
+    ("a;shown\nx;10\n", [], "is it separated by semicolons"),
+    ("a,shown\n", [], "has no rows"),
+    (b"a,shown\nx,10\n\xe9,20\n", [], "line 3: not UTF-8"),
     ("a,shown\nx,10\ny\n", [], "line 3"),
     ("a,n\nx,10\n", [], "has no column \"shown\""),
     ("shown\n10\n", [], "no columns beside the figures"),
@@ -257,12 +261,13 @@ REFUSED = [
     ("a,shown\nx,10\n", ["--certificate", "absent.txt"], "absent.txt"),
     ("a,shown\nx,10\n", ["--hierarchy", "a=absent.csv"], "absent.csv"),
     ("", [], "is empty"),
+    ("a,shown\nx,10\n", ["--exact", "a=X"], "compared letter by letter"),
 ]
 
 
 @pytest.mark.parametrize("text,args,words", REFUSED)
 def test_refusals_are_one_line_and_leave_nothing(text, args, words, tmp_path):
-    (tmp_path / "t.csv").write_text(text)
+    (tmp_path / "t.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
     done = hdis("audit", tmp_path / "t.csv", *args, "-o", tmp_path / "out.csv")
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr.count("\n") == 1 and words in done.stderr

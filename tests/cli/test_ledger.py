@@ -1,7 +1,10 @@
 """The ledger of releases through the program: what one person was shown changes what another is shown."""
 
+import csv
+import io
 import json
 import os
+import re
 import shutil
 import sqlite3
 
@@ -89,6 +92,28 @@ def test_agreements_can_be_kept_apart(vault, people):
     again = without.replace("ORDER BY 1", "ORDER BY 1 ")
     row = [r for r in ask(vault, again, "--agreement", "two")[0] if r["r"] == region][0]
     assert row["n"] != ":"  # shown before: nothing takes it back
+
+
+def test_the_list_of_releases_says_who_asked_what_and_when(vault):
+    sql = 'SELECT sex AS "the, sex", count(*) AS n FROM spells GROUP BY 1'
+    ask(vault, sql, "--agreement", "DARS-7")
+    as_json = json.loads(vault.run("release", "list", "--format", "json").stdout)
+    as_csv = list(csv.DictReader(io.StringIO(vault.run("release", "list", "--format", "csv").stdout)))
+    assert [{k: str(v) for k, v in e.items()} for e in as_json] == as_csv
+    last = as_json[-1]
+    assert list(last) == ["number", "at", "asker", "agreement", "table", "data_version", "policy", "near",
+                          "certificate", "question"]
+    assert last["agreement"] == "DARS-7" and last["asker"] and last["question"] == sql
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", last["at"])
+    assert last["number"] == len(as_json) and last["table"] == "spells" and last["policy"] == "hes2018"
+    text = vault.run("release", "list").stdout
+    assert "by %s under agreement DARS-7" % last["asker"] in text and sql in text and last["at"] in text
+    # Kept apart or not, the owner sees all of them.
+    vault.run("release", "compare", "agreement")
+    assert json.loads(vault.run("release", "list", "--format", "json").stdout) == as_json
+    vault.run("release", "compare", "dataset")
+    assert "table, csv or json" in vault.run("release", "list", "--format", "xlsx", ok=False).stderr
+    assert vault.run("release", "compare", "dataset", "--format", "csv", ok=False).returncode == 2
 
 
 def test_certificates_are_kept_and_add_up(vault, tmp_path):

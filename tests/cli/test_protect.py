@@ -560,7 +560,15 @@ REFUSED = [
     ("a,n\nx,1\ny\n", [], "line 3"),
     ("a,n\nx,1\n\"y,2\n", [], "never closed"),
     ("", [], "is empty"),
-    ("a,n\nx,1\nx,2\n", [], "line 3: the cell of line 2 again"),
+    ("a,n\nx,1\nx,2\n", [], "line 3: the cell of line 2 again: do --dims name every dimension"),
+    ("a;n\nx;1\n", [], "is it separated by semicolons"),
+    ("a\tn\nx\t1\n", [], "is it separated by semicolons, tabs or bars"),
+    (b"a,n\nx,1\n\xff\xfe,2\n", [], "line 3: not UTF-8"),
+    (b"a,n\nx,1\ny\0z,2\n", [], "line 3: a byte 0"),
+    ("a,n\nx,1\n", ["--exact", "a=total"], "compared letter by letter"),
+    ("a,n\nx,1\n", ["--polciy", "mhsds"], "unknown option --polciy (did you mean --policy?)"),
+    ("a,n\nx,1\n", ["--hier", "a=x"], "(did you mean --hierarchy?)"),
+    ("a,n\nx,1\n", ["--strange", "1"], "unknown option --strange; see"),
     ("a,n\nx,1\n,2\n", [], "line 3: the code in column a is empty"),
     ("a,n\nx,1\nTotal,2\n", [], "line 3, column n: the margin is not the sum of its parts"),
     ("a,n\nx,-1\n", [], "line 2, column n: not a whole number"),
@@ -589,7 +597,7 @@ REFUSED = [
 
 @pytest.mark.parametrize("text,args,words", REFUSED)
 def test_refusals_are_one_line_and_leave_nothing(text, args, words, tmp_path):
-    (tmp_path / "t.csv").write_text(text)
+    (tmp_path / "t.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
     out, proof = tmp_path / "out.csv", tmp_path / "proof"
     done = hdis("protect", tmp_path / "t.csv", "--dims", "a", "--count", "n", *args, "-o", out,
                 "--certificate", proof)

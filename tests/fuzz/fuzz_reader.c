@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/csv.h"
 #include "landing/delivery.h"
 #include "landing/identifiers.h"
 #include "landing/judge.h"
