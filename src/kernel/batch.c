@@ -131,19 +131,28 @@ static void pick(const uint16_t *restrict rows, size_t n, unsigned width, const 
         ((uint32_t *)out)[i] = ((const uint32_t *)in)[rows[i]];
 }
 
+static bool is_picked(const batch *b)
+{
+    return b->n * b->ops->picks_below < b->n_rows;
+}
+
+static const uint16_t *picked_rows(batch *b)
+{
+    if (!b->has_positions)
+        b->ops->positions(b->selection, b->n_rows, b->positions);
+    b->has_positions = true;
+    return b->positions;
+}
+
 /* The selected rows' part of an array that has an item for every row of the batch. */
 static const void *selected(batch *b, unsigned width, const void *in, void *out)
 {
     if (b->n == b->n_rows)
         return in;
-    if (b->n * b->ops->picks_below >= b->n_rows) {
+    if (is_picked(b))
+        pick(picked_rows(b), b->n, width, in, out);
+    else
         pack(b, b->selection, width, in, b->n_rows, out);
-        return out;
-    }
-    if (!b->has_positions)
-        b->ops->positions(b->selection, b->n_rows, b->positions);
-    b->has_positions = true;
-    pick(b->positions, b->n, width, in, out);
     return out;
 }
 
@@ -185,11 +194,28 @@ static uint32_t code_of(const void *codes, unsigned width, size_t i)
                         : ((const uint32_t *)codes)[i];
 }
 
+/* Of a column that nothing else reads: its codes need not be put together. */
+static void add_picked_key(batch *b, size_t g, uint32_t stride, uint32_t *restrict cells)
+{
+    const hd_k_codes *c = &b->q->groups[g].codes;
+    const uint32_t *restrict lut = b->q->groups[g].lut;
+    const uint16_t *restrict rows = picked_rows(b);
+    const void *codes = (const char *)c->data + b->base * c->width;
+    if (b->s->keys[g].is_identity)
+        HD_K_EACH(codes, c->width, b->n, cells[i] += stride * at[rows[i]]);
+    else
+        HD_K_EACH(codes, c->width, b->n, cells[i] += stride * lut[at[rows[i]]]);
+}
+
 static void add_key(batch *b, size_t g, uint32_t stride, uint32_t *restrict cells)
 {
     const hd_k_key *k = &b->s->keys[g];
     const hd_k_group *group = &b->q->groups[g];
     const uint32_t *restrict lut = group->lut;
+    if (is_picked(b) && b->q->n_sets == 1 && !b->views[k->column]) {
+        add_picked_key(b, g, stride, cells);
+        return;
+    }
     const void *codes = view(b, k->column);
     if (group->codes.width == 1 && k->is_identity)
         b->ops->key8(codes, b->n, stride, cells);
