@@ -1,7 +1,11 @@
 /* output.c - see output.h. Rows wait as groups of source rows until there is a block of them; then
- * each column fills its part of the block by itself, several columns at a time. */
+ * each column fills its part of the block by itself, several columns at a time, and the builder
+ * takes it in. That goes on in a thread of its own while the next block is put. Invariant: columns
+ * and builder are touched by that thread only while it runs, and the blocks change places only
+ * while it does not. */
 #include "derive/output.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -28,20 +32,28 @@ typedef struct out_column {
     uint64_t *keys;   /* keys */
 } out_column;
 
+typedef struct block {
+    size_t n_rows;
+    uint64_t *rows; /* source rows of all of them */
+    size_t n_sources, sources_cap;
+    uint32_t *first;   /* n_rows + 1: where the rows of each begin */
+    int64_t *computed; /* value i of row r at i * HD_BLOCK_ROWS + r */
+    uint32_t *persons;
+    int64_t *order;
+} block;
+
 struct hd_output {
     hd_builder *builder;
     size_t n_columns;
     out_column *columns;
     hd_rows_column *rows_columns;
-    size_t n_rows;      /* of this block */
-    uint64_t *rows;     /* source rows of all of them */
-    size_t n_sources, sources_cap;
-    uint32_t *first;    /* n_rows + 1: where the rows of each begin */
-    int64_t *computed;  /* value i of row r at i * HD_BLOCK_ROWS + r */
     size_t n_computed;
-    uint32_t *persons;
-    int64_t *order;
+    block blocks[2], *put, *away; /* rows are put; is filled in and appended */
     int64_t next_order;
+    pthread_t thread;
+    bool is_running; /* the thread; when it is not, `away` is empty */
+    hd_code away_rc;
+    hd_err away_err;
 };
 
 static const hd_computed *find_computed(const hd_computed *computed, size_t n, const char *name,
@@ -130,6 +142,24 @@ static hd_code open_column(hd_output *o, hd_column_spec *spec, const hd_table_de
     return HD_OK;
 }
 
+static bool make_block(block *k, size_t n_computed)
+{
+    k->computed = hd_calloc(n_computed * HD_BLOCK_ROWS, sizeof *k->computed);
+    k->first = hd_calloc(HD_BLOCK_ROWS + 1, sizeof *k->first);
+    k->persons = hd_calloc(HD_BLOCK_ROWS, sizeof *k->persons);
+    k->order = hd_calloc(HD_BLOCK_ROWS, sizeof *k->order);
+    return k->computed && k->first && k->persons && k->order;
+}
+
+static void free_block(block *k)
+{
+    hd_free(k->rows);
+    hd_free(k->first);
+    hd_free(k->computed);
+    hd_free(k->persons);
+    hd_free(k->order);
+}
+
 hd_code hd_output_open(hd_output **out, hd_vault *v, const hd_table_def *def, hd_source *source,
                        const hd_computed *computed, size_t n_computed, hd_err *err)
 {
@@ -141,13 +171,10 @@ hd_code hd_output_open(hd_output **out, hd_vault *v, const hd_table_def *def, hd
         o->columns = hd_calloc(def->n_fields + 1, sizeof *o->columns);
         o->rows_columns = hd_calloc(def->n_fields + 1, sizeof *o->rows_columns);
         o->n_computed = n_computed;
-        o->computed = hd_calloc(n_computed * HD_BLOCK_ROWS, sizeof *o->computed);
-        o->first = hd_calloc(HD_BLOCK_ROWS + 1, sizeof *o->first);
-        o->persons = hd_calloc(HD_BLOCK_ROWS, sizeof *o->persons);
-        o->order = hd_calloc(HD_BLOCK_ROWS, sizeof *o->order);
+        o->put = &o->blocks[0];
+        o->away = &o->blocks[1];
     }
-    if (!specs || !o || !o->columns || !o->rows_columns || !o->computed || !o->first ||
-        !o->persons || !o->order) {
+    if (!specs || !o || !o->columns || !o->rows_columns || !make_block(o->put, n_computed)) {
         rc = hd_fail_nomem(err);
         goto out;
     }
@@ -168,6 +195,8 @@ void hd_output_free(hd_output *o)
 {
     if (!o)
         return;
+    if (o->is_running)
+        pthread_join(o->thread, NULL);
     for (size_t i = 0; i < o->n_columns; i++) {
         hd_free(o->columns[i].translated);
         hd_free(o->columns[i].codes);
@@ -177,11 +206,8 @@ void hd_output_free(hd_output *o)
     hd_builder_free(o->builder);
     hd_free(o->columns);
     hd_free(o->rows_columns);
-    hd_free(o->rows);
-    hd_free(o->first);
-    hd_free(o->computed);
-    hd_free(o->persons);
-    hd_free(o->order);
+    free_block(&o->blocks[0]);
+    free_block(&o->blocks[1]);
     hd_free(o);
 }
 
@@ -224,11 +250,11 @@ static hd_code computed_code(hd_output *o, size_t c, int64_t number, uint32_t *o
 }
 
 /* The row whose value output row `at` takes; for `any` the first that has one. */
-static inline uint64_t taken_row(const hd_output *o, take how, const void *items, size_t width,
+static inline uint64_t taken_row(const block *k, take how, const void *items, size_t width,
                                  size_t at)
 {
-    const uint64_t *rows = o->rows + o->first[at];
-    const size_t n_rows = o->first[at + 1] - o->first[at];
+    const uint64_t *rows = k->rows + k->first[at];
+    const size_t n_rows = k->first[at + 1] - k->first[at];
     if (how == TAKE_LAST)
         return rows[n_rows - 1];
     static const uint64_t none;
@@ -296,8 +322,8 @@ static hd_code put_list(out_column *col, const uint64_t *rows, size_t n_rows, ui
 /* The compiler makes a loop for each way of taking. */
 #define TAKE_ITEMS_AS(which, out, item)                                                            \
     if (col->take == which)                                                                        \
-        for (size_t at = 0; at < o->n_rows; at++)                                                  \
-            (out)[at] = item(from[taken_row(o, which, from, sizeof *from, at)])
+        for (size_t at = 0; at < k->n_rows; at++)                                                  \
+            (out)[at] = item(from[taken_row(k, which, from, sizeof *from, at)])
 #define TAKE_ITEMS(type, out, item)                                                                \
     {                                                                                              \
         const type *from = source->data;                                                           \
@@ -314,10 +340,11 @@ static hd_code fill_taken(hd_output *o, size_t c, hd_err *err)
     out_column *col = &o->columns[c];
     const hd_column *source = col->source.column;
     const uint32_t *map = col->translated;
+    const block *k = o->away;
     HD_TRY(translate(o, c, err));
     if (col->kind == HD_COLUMN_LIST) {
-        for (size_t at = 0; at < o->n_rows; at++)
-            HD_TRY(put_list(col, o->rows + o->first[at], o->first[at + 1] - o->first[at],
+        for (size_t at = 0; at < k->n_rows; at++)
+            HD_TRY(put_list(col, k->rows + k->first[at], k->first[at + 1] - k->first[at],
                             &col->counts[at], err));
     } else if (col->kind == HD_COLUMN_KEY)
         TAKE_ITEMS(uint64_t, col->keys, AS_IT_IS)
@@ -339,9 +366,9 @@ static hd_code fill_column(void *ctx, size_t c, hd_err *err)
     if (col->take != TAKE_COMPUTED && !col->source.column)
         return HD_OK;
     col->n_codes = 0;
-    for (size_t at = 0; at < o->n_rows && col->take == TAKE_COMPUTED; at++)
-        HD_TRY(computed_code(o, c, o->computed[col->number * HD_BLOCK_ROWS + at], &col->codes[at],
-                             err));
+    const int64_t *computed = o->away->computed + col->number * HD_BLOCK_ROWS;
+    for (size_t at = 0; at < o->away->n_rows && col->take == TAKE_COMPUTED; at++)
+        HD_TRY(computed_code(o, c, computed[at], &col->codes[at], err));
     if (col->take != TAKE_COMPUTED)
         HD_TRY(fill_taken(o, c, err));
     o->rows_columns[c] =
@@ -351,41 +378,79 @@ static hd_code fill_column(void *ctx, size_t c, hd_err *err)
 
 /* ---- rows ----------------------------------------------------------------------------------- */
 
+/* Fill in and append the block that is away. */
+static hd_code put_away(hd_output *o, hd_err *err)
+{
+    const block *k = o->away;
+    HD_TRY(hd_par_run(o->n_columns, fill_column, o, err));
+    hd_rows rows = {
+        .n_rows = k->n_rows, .persons = k->persons, .order = k->order, .columns = o->rows_columns};
+    return hd_builder_append(o->builder, &rows, err);
+}
+
+static void *run_away(void *ctx)
+{
+    hd_output *o = ctx;
+    o->away_rc = put_away(o, &o->away_err);
+    return NULL;
+}
+
+/* Wait for the block that is away. */
+static hd_code settle(hd_output *o, hd_err *err)
+{
+    if (!o->is_running)
+        return HD_OK;
+    pthread_join(o->thread, NULL);
+    o->is_running = false;
+    if (o->away_rc != HD_OK)
+        *err = o->away_err;
+    return o->away_rc;
+}
+
+/* The block that was put goes away; the other one, empty, takes its place. */
 static hd_code flush(hd_output *o, hd_err *err)
 {
-    if (o->n_rows == 0)
-        return HD_OK;
-    HD_TRY(hd_par_run(o->n_columns, fill_column, o, err));
-    hd_rows block = {
-        .n_rows = o->n_rows, .persons = o->persons, .order = o->order, .columns = o->rows_columns};
-    o->n_rows = 0;
-    o->n_sources = 0;
-    return hd_builder_append(o->builder, &block, err);
+    HD_TRY(settle(o, err));
+    block *full = o->put;
+    o->put = o->away;
+    o->away = full;
+    o->put->n_rows = o->put->n_sources = 0;
+    if (!o->put->first && !make_block(o->put, o->n_computed))
+        return hd_fail_nomem(err);
+    o->is_running = pthread_create(&o->thread, NULL, run_away, o) == 0;
+    return o->is_running ? HD_OK : put_away(o, err); /* no thread: slower, still right */
 }
 
 hd_code hd_output_put(hd_output *o, uint32_t person, const uint64_t *rows, size_t n_rows,
                       const int64_t *computed, hd_err *err)
 {
+    block *k = o->put;
     for (size_t i = 0; i < n_rows; i++) {
-        if (!HD_GROW(o->rows, o->n_sources, o->sources_cap))
+        if (!HD_GROW(k->rows, k->n_sources, k->sources_cap))
             return hd_fail_nomem(err);
-        o->rows[o->n_sources++] = rows[i];
+        k->rows[k->n_sources++] = rows[i];
     }
     for (size_t i = 0; i < o->n_computed; i++)
-        o->computed[i * HD_BLOCK_ROWS + o->n_rows] = computed[i];
-    o->persons[o->n_rows] = person;
-    o->order[o->n_rows] = o->next_order++;
-    o->first[++o->n_rows] = (uint32_t)o->n_sources;
-    return o->n_rows == HD_BLOCK_ROWS ? flush(o, err) : HD_OK;
+        k->computed[i * HD_BLOCK_ROWS + k->n_rows] = computed[i];
+    k->persons[k->n_rows] = person;
+    k->order[k->n_rows] = o->next_order++;
+    k->first[++k->n_rows] = (uint32_t)k->n_sources;
+    return k->n_rows == HD_BLOCK_ROWS ? flush(o, err) : HD_OK;
 }
 
 hd_code hd_output_end(hd_output *o, hd_err *err)
 {
-    return flush(o, err);
+    HD_TRY(settle(o, err));
+    if (o->put->n_rows == 0)
+        return HD_OK;
+    o->away = o->put;
+    HD_TRY(put_away(o, err));
+    o->put->n_rows = o->put->n_sources = 0;
+    return HD_OK;
 }
 
 hd_code hd_output_publish(hd_output *o, hd_publish *p, hd_err *err)
 {
-    HD_ALWAYS(o->n_rows == 0);
+    HD_ALWAYS(o->put->n_rows == 0);
     return hd_publish_table(p, o->builder, err);
 }
