@@ -4,10 +4,12 @@
  * The vault is one of the yardstick (build/bench/with_hdis make). First one asker asks all
  * questions of all askers one after another, then every asker asks its own, all at the same time, of
  * a vault that was opened anew; engines are open before the clock starts. Then single questions, each
- * of a new engine on a new vault, are stopped at a random moment of the time that they take. */
+ * of a new engine on a new vault, are stopped at a random moment of the time that they take. What was
+ * released is forgotten before each: the ledger is put back as it was at the start. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/rng.h"
@@ -35,12 +37,34 @@ typedef struct setting {
     hd_catalogue *catalogue;
     hd_policy *policy;
     size_t n_askers, n_each, n_stops;
+    char ledger[4096]; /* its path */
+    char *bytes;       /* and what was in it */
+    size_t n_bytes;
 } setting;
 
 static void must(hd_code rc, const hd_err *err)
 {
     if (rc != HD_OK)
         fail("askers: %s", err->text);
+}
+
+static void keep_ledger(setting *s)
+{
+    struct stat st;
+    snprintf(s->ledger, sizeof s->ledger, "%s/ledger.db", s->folder);
+    FILE *f = fopen(s->ledger, "rb");
+    if (!f || fstat(fileno(f), &st) != 0 || !(s->bytes = malloc((size_t)st.st_size)))
+        fail("askers: cannot read %s", s->ledger);
+    s->n_bytes = fread(s->bytes, 1, (size_t)st.st_size, f);
+    fclose(f);
+}
+
+/* Nobody has the vault open. */
+static void put_ledger_back(const setting *s)
+{
+    FILE *f = fopen(s->ledger, "wb");
+    if (!f || fwrite(s->bytes, 1, s->n_bytes, f) != s->n_bytes || fclose(f) != 0)
+        fail("askers: cannot write %s", s->ledger);
 }
 
 /* What asker i asks as its k-th question. */
@@ -56,6 +80,15 @@ static hd_code release(const setting *s, hd_engine *e, const char *sql, hd_err *
     hd_code rc = hd_release_ask(&r, e, s->policy, sql, err);
     hd_release_free(r);
     return rc;
+}
+
+/* What a policy does not release it refuses, which takes its time too. */
+static void ask_to_the_end(const setting *s, hd_engine *e, const char *sql)
+{
+    hd_err err;
+    hd_code rc = release(s, e, sql, &err);
+    if (rc != HD_DENIED)
+        must(rc, &err);
 }
 
 static int by_size(const void *a, const void *b)
@@ -78,12 +111,11 @@ typedef struct asker {
 static void *ask_own(void *ctx)
 {
     asker *a = ctx;
-    hd_err err;
     pthread_barrier_wait(a->start);
     double begun = now_ms();
     for (size_t k = 0; k < a->s->n_each; k++) {
         double start = now_ms();
-        must(release(a->s, a->engine, question_of(a->number, k), &err), &err);
+        ask_to_the_end(a->s, a->engine, question_of(a->number, k));
         a->ms[k] = now_ms() - start;
     }
     a->all_ms = now_ms() - begun;
@@ -95,12 +127,13 @@ static double one_after_another(const setting *s)
     hd_err err;
     hd_vault *v;
     hd_engine *e;
+    put_ledger_back(s);
     must(hd_vault_open(&v, s->folder, s->key_file, false, &err), &err);
     must(hd_engine_open(&e, v, s->catalogue, &err), &err);
     double start = now_ms();
     for (size_t i = 0; i < s->n_askers; i++)
         for (size_t k = 0; k < s->n_each; k++)
-            must(release(s, e, question_of(i, k), &err), &err);
+            ask_to_the_end(s, e, question_of(i, k));
     double ms = now_ms() - start;
     hd_engine_close(e);
     hd_vault_close(v);
@@ -118,6 +151,7 @@ static void together(const setting *s, double alone_ms)
     double *ms = calloc(n_all, sizeof *ms), *each = calloc(n, sizeof *each);
     if (!askers || !threads || !ms || !each)
         fail("askers: out of memory");
+    put_ledger_back(s);
     must(hd_vault_open(&v, s->folder, s->key_file, false, &err), &err);
     pthread_barrier_init(&start, NULL, (unsigned)n + 1);
     for (size_t i = 0; i < n; i++) {
@@ -161,31 +195,37 @@ typedef struct stopping {
     const char *sql;
     hd_engine *engine;
     hd_code rc;
-    double ended_ms;
+    hd_err err;
+    double ended_ms, ended_cpu_ms;
 } stopping;
+
+typedef struct outcome {
+    double ms, cpu_ms; /* that the question took, or after it was stopped */
+    hd_code rc;        /* HD_OK, HD_DENIED: it was ready before */
+} outcome;
 
 static void *ask_one(void *ctx)
 {
     stopping *x = ctx;
-    hd_err err;
-    x->rc = release(x->s, x->engine, x->sql, &err);
+    x->rc = release(x->s, x->engine, x->sql, &x->err);
     x->ended_ms = now_ms();
+    x->ended_cpu_ms = processor_ms();
     return NULL;
 }
 
-/* The milliseconds that the question took when nobody stopped it, or until it returned after the
- * stop; -1: it was ready before. */
-static double run_once(const setting *s, const char *sql, double stop_after_ms)
+/* stop_after_ms below 0: nobody stops it. */
+static outcome run_once(const setting *s, const char *sql, double stop_after_ms)
 {
     hd_err err;
     hd_vault *v;
     atomic_bool stop = false;
     pthread_t thread;
     stopping x = {.s = s, .sql = sql};
+    put_ledger_back(s);
     must(hd_vault_open(&v, s->folder, s->key_file, false, &err), &err);
     must(hd_engine_open_limited(&x.engine, v, s->catalogue, &(hd_engine_limits){.stop = &stop}, &err),
          &err);
-    double begun = now_ms(), stopped = begun;
+    double stopped = now_ms(), stopped_cpu = processor_ms();
     if (pthread_create(&thread, NULL, ask_one, &x) != 0)
         fail("askers: no thread");
     if (stop_after_ms >= 0) {
@@ -193,42 +233,57 @@ static double run_once(const setting *s, const char *sql, double stop_after_ms)
                              (long)((stop_after_ms - 1e3 * (double)(time_t)(stop_after_ms / 1e3)) * 1e6)};
         nanosleep(&t, NULL);
         stopped = now_ms();
+        stopped_cpu = processor_ms();
         atomic_store(&stop, true);
     }
     pthread_join(thread, NULL);
     hd_engine_close(x.engine);
     hd_vault_close(v);
-    if (x.rc != HD_OK && x.rc != HD_CANCELLED)
-        fail("askers: a question failed: %s", sql);
-    return stop_after_ms < 0 ? x.ended_ms - begun : x.rc == HD_OK ? -1 : x.ended_ms - stopped;
+    if (x.rc != HD_OK && x.rc != HD_DENIED && x.rc != HD_CANCELLED)
+        fail("askers: %s: %s", x.err.text, sql);
+    return (outcome){x.ended_ms - stopped, x.ended_cpu_ms - stopped_cpu, x.rc};
+}
+
+/* Medians and slowest of n times each. */
+static void put_line(double takes, double *ms, double *cpu_ms, size_t n, const char *text)
+{
+    qsort(ms, n, sizeof *ms, by_size);
+    qsort(cpu_ms, n, sizeof *cpu_ms, by_size);
+    if (n)
+        printf("%9.1f %9zu %9.1f %9.1f %9.1f %9.1f  %.80s\n", takes, n, ms[n / 2], ms[n - 1],
+               cpu_ms[n / 2], cpu_ms[n - 1], text);
+    else
+        printf("%9.1f %9d %9s %9s %9s %9s  %.80s\n", takes, 0, "", "", "", "", text);
+    fflush(stdout);
 }
 
 static void stop_questions(const setting *s)
 {
     double *ms = calloc(s->n_stops * N_QUESTIONS, sizeof *ms);
+    double *cpu_ms = calloc(s->n_stops * N_QUESTIONS, sizeof *cpu_ms);
     size_t n = 0;
-    if (!ms)
+    if (!ms || !cpu_ms)
         fail("askers: out of memory");
-    printf("\nstopped at a random moment of a first question, %zu times each; milliseconds until it returns\n"
-           "%9s %9s %9s\n", s->n_stops, "takes", "median", "slowest");
+    printf("\nstopped at a random moment of a first question, %zu times each; until it returns: milliseconds,\n"
+           "and of all threads' processor time\n%9s %9s %9s %9s %9s %9s\n", s->n_stops, "takes",
+           "stopped", "median", "slowest", "median", "slowest");
     for (size_t q = 0; q < N_QUESTIONS; q++) {
-        double takes = run_once(s, questions[q], -1), *own = ms + n;
-        size_t n_own = 0;
+        outcome whole = run_once(s, questions[q], -1);
+        size_t first = n;
         for (size_t i = 0; i < s->n_stops; i++) {
             hd_rng g = hd_rng_stream(7 + q, i);
-            double after = run_once(s, questions[q], takes * hd_rng_unit(&g));
-            if (after >= 0)
-                own[n_own++] = after;
+            outcome o = run_once(s, questions[q], whole.ms * hd_rng_unit(&g));
+            if (o.rc != HD_CANCELLED)
+                continue;
+            ms[n] = o.ms;
+            cpu_ms[n++] = o.cpu_ms;
         }
-        n += n_own;
-        qsort(own, n_own, sizeof *own, by_size);
-        printf("%9.1f %9.1f %9.1f  %.90s\n", takes, n_own ? own[n_own / 2] : 0,
-               n_own ? own[n_own - 1] : 0, questions[q]);
+        put_line(whole.ms, ms + first, cpu_ms + first, n - first, questions[q]);
     }
-    qsort(ms, n, sizeof *ms, by_size);
-    if (n)
-        printf("%9s %9.1f %9.1f  all %zu that were not ready before\n", "", ms[n / 2], ms[n - 1], n);
+    put_line(0, ms, cpu_ms, n, "all that were not ready before");
+    put_ledger_back(s);
     free(ms);
+    free(cpu_ms);
 }
 
 int main(int argc, char **argv)
@@ -244,11 +299,13 @@ int main(int argc, char **argv)
     s.n_stops = argc > 7 ? strtoul(argv[7], NULL, 10) : 20;
     must(hd_catalogue_open(&s.catalogue, argv[3], NULL, &err), &err);
     must(hd_policy_open(&s.policy, hd_catalogue_default_folder(), argv[4], &err), &err);
+    keep_ledger(&s);
     if (s.n_askers && s.n_each)
         together(&s, one_after_another(&s));
     if (s.n_stops)
         stop_questions(&s);
     hd_policy_free(s.policy);
     hd_catalogue_close(s.catalogue);
+    free(s.bytes);
     return 0;
 }

@@ -34,9 +34,13 @@ typedef struct asking {
 
 /* Every key and true figure of the answer. Code lists, look-ups and organisations may have changed under
  * the same text and the same data; then the answer has too. */
-static void add_cells(hd_digest *d, const hd_cells *cells, hd_buf *b)
+static hd_code add_cells(const asking *s, hd_digest *d, hd_buf *b, hd_err *err)
 {
+    enum { LOOK_EVERY = 4096 };
+    const hd_cells *cells = s->cells;
     for (size_t c = 0; c < cells->n_cells; c++) {
+        if (c % LOOK_EVERY == 0)
+            HD_TRY(hd_engine_go_on(s->e, err));
         uint32_t grouping = hd_cells_grouping(cells, c);
         hd_cell all = hd_cells_all(cells, c);
         hd_buf_clear(b);
@@ -53,6 +57,7 @@ static void add_cells(hd_digest *d, const hd_cells *cells, hd_buf *b)
         }
         hd_digest_add(d, b->data, b->len);
     }
+    return hd_buf_check(b, err);
 }
 
 /* What the policy says, without where its texts lie. */
@@ -81,9 +86,8 @@ static hd_code name_question(asking *s, hd_err *err)
     hd_digest_add(&d, s->q->sql, strlen(s->q->sql) + 1);
     hd_digest_add(&d, &version, sizeof version);
     add_policy(&d, s->p);
-    add_cells(&d, s->cells, &b);
+    hd_code rc = add_cells(s, &d, &b, err);
     hd_digest_end(&d, plain);
-    hd_code rc = hd_buf_check(&b, err);
     if (rc == HD_OK)
         hd_vault_digest(s->vault, plain, sizeof plain, s->digest);
     hd_wipe(plain, sizeof plain);
@@ -150,6 +154,7 @@ static hd_code take_earlier(void *ctx, const hd_vault_release *r, hd_err *err)
     hd_account earlier;
     if (s->is_repeat)
         return HD_OK;
+    HD_TRY(hd_engine_go_on(s->e, err));
     HD_TRY(hd_account_read(&earlier, r->body, r->body_len, err));
     earlier.number = r->number;
     if (strcmp(r->table, s->q->table) != 0)
@@ -243,6 +248,7 @@ static hd_code prepare(asking *s, hd_err *err)
     hd_sets_tuning tuning = hd_sets_tuning_default;
     tuning.most_cells = hd_vault_blurred_limit(s->vault, sql, tuning.most_cells);
     HD_TRY(hd_sets_make(&s->sets, s->e, s->q, s->cells, &tuning, err));
+    HD_TRY(hd_engine_go_on(s->e, err));
     if (s->p->rounding == HD_ROUND_BY_SET && is_controlled)
         round_by_set(s);
     size_t n_asked;
@@ -251,6 +257,7 @@ static hd_code prepare(asking *s, hd_err *err)
                            is_controlled, err));
     s->now.is_defined = s->is_defined;
     HD_TRY(hd_audit_new(&s->audit, s->p, &s->now, err));
+    hd_audit_watch(s->audit, hd_engine_stop(s->e));
     hd_audit_set_limit(s->audit, hd_vault_blurred_limit(s->vault, sql,
                                                         (uint64_t)s->p->audited_cells_at_most));
     return HD_OK;
@@ -263,6 +270,7 @@ static hd_code compare(asking *s, hd_err *err)
         HD_TRY(hd_vault_releases(s->vault, NULL, take_earlier, s, err));
     if (s->is_repeat)
         return HD_OK;
+    HD_TRY(hd_engine_go_on(s->e, err));
     HD_TRY(hd_audit_judge(s->audit, err));
     s->has_near = hd_audit_n_near(s->audit) > 0;
     return refuse_too_near(s, err);

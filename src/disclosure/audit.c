@@ -188,6 +188,11 @@ void hd_audit_set_limit(hd_audit *a, uint64_t counts)
     a->limit = counts;
 }
 
+void hd_audit_watch(hd_audit *a, const atomic_bool *stop)
+{
+    a->stop = stop;
+}
+
 uint64_t hd_audit_n_near(const hd_audit *a)
 {
     return a->n_near;
@@ -388,6 +393,7 @@ static hd_code solve(hd_audit *a, bool only_earlier, hd_secondary_result *out, h
 {
     hd_secondary_options options;
     hd_secondary_options_init(&options);
+    options.stop = a->stop;
     size_t n = a->system.n_cells;
     hd_secondary_cell *cells = hd_calloc(n + 1, sizeof *cells);
     if (!cells)

@@ -15,6 +15,8 @@
 
 #include "disclosure/account.h"
 
+#include <stdatomic.h>
+
 typedef struct hd_audit hd_audit;
 
 /* `now` is borrowed until the audit is freed, and changed by hd_audit_judge. */
@@ -22,6 +24,9 @@ HD_MUST hd_code hd_audit_new(hd_audit **out, const hd_policy_file *p, hd_account
 void hd_audit_free(hd_audit *a); /* NULL is allowed */
 /* Counts that the audit may hold; as the policy says when it is not called. */
 void hd_audit_set_limit(hd_audit *a, uint64_t counts);
+
+/* Judging ends with HD_CANCELLED soon after it becomes true; NULL: nobody stops it. Borrowed. */
+void hd_audit_watch(hd_audit *a, const atomic_bool *stop);
 
 /* Compare with one earlier release, oldest first. Taken over (and emptied) when it shares a set with
  * the answer; else the caller's to free. Figures that come near to a figure shown there are

@@ -33,6 +33,7 @@ struct hd_audit {
     hd_account *earlier;
     size_t n_earlier, earlier_cap;
     uint64_t n_near, limit;
+    const atomic_bool *stop;
     hd_known *known; /* from every earlier release */
     size_t n_known, known_cap;
     /* while judging */

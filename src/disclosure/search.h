@@ -11,6 +11,8 @@
 #include "base/rng.h"
 #include "disclosure/frame.h"
 
+#include <stdatomic.h>
+
 typedef struct hd_search_change {
     uint32_t free_cell;
     int64_t old;
@@ -45,6 +47,7 @@ typedef struct hd_search {
     uint32_t *heavy; /* rows whose weight is not 1 */
     size_t n_heavy;
     uint64_t step;
+    const atomic_bool *stop; /* NULL, or: repairs end with HD_CANCELLED, and the table means nothing */
     size_t patience; /* rows out of bounds more than at the start at which a repair gives up; 0: none */
     uint32_t frozen; /* a free cell that must not move, or UINT32_MAX */
     hd_search_change *changes; /* since the last good table */

@@ -14,6 +14,8 @@
 
 #include "disclosure/intervals.h"
 
+#include <stdatomic.h>
+
 /* What is asked of a protected cell; all that are set must hold. Each is proven by witnesses, but
  * not_computable, which is decided by elimination (any real numbers, no bounds). */
 typedef struct hd_need {
@@ -62,6 +64,7 @@ typedef struct hd_secondary_options {
     size_t n_differences;
     bool no_helpers;       /* only judge what the primary pass leaves: the audit */
     bool no_clean_up;      /* leave helpers that turned out not to be needed */
+    const atomic_bool *stop; /* NULL, or: HD_CANCELLED soon after it becomes true */
     const int64_t *start;  /* a table that satisfies the cells, or NULL. Used only when the own search
                             * finds none, so that decisions do not depend on it */
 } hd_secondary_options;

@@ -17,6 +17,7 @@
 #include <string.h>
 
 enum {
+    LOOK_EVERY = 4096, /* cells between two looks at whether somebody stopped the question */
     RANGES = 256,     /* of cells, at most */
     RANGE_CELLS = 64, /* at least */
     SETS = 64
@@ -47,6 +48,7 @@ typedef struct run {
 typedef struct job {
     const hd_sets_tuning *tuning;
     const hd_chosen *chosen;
+    const hd_engine *engine;
     const hd_question *q;
     size_t n_cells, n_columns, n_sets;
     column columns[SETS];
@@ -250,6 +252,8 @@ static hd_code run_lane(void *ctx, size_t number, hd_err *err)
     take_waiting(l);
     for (size_t cell = 0; cell < j->n_cells; cell++) {
         size_t range = cell >> j->shift;
+        if (cell % LOOK_EVERY == 0)
+            HD_TRY(hd_engine_go_on(j->engine, err));
         enter(l, range);
         for (size_t c = 0; c < j->n_columns; c++)
             hd_set_end(&l->items[cell * j->n_columns + c], &l->people[cell * j->n_columns + c],
@@ -373,6 +377,8 @@ static hd_code name_cells(job *j, const hd_cells *cells, hd_intern *const *slots
     for (size_t cell = 0; cell < cells->n_cells; cell++) {
         size_t n;
         uint32_t id = HD_INTERN_NONE;
+        if (cell % LOOK_EVERY == 0)
+            HD_TRY(hd_engine_go_on(j->engine, err));
         HD_TRY(find_slots(j, cells, cell, slots, b, key, &n, err));
         if (j->names)
             HD_TRY(hd_intern_add(j->names, key, n * sizeof *key, &id, err));
@@ -467,7 +473,7 @@ hd_code hd_sets_make(hd_sets *out, hd_engine *e, const hd_question *q, const hd_
     hd_code rc = HD_OK;
     hd_chosen *chosen = NULL;
     size_t n_lanes = 0;
-    job j = {.tuning = t, .q = q, .n_cells = cells->n_cells};
+    job j = {.tuning = t, .engine = e, .q = q, .n_cells = cells->n_cells};
     *out = (hd_sets){.n_cells = cells->n_cells};
     if (cells->n_cells > t->most_cells)
         return hd_fail(err, HD_LIMIT, "about a million cells, or more: ask for fewer or coarser groups");

@@ -73,6 +73,11 @@ void hd_engine_close(hd_engine *e)
     hd_free(e);
 }
 
+const atomic_bool *hd_engine_stop(const hd_engine *e)
+{
+    return e->limits.stop;
+}
+
 hd_code hd_engine_go_on(const hd_engine *e, hd_err *err)
 {
     if (e->limits.progress)

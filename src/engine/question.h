@@ -106,6 +106,7 @@ HD_MUST hd_code hd_engine_open_limited(hd_engine **out, hd_vault *v, const hd_ca
 void hd_engine_close(hd_engine *e);
 /* HD_CANCELLED when the asker stopped the question: looked at in every long loop, once a block. */
 HD_MUST hd_code hd_engine_go_on(const hd_engine *e, hd_err *err);
+const atomic_bool *hd_engine_stop(const hd_engine *e); /* of its limits; or NULL */
 hd_duck *hd_engine_duck(hd_engine *e); /* borrowed; for disclosure's outer evaluation */
 hd_vault *hd_engine_vault(hd_engine *e);
 const hd_catalogue *hd_engine_catalogue(hd_engine *e);
