@@ -540,7 +540,8 @@ static hd_code scan_pieces(batch *b, hd_err *err)
         HD_TRY(hd_k_lane_next(b->lane, &more, err));
         if (!more)
             return HD_OK;
-        for (b->base = b->lane->first; b->base < b->lane->end; b->base += HD_K_BATCH) {
+        const bool chooses_some = b->s->n_live > 0; /* a condition may contradict itself */
+        for (b->base = b->lane->first; chooses_some && b->base < b->lane->end; b->base += HD_K_BATCH) {
             uint64_t left = b->lane->end - b->base;
             b->n_rows = left < HD_K_BATCH ? (size_t)left : HD_K_BATCH;
             HD_TRY(hd_k_go_on(b->q, err));
@@ -575,7 +576,7 @@ static hd_code count_at(batch *b, uint64_t first, uint64_t left, size_t *n_kept,
     find_signatures(b);
     *n_kept += b->ops->keep(b->sums[0], b->n_rows, b->s->keep, b->selection);
     if (f)
-        f->leave(f->ctx, first, first + b->n_rows);
+        f->leave(f->ctx, first, first); /* none of the rows is done: the scan comes back to them */
     return HD_OK;
 }
 

@@ -80,7 +80,8 @@ static inline bool hd_k_is_always_there(const hd_k_measure *m)
 
 /* Rows that are brought block by block. A lane enters a run of rows inside one block before it reads
  * any of them and leaves it afterwards; enter may say that none of them passes `where`, and then
- * they are neither read nor left. Any thread may call. */
+ * they are neither read nor left. Rows are done when they are left; a lane that only looked leaves a
+ * run without rows. Any thread may call. */
 typedef struct hd_k_feed {
     void *ctx;
     uint64_t block_rows;
