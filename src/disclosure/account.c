@@ -134,7 +134,6 @@ hd_code hd_account_make(hd_account *out, const hd_policy_file *p, const hd_quest
                         .n_aggregates = q->n_aggregates,
                         .n_sets = n_asked};
     HD_ALWAYS(n_asked <= HD_ACCOUNT_SETS && sets->n_cells == cells->n_cells);
-    out->has_unknown_rows = q->n_key_fields >= (size_t)p->small_rows_left_out_from_fields;
     memcpy(out->sets, asked, n_asked * sizeof *asked);
     memcpy(out->kinds, sets->kinds, sizeof out->kinds);
     memcpy(out->column_of, sets->column_of, sizeof out->column_of);
@@ -224,8 +223,7 @@ hd_code hd_account_write(const hd_account *a, hd_buf *out, hd_err *err)
     static const char zeros[8];
     part parts[N_PARTS];
     hd_account copy = *a; /* lists its own fixed arrays, and a's others */
-    uint64_t head[N_HEAD] = {(uint64_t)a->is_controlled | (uint64_t)a->has_unknown_rows << 1 |
-                                 (uint64_t)a->is_defined << 2,
+    uint64_t head[N_HEAD] = {(uint64_t)a->is_controlled | (uint64_t)a->is_defined << 2,
                              a->n_keys,
                              a->n_cells,
                              a->n_columns,
@@ -282,7 +280,6 @@ static hd_code read_parts(hd_account *out, const unsigned char *p, size_t len, s
     if (!fits)
         return hd_fail(err, HD_FORMAT, "a release in the ledger is damaged");
     *out = (hd_account){.is_controlled = head[0] & 1,
-                        .has_unknown_rows = head[0] >> 1 & 1,
                         .is_defined = head[0] >> 2 & 1,
                         .n_keys = head[1],
                         .n_cells = head[2],

@@ -36,7 +36,6 @@ typedef struct hd_account {
     uint64_t table;     /* 0: that of the answer it is compared with; see hd_account_of_other_table */
     bool is_controlled; /* below national level */
     bool is_defined;    /* by the catalogue: see hd_release_ask_defined */
-    bool has_unknown_rows; /* small rows were left out: a row that is not there may hold records */
     size_t n_keys, n_cells, n_columns, n_aggregates, n_sets, n_known;
     uint32_t sets[HD_ACCOUNT_SETS]; /* grouping sets asked: bit k, key k is told apart */
     hd_set_kind kinds[HD_ACCOUNT_AGGREGATES];

@@ -9,6 +9,10 @@
 
 enum { CHUNK = 256 }; /* people that are added at once */
 
+/* Of arrays that are filled before they are read: the compiler would clear all of them for each run of
+ * a few records. */
+#define FILLED_BEFORE_READ __attribute__((uninitialized))
+
 static inline uint64_t mix(uint64_t x)
 {
     x ^= x >> 30;
@@ -88,7 +92,7 @@ HD_VECTORS static void hash_people(const people *p, hashes *out, hd_set *s)
 
 static void add_people(hd_set *s, const people *p)
 {
-    hashes h;
+    FILLED_BEFORE_READ hashes h;
     hash_people(p, &h, s);
     for (size_t i = 0; i < p->len; i++) {
         uint32_t *bucket = &s->buckets[h.bucket[i]];
@@ -121,7 +125,7 @@ static void end_people(hd_set *s, hd_set_kind kind, people *p)
 
 void hd_set_add(hd_set *s, uint32_t person, const hd_set_records *records, uint32_t n)
 {
-    people one;
+    FILLED_BEFORE_READ people one;
     one.len = 1;
     one.person[0] = person;
     one.n[0] = n;
@@ -131,7 +135,7 @@ void hd_set_add(hd_set *s, uint32_t person, const hd_set_records *records, uint3
 
 void hd_set_add_person(hd_set *s, uint32_t person)
 {
-    people one;
+    FILLED_BEFORE_READ people one;
     one.len = 1;
     one.person[0] = person;
     end_people(s, HD_SET_PEOPLE, &one);
@@ -150,7 +154,7 @@ static void put_person(people *p, const hd_set_growing *g)
 static void take_chunk(hd_set *s, hd_set_growing *growing, hd_set_kind kind, const uint32_t *persons,
                        const uint64_t *records, size_t n)
 {
-    people p;
+    FILLED_BEFORE_READ people p;
     hd_set_growing g = *growing;
     p.len = 0;
     put_person(&p, &g);
@@ -160,7 +164,8 @@ static void take_chunk(hd_set *s, hd_set_growing *growing, hd_set_kind kind, con
         g.records.sum[0] &= stays;
         g.records.sum[1] &= stays;
         g.records.lanes &= (uint32_t)stays;
-        add_record(&g.records, records[i]);
+        if (kind == HD_SET_RECORDS)
+            add_record(&g.records, records[i]);
         g.n = (g.n & (uint32_t)stays) + 1;
         g.person = persons[i];
         put_person(&p, &g);
@@ -181,7 +186,7 @@ void hd_set_take(hd_set *s, hd_set_growing *g, hd_set_kind kind, const uint32_t 
 
 void hd_set_end(hd_set *s, hd_set_growing *g, hd_set_kind kind)
 {
-    people p;
+    FILLED_BEFORE_READ people p;
     p.len = 0;
     put_person(&p, g);
     p.len = g->n != 0;

@@ -1,5 +1,8 @@
 /* releases.c - the list of releases as the vault keeps it: each body sealed under a key of its own,
- * made from the wrapping key and a random salt, so that no key ever seals twice. */
+ * made from the wrapping key and a random salt, so that no key ever seals twice.
+ *
+ * A body that shrinks by an eighth or more is sealed as a zstd frame: sets of few people are mostly
+ * zeros, those of many are hashes and do not shrink. No body begins as a frame does. */
 #include "base/alloc.h"
 #include "crypto/secret.h"
 #include "vault/internal.h"
@@ -66,6 +69,28 @@ void hd_vault_releases_rollback(hd_vault *v)
     hd_ledger_rollback(v->ledger);
 }
 
+static const uint8_t frame_begins[4] = {0x28, 0xB5, 0x2F, 0xFD};
+enum { BODY_MOST = 1 << 30 };
+
+/* The body as it is sealed: `packed`, to be wiped and freed, or `body` itself, and then packed is NULL. */
+static hd_code pack_body(const void *body, size_t len, uint8_t **packed, size_t *cap, size_t *packed_len,
+                         hd_err *err)
+{
+    *cap = len - len / 8;
+    *packed_len = len;
+    *packed = hd_malloc(*cap + 1);
+    if (!*packed)
+        return hd_fail_nomem(err);
+    size_t got = ZSTD_compress(*packed, *cap, body, len, 1);
+    if (ZSTD_isError(got)) { /* it does not fit; or memory is out, and then it need not be smaller */
+        hd_wipe_free(*packed, *cap);
+        *packed = NULL;
+        return HD_OK;
+    }
+    *packed_len = got;
+    return HD_OK;
+}
+
 static hd_code open_sealer(const hd_vault *v, const uint8_t salt[16], hd_sealer **out, hd_err *err)
 {
     uint8_t *key = hd_secret_new(HD_SEAL_KEY);
@@ -81,9 +106,28 @@ typedef struct reading {
     hd_vault *vault;
     hd_code (*take)(void *ctx, const hd_vault_release *r, hd_err *err);
     void *ctx;
-    uint8_t *plain;
-    size_t cap;
+    uint8_t *plain, *unpacked;
+    size_t cap, unpacked_cap;
 } reading;
+
+/* What was sealed, as the body that was given. */
+static hd_code unpack_body(reading *w, size_t len, hd_vault_release *out, hd_err *err)
+{
+    out->body = w->plain;
+    out->body_len = len;
+    if (len < sizeof frame_begins || memcmp(w->plain, frame_begins, sizeof frame_begins) != 0)
+        return HD_OK;
+    unsigned long long n = ZSTD_getFrameContentSize(w->plain, len);
+    if (n > BODY_MOST) /* the errors are larger, too */
+        return hd_fail(err, HD_FORMAT, "release %lld in the ledger is damaged", (long long)out->number);
+    HD_TRY(hd_scratch(&w->unpacked, &w->unpacked_cap, (size_t)n + 1, err));
+    if (ZSTD_decompress(w->unpacked, (size_t)n, w->plain, len) != n)
+        return hd_fail(err, HD_FORMAT, "release %lld in the ledger is damaged, or memory is out",
+                       (long long)out->number);
+    out->body = w->unpacked;
+    out->body_len = (size_t)n;
+    return HD_OK;
+}
 
 static hd_code open_release(void *ctx, const hd_ledger_release *r, hd_err *err)
 {
@@ -108,10 +152,9 @@ static hd_code open_release(void *ctx, const hd_ledger_release *r, hd_err *err)
                             .at = r->at,
                             .asker = r->asker,
                             .agreement = r->agreement,
-                            .near = r->near,
-                            .body = w->plain,
-                            .body_len = len};
+                            .near = r->near};
     memcpy(out.question, r->question, sizeof out.question);
+    HD_GO(unpack_body(w, len, &out, err));
     HD_GO(w->take(w->ctx, &out, err));
 out:
     hd_sealer_free(sealer);
@@ -125,6 +168,7 @@ static hd_code open_releases(hd_vault *v, const char *agreement, const uint8_t *
     reading w = {.vault = v, .take = take, .ctx = ctx};
     hd_code rc = hd_ledger_releases(v->ledger, agreement, question, open_release, &w, err);
     hd_wipe_free(w.plain, w.cap);
+    hd_wipe_free(w.unpacked, w.unpacked_cap);
     return rc;
 }
 
@@ -184,16 +228,21 @@ hd_code hd_vault_add_release(hd_vault *v, hd_vault_release *r, hd_err *err)
                              .policy = r->policy,
                              .data_version = r->data_version,
                              .near = r->near};
-    uint8_t *sealed = hd_malloc(r->body_len + HD_SEAL_TAG);
-    if (!sealed)
-        return hd_fail_nomem(err);
+    uint8_t *packed = NULL, *sealed = NULL;
+    size_t cap = 0, len;
+    HD_GO(pack_body(r->body, r->body_len, &packed, &cap, &len, err));
+    sealed = hd_malloc(len + HD_SEAL_TAG);
+    if (!sealed) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
     memcpy(row.question, r->question, sizeof row.question);
     hd_random(row.salt, sizeof row.salt);
     HD_GO(open_sealer(v, row.salt, &sealer, err));
-    HD_GO(hd_seal(sealer, nonce, row.question, sizeof row.question, r->body, r->body_len, sealed,
-                  err));
+    HD_GO(hd_seal(sealer, nonce, row.question, sizeof row.question, packed ? packed : r->body, len,
+                  sealed, err));
     row.body = sealed;
-    row.body_len = r->body_len + HD_SEAL_TAG;
+    row.body_len = len + HD_SEAL_TAG;
     HD_GO(hd_ledger_add_release(v->ledger, &row, &r->number, hash, err));
     hd_hex(hex, hash, sizeof hash);
     snprintf(detail, sizeof detail, "%lld %s", (long long)r->number, hex);
@@ -201,5 +250,6 @@ hd_code hd_vault_add_release(hd_vault *v, hd_vault_release *r, hd_err *err)
 out:
     hd_sealer_free(sealer);
     hd_free(sealed);
+    hd_wipe_free(packed, cap);
     return rc;
 }
