@@ -82,6 +82,9 @@ static bool say(const asked *a, const hd_attack_report *r)
                 "exact; %zu are not proven safe; %zu differences of figures are open\n",
                 r->n_withheld, r->n_narrow, (long long)r->values, r->n_exact, r->n_unproven,
                 r->n_differences);
+        if (r->is_by_sums_only)
+            fprintf(stderr, "a table of %zu cells, or with so many missing, is too large to prove a "
+                            "figure safe; narrow and exact ones are found: audit it in parts\n", r->n_cells);
         return false;
     }
     if (!is_split && (r->n_withheld > r->n_zero || r->n_zero == 0))

@@ -1,4 +1,9 @@
-/* attack.c - see attack.h: reading the printed table, judging it, naming what gives a cell away. */
+/* attack.c - see attack.h: reading the printed table, judging it, naming what gives a cell away.
+ *
+ * Up to MAX_SEARCHED cells both ends of each withheld figure are searched, each with a table that has it.
+ * Above, the ends are those that the sums leave one by one (hd_lattice_propagate), and tables are only
+ * looked for until a figure has its values. Above MAX_JUDGED, and where the sums cannot be solved, nothing is proven but what the ends say.
+ */
 #include "disclosure/attack.h"
 
 #include "base/alloc.h"
@@ -8,6 +13,7 @@
 #include "disclosure/eliminate.h"
 #include "disclosure/lp.h"
 #include "disclosure/primary.h"
+#include "disclosure/propagate.h"
 #include "disclosure/rule.h"
 #include "disclosure/sheet.h"
 
@@ -17,7 +23,7 @@
 #include <string.h>
 
 #define MAX_FILE ((size_t)1 << 32)
-enum { MAX_TERMS = 12, SOLVER_CELLS = 200 };
+enum { MAX_TERMS = 12, SOLVER_CELLS = 200, MAX_SEARCHED = 30000, MAX_JUDGED = 1000000 };
 
 typedef struct meaning {
     const char *text;
@@ -42,9 +48,12 @@ typedef struct work {
     int64_t *low, *high; /* as printed */
     hd_system system;
     hd_secondary_result judged;
-    hd_interval *intervals;
+    hd_interval *intervals;        /* NULL above MAX_SEARCHED */
+    int32_t *dense_low, *dense_high; /* there instead */
     hd_witnesses witnesses;
-    verdict *verdicts;   /* of judged.system: the cells, then the differences */
+    bool is_judged;      /* tables were looked for: `system` and `judged` are there */
+    verdict *verdicts;   /* n_verdicts, of judged.system: the cells, then the differences */
+    size_t n_verdicts;
 } work;
 
 /* ---- what the texts mean --------------------------------------------------------------------- */
@@ -214,9 +223,8 @@ static hd_code allocate(work *w, hd_err *err)
     w->may_be_nobody = hd_calloc(n, sizeof *w->may_be_nobody);
     w->low = hd_calloc(n, sizeof *w->low);
     w->high = hd_calloc(n, sizeof *w->high);
-    w->intervals = hd_calloc(n, sizeof *w->intervals);
     if (!w->row || !w->is_withheld || !w->is_exact || !w->is_below || !w->is_summed ||
-        !w->may_be_nobody || !w->low || !w->high || !w->intervals)
+        !w->may_be_nobody || !w->low || !w->high)
         return hd_fail_nomem(err);
     memset(w->row, 0xff, n * sizeof *w->row);
     return HD_OK;
@@ -369,9 +377,31 @@ static hd_code judge(work *w, int64_t values, hd_err *err)
     return rc == HD_INVALID ? fail_unsound(w, err) : rc;
 }
 
+/* The ends that the sums leave. */
+static hd_code measure_dense(work *w, hd_err *err)
+{
+    size_t n = w->t.n_cells;
+    hd_propagation done;
+    w->dense_low = hd_malloc(n * sizeof *w->dense_low);
+    w->dense_high = hd_malloc(n * sizeof *w->dense_high);
+    if (!w->dense_low || !w->dense_high)
+        return hd_fail_nomem(err);
+    for (size_t c = 0; c < n; c++) {
+        w->dense_low[c] = (int32_t)(w->low[c] < HD_DENSE_NO_BOUND ? w->low[c] : HD_DENSE_NO_BOUND);
+        w->dense_high[c] = (int32_t)(w->high[c] < HD_DENSE_NO_BOUND ? w->high[c] : HD_DENSE_NO_BOUND);
+    }
+    HD_TRY(hd_lattice_propagate(w->t.lattice, w->dense_low, w->dense_high, &done, err));
+    return done.is_consistent ? HD_OK : fail_unsound(w, err);
+}
+
 /* Both ends of every cell that carries a mark. */
 static hd_code measure(work *w, hd_err *err)
 {
+    if (!w->is_judged || w->t.n_cells > MAX_SEARCHED)
+        return measure_dense(w, err);
+    w->intervals = hd_calloc(w->t.n_cells, sizeof *w->intervals);
+    if (!w->intervals)
+        return hd_fail_nomem(err);
     const hd_intervals_options options = {
         .wanted = w->is_withheld,
         .start = w->judged.witnesses.n_tables && w->judged.witnesses.n_cells == w->t.n_cells
@@ -384,6 +414,11 @@ static hd_code measure(work *w, hd_err *err)
 
 static hd_interval interval_of(const work *w, size_t c)
 {
+    if (c < w->t.n_cells && w->dense_low)
+        return (hd_interval){
+            .low = w->dense_low[c],
+            .high = w->dense_high[c] < HD_DENSE_NO_BOUND ? w->dense_high[c] : HD_NO_BOUND,
+            .seen_low = 1};
     return c < w->t.n_cells && w->is_withheld[c] ? w->intervals[c] : w->judged.intervals[c];
 }
 
@@ -398,13 +433,15 @@ static verdict doubt(const work *w, size_t c, int64_t values)
 
 static hd_code decide(work *w, hd_attack_report *report, hd_err *err)
 {
-    size_t n = w->judged.system.n_cells;
+    size_t n = w->is_judged ? w->judged.system.n_cells : w->t.n_cells;
+    w->n_verdicts = n;
     w->verdicts = hd_calloc(n + 1, sizeof *w->verdicts);
     if (!w->verdicts)
         return hd_fail_nomem(err);
+    report->is_by_sums_only = !w->is_judged;
     for (size_t c = 0; c < w->t.n_cells; c++) {
         w->verdicts[c] = !w->is_withheld[c] ? V_NONE : is_protected(w, c) ? V_SAFE : V_HELPER;
-        if (w->verdicts[c] == V_SAFE && interval_of(w, c).high == 0)
+        if (w->verdicts[c] == V_SAFE && (!w->is_judged || interval_of(w, c).high == 0))
             w->verdicts[c] = doubt(w, c, report->values);
     }
     for (size_t i = 0; i < w->judged.n_unprotected; i++) {
@@ -551,10 +588,11 @@ static hd_code put_rows(const work *w, hd_release_builder *b, hd_err *err)
         HD_GO(hd_fail_nomem(err));
     for (size_t c = 0; c < n; c++)
         is_known[c] = w->low[c] == w->high[c];
-    HD_GO(hd_eliminate(&w->system, is_known, is_fixed, err));
+    if (w->is_judged)
+        HD_GO(hd_eliminate(&w->system, is_known, is_fixed, err));
     HD_GO(hd_sheet_order(&w->t, &order, err));
     HD_GO(put_columns(w, b, err));
-    for (size_t i = 0; i < w->judged.system.n_cells; i++) {
+    for (size_t i = 0; i < w->n_verdicts; i++) {
         size_t c = i < n ? order[i] : i;
         if (w->verdicts[c] == V_NONE)
             continue;
@@ -651,7 +689,7 @@ static hd_code ask_solver(const work *w, hd_lp_solver *v, uint32_t c, hd_attack_
 {
     hd_lp_answer low, high;
     int64_t lowest = 0, highest = 0;
-    const hd_interval *i = &w->intervals[c];
+    const hd_interval at = interval_of(w, c), *i = &at;
     HD_TRY(hd_lp_solver_ask(v, &w->system, c, false, &low, &lowest, err));
     HD_TRY(hd_lp_solver_ask(v, &w->system, c, true, &high, &highest, err));
     bool is_seen = i->seen_low <= i->seen_high;
@@ -695,6 +733,8 @@ static void end_work(work *w)
     hd_free(w->low);
     hd_free(w->high);
     hd_free(w->intervals);
+    hd_free(w->dense_low);
+    hd_free(w->dense_high);
     hd_free(w->verdicts);
     hd_witnesses_free(&w->witnesses);
     hd_secondary_result_free(&w->judged);
@@ -718,10 +758,20 @@ hd_code hd_attack(hd_release **out, const hd_attack_options *o, const hd_policy 
                        p->file->name);
     hd_system_init(&w.system);
     HD_GO(read_table(&w, err));
-    HD_GO(hd_system_from_lattice(&w.system, w.t.lattice, w.low, w.high, err));
+    w.is_judged = w.t.n_cells <= MAX_JUDGED;
+    if (o->lp && !w.is_judged)
+        HD_GO(hd_fail(err, HD_LIMIT,
+                      "%s has %zu cells with its margins, --lp writes at most %d: audit a part of it",
+                      o->file, w.t.n_cells, MAX_JUDGED));
+    if (w.is_judged)
+        HD_GO(hd_system_from_lattice(&w.system, w.t.lattice, w.low, w.high, err));
     if (o->certificate)
         HD_GO(check_certificate(&w, report, err));
-    HD_GO(judge(&w, report->values, err));
+    if (w.is_judged) {
+        rc = judge(&w, report->values, err);
+        w.is_judged = rc != HD_LIMIT; /* sums too entangled to look for tables, as where most cells lack */
+        HD_GO(w.is_judged ? rc : HD_OK);
+    }
     HD_GO(measure(&w, err));
     HD_GO(decide(&w, report, err));
     if (o->lp)

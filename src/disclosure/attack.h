@@ -29,6 +29,7 @@ typedef struct hd_attack_report {
     size_t n_zero;            /* a mark for a count that can only be 0: nobody is behind it */
     size_t n_unproven;        /* neither narrow nor proven to be safe */
     size_t n_differences;     /* of two figures: narrow or not proven */
+    bool is_by_sums_only;     /* too large to look for tables: what the sums leave is all that is known */
     int64_t values;           /* asked for */
     size_t n_promises, n_witnesses; /* of the certificate */
     bool has_solver;

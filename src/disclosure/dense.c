@@ -108,8 +108,9 @@ static int64_t wide(int32_t high)
 static bool narrow(dense *x, size_t cell, int64_t low, int64_t high)
 {
     bool is_changed = false;
+    low = low < HD_DENSE_NO_BOUND ? low : HD_DENSE_NO_BOUND; /* else it would change again and again */
     if (low > x->low[cell]) {
-        x->low[cell] = low < HD_DENSE_NO_BOUND ? (int32_t)low : HD_DENSE_NO_BOUND;
+        x->low[cell] = (int32_t)low;
         is_changed = true;
     }
     if (high < x->high[cell]) {

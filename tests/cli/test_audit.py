@@ -240,6 +240,58 @@ def test_the_plain_rule_is_seen_through(seed, tmp_path):
                 assert done.returncode == 1
 
 
+# ---- large tables -----------------------------------------------------------------------------------
+
+def large(tmp_path, n):
+    """n codes a dimension, few of whose cells are in the file; one line has a star of 1 to 4."""
+    rows = [dict(a="a0", b="b0", c="c0", shown="*"), dict(a="a0", b="b0", c="c1", shown="10"),
+            dict(a="a0", b="b0", c="Total", shown="10")]
+    rows += [dict(a="a0", b="b0", c="c%d" % i, shown="0") for i in range(2, n)]
+    rows += [dict(a="a%d" % i, b="b%d" % i, c="c0", shown="*") for i in range(1, n)]
+    rows += [dict(a="a1", b="Total", c="Total", shown="5000000000")] # above what fits 32 bits
+    return write(tmp_path / "t.csv", rows)
+
+
+@pytest.mark.parametrize("n", [20, 100])
+def test_what_is_too_large_or_lacks_too_much_is_looked_at_by_its_sums(n, tmp_path):
+    """Of 9 thousand cells hardly any is there; a million is more than is searched."""
+    file = large(tmp_path, n)
+    done = hdis("audit", file, "--format", "csv")
+    assert done.returncode == 1 and "too large to prove" in done.stderr
+    rows = {(r["a"], r["b"], r["c"]): r for r in rows_of(done.stdout)}
+    leak = rows.pop(("a0", "b0", "c0"))
+    assert (leak["lowest"], leak["highest"], leak["verdict"]) == ("1", "4", "narrow")
+    assert len(rows) == n - 1 and {r["verdict"] for r in rows.values()} == {"not proven"}
+    assert {(r["lowest"], r["highest"]) for r in rows.values()} == {("1", "7")}
+    if n == 100:
+        done = hdis("audit", file, "--lp", tmp_path / "lp")
+        assert done.returncode == 1 and "--lp writes at most 1000000" in done.stderr
+        assert not (tmp_path / "lp").exists()
+
+
+def test_a_large_table_is_proven_figure_by_figure(tmp_path):
+    """36 thousand cells: the ends are those that the sums leave, the values come from tables."""
+    r = random.Random(4)
+    rows = [dict(a="a%d" % a, b="b%d" % b, c="c%d" % c, n=r.choice([0, 0, 2, 5, 9, 14, 33, 120]))
+            for a in range(32) for b in range(32) for c in range(32)]
+    out = tmp_path / "out.csv"
+    assert hdis("protect", write(tmp_path / "t.csv", rows), "--dims", "a,b,c", "--count", "n", "-o",
+                out).returncode == 0
+    found, says = audit(out)
+    assert "keeps at least 5" in says and len(found) > 5000 and {f["verdict"] for f in found} <= {"safe", "helper"}
+    true = {(x["a"], x["b"], x["c"]): x["n"] for x in rows}
+    for f in found:
+        n = true.get((f["a"], f["b"], f["c"]))
+        assert n is None or int(f["lowest"]) <= n <= (int(f["highest"]) if f["highest"] else n)
+
+
+def test_a_large_table_that_contradicts_itself_is_said_to(tmp_path):
+    rows = read(large(tmp_path, 100))
+    rows[2]["shown"] = "30"
+    done = hdis("audit", write(tmp_path / "u.csv", rows))
+    assert done.returncode == 1 and "contradicts itself" in done.stderr
+
+
 # ---- refusals ---------------------------------------------------------------------------------------
 
 REFUSED = [
