@@ -114,6 +114,7 @@ hd_code hd_audit_new(hd_audit **out, const hd_policy_file *p, hd_account *now, h
                                 err));
         }
     HD_GO(hd_margins_walk(now, note_margin, a->derived, err));
+    HD_GO(hd_audit_list_places(a, err));
     HD_GO(hd_near_new(&a->near, now, hd_near_limit(p), err));
     *out = a;
     a = NULL;
@@ -130,6 +131,8 @@ void hd_audit_free(hd_audit *a)
         hd_account_free(&a->earlier[i]);
     hd_free(a->earlier);
     hd_wipe_free(a->known, a->known_cap * sizeof *a->known);
+    hd_wipe_free(a->overlap, a->overlap_cap * sizeof *a->overlap);
+    hd_free(a->places);
     hd_near_free(a->near);
     hd_intern_free(a->own);
     hd_intern_free(a->derived);
@@ -167,6 +170,7 @@ hd_code hd_audit_earlier(hd_audit *a, hd_account *earlier, hd_err *err)
             return hd_fail_nomem(err);
         a->known[a->n_known++] = earlier->known[i];
     }
+    HD_TRY(hd_audit_note_overlaps(a, earlier, err));
     HD_TRY(hd_near_compare(a->near, earlier, a->n_earlier, err));
     HD_TRY(shares_a_set(a, earlier, &shares, err));
     if (!shares && hd_near_touches(a->near)) {
@@ -478,35 +482,57 @@ static void level(hd_audit *a, size_t item, uint32_t id)
     a->high[id] = n->high_before;
 }
 
-/* When no helper is enough: every count of the answer that hangs together with an unprotected cell
- * is withheld, stars too. parts: union-find over the rules. */
-static uint32_t root_of(uint32_t *parts, uint32_t i)
+/* How far around an unprotected cell counts are withheld: over sums of so many at most, so many in a row. */
+typedef struct ring {
+    size_t longest, steps;
+} ring;
+
+static const ring rings[] = {{8, 1}, {8, 2}, {64, 1}, {64, 2}, {SIZE_MAX, 1}, {SIZE_MAX, SIZE_MAX}};
+
+enum { N_RINGS = sizeof rings / sizeof *rings };
+
+static void spread(const hd_system *s, const ring *g, bool *is_in, bool *is_next)
 {
-    while (parts[i] != i)
-        i = parts[i] = parts[parts[i]];
-    return i;
+    bool is_new = true;
+    for (size_t step = 0; step < g->steps && is_new; step++) {
+        is_new = false;
+        memcpy(is_next, is_in, s->n_cells * sizeof *is_in);
+        for (size_t k = 0; k < s->n_rules; k++) {
+            size_t from = s->start[k], to = s->start[k + 1];
+            bool touches = is_in[s->parent[k]];
+            for (size_t c = from; c < to && !touches; c++)
+                touches = is_in[s->child[c]];
+            if (!touches || to - from > g->longest)
+                continue;
+            is_new |= !is_next[s->parent[k]];
+            is_next[s->parent[k]] = true;
+            for (size_t c = from; c < to; c++) {
+                is_new |= !is_next[s->child[c]];
+                is_next[s->child[c]] = true;
+            }
+        }
+        memcpy(is_in, is_next, s->n_cells * sizeof *is_in);
+    }
 }
 
-static hd_code withhold_component(hd_audit *a, const hd_secondary_result *r, size_t *n_withheld,
-                                  hd_err *err)
+/* When no helper is enough: every count of the answer that hangs together with an unprotected cell
+ * within the ring is withheld, stars too. */
+static hd_code withhold_around(hd_audit *a, const hd_secondary_result *r, const ring *g,
+                               size_t *n_withheld, hd_err *err)
 {
     const hd_system *s = &r->system;
     hd_account *now = a->now;
     hd_code rc = HD_OK;
     *n_withheld = 0;
-    uint32_t *parts = hd_calloc(s->n_cells + 1, sizeof *parts);
     bool *is_bad = hd_calloc(s->n_cells + 1, sizeof *is_bad);
-    if (!parts || !is_bad) {
+    bool *spare = hd_calloc(s->n_cells + 1, sizeof *spare);
+    if (!is_bad || !spare) {
         rc = hd_fail_nomem(err);
         goto out;
     }
-    for (uint32_t i = 0; i < s->n_cells; i++)
-        parts[i] = i;
-    for (size_t k = 0; k < s->n_rules; k++)
-        for (size_t c = s->start[k]; c < s->start[k + 1]; c++)
-            parts[root_of(parts, s->child[c])] = root_of(parts, s->parent[k]);
     for (size_t i = 0; i < r->n_unprotected; i++)
-        is_bad[root_of(parts, r->unprotected[i])] = true;
+        is_bad[r->unprotected[i]] = true;
+    spread(s, g, is_bad, spare);
     for (size_t i = 0; i < now->n_cells * now->n_columns; i++) {
         uint32_t id;
         const hd_printed *p = &now->printed[i];
@@ -515,14 +541,14 @@ static hd_code withhold_component(hd_audit *a, const hd_secondary_result *r, siz
             continue;
         HD_GO(hd_audit_node_find(a, now->kinds[i % now->n_columns], now->items[i].sum, &id, err));
         uint32_t in = a->about[id].cell;
-        if (in == HD_AUDIT_NONE || !is_bad[root_of(parts, in)] || a->about[id].shown_before)
+        if (in == HD_AUDIT_NONE || !is_bad[in] || a->about[id].shown_before)
             continue;
         level(a, i, id);
         ++*n_withheld;
     }
 out:
-    hd_free(parts);
     hd_free(is_bad);
+    hd_free(spare);
     return rc;
 }
 
@@ -538,12 +564,18 @@ static hd_code find_protection(hd_audit *a, hd_secondary_result *result, hd_err 
     for (size_t i = 0; i < result->n_unprotected; i++)
         if (result->unprotected[i] < a->system.n_cells)
             a->about[a->node_of[result->unprotected[i]]].is_lost = true;
-    for (size_t n = 1; n > 0;) {
+    for (size_t g = 0;;) {
+        size_t n = 0;
         hd_secondary_result_free(result);
         HD_TRY(solve(a, false, result, err));
         if (result->n_unprotected == 0)
             return HD_OK;
-        HD_TRY(withhold_component(a, result, &n, err));
+        do
+            HD_TRY(withhold_around(a, result, &rings[g], &n, err));
+        while (n == 0 && ++g < N_RINGS);
+        if (n == 0)
+            break;
+        g += g + 1 < N_RINGS;
     }
     return hd_fail(err, HD_DENIED,
                    "this answer cannot be protected beside what was released before: ask for fewer "
@@ -608,6 +640,7 @@ hd_code hd_audit_judge(hd_audit *a, hd_err *err)
     HD_GO(refuse_circles(a, err));
     HD_GO(hd_near_compare_own(a->near, err));
     HD_GO(withhold_for_earlier(a, err));
+    HD_GO(hd_audit_cross(a, withhold, err));
     HD_GO(hd_audit_build(a, err));
     if (is_free(a) && a->system.n_cells > a->limit)
         goto out;

@@ -23,6 +23,15 @@ typedef struct hd_audit_node {
     uint32_t cell; /* of the system; HD_AUDIT_NONE when left out of it */
 } hd_audit_node;
 
+/* A figure of an earlier answer that may cut across those of the answer. */
+typedef struct hd_audit_figure {
+    hd_set set;
+    hd_printed printed;
+    hd_set_kind kind;
+    bool is_controlled;
+    uint64_t place; /* values of its keys */
+} hd_audit_figure;
+
 struct hd_audit {
     const hd_policy_file *p;
     hd_account *now;
@@ -36,6 +45,10 @@ struct hd_audit {
     const atomic_bool *stop;
     hd_known *known; /* from every earlier release */
     size_t n_known, known_cap;
+    hd_audit_figure *overlap; /* oldest first */
+    size_t n_overlap, overlap_cap;
+    uint64_t *places; /* of the answer's cells, ascending */
+    size_t n_places;
     /* while judging */
     hd_intern *nodes;
     hd_intern *rules;
@@ -75,6 +88,11 @@ typedef struct hd_audit_difference {
 } hd_audit_difference;
 
 bool hd_audit_difference_of(const hd_audit *a, const hd_near_pair *p, hd_audit_difference *out);
+/* Remember the figures of an earlier answer that may cut across the answer's; list_places comes first. Then
+ * withhold what together with them says too much of few people (audit_overlaps.c). */
+HD_MUST hd_code hd_audit_list_places(hd_audit *a, hd_err *err);
+HD_MUST hd_code hd_audit_note_overlaps(hd_audit *a, const hd_account *earlier, hd_err *err);
+HD_MUST hd_code hd_audit_cross(hd_audit *a, void (*withhold)(hd_audit *a, size_t item), hd_err *err);
 /* Fills nodes, rules and system from the answer and the earlier releases that were taken over. */
 HD_MUST hd_code hd_audit_build(hd_audit *a, hd_err *err);
 

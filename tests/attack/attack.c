@@ -2,7 +2,7 @@
  * to learn about 1 to 7 people. Each must succeed against the national rule alone, or it tests
  * nothing, and must never succeed against the ledger and the audit.
  *
- *     attack [--populations N]
+ *     attack [--populations N] [--only NAME]
  *
  * A count is learnt when the printed figures leave fewer than five values for it. An average is
  * learnt when twenty or more pairs of figures give it to the nearest whole number.
@@ -331,6 +331,103 @@ static outcome by_averaging(world *w)
     return n >= PAIRS_NEEDED && fabs(sum / n - truth) < 0.5 ? LEARNT : KEPT;
 }
 
+/* The few, with[1], and those of the ages in with[0]. */
+static bool few_and_ages(const record *r, const int *with)
+{
+    return r->rare ? with[1] : with[0] >> r->age % 16 & 1;
+}
+
+static int64_t divided_up(int64_t x, int64_t by)
+{
+    return x >= 0 ? (x + by - 1) / by : -(-x / by);
+}
+
+static int64_t divided_down(int64_t x, int64_t by)
+{
+    return -divided_up(-x, by);
+}
+
+/* Groups that nobody is in twice, each together with the few, less all groups together: no two of these are
+ * near each other, and the few are left as often as there are groups. knows_star: asks for the few as well. */
+static outcome by_groups(world *w, int n_groups, bool knows_star, bool together_first)
+{
+    int64_t low = 0, high = 0, truth;
+    const question all = {.where = few_and_ages, .with = {(1 << n_groups) - 1, 0}, .figures = ONLY_COUNT};
+    ask(w, (question){.where = few_and_ages, .with = {0, 1}, .figures = ONLY_COUNT}, &two);
+    truth = two.rows[0].truth;
+    if (!is_target(two.rows[0].truth_people) || !is_target(truth))
+        return NO_TARGET;
+    int64_t least = two.rows[0].low, most = two.rows[0].high;
+    if (!knows_star) {
+        w->n_asked = 0;
+        hd_account_free(&w->asked[0]);
+        least = 0;
+        most = HD_NO_BOUND;
+    }
+    if (together_first)
+        ask(w, all, &two);
+    for (int g = 0; g < n_groups; g++) {
+        ask(w, (question){.where = few_and_ages, .with = {1 << g, 1}, .figures = ONLY_COUNT}, &one);
+        if (one.rows[0].high >= HD_NO_BOUND)
+            return KEPT;
+        low += one.rows[0].low;
+        high += one.rows[0].high;
+    }
+    if (!together_first)
+        ask(w, all, &two);
+    if (two.rows[0].high >= HD_NO_BOUND)
+        return KEPT;
+    low = divided_up(low - two.rows[0].high, n_groups);
+    high = divided_down(high - two.rows[0].low, n_groups);
+    low = low > least ? low : least;
+    high = high < most ? high : most;
+    return high - low + 1 < CANDIDATES ? LEARNT : KEPT;
+}
+
+static outcome by_many_groups(world *w)
+{
+    return by_groups(w, 15, true, false);
+}
+
+static outcome by_sixteen_groups(world *w)
+{
+    return by_groups(w, 16, true, true);
+}
+
+static outcome by_groups_and_unknown_few(world *w)
+{
+    return by_groups(w, 13, false, w->n % 2);
+}
+
+/* Two groups with the few and both without: twice the few, for many pairs of groups. */
+static outcome by_pairs_of_groups(world *w)
+{
+    enum { PAIRS = 14 };
+    hd_rng rng = hd_rng_stream(w->n, 97);
+    ask(w, (question){.where = few_and_ages, .with = {0, 1}, .figures = ONLY_COUNT}, &two);
+    if (!is_target(two.rows[0].truth_people) || !is_target(two.rows[0].truth))
+        return NO_TARGET;
+    int64_t low = two.rows[0].low, high = two.rows[0].high;
+    for (int i = 0; i < PAIRS; i++) {
+        int a = (int)hd_rng_below(&rng, 1 << 16), b = (int)hd_rng_below(&rng, 1 << 16) & ~a;
+        int64_t l = 0, h = 0;
+        bool is_whole = true;
+        for (int k = 0; k < 3; k++) {
+            ask(w, (question){.where = few_and_ages, .with = {k == 0 ? a : k == 1 ? b : a | b, k < 2},
+                              .figures = ONLY_COUNT}, &one);
+            const row *x = &one.rows[0];
+            is_whole = is_whole && x->high < HD_NO_BOUND;
+            l += k < 2 ? x->low : -x->high;
+            h += k < 2 ? x->high : -x->low;
+        }
+        if (!is_whole)
+            continue;
+        low = divided_up(l, 2) > low ? divided_up(l, 2) : low;
+        high = divided_down(h, 2) < high ? divided_down(h, 2) : high;
+    }
+    return high - low + 1 < CANDIDATES ? LEARNT : KEPT;
+}
+
 /* Stays, less the first records of the stays of others: two tables, one people behind them. */
 static outcome by_two_tables(world *w)
 {
@@ -404,7 +501,11 @@ typedef struct attack {
 } attack;
 
 static const attack attacks[] = {
-    {"padding and averaging", by_averaging, 300, 10},
+    {"padding and averaging", by_averaging, 300, 50},
+    {"groups with the few, and all groups", by_many_groups, 300, 4},
+    {"the same, sixteen of them", by_sixteen_groups, 300, 4},
+    {"the same, the few not asked for", by_groups_and_unknown_few, 300, 4},
+    {"pairs of groups with the few", by_pairs_of_groups, 300, 8},
     {"differencing by filter", by_filter, 300, 1},
     {"differencing by age band", by_age_band, 100, 1},
     {"differencing by year", by_year, 60, 1},
@@ -451,11 +552,18 @@ int main(int argc, char **argv)
 {
     unsigned populations = 200;
     int failed = 0;
-    if (argc == 3 && strcmp(argv[1], "--populations") == 0)
-        populations = (unsigned)strtoul(argv[2], NULL, 10);
+    const char *only = "";
+    for (int i = 1; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--populations") == 0)
+            populations = (unsigned)strtoul(argv[i + 1], NULL, 10);
+        if (strcmp(argv[i], "--only") == 0)
+            only = argv[i + 1];
+    }
     world_open();
     printf("%-46s %8s %16s %10s\n", "", "targets", "learnt without", "learnt with");
     for (size_t i = 0; i < sizeof attacks / sizeof *attacks; i++) {
+        if (!strstr(attacks[i].name, only))
+            continue;
         score off = run(&attacks[i], false, populations);
         score on = run(&attacks[i], true, populations);
         printf("%-46s %8u %16u %10u\n", attacks[i].name, off.targets, off.learnt, on.learnt);

@@ -213,7 +213,8 @@ static const hd_aggregate aggregates[N_FIGURES] = {
     [MEAN] = {.kind = HD_AGG_MEAN, .type = HD_DECIMAL},
     [MEDIAN] = {.kind = HD_AGG_QUANTILE, .type = HD_DECIMAL, .quantile = 0.5}};
 
-static void judge(world *w, hd_account *now, bool of_stays)
+/* false: refused. */
+static bool judge(world *w, hd_account *now, bool of_stays)
 {
     hd_err err;
     hd_audit *audit;
@@ -230,8 +231,11 @@ static void judge(world *w, hd_account *now, bool of_stays)
         hd_account_free(&earlier);
         hd_buf_free(&b);
     }
-    must(hd_audit_judge(audit, &err), &err);
+    hd_code rc = hd_audit_judge(audit, &err);
     hd_audit_free(audit);
+    if (rc != HD_DENIED)
+        must(rc, &err);
+    return rc == HD_OK;
 }
 
 /* As if a column had not been asked. */
@@ -256,8 +260,10 @@ static void print_rows(const hd_account *now, const hd_safe *safe, figures f_ask
             x->marks[f] = now->is_left_out[c] ? '-' : now->marks[i];
             x->figures[f] = f < MEAN ? (double)now->values[i] : v->is_null ? 0 : v->decimal;
         }
-        if (now->is_left_out[c])
+        if (now->is_left_out[c]) {
             x->low = 0;
+            x->high = HD_NO_BOUND;
+        }
     }
 }
 
@@ -303,13 +309,17 @@ void world_ask(world *w, const question *q, answer *out)
          &err);
     if (q->figures != ALL)
         forget_column(&now, q->figures == ONLY_COUNT);
-    if (w->is_protected)
-        judge(w, &now, q->of_stays);
+    bool is_refused = w->is_protected && !judge(w, &now, q->of_stays);
+    for (size_t c = 0; c < out->n && is_refused; c++)
+        now.is_left_out[c] = true;
     print_rows(&now, &safe, q->figures, out);
     if (w->n_asked == MOST_ASKED)
         exit(2);
     w->of_stays[w->n_asked] = q->of_stays;
-    w->asked[w->n_asked++] = now;
+    if (is_refused)
+        hd_account_free(&now);
+    else
+        w->asked[w->n_asked++] = now;
     hd_safe_free(&safe);
     hd_sets_free(&found);
     hd_cells_free(cells);

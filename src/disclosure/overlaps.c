@@ -1,0 +1,500 @@
+/* overlaps.c - see overlaps.h. A row of the elimination is two planes of bits: the lanes of the chosen
+ * buckets, then how the row is made of the sets, all modulo 4, so that adding rows is a few operations for 64
+ * of them. */
+#include "disclosure/overlaps.h"
+
+#include "base/alloc.h"
+#include "base/rng.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LANES = 16, /* of a bucket */
+    LANE_WORDS = HD_SET_BUCKETS * LANES / 64,
+    MADE_WORDS = HD_OVERLAP_SETS / 64,
+    ROW_WORDS = LANE_WORDS + MADE_WORDS,
+    DRAWS = 240,
+    SHUFFLES = 160,
+    MOST_TWOS = 6,
+    NAME_BITS = 48,
+    TIMES = 16 /* of a few people beyond what 4 can tell */
+};
+
+typedef struct row {
+    uint64_t low[ROW_WORDS], high[ROW_WORDS];
+} row;
+
+typedef struct elimination {
+    row *pivots, *evens; /* n each at most */
+    uint32_t *lane_of;   /* of a pivot: it has 1 there, later ones 0 */
+    size_t n_pivots, n_evens, words; /* words of lanes */
+} elimination;
+
+typedef struct search {
+    const hd_set *const *sets;
+    size_t n, n_first;
+    unsigned limit;
+    bool (*few_named)(void *ctx, const uint64_t name[2]);
+    hd_take_overlap take;
+    void *ctx;
+    row *lanes; /* of every set, all buckets; made_of is empty */
+    elimination e;
+    uint32_t *chosen; /* n: sets in this elimination, by place */
+    size_t n_chosen;
+    bool *depends; /* n: cancels out with others, says the first elimination */
+    bool is_first;
+    uint64_t *told; /* what was told already, hashed */
+    size_t n_told, told_cap;
+} search;
+
+/* ---- arithmetic modulo 4 ---------------------------------------------------------------------- */
+
+/* a += factor * b */
+static void add_row(row *a, const row *b, unsigned factor, size_t words)
+{
+    for (size_t i = 0; i < ROW_WORDS; i++) {
+        if (i == words)
+            i = LANE_WORDS;
+        uint64_t low = factor & 1 ? b->low[i] : 0, high = factor == 1 ? b->high[i] : b->low[i];
+        if (factor == 3)
+            high ^= b->high[i]; /* -b: the low bit stays, the high one is their exclusive or */
+        high ^= a->low[i] & low;
+        a->low[i] ^= low;
+        a->high[i] ^= high;
+    }
+}
+
+static unsigned digit(const row *r, size_t at)
+{
+    return (unsigned)(r->low[at / 64] >> at % 64 & 1) | (unsigned)(r->high[at / 64] >> at % 64 & 1) << 1;
+}
+
+static size_t first_bit(const uint64_t *words, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (words[i])
+            return i * 64 + (size_t)__builtin_ctzll(words[i]);
+    return n * 64;
+}
+
+static uint64_t every_second(uint64_t x)
+{
+    x &= UINT64_C(0x5555555555555555);
+    x = (x | x >> 1) & UINT64_C(0x3333333333333333);
+    x = (x | x >> 2) & UINT64_C(0x0F0F0F0F0F0F0F0F);
+    x = (x | x >> 4) & UINT64_C(0x00FF00FF00FF00FF);
+    return (x | x >> 8) & UINT64_C(0x0000FFFF0000FFFF);
+}
+
+/* A bucket's lanes are two bits each: 16 of either plane. */
+static void put_bucket(row *r, size_t at, uint32_t bucket)
+{
+    r->low[at / 4] |= (every_second(bucket) & 0xFFFF) << at % 4 * LANES;
+    r->high[at / 4] |= (every_second(bucket >> 1) & 0xFFFF) << at % 4 * LANES;
+}
+
+/* ---- elimination ------------------------------------------------------------------------------ */
+
+static void reduce(const elimination *e, row *v)
+{
+    for (size_t i = 0; i < e->n_pivots; i++) {
+        unsigned k = digit(v, e->lane_of[i]);
+        if (k)
+            add_row(v, &e->pivots[i], 4 - k, e->words);
+    }
+}
+
+static hd_code judge(search *s, const row *v, hd_err *err);
+
+/* Sets one after the other: a new pivot, or 0: that is a sum, or twice something: looked at again at
+ * the end, when all pivots are there. */
+static hd_code eliminate(search *s, const uint8_t *buckets, size_t n_buckets, hd_err *err)
+{
+    elimination *e = &s->e;
+    e->n_pivots = e->n_evens = 0;
+    e->words = (n_buckets + 3) / 4;
+    for (size_t i = 0; i < s->n_chosen; i++) {
+        row v = {.low = {0}};
+        size_t made = LANE_WORDS * 64 + i;
+        for (size_t b = 0; b < n_buckets; b++)
+            put_bucket(&v, b, s->sets[s->chosen[i]]->buckets[buckets[b]]);
+        v.low[made / 64] |= UINT64_C(1) << made % 64;
+        reduce(e, &v);
+        size_t lane = first_bit(v.low, e->words);
+        if (lane < e->words * 64) {
+            row *p = &e->pivots[e->n_pivots];
+            *p = v;
+            if (digit(p, lane) == 3)
+                add_row(p, &v, 2, e->words); /* times 3 */
+            e->lane_of[e->n_pivots++] = (uint32_t)lane;
+        } else if (first_bit(v.high, e->words) < e->words * 64) {
+            e->evens[e->n_evens++] = v;
+        } else {
+            HD_TRY(judge(s, &v, err));
+        }
+    }
+    size_t n = 0;
+    for (size_t i = 0; i < e->n_evens; i++) {
+        row v = e->evens[i];
+        reduce(e, &v);
+        for (size_t k = 0; k < n; k++)
+            if (digit(&v, first_bit(e->evens[k].high, e->words)))
+                add_row(&v, &e->evens[k], 3, e->words);
+        if (first_bit(v.high, e->words) < e->words * 64)
+            e->evens[n++] = v;
+        else
+            HD_TRY(judge(s, &v, err));
+    }
+    return HD_OK;
+}
+
+/* ---- from modulo 4 to whole numbers ------------------------------------------------------------ */
+
+typedef struct relation {
+    uint32_t items[HD_OVERLAP_SETS];
+    int32_t factors[HD_OVERLAP_SETS];
+    size_t n;
+    uint64_t sum[2];
+    int64_t records, people; /* what is left, each as often as it is */
+} relation;
+
+static void weigh(const search *s, relation *r)
+{
+    r->sum[0] = r->sum[1] = 0;
+    r->records = r->people = 0;
+    for (size_t i = 0; i < r->n; i++) {
+        const hd_set *set = s->sets[r->items[i]];
+        int64_t k = r->factors[i];
+        r->sum[0] += (uint64_t)k * set->sum[0];
+        r->sum[1] += (uint64_t)k * set->sum[1];
+        r->records += k * ((int64_t)set->profile.records + set->profile.nobody);
+        r->people += k * (int64_t)set->persons;
+    }
+}
+
+static bool is_nothing(const relation *r)
+{
+    return r->sum[0] == 0 && r->sum[1] == 0;
+}
+
+/* The signs of factors of 2, which 4 does not tell: those that leave nothing, else the least. */
+static void choose_signs(const search *s, relation *r)
+{
+    uint32_t twos[MOST_TWOS], best = 0;
+    int64_t least = INT64_MAX;
+    size_t n = 0;
+    for (size_t i = 0; i < r->n && n < MOST_TWOS; i++)
+        if (r->factors[i] == 2)
+            twos[n++] = (uint32_t)i;
+    for (uint32_t signs = 0; signs < 1u << n; signs++) {
+        for (size_t i = 0; i < n; i++)
+            r->factors[twos[i]] = signs >> i & 1 ? -2 : 2;
+        weigh(s, r);
+        int64_t left = is_nothing(r) ? -1 : llabs(r->records);
+        if (left < least) {
+            least = left;
+            best = signs;
+        }
+    }
+    for (size_t i = 0; i < n; i++)
+        r->factors[twos[i]] = best >> i & 1 ? -2 : 2;
+    weigh(s, r);
+}
+
+/* One of the sets is few people, and more often in it than 4 can tell. */
+static void take_more_of_few(const search *s, relation *r)
+{
+    for (size_t c = 0; c < s->n_chosen && !is_nothing(r); c++) {
+        uint32_t item = s->chosen[c];
+        const hd_set *set = s->sets[item];
+        if (set->persons > s->limit)
+            continue;
+        for (int64_t k = -4 * TIMES; k <= 4 * TIMES; k += 4) {
+            if (r->sum[0] + (uint64_t)k * set->sum[0] != 0 || r->sum[1] + (uint64_t)k * set->sum[1] != 0)
+                continue;
+            size_t at = 0;
+            while (at < r->n && r->items[at] != item)
+                at++;
+            if (at == r->n) {
+                r->items[at] = item;
+                r->factors[r->n++] = 0;
+            }
+            r->factors[at] += (int32_t)k;
+            weigh(s, r);
+            return;
+        }
+    }
+}
+
+void hd_overlap_name(uint64_t out[2], const uint64_t sum[2])
+{
+    for (size_t i = 0; i < 2; i++)
+        out[i] = sum[i] & ((UINT64_C(1) << NAME_BITS) - 1);
+}
+
+/* sum / times, as far as that can be told; false: it is no multiple. */
+static bool divide(uint64_t out[2], const uint64_t sum[2], unsigned times)
+{
+    unsigned twos = (unsigned)__builtin_ctz(times);
+    uint64_t odd = times >> twos, inverse = odd;
+    for (int i = 0; i < 5; i++)
+        inverse *= 2 - odd * inverse; /* Newton's: right bits double */
+    uint64_t part[2];
+    for (size_t i = 0; i < 2; i++) {
+        uint64_t x = sum[i] * inverse;
+        if (x & ((UINT64_C(1) << twos) - 1))
+            return false;
+        part[i] = x >> twos;
+    }
+    hd_overlap_name(out, part);
+    return true;
+}
+
+/* People by whom a sum differs from nothing: buckets that are not 0. */
+static unsigned people_left(const search *s, const relation *r)
+{
+    row sum = {.low = {0}};
+    unsigned n = 0;
+    for (size_t i = 0; i < r->n; i++)
+        add_row(&sum, &s->lanes[r->items[i]], (unsigned)(r->factors[i] & 3), LANE_WORDS);
+    for (size_t b = 0; b < HD_SET_BUCKETS; b++)
+        n += ((sum.low[b / 4] | sum.high[b / 4]) >> b % 4 * LANES & 0xFFFF) != 0;
+    return n;
+}
+
+static void turn(const search *s, relation *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        r->factors[i] = -r->factors[i];
+    weigh(s, r);
+}
+
+/* What is left is some number of times few people: which number? One under which they are known, else the
+ * largest, which asks for the most protection. */
+static bool name_few(const search *s, relation *r, unsigned buckets, hd_overlap *o)
+{
+    bool found = false;
+    if (r->records < 0)
+        turn(s, r);
+    o->is_mixed = r->records == 0;
+    unsigned most = 0; /* times that anybody can be left over */
+    for (size_t i = 0; i < r->n; i++)
+        most += r->factors[i] > 0 ? (unsigned)r->factors[i] : 0;
+    for (unsigned k = most < HD_OVERLAP_FACTOR ? most : HD_OVERLAP_FACTOR; k >= 1; k--) {
+        uint64_t name[2];
+        bool is_whole = r->records % k == 0 && (o->is_mixed ? k == 1 : r->records / k >= buckets);
+        if (!is_whole || !divide(name, r->sum, k))
+            continue;
+        bool is_known = s->few_named && s->few_named(s->ctx, name);
+        /* Counters modulo 4 do not show what is there four times: then the records have to be few. */
+        bool is_few = buckets > 0 || (k % 4 == 0 && r->records / k <= s->limit);
+        if (!is_known && (found || !is_few))
+            continue;
+        o->times = k;
+        memcpy(o->few, name, sizeof name);
+        found = true;
+        if (is_known)
+            break;
+    }
+    return found;
+}
+
+/* The same is found in many draws. */
+static hd_code tell(search *s, const relation *r, hd_overlap *o, hd_err *err)
+{
+    uint64_t hash = 0;
+    for (size_t i = 0; i < r->n; i++)
+        hash += (uint64_t)r->factors[i] * s->sets[r->items[i]]->sum[0] * (2 * (uint64_t)r->items[i] + 1);
+    for (size_t i = 0; i < s->n_told; i++)
+        if (s->told[i] == hash)
+            return HD_OK;
+    if (!HD_GROW(s->told, s->n_told, s->told_cap))
+        return hd_fail_nomem(err);
+    s->told[s->n_told++] = hash;
+    o->items = r->items;
+    o->factors = r->factors;
+    o->n = r->n;
+    return s->take(s->ctx, o, err);
+}
+
+/* One of the sets is made of the others: for what leaves few people they are enough. */
+static void note_dependent(search *s, const relation *r)
+{
+    for (size_t i = r->n; i-- > 0 && s->is_first;)
+        if (abs(r->factors[i]) == 1) {
+            s->depends[r->items[i]] = true;
+            return;
+        }
+}
+
+static bool has_first(const search *s, const relation *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (r->items[i] < s->n_first)
+            return true;
+    return false;
+}
+
+/* v is 0 on the buckets of the elimination. */
+static hd_code judge(search *s, const row *v, hd_err *err)
+{
+    static const int32_t factor_of[4] = {0, 1, 2, -1};
+    hd_overlap o = {0};
+    relation r = {.n = 0};
+    bool is_told = s->is_first;
+    for (size_t i = 0; i < s->n_chosen; i++) {
+        int32_t k = factor_of[digit(v, LANE_WORDS * 64 + i)];
+        if (k) {
+            is_told |= s->chosen[i] < s->n_first;
+            r.items[r.n] = s->chosen[i];
+            r.factors[r.n++] = k;
+        }
+    }
+    if (r.n < 2)
+        return HD_OK;
+    unsigned buckets = is_told ? people_left(s, &r) : s->limit + 1;
+    if (buckets > s->limit)
+        return HD_OK;
+    choose_signs(s, &r);
+    if (!is_nothing(&r) && buckets == 0)
+        take_more_of_few(s, &r);
+    if (is_nothing(&r))
+        note_dependent(s, &r);
+    if (!is_nothing(&r) && (r.n < 3 || !name_few(s, &r, buckets, &o))) /* of two sets: near.h */
+        return HD_OK;
+    return has_first(s, &r) ? tell(s, &r, &o, err) : HD_OK;
+}
+
+/* ---- what leaves few people -------------------------------------------------------------------- */
+
+/* Buckets to solve on: more than the sets need by themselves, and then more again, because a set none of whose
+ * people is in them takes part in everything. */
+static size_t buckets_of_draw(size_t n_sets, unsigned draw)
+{
+    static const uint8_t more[] = {0, 6, 12, 18};
+    size_t least = (n_sets + LANES - 1) / LANES + 4;
+    size_t want = least + more[draw % sizeof more];
+    return want < HD_SET_BUCKETS ? want : HD_SET_BUCKETS - 1;
+}
+
+static hd_code draw(search *s, hd_err *err)
+{
+    hd_rng rng = hd_rng_stream(s->n, 4);
+    for (unsigned i = 0; i < DRAWS; i++) {
+        uint8_t buckets[HD_SET_BUCKETS];
+        size_t n = buckets_of_draw(s->n_chosen, i);
+        for (size_t b = 0; b < HD_SET_BUCKETS; b++)
+            buckets[b] = (uint8_t)b;
+        for (size_t b = 0; b < n; b++) {
+            size_t other = b + hd_rng_below(&rng, (uint32_t)(HD_SET_BUCKETS - b));
+            uint8_t x = buckets[b];
+            buckets[b] = buckets[other];
+            buckets[other] = x;
+        }
+        HD_TRY(eliminate(s, buckets, n, err));
+    }
+    return HD_OK;
+}
+
+static hd_code make_room(search *s, hd_err *err)
+{
+    s->lanes = hd_calloc(s->n + 1, sizeof *s->lanes);
+    s->e.pivots = hd_calloc(s->n + 1, sizeof *s->e.pivots);
+    s->e.evens = hd_calloc(s->n + 1, sizeof *s->e.evens);
+    s->e.lane_of = hd_calloc(s->n + 1, sizeof *s->e.lane_of);
+    s->chosen = hd_calloc(s->n + 1, sizeof *s->chosen);
+    s->depends = hd_calloc(s->n + 1, sizeof *s->depends);
+    if (!s->lanes || !s->e.pivots || !s->e.evens || !s->e.lane_of || !s->chosen || !s->depends)
+        return hd_fail_nomem(err);
+    for (size_t i = 0; i < s->n; i++)
+        for (size_t b = 0; b < HD_SET_BUCKETS; b++)
+            put_bucket(&s->lanes[i], b, s->sets[i]->buckets[b]);
+    return HD_OK;
+}
+
+typedef struct size {
+    uint64_t persons, sum;
+    uint32_t item;
+} size;
+
+static int compare_sizes(const void *x, const void *y)
+{
+    const size *a = x, *b = y;
+    if (a->persons != b->persons)
+        return a->persons < b->persons ? -1 : 1;
+    return a->sum < b->sum ? -1 : a->sum > b->sum;
+}
+
+/* Small sets first, so that larger ones are made of them and factors stay small. */
+static void choose(search *s, size_t most)
+{
+    size by_size[HD_OVERLAP_SETS];
+    s->n_chosen = 0;
+    for (uint32_t i = 0; i < s->n && s->n_chosen < most; i++)
+        if (!s->depends[i])
+            by_size[s->n_chosen++] = (size){s->sets[i]->persons, s->sets[i]->sum[0], i};
+    qsort(by_size, s->n_chosen, sizeof *by_size, compare_sizes);
+    for (size_t i = 0; i < s->n_chosen; i++)
+        s->chosen[i] = by_size[i].item;
+}
+
+/* Where there are many sums, each can be had as many combinations of others, and the tight ones are short.
+ * A sum is found as it is when all its sets but one come before that one and are no sums of each other: in
+ * some of many orders. */
+static hd_code shuffle(search *s, const uint8_t *buckets, hd_err *err)
+{
+    hd_rng rng = hd_rng_stream(s->n, 5);
+    size_t n_sums = s->n - s->e.n_pivots; /* of the first elimination */
+    for (unsigned k = 0; k < SHUFFLES && n_sums > 1; k++) {
+        uint32_t others[HD_OVERLAP_SETS];
+        size_t n = 0;
+        s->n_chosen = 0;
+        for (uint32_t i = 0; i < s->n; i++)
+            if (s->sets[i]->persons <= s->limit)
+                s->chosen[s->n_chosen++] = i;
+            else if (i >= s->n_first)
+                others[n++] = i;
+        for (; n > 0; n--) {
+            uint32_t at = hd_rng_below(&rng, (uint32_t)n);
+            s->chosen[s->n_chosen++] = others[at];
+            others[at] = others[n - 1];
+        }
+        for (uint32_t i = 0; i < s->n_first; i++)
+            if (s->sets[i]->persons > s->limit)
+                s->chosen[s->n_chosen++] = i;
+        HD_TRY(eliminate(s, buckets, HD_SET_BUCKETS, err));
+    }
+    return HD_OK;
+}
+
+hd_code hd_overlaps_find(const hd_set *const *sets, size_t n, size_t n_first, unsigned limit,
+                         bool (*few_named)(void *ctx, const uint64_t name[2]),
+                         hd_take_overlap take, void *ctx, hd_err *err)
+{
+    search s = {.sets = sets, .n = n, .n_first = n_first, .limit = limit, .few_named = few_named, .take = take, .ctx = ctx};
+    uint8_t all[HD_SET_BUCKETS];
+    hd_code rc = HD_OK;
+    HD_ALWAYS(n <= HD_OVERLAP_SETS);
+    if (n < 3)
+        return HD_OK;
+    for (size_t b = 0; b < HD_SET_BUCKETS; b++)
+        all[b] = (uint8_t)b;
+    HD_GO(make_room(&s, err));
+    choose(&s, n);
+    s.is_first = true;
+    HD_GO(eliminate(&s, all, HD_SET_BUCKETS, err));
+    s.is_first = false;
+    HD_GO(shuffle(&s, all, err));
+    choose(&s, HD_OVERLAP_DRAWN);
+    HD_GO(draw(&s, err));
+out:
+    hd_wipe_free(s.lanes, (n + 1) * sizeof *s.lanes);
+    hd_wipe_free(s.e.pivots, (n + 1) * sizeof *s.e.pivots);
+    hd_wipe_free(s.e.evens, (n + 1) * sizeof *s.e.evens);
+    hd_free(s.e.lane_of);
+    hd_free(s.chosen);
+    hd_free(s.depends);
+    hd_free(s.told);
+    return rc;
+}
