@@ -19,6 +19,7 @@
 
 enum {
     FEW_FIGURES = 48,
+    MOST_KEPT = 65536, /* figures of earlier answers, of some 500 bytes each */
     WIDEST = 40 /* values that a sum leaves; more, and it hardly ever says more than others */
 };
 
@@ -54,6 +55,16 @@ hd_code hd_audit_list_places(hd_audit *a, hd_err *err)
     return HD_OK;
 }
 
+/* Room for one more: when there are too many, the older half goes. */
+static hd_code make_room(hd_audit *a, hd_err *err)
+{
+    if (a->n_overlap == MOST_KEPT) {
+        a->n_overlap /= 2;
+        memmove(a->overlap, a->overlap + a->n_overlap, a->n_overlap * sizeof *a->overlap);
+    }
+    return HD_GROW(a->overlap, a->n_overlap, a->overlap_cap) ? HD_OK : hd_fail_nomem(err);
+}
+
 hd_code hd_audit_note_overlaps(hd_audit *a, const hd_account *earlier, hd_err *err)
 {
     size_t n = earlier->n_cells * earlier->n_columns;
@@ -66,8 +77,7 @@ hd_code hd_audit_note_overlaps(hd_audit *a, const hd_account *earlier, hd_err *e
         bool is_comparable = kind == HD_SET_PEOPLE || earlier->table == a->now->table;
         if (!is_comparable || !p->is_count || hd_set_is_empty(earlier->items[i].sum) || !is_there)
             continue;
-        if (!HD_GROW(a->overlap, a->n_overlap, a->overlap_cap))
-            return hd_fail_nomem(err);
+        HD_TRY(make_room(a, err));
         a->overlap[a->n_overlap++] = (hd_audit_figure){earlier->items[i], *p, kind, earlier->is_controlled,
                                                        place};
     }

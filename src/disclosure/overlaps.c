@@ -14,7 +14,8 @@ enum {
     LANE_WORDS = HD_SET_BUCKETS * LANES / 64,
     MADE_WORDS = HD_OVERLAP_SETS / 64,
     ROW_WORDS = LANE_WORDS + MADE_WORDS,
-    DRAWS = 240,
+    LEAST_DRAWS = 24, /* and four more for each set */
+    MOST_DRAWS = 240,
     SHUFFLES = 160,
     MOST_TWOS = 6,
     NAME_BITS = 48,
@@ -381,7 +382,9 @@ static size_t buckets_of_draw(size_t n_sets, unsigned draw)
 static hd_code draw(search *s, hd_err *err)
 {
     hd_rng rng = hd_rng_stream(s->n, 4);
-    for (unsigned i = 0; i < DRAWS; i++) {
+    size_t draws = LEAST_DRAWS + 4 * s->n_chosen;
+    draws = draws < MOST_DRAWS ? draws : MOST_DRAWS;
+    for (unsigned i = 0; i < draws && s->n_chosen > 2; i++) {
         uint8_t buckets[HD_SET_BUCKETS];
         size_t n = buckets_of_draw(s->n_chosen, i);
         for (size_t b = 0; b < HD_SET_BUCKETS; b++)
