@@ -79,7 +79,7 @@ hd_code hd_audit_note_overlaps(hd_audit *a, const hd_account *earlier, hd_err *e
             continue;
         HD_TRY(make_room(a, err));
         a->overlap[a->n_overlap++] = (hd_audit_figure){earlier->items[i], *p, kind, earlier->is_controlled,
-                                                       place};
+                                                       earlier->is_defined, place};
     }
     return HD_OK;
 }
@@ -94,7 +94,7 @@ typedef struct figure {
     const hd_printed *printed;
     size_t item; /* of the answer, or SIZE_MAX */
     hd_set_kind kind;
-    bool is_controlled;
+    bool is_controlled, is_defined;
 } figure;
 
 /* What one sum says of few people: sum of factors times figures = times the few. */
@@ -155,14 +155,14 @@ static hd_code list_figures(search *s, hd_err *err)
     const hd_account *now = a->now;
     for (size_t i = 0; i < now->n_cells * now->n_columns; i++) {
         const figure f = {name_place(now, i / now->n_columns), 0, &now->items[i], &now->printed[i], i,
-                          now->kinds[i % now->n_columns], now->is_controlled};
+                          now->kinds[i % now->n_columns], now->is_controlled, now->is_defined};
         if (f.printed->is_count && !hd_set_is_empty(f.set->sum))
             HD_TRY(add_figure(s, &f, err));
     }
     for (size_t i = 0; i < a->n_overlap; i++) {
         const hd_audit_figure *e = &a->overlap[i];
         const figure f = {e->place, a->n_overlap - i, &e->set, &e->printed, SIZE_MAX, e->kind,
-                          e->is_controlled};
+                          e->is_controlled, e->is_defined};
         HD_TRY(add_figure(s, &f, err));
     }
     if (s->n_figures)
@@ -259,10 +259,15 @@ static hd_code add_cut(search *s, const hd_overlap *o, const uint64_t few[2], in
 static hd_code take(void *ctx, const hd_overlap *o, hd_err *err)
 {
     search *s = ctx;
-    bool is_controlled = false;
-    for (size_t i = 0; i < o->n; i++)
-        is_controlled |= s->figures[s->chosen[o->items[i]]].is_controlled;
-    if (!is_controlled) /* national figures are exact, and so is what follows from them */
+    bool is_controlled = false, is_defined = true;
+    for (size_t i = 0; i < o->n; i++) {
+        const figure *f = &s->figures[s->chosen[o->items[i]]];
+        is_controlled |= f->is_controlled;
+        is_defined &= f->is_defined;
+    }
+    /* National figures are exact, and so is what follows from them; definitions of the catalogue cannot be
+     * made up. */
+    if (!is_controlled || is_defined)
         return HD_OK;
     if (o->times)
         return add_cut(s, o, o->few, o->times, SIZE_MAX, err);

@@ -28,7 +28,7 @@ typedef struct hd_audit_figure {
     hd_set set;
     hd_printed printed;
     hd_set_kind kind;
-    bool is_controlled;
+    bool is_controlled, is_defined;
     uint64_t place; /* values of its keys */
 } hd_audit_figure;
 
