@@ -159,7 +159,8 @@ static hd_code read_cell(work *w, size_t c, int column, hd_err *err)
     if (w->row[c] != UINT32_MAX) {
         const hd_rule_place place = {.is_exact = w->is_exact[c],
                                      .is_below = w->is_below[c],
-                                     .has_persons = w->o->has_persons};
+                                     .has_persons = w->o->has_persons,
+                                     .is_total = !hd_lattice_is_leaf(w->t.lattice, c)};
         bool is_marked = is_mark(text, w->p->mark) || is_mark(text, w->p->secondary_mark);
         if (!m && !is_marked) {
             HD_TRY(read_number(w, c, column, err));

@@ -31,7 +31,8 @@ typedef struct candidate {
 bool hd_plan_is_required(const hd_plan *p, uint32_t cell)
 {
     const hd_plan_cell *c = &p->cells[cell];
-    if (c->is_protected) /* a cell below a star that is known to be 0 all the same hides nobody */
+    /* A cell below a star that is known to be 0 all the same hides nobody. */
+    if (c->is_protected || (c->is_protected_hidden && c->shown == HD_HELPER))
         return !c->need.values || p->outer_high[cell] >= p->sensitive_low;
     if (c->whole == HD_NO_CELL)
         return false;
@@ -541,7 +542,7 @@ static size_t order_for_circuits(const hd_plan *p, const uint32_t *failing, size
     const hd_system *s = &p->canonical.system;
     size_t n = 0, n_wishes = 0;
     for (size_t i = 0; i < n_failing; i++)
-        is_failing[failing[i]] = p->cells[failing[i]].is_protected;
+        is_failing[failing[i]] = p->cells[failing[i]].whole == HD_NO_CELL;
     bool takes_all = p->n_circuits > 2, is_fresh = p->n_circuits > 3;
     for (uint32_t c = 0; c < s->n_cells; c++)
         if (!is_failing[c] && (has_room(p, c) || takes_all) && may_become(&p->cells[c], HD_HELPER))

@@ -15,7 +15,7 @@ typedef struct hd_plan_cell {
     int64_t low[3], high[3]; /* by hd_shown */
     bool has[3];
     hd_shown shown;
-    bool is_mark, is_protected;
+    bool is_mark, is_protected, is_protected_hidden;
     uint32_t whole, part; /* of a difference, else HD_NO_CELL */
     uint32_t added_for;   /* the protected cell that needed this helper */
     int32_t preference;

@@ -34,6 +34,7 @@ typedef struct work {
     bool *is_star;    /* small, and so is whatever is below */
     bool *is_below;   /* a part of a figure with the mark */
     bool *is_summed;  /* a total that is worked out from the figures shown */
+    bool *is_sparse;  /* a total of small parts only, whose withheld form is the mark as well */
     bool by_values;   /* how "cannot be worked out" is looked for */
     bool *is_extra;   /* withheld because the secondary pass found no way around it */
     int64_t *printed; /* where mark is 0; sums in units */
@@ -127,6 +128,32 @@ static void mark_groups(work *w)
     }
 }
 
+/* Totals all of whose leaves are withheld for their size, where the mark of a total says nothing. */
+static hd_code find_sparse(work *w, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    if (!hd_rule_total_is_open(w->p) || w->t.sum)
+        return HD_OK;
+    int64_t *others = hd_calloc(w->t.n_cells, sizeof *others);
+    if (!others)
+        return hd_fail_nomem(err);
+    for (size_t c = 0; c < w->t.n_cells; c++)
+        if (hd_lattice_is_leaf(w->t.lattice, c))
+            others[c] = !hd_rule_withholds(w->p, w->t.count[c], persons_of(w, c));
+    HD_GO(hd_lattice_sum(w->t.lattice, others, err));
+    for (size_t c = 0; c < w->t.n_cells; c++)
+        w->is_sparse[c] = others[c] == 0 && !hd_lattice_is_leaf(w->t.lattice, c);
+out:
+    hd_free(others);
+    return rc;
+}
+
+/* What stands for a figure that is withheld to protect another. */
+static char helper_mark(const work *w, size_t c)
+{
+    return w->is_sparse[c] ? w->p->mark : w->p->secondary_mark;
+}
+
 static hd_code mark_sensitive(work *w, hd_err *err)
 {
     for (size_t c = 0; c < w->t.n_cells; c++) {
@@ -137,7 +164,7 @@ static hd_code mark_sensitive(work *w, hd_err *err)
                            "%s: a cell among them is one that policy %s never withholds (an empty "
                            "cell, or a total that is the sum of what is shown)",
                            w->o->sensitive, w->p->name);
-        w->mark[c] = w->p->secondary_mark;
+        w->mark[c] = helper_mark(w, c);
     }
     return HD_OK;
 }
@@ -170,7 +197,7 @@ static void mark_extra(work *w)
 {
     for (size_t c = 0; c < w->t.n_cells; c++)
         if (w->is_extra[c] && !w->mark[c] && !w->is_summed[c] && w->t.count[c] > 0)
-            w->mark[c] = w->p->secondary_mark;
+            w->mark[c] = helper_mark(w, c);
 }
 
 static hd_code primary(work *w, hd_err *err)
@@ -257,7 +284,8 @@ static hd_rule_range known(const work *w, size_t c, char mark, bool is_exact)
 {
     const hd_rule_place place = {.is_exact = is_exact,
                                  .is_below = w->is_below[c],
-                                 .has_persons = w->t.people != NULL};
+                                 .has_persons = w->t.people != NULL,
+                                 .is_total = !hd_lattice_is_leaf(w->t.lattice, c)};
     if (w->is_summed[c] || (mark && w->t.sum))
         return (hd_rule_range){0, HD_RULE_ENDLESS};
     if (mark)
@@ -279,6 +307,7 @@ static void ask(const work *w, size_t c, hd_secondary_cell *s)
         s->need.width = width ? width : least > 0 ? least : 1;
     } else if (w->p->minimum_candidates) {
         s->is_protected = w->mark[c] || is_small;
+        s->is_protected_hidden = w->is_sparse[c] && !s->is_protected;
         s->need.values = (uint32_t)w->p->minimum_candidates;
         s->need.width = width;
     } else {
@@ -287,14 +316,14 @@ static void ask(const work *w, size_t c, hd_secondary_cell *s)
         s->need.values = w->by_values ? 2 : 0; /* the same, and harder */
         s->need.width = width;
     }
-    if (!s->is_protected)
+    if (!s->is_protected && !s->is_protected_hidden)
         s->need = (hd_need){0};
 }
 
 static void fill_cell(const work *w, size_t c, hd_secondary_cell *s)
 {
     hd_rule_range now = known(w, c, w->mark[c], w->t.is_exact[c]);
-    hd_rule_range hidden = known(w, c, w->p->secondary_mark, w->t.is_exact[c]);
+    hd_rule_range hidden = known(w, c, helper_mark(w, c), w->t.is_exact[c]);
     char coarse_mark = 0;
     *s = (hd_secondary_cell){.low = now.low,
                              .high = bound(now.high),
@@ -323,11 +352,14 @@ static void fill_cell(const work *w, size_t c, hd_secondary_cell *s)
     }
 }
 
-/* The code of each dimension, for people. */
-static void put_cell_name(const work *w, size_t c, hd_buf *b)
+/* Where a cell stands, without its codes: the dimensions by which it is broken down. */
+static void put_cell_place(const work *w, size_t c, hd_buf *b)
 {
     for (size_t d = 0; d < w->t.n_dims; d++)
-        hd_buf_printf(b, "%s%s=%s", d ? " " : "", w->t.axes[d].name, hd_sheet_code(&w->t, c, d));
+        if (strcmp(hd_sheet_code(&w->t, c, d), w->t.axes[d].codes[w->t.axes[d].total]) != 0)
+            hd_buf_printf(b, "%s%s", b->len ? ", " : "one by ", w->t.axes[d].name);
+    if (!b->len)
+        hd_buf_str(b, "the total");
 }
 
 static hd_code refuse(const work *w, hd_err *err)
@@ -337,15 +369,16 @@ static hd_code refuse(const work *w, hd_err *err)
     hd_buf_init(&name, (size_t)1 << 16);
     uint32_t first = w->result.unprotected[0];
     if (first < w->t.n_cells)
-        put_cell_name(w, first, &name);
+        put_cell_place(w, first, &name);
     else
         hd_buf_str(&name, "a difference between two of them");
     rc = hd_buf_check(&name, err);
     if (rc == HD_OK)
         rc = hd_fail(err, HD_DENIED,
                      "%s: %zu figures cannot be protected as policy %s asks, whatever else is "
-                     "withheld; the first is %.200s: use coarser codes",
-                     w->t.name, w->result.n_unprotected, w->p->name, name.data);
+                     "withheld; the first is %.200s: use coarser codes%s",
+                     w->t.name, w->result.n_unprotected, w->p->name, name.data,
+                     w->o->n_exact ? " there, or fewer exact figures" : " there");
     hd_buf_free(&name);
     return rc;
 }
@@ -408,9 +441,11 @@ static void withhold_above(work *w, size_t cell, int rounds)
 }
 
 /* The secondary pass looks only so far for helpers. For what it leaves, the sums around are withheld
- * outright: too much at times, and rare. */
+ * outright: too much at times, and rare. In the last round everything is. */
 static void widen(work *w, int rounds)
 {
+    for (size_t c = 0; c < w->t.n_cells && rounds == MOST_ROUNDS; c++)
+        w->is_extra[c] = true;
     for (size_t i = 0; i < w->result.n_unprotected; i++) {
         uint32_t c = w->result.unprotected[i];
         const hd_system *s = &w->result.system;
@@ -474,7 +509,7 @@ static void apply_pattern(work *w, hd_protect_report *report)
     for (size_t c = 0; c < w->t.n_cells; c++) {
         report->n_primary += w->mark[c] != 0;
         if (w->result.shown[c] == HD_HELPER && !w->mark[c]) {
-            w->mark[c] = w->p->secondary_mark;
+            w->mark[c] = helper_mark(w, c);
             report->n_helpers++;
         }
         w->printed[c] = print_cell(w, c, w->t.is_exact[c]);
@@ -570,11 +605,15 @@ static hd_code make_release(const work *w, hd_release **out, hd_err *err)
 {
     hd_code rc;
     int axis;
-    char question[512];
+    char question[512], legend[1024];
+    snprintf(legend, sizeof legend, "%s%s", w->p->legend,
+             hd_rule_total_is_open(w->p) && !w->t.sum
+                 ? "; a total with * is one of figures that all have it"
+                 : "");
     snprintf(question, sizeof question, "protect %.300s by %.180s", w->o->file, w->o->dims);
     const hd_release_origin origin = {.policy = w->p->name,
                                       .policy_version = w->p->version,
-                                      .legend = w->p->legend,
+                                      .legend = legend,
                                       .question = question};
     HD_TRY(percent_axis(w, &axis, err));
     hd_release_builder *b = hd_release_builder_start(&origin);
@@ -604,11 +643,12 @@ static hd_code start_work(work *w, hd_err *err)
     w->is_star = hd_calloc(n, sizeof *w->is_star);
     w->is_below = hd_calloc(n, sizeof *w->is_below);
     w->is_summed = hd_calloc(n, sizeof *w->is_summed);
+    w->is_sparse = hd_calloc(n, sizeof *w->is_sparse);
     w->is_extra = hd_calloc(n, sizeof *w->is_extra);
     w->printed = hd_calloc(n, sizeof *w->printed);
     w->cells = hd_calloc(n, sizeof *w->cells);
-    if (!w->mark || !w->is_star || !w->is_below || !w->is_summed || !w->is_extra ||
-        !w->printed || !w->cells)
+    if (!w->mark || !w->is_star || !w->is_below || !w->is_summed || !w->is_sparse ||
+        !w->is_extra || !w->printed || !w->cells)
         return hd_fail_nomem(err);
     w->unit = 1;
     for (unsigned i = 0; i < w->t.decimals; i++)
@@ -623,6 +663,7 @@ static void end_work(work *w)
     hd_free(w->is_star);
     hd_free(w->is_below);
     hd_free(w->is_summed);
+    hd_free(w->is_sparse);
     hd_free(w->is_extra);
     hd_wipe_free(w->printed, n * sizeof *w->printed);
     hd_wipe_free(w->cells, n * sizeof *w->cells);
@@ -646,6 +687,7 @@ hd_code hd_protect(hd_release **out, const hd_protect_options *o, const hd_polic
                        "tell: use hes2018",
                        p->file->name);
     HD_GO(start_work(&w, err));
+    HD_GO(find_sparse(&w, err));
     HD_GO(primary(&w, err));
     HD_GO(secondary(&w, err));
     apply_pattern(&w, report);

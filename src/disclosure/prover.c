@@ -13,6 +13,7 @@ enum {
     NUDGE_STEPS = 60,
     SMALL_STEPS = 24,
     AT_A_TIME = 8, /* tables: a cache line of a column */
+    INSISTENCE = 8, /* starts, and times as many steps */
     PATIENCE = 32, /* rows out of bounds at which a try with one helper less is given up */
     STEPS_A_FREE_CELL = 12,
     LARGEST_COLUMNS = 32 << 20, /* numbers */
@@ -460,6 +461,27 @@ hd_code hd_prover_prove(hd_prover *p, uint32_t cell, const hd_need *need, bool *
                                &is_excluded, err));
     *is_proven = hd_prover_has(p, cell, need);
     return HD_OK;
+}
+
+hd_code hd_prover_insist(hd_prover *p, uint32_t cell, const hd_need *need, bool *is_proven,
+                         hd_err *err)
+{
+    hd_code rc = HD_OK;
+    uint64_t effort = p->effort;
+    size_t n = p->n_tables;
+    *is_proven = hd_prover_has(p, cell, need);
+    p->effort *= INSISTENCE;
+    for (size_t k = 0; k < INSISTENCE && k < n && !*is_proven && rc == HD_OK; k++) {
+        size_t t = n - 1 - k * n / INSISTENCE;
+        if (p->tables[t].n_out)
+            continue;
+        rc = hd_search_begin(&p->search, p->tables[t].values, err);
+        p->has_table = rc == HD_OK && p->search.n_violated == 0;
+        if (p->has_table)
+            rc = hd_prover_prove(p, cell, need, is_proven, err);
+    }
+    p->effort = effort;
+    return rc;
 }
 
 /* What is remembered of one cell, to be put back after a try. */

@@ -100,12 +100,17 @@ hd_rule_range hd_rule_read_number(const hd_policy_file *p, hd_rule_place place, 
                           : hd_rule_range_shown(p, shown);
 }
 
+bool hd_rule_total_is_open(const hd_policy_file *p)
+{
+    return !p->zero_is_shown;
+}
+
 hd_rule_range hd_rule_read_mark(const hd_policy_file *p, hd_rule_place place, char mark)
 {
     hd_rule_range behind = hd_rule_range_withheld(p, false);
     if (mark == p->secondary_mark)
         return (hd_rule_range){place.is_exact ? 1 : behind.high + 1, HD_RULE_ENDLESS};
-    if (p->group_disclosure_is_withheld)
+    if (p->group_disclosure_is_withheld || (place.is_total && hd_rule_total_is_open(p)))
         return (hd_rule_range){0, HD_RULE_ENDLESS};
     behind = hd_rule_range_withheld(p, place.has_persons);
     if (place.is_below)

@@ -36,8 +36,13 @@ typedef struct hd_rule_place {
     bool is_exact;    /* shown as it is, such as a national figure */
     bool is_below;    /* a part of a figure with the mark */
     bool has_persons; /* the mark may stand for many records of few people */
+    bool is_total;    /* a sum of other cells, see hd_rule_read_mark */
 } hd_rule_place;
 hd_rule_range hd_rule_read_number(const hd_policy_file *p, hd_rule_place place, int64_t shown);
+/* Where zeros are withheld, two marks whose sum is known not to be small are known not to be 0. So
+ * the mark of a total says no more than that it is withheld, and a total of nothing but small parts
+ * takes this mark when it is withheld for another. */
+bool hd_rule_total_is_open(const hd_policy_file *p);
 /* mark: that of the policy, or its secondary mark. A zero that is shown is never withheld to protect
  * another figure, so the secondary mark stands for what is neither zero nor small. */
 hd_rule_range hd_rule_read_mark(const hd_policy_file *p, hd_rule_place place, char mark);

@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-enum { SWEEPS = 24, ROUNDS = 200, CIRCUITS = 8, STUCK = 1, FEW = 24 };
+enum { SWEEPS = 24, ROUNDS = 200, CIRCUITS = 8, STUCK = 1, FEW = 24, HOPELESS = 12 };
 
 void hd_secondary_options_init(hd_secondary_options *o)
 {
@@ -51,6 +51,7 @@ static void cell_from_input(hd_plan_cell *out, const hd_secondary_cell *in)
         .has = {true, in->coarse_low <= in->coarse_high, in->hidden_low <= in->hidden_high},
         .is_mark = in->is_withheld,
         .is_protected = in->is_protected,
+        .is_protected_hidden = in->is_protected_hidden,
         .whole = HD_NO_CELL,
         .part = HD_NO_CELL,
         .added_for = HD_NO_CELL,
@@ -146,9 +147,10 @@ static void job_free(job *j)
 static uint64_t content(const hd_plan_cell *c, const hd_secondary_options *o)
 {
     uint64_t h = hd_mix((uint64_t)c->low[0], (uint64_t)c->high[0]);
-    h = hd_mix(h, (uint64_t)c->is_mark * 2 + c->is_protected);
-    if (c->is_protected || c->whole != HD_NO_CELL) {
-        const hd_need *n = c->is_protected ? &c->need : &o->difference_need;
+    h = hd_mix(h, (uint64_t)c->is_protected_hidden * 4 + (uint64_t)c->is_mark * 2 +
+                      c->is_protected);
+    if (c->is_protected || c->is_protected_hidden || c->whole != HD_NO_CELL) {
+        const hd_need *n = c->whole == HD_NO_CELL ? &c->need : &o->difference_need;
         h = hd_mix(h, n->values * 4 + (uint64_t)n->not_computable * 2 + n->has_span);
         h = hd_mix(hd_mix(h, (uint64_t)n->at_most), hd_mix((uint64_t)n->at_least,
                                                            (uint64_t)n->width));
@@ -232,7 +234,7 @@ static hd_code plan_init(job *j, hd_err *err)
             to->whole = p->canonical.to[to->whole];
             to->part = p->canonical.to[to->part];
         }
-        p->is_tracked[c] = to->is_protected || to->whole != HD_NO_CELL;
+        p->is_tracked[c] = to->is_protected || to->is_protected_hidden || to->whole != HD_NO_CELL;
     }
     plan_needs(p);
     return plan_outer(p, err);
@@ -335,6 +337,28 @@ static hd_code list_failing(hd_plan *p, uint32_t *list, size_t *n, hd_err *err)
     return HD_OK;
 }
 
+/* The last word on cells that no helper is left for: what only a longer search proves goes from the
+ * list. */
+static hd_code insist(job *j, uint32_t *list, size_t *n_failing, hd_err *err)
+{
+    hd_plan *p = &j->plan;
+    size_t n = 0, n_hopeless = 0;
+    for (size_t i = 0; i < *n_failing; i++) {
+        uint32_t c = list[i];
+        const hd_need *need = &p->cells[c].need;
+        bool is_proven = false, has_room = !need->values || p->outer_high[c] >= HD_NO_BOUND ||
+                                           p->outer_high[c] - p->outer_low[c] + 1 >= need->values;
+        if (p->prover->has_table && n_hopeless < HOPELESS && has_room) {
+            HD_TRY(hd_prover_insist(p->prover, c, need, &is_proven, err));
+            n_hopeless = is_proven ? 0 : n_hopeless + 1;
+        }
+        if (!is_proven)
+            list[n++] = list[i];
+    }
+    *n_failing = n;
+    return HD_OK;
+}
+
 /* One round over the failing cells. is_done: nothing more can be done. */
 static hd_code help_failing(job *j, uint32_t *list, size_t *n_failing, bool *is_done, hd_err *err)
 {
@@ -411,6 +435,7 @@ static hd_code run_pass(job *j, uint32_t *failing, size_t *n_failing, hd_err *er
         HD_TRY(help_failing(j, failing, n_failing, &is_done, err));
     if (!is_done)
         HD_TRY(list_failing(&j->plan, failing, n_failing, err));
+    HD_TRY(insist(j, failing, n_failing, err));
     if (*n_failing == 0 && !j->options->no_helpers && !j->options->no_clean_up)
         return hd_plan_clean_up(&j->plan, err);
     return HD_OK;
@@ -436,6 +461,8 @@ static bool adopt(const job *j, hd_secondary_cell *cells)
             to->hidden_low = 1;
             to->hidden_high = 0;
             to->is_withheld = true;
+            to->is_protected |= to->is_protected_hidden;
+            to->is_protected_hidden = false;
         }
     }
     return has_news;

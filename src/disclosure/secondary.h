@@ -43,6 +43,7 @@ typedef struct hd_secondary_cell {
      * when it was released before or is known from outside. */
     int64_t hidden_low, hidden_high;
     bool is_protected;   /* `need` applies to it whatever happens */
+    bool is_protected_hidden; /* `need` applies to it once it is a helper */
     bool is_public;      /* its exact value may be known, however small, as that of a national figure:
                           * a difference that is a sum of such cells needs no protection */
     bool is_withheld;    /* it shows a mark already, and no number: a helper costs nothing more    */

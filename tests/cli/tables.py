@@ -124,10 +124,13 @@ def known_of(table, policy):
     stars = {c for c, r in table.cells.items() if r["shown"] == "*"}
     below = table.below(stars - exact - summed) - table.below({c for c, r in table.cells.items()
                                                                if r["shown"] == "0"})
+    totals = {p for p, _ in table.sums}
     known = {}
     for c, r in table.cells.items():
         if c in summed:
             known[c] = (0, ENDLESS)
+        elif r["shown"] == "*" and start == 0 and c in totals:
+            known[c] = (0, ENDLESS)  # where zeros are withheld, the mark of a total says nothing
         elif r["shown"] == "*":
             known[c] = (0 if c in below else start, end)
         elif r["shown"] == ":":

@@ -670,3 +670,24 @@ def test_the_table_itself_is_not_overwritten(tmp_path, option):
     for name in (file, str(tmp_path / "link.csv")):
         assert hdis("protect", file, "--dims", "a", "--count", "n", option, name).returncode == 2
         assert open(file).read() == before
+
+
+def test_two_small_parts_do_not_tell_that_neither_is_zero(tmp_path):
+    """Under mhsds 3 and 2 are marks for 0 to 4; a total of 5, printed or known not to be small, would leave 1 to 4."""
+    rows = [dict(a=a, b=b, n=n) for a, b, n in (("x", "m", 3), ("x", "f", 2), ("y", "m", 39), ("y", "f", 50))]
+    file = str(tmp_path / "t.csv")
+    got = shown(protect(write(file, rows), "a,b", "--count", "n", "--policy", "mhsds"), "a,b")
+    assert {got[c] for c in (("x", "m"), ("x", "f"), ("x", "Total"))} == {"*"}
+    rows[0]["n"] = 2
+    assert shown(protect(write(file, rows), "a,b", "--count", "n", "--policy", "mhsds"), "a,b") == got
+
+
+def test_a_refusal_names_dimensions_and_no_code(tmp_path):
+    """A star cannot stand for numbers that differ by 50."""
+    rows = [dict(place=p, sex=s, n=n) for p, s, n in (("Secretville", "M", 3), ("Secretville", "F", 4),
+                                                      ("Elsewhere", "M", 31), ("Elsewhere", "F", 47))]
+    asked = write(str(tmp_path / "s.csv"), [dict(place="Secretville", sex="M", width=50)])
+    done = hdis("protect", write(str(tmp_path / "t.csv"), rows), "--dims", "place,sex", "--count", "n",
+                "--sensitive", asked)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and not done.stdout
+    assert "one by place, sex" in done.stderr and "Secretville" not in done.stderr

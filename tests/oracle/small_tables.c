@@ -180,6 +180,23 @@ static void mark_cells(world *w, hd_rng *r)
     }
 }
 
+/* Where zeros are withheld, the mark of a total says no more than that it is withheld. */
+static bool is_open_total(const world *w, size_t c)
+{
+    bool is_leaf = (w->leaves[c] & (w->leaves[c] - 1)) == 0;
+    return w->rules->from == 0 && !w->rules->is_sum && !is_leaf;
+}
+
+/* ... and a total of small counts only takes it too. */
+static bool is_sparse(const world *w, size_t c)
+{
+    bool is_all_small = is_open_total(w, c);
+    for (size_t k = 0; k < w->n_cells && is_all_small; k++)
+        if ((w->leaves[k] & (w->leaves[k] - 1)) == 0 && (w->leaves[k] & w->leaves[c]))
+            is_all_small = w->count[k] <= w->rules->to;
+    return is_all_small;
+}
+
 static void fill_number(const world *w, size_t c, bool is_exact, hd_secondary_cell *x)
 {
     const rule_set *u = w->rules;
@@ -196,6 +213,13 @@ static void fill_number(const world *w, size_t c, bool is_exact, hd_secondary_ce
     if (is_exact && (is_small || u->base > 1)) {
         x->coarse_low = is_small ? u->from : rounded_low;
         x->coarse_high = is_small ? u->to : r + 2;
+    }
+    if (is_sparse(w, c)) {
+        x->hidden_low = 0;
+        x->hidden_high = HD_NO_BOUND;
+        x->coarse_high = is_exact && is_small ? HD_NO_BOUND : x->coarse_high;
+        x->is_protected_hidden = !is_exact;
+        x->need.values = is_exact ? 0 : u->values;
     }
     if (is_exact)
         x->preference += 100;
@@ -220,7 +244,7 @@ static void fill_cells(world *w, hd_rng *random)
             continue;
         }
         x->low = w->below[c] || u->is_sum ? 0 : u->from;
-        x->high = u->is_sum ? HD_NO_BOUND : u->to;
+        x->high = u->is_sum || is_open_total(w, c) ? HD_NO_BOUND : u->to;
         x->is_withheld = x->is_protected = true;
         x->need.values = u->values;
         if (u->is_sum)
@@ -346,7 +370,8 @@ static size_t list_targets(const world *w, const hd_secondary_result *r, reader_
         if (!x->is_protected || !is_asked)
             continue;
         t->targets++;
-        targets[n++] = (reader_target){{0, u->is_sum ? HD_NO_BOUND : u->to, w->leaves[c], 0},
+        bool is_open = u->is_sum || is_open_total(w, c);
+        targets[n++] = (reader_target){{0, is_open ? HD_NO_BOUND : u->to, w->leaves[c], 0},
                                        (int)u->values, x->need.width, 0, false};
     }
     for (size_t a = 0; a < w->n_cells && u->values; a++)
@@ -499,6 +524,7 @@ static void same_again(const world *w, const hd_secondary_result *r, tally *t)
             x->hidden_low = 1;
             x->hidden_high = 0;
             x->is_withheld = true;
+            x->is_protected |= x->is_protected_hidden;
         }
     }
     set_options(w, &o);
