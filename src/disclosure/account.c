@@ -28,6 +28,10 @@ static hd_code make_arrays(hd_account *a, hd_err *err)
 void hd_account_free(hd_account *a)
 {
     size_t n = a->n_cells + 1;
+    if (a->viewed) {
+        *a = (hd_account){0};
+        return;
+    }
     hd_free(a->told);
     hd_free(a->keys);
     hd_free(a->is_left_out);
@@ -173,7 +177,7 @@ typedef struct part {
     size_t len;
 } part;
 
-enum { N_HEAD = 9, N_PARTS = 13 };
+enum { N_HEAD = 9, N_PARTS = 13, N_FIXED = 5 /* lie in the account itself */ };
 
 static void list_parts(hd_account *a, part out[N_PARTS])
 {
@@ -263,22 +267,31 @@ static hd_code check_form(const unsigned char *p, size_t len, hd_err *err)
     return hd_fail(err, HD_FORMAT, "a release in the ledger is damaged");
 }
 
-/* Head and parts, from a body that begins with them; `rest`: where the texts begin. */
-static hd_code read_parts(hd_account *out, const unsigned char *p, size_t len, size_t texts[2],
-                          size_t *rest, hd_err *err)
+/* Where the parts of a body lie, and how long its texts are. */
+typedef struct layout {
+    size_t at[N_PARTS + 1]; /* the last: of the texts */
+    size_t texts[2];
+} layout;
+
+static hd_code fail_damaged(hd_err *err)
+{
+    return hd_fail(err, HD_FORMAT, "a release in the ledger is damaged");
+}
+
+/* The head, and where everything else is; sizes are those of the body. */
+static hd_code read_head(hd_account *out, const unsigned char *p, size_t len, layout *l, hd_err *err)
 {
     uint64_t head[N_HEAD] = {0};
-    size_t at = sizeof magic + sizeof head;
     part parts[N_PARTS];
     HD_TRY(check_form(p, len, err));
-    if (len < at)
-        return hd_fail(err, HD_FORMAT, "a release in the ledger is damaged");
+    if (len < sizeof magic + sizeof head)
+        return fail_damaged(err);
     memcpy(head, p + sizeof magic, sizeof head);
     bool fits = head[1] <= 32 && head[2] <= UINT32_MAX && head[3] <= HD_ACCOUNT_AGGREGATES &&
                 head[4] <= HD_ACCOUNT_AGGREGATES && head[5] <= HD_ACCOUNT_SETS && head[6] <= len &&
                 head[7] <= len && head[2] <= len && head[8] <= len / sizeof(hd_known);
     if (!fits)
-        return hd_fail(err, HD_FORMAT, "a release in the ledger is damaged");
+        return fail_damaged(err);
     *out = (hd_account){.is_controlled = head[0] & 1,
                         .is_defined = head[0] >> 2 & 1,
                         .n_keys = head[1],
@@ -287,28 +300,21 @@ static hd_code read_parts(hd_account *out, const unsigned char *p, size_t len, s
                         .n_aggregates = head[4],
                         .n_sets = head[5],
                         .n_known = head[8]};
-    for (int fill = 0; fill < 2; fill++) {
-        size_t from = at;
-        list_parts(out, parts);
-        for (size_t i = 0; i < N_PARTS; i++) {
-            if (fill && parts[i].len)
-                memcpy(parts[i].bytes, p + from, parts[i].len);
-            from += parts[i].len + (-(from + parts[i].len) % 8);
-        }
-        *rest = from;
-        if (fill)
-            break;
-        if (from + head[6] + head[7] != len)
-            return hd_fail(err, HD_FORMAT, "a release in the ledger is damaged");
-        out->items = hd_calloc(out->n_cells * out->n_columns + 1, sizeof *out->items);
-        out->known_cap_ = out->n_known + 1;
-        out->known = hd_calloc(out->known_cap_, sizeof *out->known);
-        if (!out->items || !out->known)
-            return hd_fail_nomem(err);
-        HD_TRY(make_arrays(out, err));
+    l->texts[0] = head[6];
+    l->texts[1] = head[7];
+    list_parts(out, parts);
+    l->at[0] = sizeof magic + sizeof head;
+    for (size_t i = 0; i < N_PARTS; i++) {
+        size_t end = l->at[i] + parts[i].len;
+        l->at[i + 1] = end + -end % 8;
     }
-    texts[0] = head[6];
-    texts[1] = head[7];
+    if (l->at[N_PARTS] + l->texts[0] + l->texts[1] != len)
+        return fail_damaged(err);
+    for (size_t i = 0; i < N_FIXED; i++)
+        memcpy(parts[i].bytes, p + l->at[i], parts[i].len);
+    for (size_t i = 0; i < out->n_aggregates; i++)
+        if (out->column_of[i] >= out->n_columns)
+            return fail_damaged(err);
     return HD_OK;
 }
 
@@ -316,19 +322,63 @@ hd_code hd_account_read(hd_account *out, const void *bytes, size_t len, hd_err *
 {
     const unsigned char *p = bytes;
     hd_code rc;
-    size_t at, texts[2];
+    layout l;
+    part parts[N_PARTS];
     *out = (hd_account){0};
-    HD_GO(read_parts(out, p, len, texts, &at, err));
-    for (size_t i = 0; i < out->n_aggregates; i++)
-        if (out->column_of[i] >= out->n_columns) {
-            rc = hd_fail(err, HD_FORMAT, "a release in the ledger is damaged");
-            goto out;
-        }
-    out->question = text_of(p + at, texts[0]);
-    out->certificate = text_of(p + at + texts[0], texts[1]);
-    rc = out->question && out->certificate ? HD_OK : hd_fail_nomem(err);
+    HD_GO(read_head(out, p, len, &l, err));
+    out->items = hd_calloc(out->n_cells * out->n_columns + 1, sizeof *out->items);
+    out->known_cap_ = out->n_known + 1;
+    out->known = hd_calloc(out->known_cap_, sizeof *out->known);
+    out->question = text_of(p + l.at[N_PARTS], l.texts[0]);
+    out->certificate = text_of(p + l.at[N_PARTS] + l.texts[0], l.texts[1]);
+    if (!out->items || !out->known || !out->question || !out->certificate) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    HD_GO(make_arrays(out, err));
+    list_parts(out, parts);
+    for (size_t i = N_FIXED; i < N_PARTS; i++)
+        if (parts[i].len)
+            memcpy(parts[i].bytes, p + l.at[i], parts[i].len);
 out:
     if (rc != HD_OK)
         hd_account_free(out);
     return rc;
+}
+
+hd_code hd_account_view(hd_account *out, const void *bytes, size_t len, hd_err *err)
+{
+    layout l;
+    HD_ALWAYS((uintptr_t)bytes % 8 == 0);
+    *out = (hd_account){0};
+    hd_code rc = read_head(out, bytes, len, &l, err);
+    char *p = (char *)(uintptr_t)bytes; /* not written to: a view is not changed */
+    out->viewed = bytes;
+    out->viewed_len = len;
+    if (rc != HD_OK) {
+        hd_account_free(out);
+        return rc;
+    }
+    void *const at[] = {p + l.at[5], p + l.at[6], p + l.at[7], p + l.at[8],
+                        p + l.at[9], p + l.at[10], p + l.at[11], p + l.at[12]};
+    out->told = at[0];
+    out->keys = at[1];
+    out->is_left_out = at[2];
+    out->items = at[3];
+    out->printed = at[4];
+    out->marks = at[5];
+    out->values = at[6];
+    out->known = at[7];
+    return HD_OK;
+}
+
+hd_code hd_account_keep(hd_account *a, hd_err *err)
+{
+    hd_account own;
+    if (!a->viewed)
+        return HD_OK;
+    HD_TRY(hd_account_read(&own, a->viewed, a->viewed_len, err));
+    own.number = a->number;
+    *a = own;
+    return HD_OK;
 }

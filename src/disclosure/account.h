@@ -51,6 +51,8 @@ typedef struct hd_account {
     int64_t *values;     /* n_cells * n_aggregates: what was shown, decimals by their bits */
     hd_known *known;     /* n_known; see hd_account_know */
     size_t known_cap_;
+    const void *viewed; /* the bytes in which told .. known lie; NULL: they are the account's own */
+    size_t viewed_len;
     char *question;      /* normalised text */
     char *certificate;   /* "" when none */
 } hd_account;
@@ -73,6 +75,11 @@ HD_MUST hd_code hd_account_know(hd_account *a, const hd_known *k, hd_err *err);
 HD_MUST hd_code hd_account_write(const hd_account *a, hd_buf *out, hd_err *err);
 /* HD_FORMAT: not what hd_account_write makes, or what one of another version made. */
 HD_MUST hd_code hd_account_read(hd_account *out, const void *bytes, size_t len, hd_err *err);
+/* The same without a copy, nor texts: good as long as the bytes are there, and not to be changed before it
+ * is kept. Most earlier releases are looked at once and put away. */
+HD_MUST hd_code hd_account_view(hd_account *out, const void *bytes, size_t len, hd_err *err);
+/* A view becomes an account of its own; any other stays as it is. */
+HD_MUST hd_code hd_account_keep(hd_account *a, hd_err *err);
 
 static inline size_t hd_account_at(const hd_account *a, size_t cell, size_t column)
 {

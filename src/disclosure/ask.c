@@ -155,9 +155,11 @@ static hd_code take_earlier(void *ctx, const hd_vault_release *r, hd_err *err)
     if (s->is_repeat)
         return HD_OK;
     HD_TRY(hd_engine_go_on(s->e, err));
-    HD_TRY(hd_account_read(&earlier, r->body, r->body_len, err));
+    bool is_other = strcmp(r->table, s->q->table) != 0; /* and then it is changed */
+    bool is_same = memcmp(r->question, s->digest, sizeof s->digest) == 0; /* and taken over, perhaps */
+    HD_TRY((is_other || is_same ? hd_account_read : hd_account_view)(&earlier, r->body, r->body_len, err));
     earlier.number = r->number;
-    if (strcmp(r->table, s->q->table) != 0)
+    if (is_other)
         hd_account_of_other_table(&earlier, r->table);
     hd_code rc = HD_OK;
     if (!repeat(s, r, &earlier))

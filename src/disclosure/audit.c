@@ -18,16 +18,32 @@ static bool is_printed(const hd_printed *p)
 
 /* ---- does an earlier release share a set? --------------------------------------------------- */
 
+static hd_code add_name(hd_audit *a, hd_intern *names, hd_set_kind kind, const uint64_t sum[2],
+                        hd_err *err)
+{
+    char name[HD_SET_NAME];
+    uint32_t id;
+    hd_set_name(name, kind, sum);
+    hd_audit_add_sum(a->sums, sum[0]);
+    return hd_intern_add(names, name, HD_SET_NAME, &id, err);
+}
+
+static bool is_in(const hd_audit *a, const hd_intern *names, hd_set_kind kind, const uint64_t sum[2])
+{
+    char name[HD_SET_NAME];
+    if (!hd_audit_has_sum(a->sums, sum[0]))
+        return false;
+    hd_set_name(name, kind, sum);
+    return hd_intern_find(names, name, HD_SET_NAME) != HD_INTERN_NONE;
+}
+
 static hd_code note_margin(void *ctx, const hd_account *a, size_t column, const uint64_t sum[2],
                            const uint32_t *cells, size_t n_cells, hd_err *err)
 {
-    hd_intern *derived = ctx;
-    char name[HD_SET_NAME];
-    uint32_t id;
+    hd_audit *audit = ctx;
     (void)cells;
     (void)n_cells;
-    hd_set_name(name, a->kinds[column], sum);
-    return hd_intern_add(derived, name, HD_SET_NAME, &id, err);
+    return add_name(audit, audit->derived, a->kinds[column], sum, err);
 }
 
 typedef struct search {
@@ -39,20 +55,11 @@ static hd_code find_margin(void *ctx, const hd_account *a, size_t column, const 
                            const uint32_t *cells, size_t n_cells, hd_err *err)
 {
     search *s = ctx;
-    char name[HD_SET_NAME];
     (void)cells;
     (void)n_cells;
     (void)err;
-    hd_set_name(name, a->kinds[column], sum);
-    s->found = s->found || hd_intern_find(s->audit->own, name, HD_SET_NAME) != HD_INTERN_NONE;
+    s->found = s->found || is_in(s->audit, s->audit->own, a->kinds[column], sum);
     return HD_OK;
-}
-
-static bool is_in(const hd_intern *names, hd_set_kind kind, const uint64_t sum[2])
-{
-    char name[HD_SET_NAME];
-    hd_set_name(name, kind, sum);
-    return hd_intern_find(names, name, HD_SET_NAME) != HD_INTERN_NONE;
 }
 
 /* Whether the answer counts the same people as often, as other things. */
@@ -60,10 +67,10 @@ static bool shares_profile(const hd_audit *a, const hd_account *earlier, size_t 
 {
     const uint64_t *sum = earlier->items[item].profile.sum;
     bool is_people = earlier->kinds[item % earlier->n_columns] == HD_SET_PEOPLE;
-    bool found = is_in(a->profiles[HD_SET_RECORDS], HD_SET_PROFILE, sum);
+    bool found = is_in(a, a->profiles[HD_SET_RECORDS], HD_SET_PROFILE, sum);
     if (!is_people)
         found = (found && earlier->table != a->now->table) ||
-                is_in(a->profiles[HD_SET_PEOPLE], HD_SET_PROFILE, sum);
+                is_in(a, a->profiles[HD_SET_PEOPLE], HD_SET_PROFILE, sum);
     return found;
 }
 
@@ -75,7 +82,7 @@ static hd_code shares_a_set(const hd_audit *a, const hd_account *earlier, bool *
         const uint64_t *sum = earlier->items[i].sum;
         if (!is_printed(&earlier->printed[i]) || hd_set_is_empty(sum))
             continue;
-        s.found = is_in(a->own, kind, sum) || is_in(a->derived, kind, sum) ||
+        s.found = is_in(a, a->own, kind, sum) || is_in(a, a->derived, kind, sum) ||
                   shares_profile(a, earlier, i);
     }
     if (!s.found)
@@ -87,8 +94,6 @@ static hd_code shares_a_set(const hd_audit *a, const hd_account *earlier, bool *
 hd_code hd_audit_new(hd_audit **out, const hd_policy_file *p, hd_account *now, hd_err *err)
 {
     hd_code rc;
-    uint32_t id;
-    char name[HD_SET_NAME];
     *out = NULL;
     hd_audit *a = hd_calloc(1, sizeof *a);
     if (!a)
@@ -101,19 +106,18 @@ hd_code hd_audit_new(hd_audit **out, const hd_policy_file *p, hd_account *now, h
     a->derived = hd_intern_new();
     for (size_t k = 0; k < HD_SET_PROFILE; k++)
         a->profiles[k] = hd_intern_new();
-    if (!a->own || !a->derived || !a->profiles[0] || !a->profiles[1]) {
+    a->sums = hd_calloc(HD_AUDIT_SUMS / 64, sizeof *a->sums);
+    if (!a->own || !a->derived || !a->profiles[0] || !a->profiles[1] || !a->sums) {
         rc = hd_fail_nomem(err);
         goto out;
     }
     for (size_t i = 0; i < now->n_cells * now->n_columns; i++)
         if (!hd_set_is_empty(now->items[i].sum)) {
-            hd_set_name(name, now->kinds[i % now->n_columns], now->items[i].sum);
-            HD_GO(hd_intern_add(a->own, name, HD_SET_NAME, &id, err));
-            hd_set_name(name, HD_SET_PROFILE, now->items[i].profile.sum);
-            HD_GO(hd_intern_add(a->profiles[now->kinds[i % now->n_columns]], name, HD_SET_NAME, &id,
-                                err));
+            hd_set_kind kind = now->kinds[i % now->n_columns];
+            HD_GO(add_name(a, a->own, kind, now->items[i].sum, err));
+            HD_GO(add_name(a, a->profiles[kind], HD_SET_PROFILE, now->items[i].profile.sum, err));
         }
-    HD_GO(hd_margins_walk(now, note_margin, a->derived, err));
+    HD_GO(hd_margins_walk(now, note_margin, a, err));
     HD_GO(hd_audit_list_places(a, err));
     HD_GO(hd_near_new(&a->near, now, hd_near_limit(p), err));
     *out = a;
@@ -132,6 +136,7 @@ void hd_audit_free(hd_audit *a)
     hd_free(a->earlier);
     hd_wipe_free(a->known, a->known_cap * sizeof *a->known);
     hd_wipe_free(a->overlap, a->overlap_cap * sizeof *a->overlap);
+    hd_free(a->sums);
     hd_free(a->places);
     hd_near_free(a->near);
     hd_intern_free(a->own);
@@ -180,6 +185,7 @@ hd_code hd_audit_earlier(hd_audit *a, hd_account *earlier, hd_err *err)
     }
     if (!shares && hd_near_n_pairs(a->near) == before)
         return HD_OK;
+    HD_TRY(hd_account_keep(earlier, err));
     if (!HD_GROW(a->earlier, a->n_earlier, a->earlier_cap))
         return hd_fail_nomem(err);
     a->earlier[a->n_earlier++] = *earlier;

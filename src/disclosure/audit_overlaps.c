@@ -65,21 +65,28 @@ static hd_code make_room(hd_audit *a, hd_err *err)
     return HD_GROW(a->overlap, a->n_overlap, a->overlap_cap) ? HD_OK : hd_fail_nomem(err);
 }
 
+static bool is_place(const hd_audit *a, uint64_t place)
+{
+    return a->n_places && bsearch(&place, a->places, a->n_places, sizeof place, compare_u64) != NULL;
+}
+
 hd_code hd_audit_note_overlaps(hd_audit *a, const hd_account *earlier, hd_err *err)
 {
-    size_t n = earlier->n_cells * earlier->n_columns;
-    for (size_t i = 0; i < n; i++) {
-        const hd_printed *p = &earlier->printed[i];
-        hd_set_kind kind = earlier->kinds[i % earlier->n_columns];
-        uint64_t place = name_place(earlier, i / earlier->n_columns);
-        bool is_there = place == 0 ? n <= FEW_FIGURES
-                                   : bsearch(&place, a->places, a->n_places, sizeof place, compare_u64) != NULL;
-        bool is_comparable = kind == HD_SET_PEOPLE || earlier->table == a->now->table;
-        if (!is_comparable || !p->is_count || hd_set_is_empty(earlier->items[i].sum) || !is_there)
+    for (size_t cell = 0; cell < earlier->n_cells; cell++) {
+        uint64_t place = name_place(earlier, cell);
+        if (place == 0 ? earlier->n_cells * earlier->n_columns > FEW_FIGURES : !is_place(a, place))
             continue;
-        HD_TRY(make_room(a, err));
-        a->overlap[a->n_overlap++] = (hd_audit_figure){earlier->items[i], *p, kind, earlier->is_controlled,
-                                                       earlier->is_defined, place};
+        for (size_t c = 0; c < earlier->n_columns; c++) {
+            size_t i = hd_account_at(earlier, cell, c);
+            hd_set_kind kind = earlier->kinds[c];
+            bool is_comparable = kind == HD_SET_PEOPLE || earlier->table == a->now->table;
+            if (!is_comparable || !earlier->printed[i].is_count || hd_set_is_empty(earlier->items[i].sum))
+                continue;
+            HD_TRY(make_room(a, err));
+            a->overlap[a->n_overlap++] =
+                (hd_audit_figure){earlier->items[i], earlier->printed[i], kind, earlier->is_controlled,
+                                  earlier->is_defined, place};
+        }
     }
     return HD_OK;
 }

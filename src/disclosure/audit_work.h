@@ -39,6 +39,7 @@ struct hd_audit {
     hd_intern *own;     /* sets of the answer's cells  */
     hd_intern *derived; /* and of its margins          */
     hd_intern *profiles[2]; /* of the answer's cells, by kind */
+    uint64_t *sums;     /* a bit by the first sum of each of these: most earlier sets are none of them */
     hd_account *earlier;
     size_t n_earlier, earlier_cap;
     uint64_t n_near, limit;
@@ -73,6 +74,19 @@ static inline void hd_set_name(char out[HD_SET_NAME], hd_set_kind kind, const ui
 static inline bool hd_set_is_empty(const uint64_t sum[2])
 {
     return sum[0] == 0 && sum[1] == 0;
+}
+
+/* HD_AUDIT_SUMS bits. */
+enum { HD_AUDIT_SUMS = 1 << 20 };
+
+static inline void hd_audit_add_sum(uint64_t *sums, uint64_t sum)
+{
+    sums[sum % HD_AUDIT_SUMS / 64] |= UINT64_C(1) << sum % 64;
+}
+
+static inline bool hd_audit_has_sum(const uint64_t *sums, uint64_t sum)
+{
+    return sums[sum % HD_AUDIT_SUMS / 64] >> sum % 64 & 1;
 }
 
 /* The node of a set, made when there is none. */

@@ -11,7 +11,7 @@
 
 enum {
     LANES = 16, /* of a bucket */
-    LANE_WORDS = HD_SET_BUCKETS * LANES / 64,
+    LANE_WORDS = HD_SET_PLANE,
     MADE_WORDS = HD_OVERLAP_SETS / 64,
     ROW_WORDS = LANE_WORDS + MADE_WORDS,
     LEAST_DRAWS = 24, /* and four more for each set */
@@ -51,19 +51,30 @@ typedef struct search {
 
 /* ---- arithmetic modulo 4 ---------------------------------------------------------------------- */
 
-/* a += factor * b */
+static void add_words(row *a, const row *b, unsigned factor, size_t from, size_t to)
+{
+    uint64_t is_odd = -(uint64_t)(factor & 1), is_over_1 = -(uint64_t)(factor >> 1);
+    for (size_t i = from; i < to; i++) {
+        uint64_t low = b->low[i] & is_odd; /* of factor * b; twice b has b's low bit as its high one */
+        uint64_t high = (b->high[i] & is_odd) ^ (b->low[i] & is_over_1);
+        a->high[i] ^= high ^ (a->low[i] & low);
+        a->low[i] ^= low;
+    }
+}
+
+/* a += factor * b, the first `words` of the lanes and how the row is made */
 static void add_row(row *a, const row *b, unsigned factor, size_t words)
 {
-    for (size_t i = 0; i < ROW_WORDS; i++) {
-        if (i == words)
-            i = LANE_WORDS;
-        uint64_t low = factor & 1 ? b->low[i] : 0, high = factor == 1 ? b->high[i] : b->low[i];
-        if (factor == 3)
-            high ^= b->high[i]; /* -b: the low bit stays, the high one is their exclusive or */
-        high ^= a->low[i] & low;
-        a->low[i] ^= low;
-        a->high[i] ^= high;
-    }
+    add_words(a, b, factor, 0, words);
+    add_words(a, b, factor, LANE_WORDS, ROW_WORDS);
+}
+
+/* One bucket of a set to a place of its own. */
+static void copy_bucket(row *to, size_t at, const row *from, size_t bucket)
+{
+    unsigned left = at % 4 * LANES, right = bucket % 4 * LANES;
+    to->low[at / 4] |= (from->low[bucket / 4] >> right & 0xFFFF) << left;
+    to->high[at / 4] |= (from->high[bucket / 4] >> right & 0xFFFF) << left;
 }
 
 static unsigned digit(const row *r, size_t at)
@@ -77,22 +88,6 @@ static size_t first_bit(const uint64_t *words, size_t n)
         if (words[i])
             return i * 64 + (size_t)__builtin_ctzll(words[i]);
     return n * 64;
-}
-
-static uint64_t every_second(uint64_t x)
-{
-    x &= UINT64_C(0x5555555555555555);
-    x = (x | x >> 1) & UINT64_C(0x3333333333333333);
-    x = (x | x >> 2) & UINT64_C(0x0F0F0F0F0F0F0F0F);
-    x = (x | x >> 4) & UINT64_C(0x00FF00FF00FF00FF);
-    return (x | x >> 8) & UINT64_C(0x0000FFFF0000FFFF);
-}
-
-/* A bucket's lanes are two bits each: 16 of either plane. */
-static void put_bucket(row *r, size_t at, uint32_t bucket)
-{
-    r->low[at / 4] |= (every_second(bucket) & 0xFFFF) << at % 4 * LANES;
-    r->high[at / 4] |= (every_second(bucket >> 1) & 0xFFFF) << at % 4 * LANES;
 }
 
 /* ---- elimination ------------------------------------------------------------------------------ */
@@ -119,7 +114,7 @@ static hd_code eliminate(search *s, const uint8_t *buckets, size_t n_buckets, hd
         row v = {.low = {0}};
         size_t made = LANE_WORDS * 64 + i;
         for (size_t b = 0; b < n_buckets; b++)
-            put_bucket(&v, b, s->sets[s->chosen[i]]->buckets[buckets[b]]);
+            copy_bucket(&v, b, &s->lanes[s->chosen[i]], buckets[b]);
         v.low[made / 64] |= UINT64_C(1) << made % 64;
         reduce(e, &v);
         size_t lane = first_bit(v.low, e->words);
@@ -411,8 +406,7 @@ static hd_code make_room(search *s, hd_err *err)
     if (!s->lanes || !s->e.pivots || !s->e.evens || !s->e.lane_of || !s->chosen || !s->depends)
         return hd_fail_nomem(err);
     for (size_t i = 0; i < s->n; i++)
-        for (size_t b = 0; b < HD_SET_BUCKETS; b++)
-            put_bucket(&s->lanes[i], b, s->sets[i]->buckets[b]);
+        hd_set_planes(s->sets[i], s->lanes[i].low, s->lanes[i].high);
     return HD_OK;
 }
 

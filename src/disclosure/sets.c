@@ -3,6 +3,7 @@
 #include "disclosure/sets.h"
 
 #include "base/alloc.h"
+#include "base/vectors.h"
 
 #include <string.h>
 
@@ -71,6 +72,31 @@ unsigned hd_profile_excess(const hd_profile *a, const hd_profile *b, unsigned li
     for (size_t i = 0; i < HD_SET_BUCKETS && n <= more; i++)
         n += a->buckets[i] != b->buckets[i];
     return n <= more ? more : 0;
+}
+
+/* Every second bit, from bit 0 on, brought together. */
+static inline uint32_t every_second(uint64_t x)
+{
+    x &= UINT64_C(0x5555555555555555);
+    x = (x | x >> 1) & UINT64_C(0x3333333333333333);
+    x = (x | x >> 2) & UINT64_C(0x0F0F0F0F0F0F0F0F);
+    x = (x | x >> 4) & UINT64_C(0x00FF00FF00FF00FF);
+    x = (x | x >> 8) & UINT64_C(0x0000FFFF0000FFFF);
+    return (uint32_t)(x | x >> 16);
+}
+
+HD_VECTORS void hd_set_planes(const hd_set *s, uint64_t low[HD_SET_PLANE], uint64_t high[HD_SET_PLANE])
+{
+    uint32_t lows[HD_SET_BUCKETS / 2], highs[HD_SET_BUCKETS / 2]; /* of two buckets each */
+    for (size_t i = 0; i < HD_SET_BUCKETS / 2; i++) {
+        uint64_t two = s->buckets[2 * i] | (uint64_t)s->buckets[2 * i + 1] << 32;
+        lows[i] = every_second(two);
+        highs[i] = every_second(two >> 1);
+    }
+    for (size_t i = 0; i < HD_SET_PLANE; i++) {
+        low[i] = lows[2 * i] | (uint64_t)lows[2 * i + 1] << 32;
+        high[i] = highs[2 * i] | (uint64_t)highs[2 * i + 1] << 32;
+    }
 }
 
 void hd_sets_free(hd_sets *s)

@@ -56,6 +56,10 @@ static inline uint32_t hd_lanes_add(uint32_t a, uint32_t b)
 {
     return a ^ b ^ ((a & b & UINT32_C(0x55555555)) << 1);
 }
+static inline uint32_t hd_lanes_subtract(uint32_t a, uint32_t b)
+{
+    return a ^ b ^ ((~a & b & UINT32_C(0x55555555)) << 1);
+}
 /* Every person once, with n records; n 0: not in the profile, as nobody among people. */
 void hd_set_add(hd_set *s, uint32_t person, const hd_set_records *records, uint32_t n);
 /* A record more, by its identity, which is a good hash. */
@@ -81,6 +85,12 @@ bool hd_profile_same(const hd_profile *a, const hd_profile *b);
  * 1 .. limit; 0: by no or more people, or surely not so. Seldom is it said of two that differ in others
  * too. */
 unsigned hd_profile_excess(const hd_profile *a, const hd_profile *b, unsigned limit);
+
+/* The counters of all buckets as two planes of bits, the lower and the upper bit of each: 16 of a bucket
+ * stand together, the buckets one after the other. */
+enum { HD_SET_LINES = HD_SET_BUCKETS * 16, HD_SET_PLANE = HD_SET_LINES / 64 };
+
+void hd_set_planes(const hd_set *s, uint64_t low[HD_SET_PLANE], uint64_t high[HD_SET_PLANE]);
 
 /* Sets of records compare for every figure but one: a count of different people is about people. */
 typedef enum hd_set_kind {

@@ -6,7 +6,11 @@
 
 #include <string.h>
 
-enum { LINES /* in words */ = HD_SET_BUCKETS / 4, WORDS = (HD_UNION_PARTS + 63) / 64, BITS = LINES * 64 };
+enum {
+    LINES = HD_SET_PLANE, /* in words */
+    BITS = HD_SET_LINES,
+    WORDS = (HD_UNION_PARTS + 63) / 64
+};
 
 /* A vector of the basis: lines reduced, and the parts that it is made of. */
 typedef struct vector {
@@ -34,29 +38,24 @@ typedef struct search {
     by_value under; /* the wholes */
 } search;
 
-/* The lower bits of all counters. */
 static void lines_of(const hd_set *s, uint64_t out[LINES])
 {
-    memset(out, 0, LINES * sizeof *out);
-    for (size_t b = 0; b < HD_SET_BUCKETS; b++) {
-        uint64_t x = s->buckets[b] & UINT32_C(0x55555555), y = 0;
-        for (size_t i = 0; i < 16; i++)
-            y |= (x >> 2 * i & 1) << i;
-        out[b / 4] |= y << b % 4 * 16;
-    }
+    uint64_t high[LINES];
+    hd_set_planes(s, out, high);
 }
 
-static size_t leading(const uint64_t lines[LINES])
+/* The first bit of the first n words; n * 64: none. */
+static size_t leading(const uint64_t lines[LINES], size_t n)
 {
-    for (size_t w = 0; w < LINES; w++)
+    for (size_t w = 0; w < n; w++)
         if (lines[w])
             return w * 64 + (size_t)__builtin_clzll(lines[w]);
-    return BITS;
+    return n * 64;
 }
 
 static void reduce(const search *s, vector *v)
 {
-    for (size_t b = leading(v->lines); b < BITS && s->basis[b].used; b = leading(v->lines)) {
+    for (size_t b = leading(v->lines, LINES); b < BITS && s->basis[b].used; b = leading(v->lines, LINES)) {
         for (size_t w = 0; w < LINES; w++)
             v->lines[w] ^= s->basis[b].lines[w];
         for (size_t w = 0; w < WORDS; w++)
@@ -64,16 +63,19 @@ static void reduce(const search *s, vector *v)
     }
 }
 
-/* Most sets are no union: told by their lines alone. */
-static bool is_spanned(const search *s, const uint64_t lines[LINES])
+/* Most sets are no union: told by few of their lines, somewhat more than there are parts. */
+static bool may_be_spanned(const search *s, const uint64_t lines[LINES])
 {
     uint64_t rest[LINES];
-    memcpy(rest, lines, sizeof rest);
-    size_t b = leading(rest);
-    for (; b < BITS && s->basis[b].used; b = leading(rest))
-        for (size_t w = 0; w < LINES; w++)
+    size_t n = s->n / 64 + 2 < LINES ? s->n / 64 + 2 : LINES, b;
+    memcpy(rest, lines, n * sizeof *rest);
+    while ((b = leading(rest, n)) < n * 64) {
+        if (!s->basis[b].used)
+            return false;
+        for (size_t w = b / 64; w < n; w++)
             rest[w] ^= s->basis[b].lines[w];
-    return b == BITS;
+    }
+    return true;
 }
 
 static void make_basis(search *s)
@@ -85,9 +87,9 @@ static void make_basis(search *s)
         lines_of(&s->parts->items[s->items[i]], v.lines);
         v.made_of[i / 64] |= UINT64_C(1) << i % 64;
         reduce(s, &v);
-        size_t b = leading(v.lines);
+        size_t b = leading(v.lines, LINES);
         if (b == BITS)
-            continue; /* empty */
+            continue; /* empty, or made of others */
         v.used = true;
         s->basis[b] = v;
     }
@@ -100,9 +102,11 @@ static hd_code try_whole(search *s, size_t whole, hd_err *err)
     uint64_t sum[2] = {0, 0};
     vector v = {.made_of = {0}};
     lines_of(set, v.lines);
-    if (!is_spanned(s, v.lines))
+    if (!may_be_spanned(s, v.lines))
         return HD_OK;
     reduce(s, &v);
+    if (leading(v.lines, LINES) < BITS)
+        return HD_OK;
     for (size_t i = 0; i < s->n; i++)
         if (v.made_of[i / 64] >> i % 64 & 1) {
             items[n++] = s->items[i];
