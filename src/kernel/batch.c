@@ -40,6 +40,12 @@ typedef struct by_signature {
     bool cells_are_read; /* by measures */
 } by_signature;
 
+/* Whether neighbours often have the same cell, of a set and a class. */
+typedef struct likeness {
+    uint32_t n_batches;
+    bool runs_pay;
+} likeness;
+
 typedef struct batch {
     const hd_k_question *q;
     const hd_k_plan *p;
@@ -64,6 +70,7 @@ typedef struct batch {
     uint32_t *member_cells; /* n_sets x ROOM */
     uint32_t *member_persons, *run_cells, *run_persons, *codes;
     uint16_t *runs;
+    likeness *likeness; /* n_sets x n_classes */
 } batch;
 
 /* ---- signatures and selection ---------------------------------------------------------------- */
@@ -195,41 +202,44 @@ static uint32_t code_of(const void *codes, unsigned width, size_t i)
 }
 
 /* Of a column that nothing else reads: its codes need not be put together. */
-static void add_picked_key(batch *b, size_t g, uint32_t stride, uint32_t *restrict cells)
+static void add_picked_key(batch *b, size_t g, uint32_t stride, bool is_first,
+                           uint32_t *restrict cells)
 {
     const hd_k_codes *c = &b->q->groups[g].codes;
     const uint32_t *restrict lut = b->q->groups[g].lut;
     const uint16_t *restrict rows = picked_rows(b);
     const void *codes = (const char *)c->data + b->base * c->width;
+    if (is_first)
+        memset(cells, 0, b->n * sizeof *cells);
     if (b->s->keys[g].is_identity)
         HD_K_EACH(codes, c->width, b->n, cells[i] += stride * at[rows[i]]);
     else
         HD_K_EACH(codes, c->width, b->n, cells[i] += stride * lut[at[rows[i]]]);
 }
 
-static void add_key(batch *b, size_t g, uint32_t stride, uint32_t *restrict cells)
+static void add_key(batch *b, size_t g, uint32_t stride, bool is_first, uint32_t *cells)
 {
     const hd_k_key *k = &b->s->keys[g];
     const hd_k_group *group = &b->q->groups[g];
-    const uint32_t *restrict lut = group->lut;
+    const uint32_t *restrict lut = group->lut, *before = is_first ? NULL : cells;
     if (is_picked(b) && b->q->n_sets == 1 && !b->views[k->column]) {
-        add_picked_key(b, g, stride, cells);
+        add_picked_key(b, g, stride, is_first, cells);
         return;
     }
     const void *codes = view(b, k->column);
     if (group->codes.width == 1 && k->is_identity)
-        b->ops->key8(codes, b->n, stride, cells);
+        b->ops->key8(codes, b->n, stride, before, cells);
     else if (k->bytes)
-        b->ops->key_slots(codes, b->n, k->bytes, stride, cells);
+        b->ops->key_slots(codes, b->n, k->bytes, stride, before, cells);
     else if (group->codes.width == 2 && k->is_identity)
-        b->ops->key16(codes, b->n, stride, cells);
+        b->ops->key16(codes, b->n, stride, before, cells);
     else if (group->codes.width == 1)
-        b->ops->look8(codes, b->n, lut, stride, cells);
+        b->ops->look8(codes, b->n, lut, stride, before, cells);
     else if (group->codes.width == 2)
-        b->ops->look16(codes, b->n, lut, stride, cells);
+        b->ops->look16(codes, b->n, lut, stride, before, cells);
     else
         for (size_t i = 0; i < b->n; i++)
-            cells[i] += stride * lut[((const uint32_t *)codes)[i]];
+            cells[i] = (is_first ? 0 : cells[i]) + stride * lut[((const uint32_t *)codes)[i]];
 }
 
 static hd_code find_hashed_cells(batch *b, size_t set, hd_err *err)
@@ -255,10 +265,14 @@ static hd_code find_cells(batch *b, hd_err *err)
             HD_TRY(find_hashed_cells(b, set, err));
             continue;
         }
-        memset(cells, 0, b->n * sizeof *cells);
+        bool is_first = true;
         for (size_t g = 0; g < b->q->n_groups; g++)
-            if (b->p->sets[set].strides[g])
-                add_key(b, g, (uint32_t)b->p->sets[set].strides[g], cells);
+            if (b->p->sets[set].strides[g]) {
+                add_key(b, g, (uint32_t)b->p->sets[set].strides[g], is_first, cells);
+                is_first = false;
+            }
+        if (is_first)
+            memset(cells, 0, b->n * sizeof *cells);
     }
     return HD_OK;
 }
@@ -282,6 +296,35 @@ static void count_runs(batch *b, const uint32_t *cells, const uint32_t *persons,
     }
 }
 
+static hd_code update_runs(const batch *b, size_t set, size_t class, size_t n_runs, hd_err *err)
+{
+    const size_t array = hd_k_array_counts(class);
+    uint32_t *restrict rows = b->lane->tables[set].arrays[array];
+    const uint32_t *restrict cells = b->run_cells;
+    const uint16_t *restrict at = b->runs;
+    if (b->p->sets[set].in_bytes)
+        return hd_k_lane_count_runs(b->lane, set, array, cells, at, n_runs, err);
+    for (size_t k = 0; k < n_runs; k++)
+        rows[cells[k]] += (uint32_t)(at[k + 1] - at[k]);
+    return HD_OK;
+}
+
+/* Where people do not matter. Neighbours are put together if that pays, as one batch in so many tells the
+ * others: a person's rows follow each other, and often share place and age. */
+static hd_code count_rows(batch *b, size_t set, size_t class, const uint32_t *cells, size_t n,
+                          hd_err *err)
+{
+    enum { TOLD = 64, WORTH = 2 };
+    likeness *l = &b->likeness[set * b->p->n_classes + class];
+    const hd_k_set_plan *plan = &b->p->sets[set];
+    bool is_asked = l->n_batches++ % TOLD == 0;
+    if (plan->rows_from[class] != HD_K_NO_MEASURE || plan->product == 1 || (!is_asked && !l->runs_pay))
+        return hd_k_update_rows(b->lane, set, class, cells, n, err);
+    size_t n_runs = b->ops->runs(cells, NULL, n, b->run_cells, NULL, b->runs);
+    l->runs_pay = n_runs * WORTH < n;
+    return update_runs(b, set, class, n_runs, err);
+}
+
 static hd_k_count *count_of(const batch *b, size_t set, size_t class, size_t cell)
 {
     return (hd_k_count *)b->lane->tables[set].arrays[hd_k_array_counts(class)] + cell;
@@ -296,10 +339,10 @@ static void add_rows(const batch *b, size_t set, size_t cell, uint64_t members, 
 static void count_bytes(const batch *b, size_t set)
 {
     const by_signature *t = &b->by_signature[set];
-    uint32_t *places = b->cells + set * ROOM, *full = b->codes;
-    if (t->cells_are_read)
-        places = memcpy(b->member_cells, places, b->n * sizeof *places);
-    b->ops->key_slots(b->signatures, b->n, b->s->live_of, (uint32_t)b->p->sets[set].product, places);
+    uint32_t *cells = b->cells + set * ROOM, *full = b->codes;
+    uint32_t *places = t->cells_are_read ? b->member_cells : cells;
+    b->ops->key_slots(b->signatures, b->n, b->s->live_of, (uint32_t)b->p->sets[set].product, cells,
+                      places);
     size_t n_full = hd_k_count_bytes(t->bytes, t->n_bytes, places, b->n, full);
     for (size_t i = 0; i < n_full; i++)
         t->carried[full[i]]++;
@@ -425,7 +468,7 @@ static hd_code update_class(batch *b, size_t class, hd_err *err)
         if (b->by_signature[set].is_used)
             continue;
         if (b->q->without_people)
-            HD_TRY(hd_k_update_rows(b->lane, set, class, cells, n, err));
+            HD_TRY(count_rows(b, set, class, cells, n, err));
         else
             count_runs(b, cells, is_all ? b->person : b->member_persons, n,
                        b->lane->tables[set].arrays[hd_k_array_counts(class)]);
@@ -500,6 +543,7 @@ static hd_code open_batch(batch *b, hd_k_lane *lane, char **memory, hd_err *err)
         {&b->run_persons, ROOM, sizeof *b->run_persons},
         {&b->codes, ROOM, sizeof *b->codes},
         {&b->runs, ROOM, sizeof *b->runs},
+        {&b->likeness, p->q->n_sets * p->n_classes, sizeof *b->likeness},
     };
     return take_parts(lane, parts, sizeof parts / sizeof *parts, memory, err);
 }

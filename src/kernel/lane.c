@@ -253,6 +253,23 @@ size_t hd_k_count_bytes(uint8_t *bytes, size_t size, const uint32_t *places, siz
     return n_full;
 }
 
+hd_code hd_k_lane_count_runs(hd_k_lane *lane, size_t set, size_t array, const uint32_t *places,
+                             const uint16_t *at, size_t n_runs, hd_err *err)
+{
+    enum { AHEAD = 48 };
+    HD_TRY(hd_k_lane_full_room(lane, set, array, at[n_runs], err));
+    hd_k_full *full = &lane->tables[set].full[array];
+    uint8_t *restrict bytes = lane->tables[set].arrays[array];
+    for (size_t k = 0; k < n_runs; k++) {
+        __builtin_prefetch(&bytes[places[k + AHEAD < n_runs ? k + AHEAD : k]], 1);
+        uint32_t rows = bytes[places[k]] + (uint32_t)(at[k + 1] - at[k]);
+        for (; __builtin_expect(rows > 255, 0); rows -= HD_K_FULL_ROWS)
+            full->at[full->n++] = places[k];
+        bytes[places[k]] = (uint8_t)rows;
+    }
+    return HD_OK;
+}
+
 /* Rows of a class are those of its bins, added up over the ranks. */
 static void add_up_bins(const hd_k_lane *lane, size_t set, size_t measure, uint32_t *restrict rows)
 {

@@ -84,6 +84,9 @@ HD_MUST hd_code hd_k_lane_full_room(hd_k_lane *lane, size_t set, size_t array, s
  * enough ahead by itself as long as the table fits its second cache. */
 size_t hd_k_count_bytes(uint8_t *bytes, size_t size, const uint32_t *places, size_t n,
                         uint32_t *full);
+/* Rows of runs: run k has those from at[k] to at[k + 1], HD_K_BATCH together at most. */
+HD_MUST hd_code hd_k_lane_count_runs(hd_k_lane *lane, size_t set, size_t array, const uint32_t *places,
+                                     const uint16_t *at, size_t n_runs, hd_err *err);
 /* Once all rows are read: rows of classes out of bins and packed sums, unless they are there already,
  * and the sums themselves. */
 void hd_k_lane_finish(hd_k_lane *lane, size_t set, bool has_rows);

@@ -51,18 +51,21 @@ typedef struct hd_k_ops {
     void (*pack32)(const uint64_t *selection, const uint32_t *in, size_t n, uint32_t *out);
     /* The selected rows themselves. */
     void (*positions)(const uint64_t *selection, size_t n, uint16_t *out);
-    /* keys[r] += stride * codes[r], or stride * slots[codes[r]] (256 slots). */
-    void (*key8)(const uint8_t *codes, size_t n, uint32_t stride, uint32_t *keys);
-    void (*key16)(const uint16_t *codes, size_t n, uint32_t stride, uint32_t *keys);
-    /* keys[r] += stride * by_code[codes[r]], where by_code has as many as there are codes. */
-    void (*look8)(const uint8_t *codes, size_t n, const uint32_t *by_code, uint32_t stride,
+    /* keys[r] = before[r] + stride * codes[r], or stride * slots[codes[r]] (256 slots), or
+     * stride * by_code[codes[r]], where by_code has as many as there are codes. before is NULL for 0,
+     * or keys, or lies elsewhere, and has the room of scratch. */
+    void (*key8)(const uint8_t *codes, size_t n, uint32_t stride, const uint32_t *before,
+                 uint32_t *keys);
+    void (*key16)(const uint16_t *codes, size_t n, uint32_t stride, const uint32_t *before,
                   uint32_t *keys);
+    void (*look8)(const uint8_t *codes, size_t n, const uint32_t *by_code, uint32_t stride,
+                  const uint32_t *before, uint32_t *keys);
     void (*look16)(const uint16_t *codes, size_t n, const uint32_t *by_code, uint32_t stride,
-                   uint32_t *keys);
+                   const uint32_t *before, uint32_t *keys);
     void (*key_slots)(const uint8_t *codes, size_t n, const uint8_t *slots, uint32_t stride,
-                      uint32_t *keys);
-    /* Runs of equal (cell, person): cell and person of each, and its first row. Returns how many;
-     * at[how many] is n. */
+                      const uint32_t *before, uint32_t *keys);
+    /* Runs of equal (cell, person), or of equal cells where both lists of persons are NULL: cell and
+     * person of each, and its first row. Returns how many; at[how many] is n, which is not 0. */
     size_t (*runs)(const uint32_t *cells, const uint32_t *persons, size_t n, uint32_t *run_cells,
                    uint32_t *run_persons, uint16_t *at);
 } hd_k_ops;

@@ -149,80 +149,82 @@ static void positions(const uint64_t *selection, size_t n, uint16_t *out)
     }
 }
 
-static inline void add_keys(uint32_t *keys, __m128i codes, __m512i stride)
+static inline void put_keys(uint32_t *keys, const uint32_t *before, size_t at, __m512i numbers,
+                            __m512i stride)
 {
-    __m512i product = _mm512_mullo_epi32(_mm512_cvtepu8_epi32(codes), stride);
-    _mm512_storeu_si512(keys, _mm512_add_epi32(_mm512_loadu_si512(keys), product));
+    __m512i product = _mm512_mullo_epi32(numbers, stride);
+    if (before)
+        product = _mm512_add_epi32(product, _mm512_loadu_si512(before + at));
+    _mm512_storeu_si512(keys + at, product);
 }
 
-static inline void add_keys64(uint32_t *keys, __m512i codes, __m512i stride)
+static inline void put_keys64(uint32_t *keys, const uint32_t *before, size_t at, __m512i codes,
+                              __m512i stride)
 {
-    add_keys(keys, _mm512_castsi512_si128(codes), stride);
-    add_keys(keys + 16, _mm512_extracti32x4_epi32(codes, 1), stride);
-    add_keys(keys + 32, _mm512_extracti32x4_epi32(codes, 2), stride);
-    add_keys(keys + 48, _mm512_extracti32x4_epi32(codes, 3), stride);
+    put_keys(keys, before, at, _mm512_cvtepu8_epi32(_mm512_castsi512_si128(codes)), stride);
+    put_keys(keys, before, at + 16, _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(codes, 1)), stride);
+    put_keys(keys, before, at + 32, _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(codes, 2)), stride);
+    put_keys(keys, before, at + 48, _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(codes, 3)), stride);
 }
 
-static void key8(const uint8_t *codes, size_t n, uint32_t stride, uint32_t *keys)
-{
-    for (size_t i = 0; i < n; i += 64)
-        add_keys64(keys + i, _mm512_maskz_loadu_epi8(first(n - i), codes + i),
-                   _mm512_set1_epi32((int)stride));
-}
-
-static void key16(const uint16_t *codes, size_t n, uint32_t stride, uint32_t *keys)
+static void key8(const uint8_t *codes, size_t n, uint32_t stride, const uint32_t *before, uint32_t *keys)
 {
     const __m512i by = _mm512_set1_epi32((int)stride);
-    for (size_t i = 0; i < n; i += 16) {
-        __m256i code = _mm256_maskz_loadu_epi16((__mmask16)first(n - i), codes + i);
-        __m512i product = _mm512_mullo_epi32(_mm512_cvtepu16_epi32(code), by);
-        _mm512_storeu_si512(keys + i, _mm512_add_epi32(_mm512_loadu_si512(keys + i), product));
-    }
+    for (size_t i = 0; i < n; i += 64)
+        put_keys64(keys, before, i, _mm512_maskz_loadu_epi8(first(n - i), codes + i), by);
 }
 
-static inline void look_up16(uint32_t *keys, __m512i code, __mmask16 here, const uint32_t *by_code,
-                             __m512i stride)
-{
-    __m512i number = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), here, code, by_code, 4);
-    number = _mm512_mullo_epi32(number, stride);
-    _mm512_storeu_si512(keys, _mm512_add_epi32(_mm512_loadu_si512(keys), number));
-}
-
-static void look8(const uint8_t *codes, size_t n, const uint32_t *by_code, uint32_t stride,
+static void key16(const uint16_t *codes, size_t n, uint32_t stride, const uint32_t *before,
                   uint32_t *keys)
 {
     const __m512i by = _mm512_set1_epi32((int)stride);
     for (size_t i = 0; i < n; i += 16) {
-        __mmask16 here = (__mmask16)first(n - i);
-        __m128i code = _mm_maskz_loadu_epi8(here, codes + i);
-        look_up16(keys + i, _mm512_cvtepu8_epi32(code), here, by_code, by);
+        __m256i code = _mm256_maskz_loadu_epi16((__mmask16)first(n - i), codes + i);
+        put_keys(keys, before, i, _mm512_cvtepu16_epi32(code), by);
     }
 }
 
-static void look16(const uint16_t *codes, size_t n, const uint32_t *by_code, uint32_t stride,
-                   uint32_t *keys)
+static inline __m512i look_up_numbers(__m512i code, __mmask16 here, const uint32_t *by_code)
+{
+    return _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), here, code, by_code, 4);
+}
+
+static void look8(const uint8_t *codes, size_t n, const uint32_t *by_code, uint32_t stride,
+                  const uint32_t *before, uint32_t *keys)
 {
     const __m512i by = _mm512_set1_epi32((int)stride);
     for (size_t i = 0; i < n; i += 16) {
         __mmask16 here = (__mmask16)first(n - i);
-        __m256i code = _mm256_maskz_loadu_epi16(here, codes + i);
-        look_up16(keys + i, _mm512_cvtepu16_epi32(code), here, by_code, by);
+        __m512i code = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(here, codes + i));
+        put_keys(keys, before, i, look_up_numbers(code, here, by_code), by);
+    }
+}
+
+static void look16(const uint16_t *codes, size_t n, const uint32_t *by_code, uint32_t stride,
+                   const uint32_t *before, uint32_t *keys)
+{
+    const __m512i by = _mm512_set1_epi32((int)stride);
+    for (size_t i = 0; i < n; i += 16) {
+        __mmask16 here = (__mmask16)first(n - i);
+        __m512i code = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(here, codes + i));
+        put_keys(keys, before, i, look_up_numbers(code, here, by_code), by);
     }
 }
 
 static void key_slots(const uint8_t *codes, size_t n, const uint8_t *slots, uint32_t stride,
-                      uint32_t *keys)
+                      const uint32_t *before, uint32_t *keys)
 {
     const table256 t = load_table(slots);
+    const __m512i by = _mm512_set1_epi32((int)stride);
     for (size_t i = 0; i < n; i += 64) {
         __m512i code = _mm512_maskz_loadu_epi8(first(n - i), codes + i);
-        add_keys64(keys + i, look_up(&t, code), _mm512_set1_epi32((int)stride));
+        put_keys64(keys, before, i, look_up(&t, code), by);
     }
 }
 
 /* A row begins a run when it differs from the row before; the first row always does. */
-static size_t runs(const uint32_t *cells, const uint32_t *persons, size_t n, uint32_t *run_cells,
-                   uint32_t *run_persons, uint16_t *at)
+static inline size_t find_runs(const uint32_t *cells, const uint32_t *persons, size_t n, bool alone,
+                               uint32_t *run_cells, uint32_t *run_persons, uint16_t *at)
 {
     __m512i cell_before = _mm512_set1_epi32((int)~cells[0]), person_before = cell_before;
     __m256i row = _mm512_castsi512_si256(counting16());
@@ -230,21 +232,30 @@ static size_t runs(const uint32_t *cells, const uint32_t *persons, size_t n, uin
     for (size_t i = 0; i < n; i += 16) {
         __mmask16 here = (__mmask16)first(n - i);
         __m512i cell = _mm512_maskz_loadu_epi32(here, cells + i);
-        __m512i person = _mm512_maskz_loadu_epi32(here, persons + i);
         __mmask16 begins =
-            _mm512_mask_cmpneq_epi32_mask(here, cell, _mm512_alignr_epi32(cell, cell_before, 15)) |
-            _mm512_mask_cmpneq_epi32_mask(here, person,
-                                          _mm512_alignr_epi32(person, person_before, 15));
+            _mm512_mask_cmpneq_epi32_mask(here, cell, _mm512_alignr_epi32(cell, cell_before, 15));
+        if (!alone) {
+            __m512i person = _mm512_maskz_loadu_epi32(here, persons + i);
+            begins |= _mm512_mask_cmpneq_epi32_mask(
+                here, person, _mm512_alignr_epi32(person, person_before, 15));
+            _mm512_storeu_si512(run_persons + k, _mm512_maskz_compress_epi32(begins, person));
+            person_before = person;
+        }
         _mm512_storeu_si512(run_cells + k, _mm512_maskz_compress_epi32(begins, cell));
-        _mm512_storeu_si512(run_persons + k, _mm512_maskz_compress_epi32(begins, person));
         _mm256_storeu_si256((__m256i *)(at + k), _mm256_maskz_compress_epi16(begins, row));
         k += (size_t)_mm_popcnt_u32(begins);
         cell_before = cell;
-        person_before = person;
         row = _mm256_add_epi16(row, _mm256_set1_epi16(16));
     }
     at[k] = (uint16_t)n;
     return k;
+}
+
+static size_t runs(const uint32_t *cells, const uint32_t *persons, size_t n, uint32_t *run_cells,
+                   uint32_t *run_persons, uint16_t *at)
+{
+    return persons ? find_runs(cells, persons, n, false, run_cells, run_persons, at)
+                   : find_runs(cells, NULL, n, true, run_cells, NULL, at);
 }
 
 const hd_k_ops hd_k_ops_avx512 = {

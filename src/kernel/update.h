@@ -166,13 +166,12 @@ static inline void hd_k_find_places(const hd_k_lane *lane, size_t set, const hd_
     const uint32_t product = (uint32_t)lane->plan->sets[set].product, *restrict ranks = m->ranks;
     if (lane->plan->shape && r->width < 4) {
         const uint8_t *bytes = lane->plan->shape->rank_bytes[m - lane->plan->q->measures];
-        memcpy(places, r->cells, r->n * sizeof *places);
         if (r->width == 1 && m->n_ranks <= 256)
-            ops->key_slots(r->codes, r->n, bytes, product, places);
+            ops->key_slots(r->codes, r->n, bytes, product, r->cells, places);
         else if (r->width == 1)
-            ops->look8(r->codes, r->n, ranks, product, places);
+            ops->look8(r->codes, r->n, ranks, product, r->cells, places);
         else
-            ops->look16(r->codes, r->n, ranks, product, places);
+            ops->look16(r->codes, r->n, ranks, product, r->cells, places);
         return;
     }
     HD_K_EACH(r->codes, r->width, r->n, places[i] = r->cells[i] + product * ranks[at[i]]);

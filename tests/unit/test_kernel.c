@@ -858,12 +858,13 @@ static void check_steps(const hd_k_ops *x, hd_rng *r, size_t n)
     for (size_t k = 0; k < 2; k++) {
         sets[k]->positions(selected[0], n, out16[k]);
         memcpy(out8[k], codes8, n);
-        memset(out32[k], 0, sizeof out32[k]);
-        sets[k]->key8(codes8, n, stride, out32[k]);
-        sets[k]->key16(codes16, n, stride, out32[k]);
-        sets[k]->key_slots(codes8, n, slots, stride, out32[k]);
-        sets[k]->look8(codes8, n, numbers, stride, out32[k]);
-        sets[k]->look16(codes16, n, numbers, stride, out32[k]);
+        uint32_t *keys = out32[k];
+        memset(keys, 255, sizeof out32[k]);
+        sets[k]->key8(codes8, n, stride, NULL, keys);
+        sets[k]->key16(codes16, n, stride, keys, keys);
+        sets[k]->key_slots(codes8, n, slots, stride, keys, more32[k]);
+        sets[k]->look8(codes8, n, numbers, stride, more32[k], keys);
+        sets[k]->look16(codes16, n, numbers, stride, keys, keys);
         sets[k]->join(out8[k], codes8, n, table, (MANY - 255) / 255);
     }
     assert_memory_equal(out16[0], out16[1], n_kept[0] * 2);
@@ -877,6 +878,13 @@ static void check_steps(const hd_k_ops *x, hd_rng *r, size_t n)
         assert_memory_equal(more32[0], more32[1], n_runs[0] * 4);
         assert_memory_equal(out16[0], out16[1], (n_runs[0] + 1) * 2);
         assert_int_equal(out16[0][n_runs[0]], n);
+    }
+    for (size_t k = 0; k < 2 && n; k++)
+        n_runs[k] = sets[k]->runs(cells, NULL, n, out32[k], NULL, out16[k]);
+    if (n) {
+        assert_int_equal(n_runs[0], n_runs[1]);
+        assert_memory_equal(out32[0], out32[1], n_runs[0] * 4);
+        assert_memory_equal(out16[0], out16[1], (n_runs[0] + 1) * 2);
     }
     free(column8);
     free(column16);
