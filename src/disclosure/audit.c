@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "disclosure/certificate.h"
 #include "disclosure/margins.h"
+#include "disclosure/propagate.h"
 #include "disclosure/rule.h"
 #include "disclosure/unions.h"
 
@@ -91,6 +92,23 @@ static hd_code shares_a_set(const hd_audit *a, const hd_account *earlier, bool *
     return HD_OK;
 }
 
+/* The names of the answer's sets, to look up those of earlier releases. */
+static hd_code index_answer(hd_audit *a, hd_err *err)
+{
+    const hd_account *now = a->now;
+    for (size_t i = 0; i < now->n_cells * now->n_columns; i++) {
+        hd_set_kind kind = now->kinds[i % now->n_columns];
+        if (hd_set_is_empty(now->items[i].sum))
+            continue;
+        HD_TRY(add_name(a, a->own, kind, now->items[i].sum, err));
+        HD_TRY(add_name(a, a->profiles[kind], HD_SET_PROFILE, now->items[i].profile.sum, err));
+    }
+    HD_TRY(hd_margins_walk(now, note_margin, a, err));
+    HD_TRY(hd_audit_list_places(a, err));
+    a->is_indexed = true;
+    return HD_OK;
+}
+
 hd_code hd_audit_new(hd_audit **out, const hd_policy_file *p, hd_account *now, hd_err *err)
 {
     hd_code rc;
@@ -111,14 +129,6 @@ hd_code hd_audit_new(hd_audit **out, const hd_policy_file *p, hd_account *now, h
         rc = hd_fail_nomem(err);
         goto out;
     }
-    for (size_t i = 0; i < now->n_cells * now->n_columns; i++)
-        if (!hd_set_is_empty(now->items[i].sum)) {
-            hd_set_kind kind = now->kinds[i % now->n_columns];
-            HD_GO(add_name(a, a->own, kind, now->items[i].sum, err));
-            HD_GO(add_name(a, a->profiles[kind], HD_SET_PROFILE, now->items[i].profile.sum, err));
-        }
-    HD_GO(hd_margins_walk(now, note_margin, a, err));
-    HD_GO(hd_audit_list_places(a, err));
     HD_GO(hd_near_new(&a->near, now, hd_near_limit(p), err));
     *out = a;
     a = NULL;
@@ -170,6 +180,8 @@ hd_code hd_audit_earlier(hd_audit *a, hd_account *earlier, hd_err *err)
 {
     bool shares = false;
     size_t before = hd_near_n_pairs(a->near);
+    if (!a->is_indexed)
+        HD_TRY(index_answer(a, err));
     for (size_t i = 0; i < earlier->n_known; i++) {
         if (!HD_GROW(a->known, a->n_known, a->known_cap))
             return hd_fail_nomem(err);
@@ -339,6 +351,8 @@ static bool is_too_near(const hd_audit *a, const hd_near_pair *p)
 static hd_code withhold_for_earlier(hd_audit *a, hd_err *err)
 {
     past *before = NULL;
+    if (a->n_earlier == 0)
+        return HD_OK;
     HD_TRY(collect_past(a, &before, err));
     hd_account *now = a->now;
     for (size_t i = 0; i < now->n_cells * now->n_columns; i++)
@@ -399,11 +413,19 @@ static hd_secondary_cell cell_of(const hd_audit *a, uint32_t id, bool only_earli
     return c;
 }
 
-static hd_code solve(hd_audit *a, bool only_earlier, hd_secondary_result *out, hd_err *err)
+typedef enum view {
+    WITH_HELPERS,
+    NO_HELPERS,  /* the answer as it is */
+    ONLY_EARLIER /* without it */
+} view;
+
+static hd_code solve(hd_audit *a, view v, hd_secondary_result *out, hd_err *err)
 {
+    bool only_earlier = v == ONLY_EARLIER;
     hd_secondary_options options;
     hd_secondary_options_init(&options);
     options.stop = a->stop;
+    options.no_helpers = v == NO_HELPERS;
     size_t n = a->system.n_cells;
     hd_secondary_cell *cells = hd_calloc(n + 1, sizeof *cells);
     if (!cells)
@@ -558,22 +580,70 @@ out:
     return rc;
 }
 
-/* Solve; if something stays unprotected, set aside what earlier releases alone have given away, and
- * then withhold more, until everything else is protected. */
-static hd_code find_protection(hd_audit *a, hd_secondary_result *result, hd_err *err)
+/* What the sums of earlier releases alone leave without its values is set aside: nothing here changes that,
+ * and to look for helpers for it would be in vain. */
+static hd_code set_aside_lost(hd_audit *a, hd_err *err)
 {
-    HD_TRY(solve(a, false, result, err));
+    hd_system copy;
+    hd_propagation done;
+    if (a->n_earlier == 0)
+        return HD_OK;
+    hd_code rc = hd_system_copy(&copy, &a->system, err);
+    for (uint32_t i = 0; rc == HD_OK && i < copy.n_cells; i++) {
+        const hd_secondary_cell c = cell_of(a, a->node_of[i], true);
+        copy.low[i] = c.low;
+        copy.high[i] = c.high;
+    }
+    if (rc == HD_OK)
+        rc = hd_propagate(&copy, &done, err);
+    for (uint32_t i = 0; rc == HD_OK && done.is_consistent && i < copy.n_cells; i++) {
+        hd_audit_node *n = &a->about[a->node_of[i]];
+        n->is_lost = n->is_lost || copy.high[i] - copy.low[i] + 1 < cell_of(a, a->node_of[i], true).need.values;
+    }
+    hd_system_free(&copy);
+    return rc;
+}
+
+/* Most answers need no helper. */
+static hd_code protect(hd_audit *a, hd_secondary_result *result, hd_err *err)
+{
+    hd_secondary_result_free(result);
+    HD_TRY(solve(a, NO_HELPERS, result, err));
     if (result->n_unprotected == 0)
         return HD_OK;
     hd_secondary_result_free(result);
-    HD_TRY(solve(a, true, result, err));
-    for (size_t i = 0; i < result->n_unprotected; i++)
-        if (result->unprotected[i] < a->system.n_cells)
-            a->about[a->node_of[result->unprotected[i]]].is_lost = true;
+    return solve(a, WITH_HELPERS, result, err);
+}
+
+/* The same for what is not proven to keep its values beside earlier releases, whatever the answer shows. */
+static hd_code set_aside_unproven(hd_audit *a, bool *has_lost, hd_err *err)
+{
+    hd_secondary_result earlier = {0};
+    *has_lost = false;
+    if (a->n_earlier == 0)
+        return HD_OK;
+    HD_TRY(solve(a, ONLY_EARLIER, &earlier, err));
+    for (size_t i = 0; i < earlier.n_unprotected; i++)
+        if (earlier.unprotected[i] < a->system.n_cells)
+            a->about[a->node_of[earlier.unprotected[i]]].is_lost = *has_lost = true;
+    hd_secondary_result_free(&earlier);
+    return HD_OK;
+}
+
+/* Solve; if something stays unprotected, set aside what is not proven for earlier releases alone, and
+ * then withhold more, until everything else is protected. */
+static hd_code find_protection(hd_audit *a, hd_secondary_result *result, hd_err *err)
+{
+    bool has_lost;
+    HD_TRY(set_aside_lost(a, err));
+    HD_TRY(protect(a, result, err));
+    if (result->n_unprotected == 0)
+        return HD_OK;
+    HD_TRY(set_aside_unproven(a, &has_lost, err));
+    if (has_lost)
+        HD_TRY(protect(a, result, err));
     for (size_t g = 0;;) {
         size_t n = 0;
-        hd_secondary_result_free(result);
-        HD_TRY(solve(a, false, result, err));
         if (result->n_unprotected == 0)
             return HD_OK;
         do
@@ -582,6 +652,7 @@ static hd_code find_protection(hd_audit *a, hd_secondary_result *result, hd_err 
         if (n == 0)
             break;
         g += g + 1 < N_RINGS;
+        HD_TRY(protect(a, result, err));
     }
     return hd_fail(err, HD_DENIED,
                    "this answer cannot be protected beside what was released before: ask for fewer "
@@ -648,7 +719,7 @@ hd_code hd_audit_judge(hd_audit *a, hd_err *err)
     HD_GO(withhold_for_earlier(a, err));
     HD_GO(hd_audit_cross(a, withhold, err));
     HD_GO(hd_audit_build(a, err));
-    if (is_free(a) && a->system.n_cells > a->limit)
+    if (is_free(a) && a->n_nodes > HD_AUDIT_WHOLE)
         goto out;
     if (a->system.n_cells > a->limit) {
         rc = hd_fail(err, HD_DENIED,

@@ -312,7 +312,70 @@ static void reach(const hd_audit *a, uint8_t *near, uint8_t *in, bool only_links
         }
 }
 
-/* Nodes that some sum joins to the answer within REACH, with the sums among them. */
+/* ---- what hangs together with a small count ---- */
+
+static uint32_t top_of(uint32_t *up, uint32_t i)
+{
+    while (up[i] != i)
+        i = up[i] = up[up[i]];
+    return i;
+}
+
+static void join_rule(const hd_audit *a, uint32_t r, uint32_t *up)
+{
+    size_t len;
+    const char *ids = hd_intern_get(a->rules, r, &len);
+    uint32_t one, id;
+    memcpy(&one, ids, sizeof one);
+    for (size_t i = sizeof id; i < len; i += sizeof id) {
+        memcpy(&id, ids + i, sizeof id);
+        up[top_of(up, id)] = top_of(up, one);
+    }
+}
+
+/* Nodes that no sum, however far, joins to another small count say nothing of it, and nobody has to keep
+ * values among them: the true table shows that they can have some. What is left falls into parts of which each
+ * has a count to protect and a sum. Clears near and in of all others. */
+static hd_code keep_bound(const hd_audit *a, uint8_t *near, uint8_t *in, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    size_t n_rules = hd_intern_count(a->rules);
+    uint32_t *up = hd_calloc(a->n_nodes + 1, sizeof *up);
+    uint8_t *has_small = hd_calloc(a->n_nodes + 1, 1), *has_sum = hd_calloc(a->n_nodes + 1, 1);
+    if (!up || !has_small || !has_sum) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    for (uint32_t i = 0; i < a->n_nodes; i++)
+        up[i] = i;
+    for (uint32_t r = 0; r < n_rules; r++)
+        if (in[r])
+            join_rule(a, r, up);
+    for (uint32_t r = 0; r < n_rules; r++) {
+        uint32_t parent;
+        size_t len;
+        memcpy(&parent, hd_intern_get(a->rules, r, &len), sizeof parent);
+        has_sum[top_of(up, parent)] |= in[r];
+    }
+    for (uint32_t i = 0; i < a->n_nodes; i++)
+        has_small[top_of(up, i)] |= near[i] && a->about[i].is_small;
+    for (uint32_t r = 0; r < n_rules; r++) {
+        uint32_t parent;
+        size_t len;
+        memcpy(&parent, hd_intern_get(a->rules, r, &len), sizeof parent);
+        in[r] = in[r] && has_small[top_of(up, parent)];
+    }
+    for (uint32_t i = 0; i < a->n_nodes; i++)
+        near[i] = near[i] && has_small[top_of(up, i)] && has_sum[top_of(up, i)];
+out:
+    hd_free(up);
+    hd_free(has_small);
+    hd_free(has_sum);
+    return rc;
+}
+
+/* Nodes that some sum joins to the answer within REACH, with the sums among them; of many only those that
+ * hang together with a small count. */
 static hd_code make_system(hd_audit *a, hd_err *err)
 {
     size_t n_rules = hd_intern_count(a->rules);
@@ -330,6 +393,8 @@ static hd_code make_system(hd_audit *a, hd_err *err)
         reach(a, near, in, false);
         reach(a, near, in, true);
     }
+    if (a->n_nodes > HD_AUDIT_WHOLE)
+        HD_GO(keep_bound(a, near, in, err));
     for (uint32_t i = 0; i < a->n_nodes; i++) {
         a->about[i].cell = HD_AUDIT_NONE;
         if (!near[i])
@@ -347,6 +412,16 @@ out:
     return rc;
 }
 
+/* Rows of one grouping set have no record in common, whatever conditions their columns have, so none is made
+ * of others. People may be in several. */
+static bool may_hold_unions(const hd_account *a)
+{
+    bool has_people = false;
+    for (size_t c = 0; c < a->n_columns; c++)
+        has_people = has_people || a->kinds[c] == HD_SET_PEOPLE;
+    return has_people || a->n_sets > 1;
+}
+
 hd_code hd_audit_build(hd_audit *a, hd_err *err)
 {
     for (size_t e = 0; e < a->n_earlier; e++)
@@ -358,7 +433,8 @@ hd_code hd_audit_build(hd_audit *a, hd_err *err)
         for (size_t e = 0; e < a->n_earlier; e++)
             HD_TRY(add_margins(a, &a->earlier[e], create, err));
     }
-    HD_TRY(hd_unions_find(a->now, a->now, add_union, a, err));
+    if (may_hold_unions(a->now))
+        HD_TRY(hd_unions_find(a->now, a->now, add_union, a, err));
     for (size_t e = 0; e < a->n_earlier; e++) {
         HD_TRY(hd_unions_find(a->now, &a->earlier[e], add_union, a, err));
         HD_TRY(hd_unions_find(&a->earlier[e], a->now, add_union, a, err));

@@ -13,6 +13,10 @@
 
 #define HD_AUDIT_NONE UINT32_MAX
 
+/* Up to so many sets of records all that are near are audited and in the certificate; of more those alone that
+ * hang together with a small count. */
+enum { HD_AUDIT_WHOLE = 50000 };
+
 /* What is known of a set beside its bounds. */
 typedef struct hd_audit_node {
     bool now, shown_now, shown_before, is_small, is_exact;
@@ -36,6 +40,7 @@ struct hd_audit {
     const hd_policy_file *p;
     hd_account *now;
     hd_near *near;
+    bool is_indexed; /* own, derived, profiles and places are filled: an earlier release was there */
     hd_intern *own;     /* sets of the answer's cells  */
     hd_intern *derived; /* and of its margins          */
     hd_intern *profiles[2]; /* of the answer's cells, by kind */
