@@ -14,7 +14,7 @@ SELECT provider, month, count(*), sum(stay)::BIGINT FROM admissions WHERE admiss
 -- clickhouse
 SELECT provider, month, count(), sum(stay) FROM admissions WHERE admission_method BETWEEN 21 AND 28 GROUP BY provider, month
 -- clickhouse one key
-SELECT intDiv(k, 120), k % 120, n, s FROM (SELECT toUInt32(provider) * 120 + month AS k, count() AS n, sum(stay) AS s FROM admissions WHERE admission_method BETWEEN 21 AND 28 GROUP BY k)
+SELECT intDiv(k, @months@), k % @months@, n, s FROM (SELECT toUInt32(provider) * @months@ + month AS k, count() AS n, sum(stay) AS s FROM admissions WHERE admission_method BETWEEN 21 AND 28 GROUP BY k)
 
 == Q2 | twelve indicators, numerators and denominators, by provider and month | admissions: admission_method patient_class stay age sex procedure provider month
 -- hdis
@@ -64,7 +64,7 @@ SELECT provider, month, count(*) FROM (SELECT DISTINCT provider, month, person F
 -- clickhouse
 SELECT provider, month, uniqExact(person) FROM admissions GROUP BY provider, month
 -- clickhouse array by person
-SELECT intDiv(k, 120), k % 120, count() FROM (SELECT arrayJoin(ks) AS k FROM (SELECT groupUniqArray(toUInt16(provider) * 120 + month) AS ks FROM admissions GROUP BY person SETTINGS optimize_aggregation_in_order = 1)) GROUP BY k
+SELECT intDiv(k, @months@), k % @months@, count() FROM (SELECT arrayJoin(ks) AS k FROM (SELECT groupUniqArray(toUInt16(provider) * @months@ + month) AS ks FROM admissions GROUP BY person SETTINGS optimize_aggregation_in_order = 1)) GROUP BY k
 
 == Q5 | median and 90th percentile of stay by provider and month | admissions: provider month stay
 -- hdis
@@ -107,7 +107,7 @@ SELECT practice, month, count(*) FROM admissions GROUP BY 1, 2
 -- clickhouse
 SELECT practice, month, count() FROM admissions GROUP BY practice, month
 -- clickhouse one key
-SELECT intDiv(k, 120), k % 120, n FROM (SELECT toUInt32(practice) * 120 + month AS k, count() AS n FROM admissions GROUP BY k)
+SELECT intDiv(k, @months@), k % @months@, n FROM (SELECT toUInt32(practice) * @months@ + month AS k, count() AS n FROM admissions GROUP BY k)
 
 == Q7b | small area by age group | admissions: area age
 -- hdis
@@ -133,7 +133,7 @@ SELECT commissioner, month, max(n) / sum(n) FROM (SELECT commissioner, month, pr
 -- clickhouse
 SELECT commissioner, month, max(n) / sum(n) FROM (SELECT commissioner, month, provider, count() AS n FROM admissions GROUP BY commissioner, month, provider) GROUP BY commissioner, month
 -- clickhouse one key
-SELECT intDiv(k, 18000) AS c, intDiv(k, 150) % 120 AS m, max(n) / sum(n) FROM (SELECT (toUInt32(commissioner) * 120 + month) * 150 + provider AS k, count() AS n FROM admissions GROUP BY k) GROUP BY c, m
+SELECT intDiv(k, @months@ * @providers@) AS c, intDiv(k, @providers@) % @months@ AS m, max(n) / sum(n) FROM (SELECT (toUInt32(commissioner) * @months@ + month) * @providers@ + provider AS k, count() AS n FROM admissions GROUP BY k) GROUP BY c, m
 
 == Q9 | attendances followed by an admission within a day, by provider and month | attendances: provider month arrived person + admissions: admitted person
 -- hdis

@@ -1,6 +1,6 @@
 /* with_clickhouse.c - the yardstick in ClickHouse's library: rows from Parquet files into MergeTree
  * tables in person order, SQL to a result in its own binary form.
- * usage: with_clickhouse LIBRARY make FOLDER PARQUET-FOLDER
+ * usage: with_clickhouse LIBRARY make FOLDER PARQUET-FOLDER SHAPE
  *        with_clickhouse LIBRARY serve FOLDER THREADS
  *
  * The library is opened when the program runs, so that hdis builds without it. In a request,
@@ -163,11 +163,11 @@ static void answer_request(const char *folder, const char *threads, const reques
 int main(int argc, char **argv)
 {
     request q = {0};
-    if (argc != 5)
-        fail("usage: with_clickhouse LIBRARY make FOLDER PARQUET-FOLDER | "
+    if (argc < 5)
+        fail("usage: with_clickhouse LIBRARY make FOLDER PARQUET-FOLDER SHAPE | "
              "LIBRARY serve FOLDER THREADS");
     open_library(argv[1]);
-    if (strcmp(argv[2], "make") == 0)
+    if (argc == 6 && strcmp(argv[2], "make") == 0 && hd_yard_choose(argv[5]))
         return make(argv[3], argv[4]);
     open_data(argv[3]);
     while (next_request(&q))

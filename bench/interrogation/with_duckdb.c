@@ -1,5 +1,5 @@
 /* with_duckdb.c - the yardstick in DuckDB: the same rows by its appender, SQL to a result.
- * usage: with_duckdb make FILE ROWS SEED PARQUET-FOLDER
+ * usage: with_duckdb make FILE ROWS SEED PARQUET-FOLDER SHAPE
  *        with_duckdb serve FILE THREADS
  *
  * `make` also writes the tables as Parquet files, from which the ClickHouse program loads. In a
@@ -187,10 +187,10 @@ static void answer_request(const char *file, const char *threads, const request 
 int main(int argc, char **argv)
 {
     request q = {0};
-    if (argc == 6 && strcmp(argv[1], "make") == 0)
+    if (argc == 7 && strcmp(argv[1], "make") == 0 && hd_yard_choose(argv[6]))
         return make(argv[2], strtoull(argv[3], NULL, 10), strtoull(argv[4], NULL, 10), argv[5]);
     if (argc != 4 || strcmp(argv[1], "serve") != 0)
-        fail("usage: with_duckdb make FILE ROWS SEED PARQUET-FOLDER | serve FILE THREADS");
+        fail("usage: with_duckdb make FILE ROWS SEED PARQUET-FOLDER SHAPE | serve FILE THREADS");
     open_database(argv[2]);
     while (next_request(&q))
         answer_request(argv[2], argv[3], &q);

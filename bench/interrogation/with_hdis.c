@@ -1,7 +1,8 @@
 /* with_hdis.c - the yardstick in hdis: rows into a vault, SQL text to a released table.
- * usage: with_hdis make VAULT KEY-FILE ROWS SEED
+ * usage: with_hdis make VAULT KEY-FILE ROWS SEED SHAPE
  *        with_hdis serve VAULT KEY-FILE CATALOGUE POLICY
  *        with_hdis bandwidth
+ *        with_hdis columns SHAPE
  *
  * `make` writes through the vault's builder, the path in which every load ends; parsing, checking
  * and pseudonyms of a landing are left out, because the peers get typed values too. */
@@ -23,9 +24,17 @@ static void must(hd_code rc, const hd_err *err)
         fail("with_hdis: %s", err->text);
 }
 
-static int make(const char *folder, const char *key_file, uint64_t n_rows, uint64_t seed)
+static void choose(const char *shape)
+{
+    if (!hd_yard_choose(shape))
+        fail("with_hdis: there is no shape %s", shape);
+}
+
+static int make(const char *folder, const char *key_file, uint64_t n_rows, uint64_t seed,
+                const char *shape)
 {
     hd_err err;
+    choose(shape);
     must(hd_yard_make_vault(folder, key_file, n_rows, seed, &err), &err);
     return 0;
 }
@@ -219,15 +228,27 @@ static int bandwidth(void)
     return 0;
 }
 
+/* How many codes each column has. */
+static int columns(const char *shape)
+{
+    choose(shape);
+    for (hd_yard_table t = 0; t < HD_YARD_TABLES; t++)
+        for (const hd_yard_column *c = hd_yard_columns[t]; c->name; c++)
+            printf("%s %s %" PRIu32 "\n", hd_yard_names[t], c->name, c->limit);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc == 6 && strcmp(argv[1], "make") == 0)
-        return make(argv[2], argv[3], strtoull(argv[4], NULL, 10), strtoull(argv[5], NULL, 10));
+    if (argc == 7 && strcmp(argv[1], "make") == 0)
+        return make(argv[2], argv[3], strtoull(argv[4], NULL, 10), strtoull(argv[5], NULL, 10), argv[6]);
+    if (argc == 3 && strcmp(argv[1], "columns") == 0)
+        return columns(argv[2]);
     if (argc == 6 && strcmp(argv[1], "serve") == 0)
         return serve(argv[2], argv[3], argv[4], argv[5]);
     if (argc == 2 && strcmp(argv[1], "bandwidth") == 0)
         return bandwidth();
-    fprintf(stderr, "usage: with_hdis make VAULT KEY-FILE ROWS SEED | serve VAULT KEY-FILE "
-                    "CATALOGUE | bandwidth\n");
+    fprintf(stderr, "usage: with_hdis make VAULT KEY-FILE ROWS SEED SHAPE | serve VAULT KEY-FILE "
+                    "CATALOGUE POLICY | bandwidth | columns SHAPE\n");
     return 2;
 }

@@ -4,13 +4,14 @@
  * A person's rows depend on the seed and the person's number alone, so every program that asks for
  * them gets the same ones, in the same order: by person, then by date. Practice, commissioner, area
  * and sex stay with a person; four of five admissions are at the local provider; diagnoses are as
- * frequent as 1 / rank; few people come often.
+ * frequent as 1 / rank; few people come often. Other shapes are there to see that this does not matter.
  */
 #ifndef HD_SYNTH_YARDSTICK_H
 #define HD_SYNTH_YARDSTICK_H
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,8 +31,12 @@ typedef struct hd_yard_column {
 } hd_yard_column;
 
 enum { HD_YARD_COLUMNS = 16 };
-/* The columns of a table without the person; ends with a NULL name. */
-extern const hd_yard_column hd_yard_columns[HD_YARD_TABLES][HD_YARD_COLUMNS];
+/* The columns of a table without the person, in the shape chosen; ends with a NULL name. */
+extern hd_yard_column hd_yard_columns[HD_YARD_TABLES][HD_YARD_COLUMNS];
+/* Which numbers of codes and which skew all rows made after this have: `english` until chosen otherwise,
+ * `many` codes and few rows a person, `few` codes and many rows a person, or `even`, in which everything
+ * is as frequent as everything else. False: there is no such shape. */
+bool hd_yard_choose(const char *shape);
 extern const char *const hd_yard_names[HD_YARD_TABLES];
 
 typedef struct hd_yard_source {

@@ -5,17 +5,25 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum {
-    N_PROVIDERS = 141,
-    N_MONTHS = 120,
-    N_DIAGNOSES = 10000,
-    N_PROCEDURES = 2000,
-    N_PRACTICES = 7000,
-    N_COMMISSIONERS = 106,
-    N_AREAS = 32844,
-    N_DAYS = 3652 /* ten years */
+enum { N_DAYS = 3652 /* ten years */ };
+
+typedef struct shape {
+    const char *name;
+    uint32_t providers, months, diagnoses, procedures, practices, commissioners, areas;
+    double rows_per_person;
+    uint32_t percent_local; /* of admissions at the local provider */
+    bool is_even;
+} shape;
+
+static const shape shapes[] = {
+    {"english", 141, 120, 10000, 2000, 7000, 106, 32844, 4.17, 82, false},
+    {"many", 1200, 522, 90000, 70000, 60000, 900, 200000, 1.3, 30, false},
+    {"few", 6, 12, 40, 10, 30, 3, 90, 25, 99, false},
+    {"even", 141, 120, 10000, 2000, 7000, 106, 32844, 4.17, 0, true},
 };
+static const shape *chosen = &shapes[0];
 
 const char *const hd_yard_names[HD_YARD_TABLES] = {"admissions", "attendances"};
 
@@ -42,24 +50,24 @@ enum { /* columns of attendances after provider and month */
        ARRIVED
 };
 
-const hd_yard_column hd_yard_columns[HD_YARD_TABLES][HD_YARD_COLUMNS] = {
-    {{"provider", N_PROVIDERS, 0},
-     {"month", N_MONTHS, 0},
+hd_yard_column hd_yard_columns[HD_YARD_TABLES][HD_YARD_COLUMNS] = {
+    {{"provider", 141, 0},
+     {"month", 120, 0},
      {"age", 101, 0},
      {"sex", 3, 0},
      {"admission_method", 100, 0},
      {"patient_class", 6, 0},
-     {"diagnosis", N_DIAGNOSES, 0},
-     {"procedure", N_PROCEDURES, 0},
+     {"diagnosis", 10000, 0},
+     {"procedure", 2000, 0},
      {"stay", 400, 0},
-     {"practice", N_PRACTICES, 0},
-     {"commissioner", N_COMMISSIONERS, 0},
-     {"area", N_AREAS, 0},
+     {"practice", 7000, 0},
+     {"commissioner", 106, 0},
+     {"area", 32844, 0},
      {"admitted", N_DAYS, 1},
      {"discharged", N_DAYS + 400, 1},
      {0}},
-    {{"provider", N_PROVIDERS, 0},
-     {"month", N_MONTHS, 0},
+    {{"provider", 141, 0},
+     {"month", 120, 0},
      {"department", 5, 0},
      {"ended", 15, 0},
      {"minutes", 1440, 0},
@@ -67,9 +75,33 @@ const hd_yard_column hd_yard_columns[HD_YARD_TABLES][HD_YARD_COLUMNS] = {
      {0}},
 };
 
-/* Value 0 .. n - 1 whose frequency falls as 1 / (rank + 1). */
+bool hd_yard_choose(const char *name)
+{
+    const shape *found = NULL;
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        if (strcmp(shapes[i].name, name) == 0)
+            found = &shapes[i];
+    if (!found)
+        return false;
+    chosen = found;
+    for (size_t t = 0; t < HD_YARD_TABLES; t++) {
+        hd_yard_columns[t][PROVIDER].limit = found->providers;
+        hd_yard_columns[t][MONTH].limit = found->months;
+    }
+    hd_yard_column *c = hd_yard_columns[HD_YARD_ADMISSIONS];
+    c[DIAGNOSIS].limit = found->diagnoses;
+    c[PROCEDURE].limit = found->procedures;
+    c[PRACTICE].limit = found->practices;
+    c[COMMISSIONER].limit = found->commissioners;
+    c[AREA].limit = found->areas;
+    return true;
+}
+
+/* Value 0 .. n - 1 whose frequency falls as 1 / (rank + 1), unless all is even. */
 static uint32_t zipf(hd_rng *r, uint32_t n)
 {
+    if (chosen->is_even)
+        return hd_rng_below(r, n);
     uint32_t x = (uint32_t)exp(hd_rng_unit(r) * log((double)n + 1)) - 1;
     return x < n ? x : n - 1;
 }
@@ -81,8 +113,8 @@ static uint32_t how_many(hd_rng *r, double mean)
         return 60 + hd_rng_below(r, 400);
     double x = -log(1 - hd_rng_unit(r));
     x *= hd_rng_below(r, 4) ? 0.6 : 2.2;
-    uint32_t n = (uint32_t)(x * mean + hd_rng_unit(r));
-    return n < 60 ? n : 60;
+    uint32_t n = (uint32_t)(x * mean + hd_rng_unit(r)), most = mean < 8 ? 60 : 300;
+    return n < most ? n : most;
 }
 
 static int by_day(const void *a, const void *b)
@@ -97,7 +129,7 @@ typedef struct home {
 
 static uint32_t provider_of(hd_rng *r, const home *h)
 {
-    return hd_rng_below(r, 100) < 82 ? h->provider : zipf(r, N_PROVIDERS);
+    return hd_rng_below(r, 100) < chosen->percent_local ? h->provider : zipf(r, chosen->providers);
 }
 
 static void make_admission(hd_rng *r, const home *h, uint32_t day, uint32_t *v)
@@ -110,13 +142,13 @@ static void make_admission(hd_rng *r, const home *h, uint32_t day, uint32_t *v)
     if (hd_rng_below(r, 50) == 0)
         stay *= 8;
     v[PROVIDER] = provider_of(r, h);
-    v[MONTH] = day * N_MONTHS / N_DAYS;
+    v[MONTH] = day * chosen->months / N_DAYS;
     v[AGE] = (h->born + day / 366) % 101;
     v[SEX] = h->sex;
     v[ADMISSION_METHOD] = method;
     v[PATIENT_CLASS] = emergency ? 1 : 1 + hd_rng_below(r, 5);
-    v[DIAGNOSIS] = zipf(r, N_DIAGNOSES);
-    v[PROCEDURE] = hd_rng_below(r, 3) ? zipf(r, N_PROCEDURES) : 0;
+    v[DIAGNOSIS] = zipf(r, chosen->diagnoses);
+    v[PROCEDURE] = hd_rng_below(r, 3) ? zipf(r, chosen->procedures) : 0;
     v[STAY] = stay < 399 ? (uint32_t)stay : 399;
     v[PRACTICE] = h->practice;
     v[COMMISSIONER] = h->commissioner;
@@ -129,7 +161,7 @@ static void make_attendance(hd_rng *r, const home *h, uint32_t day, uint32_t *v)
 {
     double minutes = 20 - log(1 - hd_rng_unit(r)) * 140;
     v[PROVIDER] = provider_of(r, h);
-    v[MONTH] = day * N_MONTHS / N_DAYS;
+    v[MONTH] = day * chosen->months / N_DAYS;
     v[DEPARTMENT] = 1 + (hd_rng_below(r, 3) ? 0 : hd_rng_below(r, 4));
     v[ENDED] = zipf(r, 15);
     v[MINUTES] = minutes < 1439 ? (uint32_t)minutes : 1439;
@@ -140,10 +172,10 @@ static home home_of(uint64_t seed, uint32_t person)
 {
     hd_rng r = hd_rng_stream(seed, (uint64_t)person * 2);
     home h = {.sex = 1 + hd_rng_below(&r, 2), .born = hd_rng_below(&r, 101)};
-    h.practice = hd_rng_below(&r, N_PRACTICES);
-    h.commissioner = h.practice * N_COMMISSIONERS / N_PRACTICES;
-    h.area = (h.practice * (N_AREAS / N_PRACTICES) + zipf(&r, 40)) % N_AREAS;
-    h.provider = h.commissioner * N_PROVIDERS / N_COMMISSIONERS;
+    h.practice = hd_rng_below(&r, chosen->practices);
+    h.commissioner = h.practice * chosen->commissioners / chosen->practices;
+    h.area = (h.practice * (chosen->areas / chosen->practices) + zipf(&r, 40)) % chosen->areas;
+    h.provider = h.commissioner * chosen->providers / chosen->commissioners;
     return h;
 }
 
@@ -173,7 +205,7 @@ static void make_person(hd_yard_source *s)
 
 void hd_yard_open(hd_yard_source *s, hd_yard_table table, uint64_t n_rows, uint64_t seed)
 {
-    *s = (hd_yard_source){.table = table, .seed = seed, .n_rows = n_rows, .rows_per_person = 4.17};
+    *s = (hd_yard_source){.table = table, .seed = seed, .n_rows = n_rows, .rows_per_person = chosen->rows_per_person};
 }
 
 size_t hd_yard_next(hd_yard_source *s, hd_yard_chunk *out)
