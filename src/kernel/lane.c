@@ -35,6 +35,7 @@ static size_t hash(uint64_t key)
 
 static hd_code map_grow(hd_k_lane *lane, hd_k_map *map, hd_err *err)
 {
+    enum { AHEAD = 16 };
     size_t next = map->cap ? map->cap * 2 : 64;
     if (next > UINT64_C(1) << 31)
         return hd_fail(err, HD_LIMIT,
@@ -47,6 +48,8 @@ static hd_code map_grow(hd_k_lane *lane, hd_k_map *map, hd_err *err)
     map->slots = slots;
     for (size_t i = 0; i < map->n; i++) {
         size_t h = hash(map->keys[i]) & (next * 2 - 1);
+        if (i + AHEAD < map->n)
+            __builtin_prefetch(&slots[hash(map->keys[i + AHEAD]) & (next * 2 - 1)], 1);
         while (slots[h])
             h = (h + 1) & (next * 2 - 1);
         slots[h] = (uint32_t)i + 1;
@@ -314,8 +317,8 @@ void hd_k_lane_finish(hd_k_lane *lane, size_t set, bool has_rows)
     }
 }
 
-hd_code hd_k_lane_pairs(hd_k_lane *lane, size_t set, size_t measure, const uint32_t *cells,
-                        const uint32_t *ranks, size_t n, hd_err *err)
+hd_code hd_k_lane_pairs(hd_k_lane *lane, size_t set, size_t measure, const uint64_t *keys, size_t n,
+                        hd_err *err)
 {
     hd_k_pairs *pairs = &lane->tables[set].pairs[measure];
     while (pairs->map.cap < pairs->map.n + n) {
@@ -326,7 +329,9 @@ hd_code hd_k_lane_pairs(hd_k_lane *lane, size_t set, size_t measure, const uint3
         pairs->counts = counts;
         HD_TRY(rc);
     }
-    for (size_t i = 0; i < n; i++)
-        pairs->counts[map_number(&pairs->map, (uint64_t)cells[i] << 32 | ranks[i])]++;
+    for (size_t i = 0; i < n; i++) {
+        map_bring(&pairs->map, keys, i, n);
+        pairs->counts[map_number(&pairs->map, keys[i])]++;
+    }
     return HD_OK;
 }

@@ -90,8 +90,8 @@ HD_MUST hd_code hd_k_lane_count_runs(hd_k_lane *lane, size_t set, size_t array, 
 /* Once all rows are read: rows of classes out of bins and packed sums, unless they are there already,
  * and the sums themselves. */
 void hd_k_lane_finish(hd_k_lane *lane, size_t set, bool has_rows);
-/* Count n (cell, rank) pairs of a measure whose bins are kept by hash. */
-HD_MUST hd_code hd_k_lane_pairs(hd_k_lane *lane, size_t set, size_t measure, const uint32_t *cells,
-                                const uint32_t *ranks, size_t n, hd_err *err);
+/* Count n pairs of a measure whose bins are kept by hash: keys are cell << 32 | rank. */
+HD_MUST hd_code hd_k_lane_pairs(hd_k_lane *lane, size_t set, size_t measure, const uint64_t *keys,
+                                size_t n, hd_err *err);
 
 #endif

@@ -47,13 +47,85 @@ static bool has_bins(const hd_k_question *q)
     return false;
 }
 
+/* One set's keys in ranges; each range writes only its own entries. */
+typedef struct ranges {
+    hd_k_merge *m;
+    size_t set;
+    size_t *starts; /* position among the set's cells of each range's first, once counted */
+} ranges;
+
+static size_t n_ranges(const hd_k_merge *m, size_t set)
+{
+    return (size_t)((m->p->sets[set].product + RANGE - 1) / RANGE);
+}
+
+static size_t keys_of(const ranges *r, size_t range)
+{
+    uint64_t left = r->m->p->sets[r->set].product - (uint64_t)range * RANGE;
+    return left < RANGE ? (size_t)left : RANGE;
+}
+
+/* Rows of all lanes where they are counted in bytes, of the n keys of a range. */
+static void add_bytes(const ranges *r, size_t range, size_t n, uint32_t *restrict rows)
+{
+    const hd_k_set_cells *s = &r->m->sets[r->set];
+    memset(rows, 0, n * sizeof *rows);
+    for (size_t lane = 0; lane < r->m->p->n_lanes; lane++) {
+        const uint8_t *restrict bytes =
+            (uint8_t *)r->m->lanes[lane].tables[r->set].arrays[hd_k_array_counts(0)] + range * RANGE;
+        for (size_t k = 0; k < n; k++)
+            rows[k] += bytes[k];
+    }
+    for (size_t i = s->full_starts[range]; i < s->full_starts[range + 1]; i++)
+        rows[s->full[i] % RANGE] += HD_K_FULL_ROWS;
+}
+
+/* A byte is 0 only where no row is. */
+static size_t count_bytes(const ranges *r, size_t range, size_t n)
+{
+    uint8_t any[RANGE] = {0};
+    size_t there = 0;
+    for (size_t lane = 0; lane < r->m->p->n_lanes; lane++) {
+        const uint8_t *restrict bytes =
+            (uint8_t *)r->m->lanes[lane].tables[r->set].arrays[hd_k_array_counts(0)] + range * RANGE;
+        for (size_t k = 0; k < n; k++)
+            any[k] |= bytes[k];
+    }
+    for (size_t k = 0; k < n; k++)
+        there += any[k] != 0;
+    return there;
+}
+
+/* The lists of all lanes, range by range. */
+static hd_code sort_full(hd_k_merge *m, size_t set, hd_err *err)
+{
+    hd_k_set_cells *s = &m->sets[set];
+    size_t n = n_ranges(m, set), total = 0;
+    for (size_t lane = 0; lane < m->p->n_lanes; lane++)
+        total += m->lanes[lane].tables[set].full[hd_k_array_counts(0)].n;
+    HD_TRY(hd_k_merge_array(m, &s->full_starts, n + 2, sizeof *s->full_starts, err));
+    HD_TRY(hd_k_merge_array(m, &s->full, total, sizeof *s->full, err));
+    size_t *next = s->full_starts + 1; /* of each range, which ends as the start of the one after it */
+    for (size_t pass = 0; pass < 2; pass++) {
+        for (size_t lane = 0; lane < m->p->n_lanes; lane++) {
+            const hd_k_full *f = &m->lanes[lane].tables[set].full[hd_k_array_counts(0)];
+            for (size_t i = 0; i < f->n; i++)
+                if (pass == 0)
+                    next[f->at[i] / RANGE + 1]++;
+                else
+                    s->full[next[f->at[i] / RANGE]++] = f->at[i];
+        }
+        for (size_t range = 0; pass == 0 && range < n; range++)
+            next[range + 1] += next[range];
+    }
+    return HD_OK;
+}
+
 /* Without groups the one cell is there even when no row passes. */
 static inline bool is_there(const hd_k_merge *m, size_t set, uint64_t key)
 {
     if (m->p->sets[set].mask == 0)
         return true;
-    if (m->sets[set].rows)
-        return m->sets[set].rows[key] > 0;
     for (size_t lane = 0; lane < m->p->n_lanes; lane++) {
         const void *counts = m->lanes[lane].tables[set].arrays[hd_k_array_counts(0)];
         if (m->p->q->without_people ? ((const uint32_t *)counts)[key] > 0
@@ -63,59 +135,17 @@ static inline bool is_there(const hd_k_merge *m, size_t set, uint64_t key)
     return false;
 }
 
-/* One set's keys in ranges; each range writes only its own entries. */
-typedef struct ranges {
-    hd_k_merge *m;
-    size_t set;
-    size_t *starts; /* position among the set's cells of each range's first, once counted */
-} ranges;
-
-/* Bytes of all lanes added up. */
-static hd_code add_bytes(void *ctx, size_t range, hd_err *err)
-{
-    ranges *r = ctx;
-    uint64_t end = r->m->p->sets[r->set].product;
-    uint32_t *restrict rows = r->m->sets[r->set].rows;
-    HD_TRY(hd_k_go_on(r->m->p->q, err));
-    end = end - range * RANGE < RANGE ? end : (range + 1) * RANGE;
-    for (size_t lane = 0; lane < r->m->p->n_lanes; lane++) {
-        const uint8_t *restrict bytes =
-            r->m->lanes[lane].tables[r->set].arrays[hd_k_array_counts(0)];
-        for (uint64_t key = range * RANGE; key < end; key++)
-            rows[key] += bytes[key];
-    }
-    return HD_OK;
-}
-
-static hd_code find_rows(hd_k_merge *m, size_t set, hd_err *err)
-{
-    hd_k_set_cells *s = &m->sets[set];
-    size_t product = (size_t)m->p->sets[set].product;
-    ranges r = {m, set, NULL};
-    HD_TRY(hd_k_merge_array(m, &s->rows, product, sizeof *s->rows, err));
-    HD_TRY(hd_par_run((product + RANGE - 1) / RANGE, add_bytes, &r, err));
-    for (size_t lane = 0; lane < m->p->n_lanes; lane++) {
-        const hd_k_full *f = &m->lanes[lane].tables[set].full[hd_k_array_counts(0)];
-        for (size_t i = 0; i < f->n; i++)
-            s->rows[f->at[i]] += HD_K_FULL_ROWS;
-    }
-    return HD_OK;
-}
-
 static hd_code count_range(void *ctx, size_t range, hd_err *err)
 {
     ranges *r = ctx;
-    uint64_t end = r->m->p->sets[r->set].product;
+    size_t n = keys_of(r, range);
     HD_TRY(hd_k_go_on(r->m->p->q, err));
-    end = end - range * RANGE < RANGE ? end : (range + 1) * RANGE;
-    for (uint64_t key = range * RANGE; key < end; key++)
-        r->starts[range + 1] += is_there(r->m, r->set, key);
+    if (r->m->p->sets[r->set].in_bytes)
+        r->starts[range + 1] = count_bytes(r, range, n);
+    else
+        for (size_t k = 0; k < n; k++)
+            r->starts[range + 1] += is_there(r->m, r->set, (uint64_t)range * RANGE + k);
     return HD_OK;
-}
-
-static size_t n_ranges(const hd_k_merge *m, size_t set)
-{
-    return (size_t)((m->p->sets[set].product + RANGE - 1) / RANGE);
 }
 
 static hd_code find_dense_cells(hd_k_merge *m, size_t set, hd_err *err)
@@ -123,7 +153,7 @@ static hd_code find_dense_cells(hd_k_merge *m, size_t set, hd_err *err)
     hd_k_set_cells *s = &m->sets[set];
     size_t n = n_ranges(m, set);
     if (m->p->sets[set].in_bytes)
-        HD_TRY(find_rows(m, set, err));
+        HD_TRY(sort_full(m, set, err));
     HD_TRY(hd_k_merge_array(m, &s->starts, n + 1, sizeof *s->starts, err));
     ranges r = {m, set, s->starts};
     HD_TRY(hd_par_run(n, count_range, &r, err));
@@ -192,7 +222,8 @@ static void free_cells(hd_k_merge *m)
                 hd_free(s->places[lane]);
         hd_free(s->places);
         hd_free(s->starts);
-        hd_free(s->rows);
+        hd_free(s->full);
+        hd_free(s->full_starts);
         hd_free(s->keys);
     }
     hd_free(m->sets);
@@ -337,17 +368,17 @@ static void advance(const hd_k_merge *m, size_t set, uint32_t *slots)
     }
 }
 
-/* Keys of a range that hold rows, their slots, and their cells. */
-static size_t find_range(hd_k_merge *m, const ranges *r, size_t range, uint32_t *from, uint32_t *to)
+/* Keys of a range that hold rows, their slots, and their cells. counted NULL: lanes say where rows are. */
+static size_t find_range(hd_k_merge *m, const ranges *r, size_t range, const uint32_t *counted,
+                         uint32_t *from, uint32_t *to)
 {
     const hd_k_set_cells *s = &m->sets[r->set];
-    uint64_t end = m->p->sets[r->set].product;
     uint32_t slots[HD_K_MAX_GROUPS];
-    size_t n = 0;
-    end = end - range * RANGE < RANGE ? end : (range + 1) * RANGE;
+    size_t n = 0, n_keys = keys_of(r, range);
     bool is_next = false; /* slots are those of the key before */
-    for (uint64_t key = range * RANGE; key < end; key++) {
-        if (!is_there(m, r->set, key)) {
+    for (size_t k = 0; k < n_keys; k++) {
+        uint64_t key = (uint64_t)range * RANGE + k;
+        if (counted ? counted[k] == 0 : !is_there(m, r->set, key)) {
             is_next = false;
             continue;
         }
@@ -370,14 +401,16 @@ static hd_code fill_range(void *ctx, size_t range, hd_err *err)
 {
     const ranges *r = ctx;
     hd_k_merge *m = r->m;
-    uint32_t from[RANGE], to[RANGE];
+    uint32_t from[RANGE], to[RANGE], counted[RANGE];
+    const bool is_counted = m->p->sets[r->set].in_bytes;
     HD_TRY(hd_k_go_on(m->p->q, err));
-    size_t n = find_range(m, r, range, from, to);
-    const uint32_t *rows = m->sets[r->set].rows;
-    if (rows)
-        add_rows(&(move){NULL, from, to, n, true}, rows, m->out->counts[0].rows);
+    if (is_counted)
+        add_bytes(r, range, keys_of(r, range), counted);
+    size_t n = find_range(m, r, range, is_counted ? counted : NULL, from, to);
+    for (size_t i = 0; is_counted && i < n; i++)
+        m->out->counts[0].rows[to[i]] = counted[from[i] % RANGE];
     for (size_t lane = 0; lane < m->p->n_lanes; lane++)
-        add_lane(m, &(move){&m->lanes[lane].tables[r->set], from, to, n, rows != NULL});
+        add_lane(m, &(move){&m->lanes[lane].tables[r->set], from, to, n, is_counted});
     if (n > 0)
         finish_cells(m, to[0], to[0] + n);
     return HD_OK;

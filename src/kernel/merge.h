@@ -15,7 +15,8 @@ HD_MUST hd_code hd_k_expect_rows(hd_k_plan *p, hd_err *err);
 typedef struct hd_k_set_cells {
     size_t n;
     size_t first;      /* position of the set's first cell in the answer */
-    uint32_t *rows;    /* of class 0 by key, where lanes have them in bytes */
+    uint32_t *full;      /* where lanes have rows in bytes: the places of hd_k_full of all lanes, range */
+    size_t *full_starts; /* by range of keys, and where those of each range begin                    */
     size_t *starts;    /* cells kept by place: cells before each range of keys */
     uint64_t *keys;    /* n, ascending; NULL by place */
     uint32_t **places; /* n_lanes: cell in the set + 1, or 0, by the lane's own number of the cell;

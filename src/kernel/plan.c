@@ -140,7 +140,7 @@ static size_t count_bytes(hd_k_plan *p, hd_k_set_plan *set, bool dense)
 {
     if (!p->q->without_people)
         return sizeof(hd_k_count);
-    set->in_bytes = dense && p->n_classes == 1 && set->product > p->tuning.wide_cells &&
+    set->in_bytes = dense && set->mask && p->n_classes == 1 && set->product > p->tuning.wide_cells &&
                     set->rows_from[0] == HD_K_NO_MEASURE;
     return set->in_bytes ? 1 : sizeof(uint32_t);
 }
@@ -179,27 +179,33 @@ static uint64_t fill_items(hd_k_plan *p, size_t s, bool dense)
 }
 
 /* Dense tables cost their size whether filled or not, hence the bounds by rows: a row costs some eight
- * times as much by hash as a cell by place does. The bound by memory leaves most of it to what grows. The set without groups is always dense, because its one cell is
- * there even when no row is. Returns the bytes of a lane's dense tables. */
-static uint64_t choose_tables(hd_k_plan *p)
+ * times as much by hash as a cell by place does, and thirty times as much as a cell of one byte. The bound
+ * by memory leaves most of it to what grows. The set without groups is always dense, because its one cell
+ * is there even when no row is. Returns the bytes of a lane's dense tables, and what merging them costs as
+ * the bytes that cost so much where cells take more than one. */
+static uint64_t choose_tables(hd_k_plan *p, uint64_t *to_merge)
 {
-    enum { LIGHT = 8, MERGED = 16 };
+    enum { LIGHT = 32, HEAVY = 8, ROWS = 2, MERGED = 16 };
     uint64_t total = 0, max = p->q->max_bytes;
+    *to_merge = 0;
     for (size_t s = 0; s < p->q->n_sets; s++) {
         uint64_t product = p->sets[s].product;
         uint64_t bytes = fill_items(p, s, true);
-        bool is_light = p->sets[s].in_bytes && product <= max / MERGED; /* a byte a cell and lane */
+        bool is_light = p->sets[s].in_bytes && bytes == 1 && product <= max / MERGED;
         bool small = product <= p->tuning.dense_cells * (is_light ? LIGHT : 1) &&
-                     product / 2 <= p->q->n_rows + 4096 &&
-                     (product <= p->tuning.sure_cells || product / 8 <= p->n_expected);
+                     product / (is_light ? LIGHT : ROWS) <= p->q->n_rows + 4096 &&
+                     (product <= p->tuning.sure_cells ||
+                      product / (is_light ? LIGHT : HEAVY) <= p->n_expected);
         if (bytes > max / 4 / product)
             bytes = fill_items(p, s, false);
         small = small && bytes <= max / 4 / product && total + bytes * product <= max / 2;
         p->sets[s].dense = small || product == 1;
-        if (p->sets[s].dense)
-            total += bytes * product;
-        else
+        if (!p->sets[s].dense) {
             fill_items(p, s, false);
+            continue;
+        }
+        total += bytes * product;
+        *to_merge += bytes * product / (is_light ? HEAVY : 1);
     }
     return total;
 }
@@ -251,8 +257,8 @@ static bool sums_decimals(const hd_k_question *q)
 }
 
 /* Merging costs lanes x tables: it must stay small beside reading the rows. */
-static hd_code cut_lanes(hd_k_plan *p, uint64_t dense_bytes, size_t at_most, bool own_pieces,
-                         hd_err *err)
+static hd_code cut_lanes(hd_k_plan *p, uint64_t dense_bytes, uint64_t to_merge, size_t at_most,
+                         bool own_pieces, hd_err *err)
 {
     uint64_t n_rows = p->q->n_rows;
     uint64_t n = n_rows / p->tuning.lane_rows;
@@ -266,7 +272,7 @@ static hd_code cut_lanes(hd_k_plan *p, uint64_t dense_bytes, size_t at_most, boo
     own_pieces = own_pieces || sums_decimals(p->q);
     if (!own_pieces && n > hd_par_threads())
         n = hd_par_threads();
-    while (n > 1 && (n * (dense_bytes / 4) > n_rows || n * dense_bytes > p->q->max_bytes / 2))
+    while (n > 1 && (n * (to_merge / 4) > n_rows || n * dense_bytes > p->q->max_bytes / 2))
         n--;
     p->n_lanes = n;
     return cut_pieces(p, own_pieces ? n : n_pieces, err);
@@ -395,7 +401,8 @@ out:
 
 hd_code hd_k_plan_cut(hd_k_plan *p, size_t n_lanes_max, bool own_pieces, hd_err *err)
 {
-    return cut_lanes(p, choose_tables(p), n_lanes_max, own_pieces, err);
+    uint64_t to_merge, dense_bytes = choose_tables(p, &to_merge);
+    return cut_lanes(p, dense_bytes, to_merge, n_lanes_max, own_pieces, err);
 }
 
 void hd_k_plan_free(hd_k_plan *p)

@@ -211,8 +211,9 @@ static inline hd_code hd_k_update_measure(hd_k_lane *lane, size_t set, size_t me
             return hd_k_count_places(lane, set, array, numbers, r->n, err);
         hd_k_mark_places(numbers, r->n, values);
     } else {
-        HD_K_EACH(r->codes, r->width, r->n, numbers[i] = m->ranks[at[i]]);
-        return hd_k_lane_pairs(lane, set, measure, r->cells, numbers, r->n, err);
+        HD_K_EACH(r->codes, r->width, r->n,
+                  scratch[i] = (uint64_t)r->cells[i] << 32 | m->ranks[at[i]]);
+        return hd_k_lane_pairs(lane, set, measure, scratch, r->n, err);
     }
     return HD_OK;
 }
