@@ -10,24 +10,32 @@
 #include "base/par.h"
 
 #include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #ifndef HD_ORDER_CHUNK_ROWS
 #define HD_ORDER_CHUNK_ROWS HD_BLOCK_ROWS
 #endif
 
 enum {
-    BATCH = 4096,
+    BATCH = 1024,
     CHUNK = HD_ORDER_CHUNK_ROWS, /* of rows; a divisor of the rows of a block */
     TASKS_A_THREAD = 4,
+    SPARE = 16, /* room behind the events for what a vector writes too much */
     TRUE = 1
 };
 #define DAY_ZERO UINT32_C(0x80000000)
+/* The loops over a batch become part of a function for each kind of processor: the same lines,
+ * and the compiler's vectors. */
+#define LOOP static inline __attribute__((always_inline))
 
 /* The events of a chunk's people, between a number below all others and one above. */
 typedef struct events {
     uint64_t *at;  /* n + 2 */
-    uint64_t *row; /* the same: which row it is; of the same table only */
-    size_t n, cap, row_cap;
+    uint32_t *row; /* the same: which row it is, from `first_row` on; of the same table only */
+    uint64_t first_row;
+    size_t n, cap;
 } events;
 
 /* What the chunks of a run share, one run a thread at a time. */
@@ -35,15 +43,28 @@ typedef struct run {
     const struct walking *all;
     events events;
     uint8_t *truth;          /* n_nodes x BATCH */
+    uint8_t all_true[BATCH]; /* where every record is an event */
     int32_t day[BATCH];
     uint64_t number[BATCH];  /* what a row looks for */
     uint32_t first[BATCH], end[BATCH]; /* places among the events */
     uint32_t value[BATCH];
     uint32_t most;
+    uint32_t held;   /* the block of events that is entered; NO_BLOCK: none */
+    uint32_t people; /* the last of the chunk before: all their events are there; 0: nobody's */
 } run;
+#define NO_BLOCK UINT32_MAX
+
+struct loops {
+    const char *name; /* of a kernel */
+    void (*walk)(run *r, const loaded_column *days, uint64_t base, size_t n);
+    /* How many of n rows are events: they come behind those that are there. */
+    size_t (*take)(run *r, const loaded_column *days, const uint32_t *persons, uint64_t base,
+                   size_t n, const uint8_t *truth);
+};
 
 typedef struct walking {
     const order_walk *w;
+    const struct loops *loops;
     hd_feed *rows, *events;
     bool is_same_table;
     scan_blocks condition; /* feed NULL: every record is an event */
@@ -59,7 +80,7 @@ static bool has_days(const order_walk *w)
 }
 
 /* Days and what is added to them are small enough (ORDER_MOST_DAYS) to stay inside 32 bits. */
-static inline uint64_t number_of(uint32_t person, int32_t day, int32_t more)
+LOOP uint64_t number_of(uint32_t person, int32_t day, int32_t more)
 {
     return (uint64_t)person << 32 | ((uint32_t)day + (uint32_t)more + DAY_ZERO);
 }
@@ -77,7 +98,7 @@ static uint64_t first_of(const uint32_t *persons, uint64_t first, uint64_t end, 
     return first;
 }
 
-static void read_days(const order_days *d, const loaded_column *c, uint64_t base, size_t n,
+LOOP void read_days(const order_days *d, const loaded_column *c, uint64_t base, size_t n,
                       int32_t *out)
 {
     if (c->width == 1)
@@ -104,11 +125,12 @@ static loaded_column column_of(const order_days *d, const hd_feed *feed)
 
 static hd_code make_room(events *e, size_t more, hd_err *err)
 {
-    size_t need = e->n + more + 2;
+    size_t need = e->n + more + 2 + SPARE;
     if (need <= e->cap)
         return HD_OK;
     need = need > 2 * e->cap ? need : 2 * e->cap;
-    uint64_t *at = hd_calloc(need, sizeof *at), *row = hd_calloc(need, sizeof *row);
+    uint64_t *at = hd_calloc(need, sizeof *at);
+    uint32_t *row = hd_calloc(need, sizeof *row);
     if (!at || !row) {
         hd_free(at);
         hd_free(row);
@@ -126,23 +148,57 @@ static hd_code make_room(events *e, size_t more, hd_err *err)
     return HD_OK;
 }
 
-/* truth NULL: every record is an event. */
-static size_t take_batch(run *r, const uint32_t *persons, uint64_t base, size_t n,
-                         const uint8_t *truth)
+/* Where the rows are that look for others: as the events count them. */
+LOOP uint32_t row_of(const run *r, uint64_t row)
+{
+    return (uint32_t)(row - r->events.first_row);
+}
+
+LOOP size_t take_plain(run *r, const uint32_t *persons, uint32_t first, size_t n,
+                       const uint8_t *truth)
 {
     uint64_t *restrict at = r->events.at + r->events.n + 1;
-    uint64_t *restrict row = r->events.row + r->events.n + 1;
-    const int32_t *restrict day = r->day;
-    bool has_rows = r->all->is_same_table; /* nobody else asks for them */
+    uint32_t *restrict row = r->events.row + r->events.n + 1;
     size_t taken = 0;
     for (size_t i = 0; i < n; i++) {
-        at[taken] = number_of(persons[i], day[i], 0);
-        if (has_rows)
-            row[taken] = base + i;
-        taken += (!truth || truth[i] == TRUE) & (day[i] != ORDER_NO_DAY);
+        at[taken] = number_of(persons[i], r->day[i], 0);
+        row[taken] = first + (uint32_t)i;
+        taken += (truth[i] == TRUE) & (r->day[i] != ORDER_NO_DAY);
     }
     return taken;
 }
+
+#if defined(__x86_64__)
+#define AVX2 __attribute__((target("avx2,bmi2,popcnt")))
+#define AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,bmi2,popcnt")))
+
+/* Eight records at a time; what is written behind the last event counts for nothing. */
+AVX512 static size_t take_avx512(run *r, const uint32_t *persons, uint32_t first, size_t n,
+                                 const uint8_t *truth)
+{
+    uint64_t *at = r->events.at + r->events.n + 1;
+    uint32_t *row = r->events.row + r->events.n + 1;
+    const __m256i steps = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    size_t taken = 0;
+    for (size_t i = 0; i < n; i += 8) {
+        __mmask8 some = (__mmask8)(n - i >= 8 ? 0xFF : (1u << (n - i)) - 1);
+        __m256i person = _mm256_maskz_loadu_epi32(some, persons + i);
+        __m256i day = _mm256_maskz_loadu_epi32(some, r->day + i);
+        __m128i is = _mm_maskz_loadu_epi8(some, truth + i);
+        some &= (__mmask8)_mm_mask_cmpeq_epi8_mask(some, is, _mm_set1_epi8(TRUE));
+        some &= _mm256_cmpneq_epi32_mask(day, _mm256_set1_epi32(ORDER_NO_DAY));
+        __m256i low = _mm256_add_epi32(day, _mm256_set1_epi32(INT32_MIN));
+        __m512i number = _mm512_or_si512(_mm512_slli_epi64(_mm512_cvtepu32_epi64(person), 32),
+                                         _mm512_cvtepu32_epi64(low));
+        __m256i place = _mm256_add_epi32(steps, _mm256_set1_epi32((int)(first + (uint32_t)i)));
+        _mm512_storeu_si512(at + taken, _mm512_maskz_compress_epi64(some, number));
+        _mm256_storeu_si256((__m256i *)(void *)(row + taken),
+                            _mm256_maskz_compress_epi32(some, place));
+        taken += (size_t)__builtin_popcount(some);
+    }
+    return taken;
+}
+#endif
 
 /* The events among rows first .. end of a block that was entered. */
 static hd_code take_rows(run *r, uint64_t first, uint64_t end, hd_err *err)
@@ -158,16 +214,12 @@ static hd_code take_rows(run *r, uint64_t first, uint64_t end, hd_err *err)
         days = column_of(&w->event_days, a->events);
     for (uint64_t base = first; base < end; base += BATCH) {
         size_t n = end - base < BATCH ? end - base : BATCH;
-        const uint8_t *truth = NULL;
+        const uint8_t *truth = r->all_true;
         if (q) {
             hd_scan_truth(q, base, n, BATCH, r->truth);
             truth = r->truth + (size_t)q->where * BATCH;
         }
-        if (days.data)
-            read_days(&w->event_days, &days, base, n, r->day);
-        else
-            memset(r->day, 0, n * sizeof *r->day);
-        e->n += take_batch(r, persons + base, base, n, truth);
+        e->n += a->loops->take(r, &days, persons + base, base, n, truth);
     }
     return HD_OK;
 }
@@ -176,7 +228,8 @@ static hd_code take_rows(run *r, uint64_t first, uint64_t end, hd_err *err)
 static void sort_some(events *e, size_t first, size_t end)
 {
     for (size_t i = first; i < end; i++) {
-        uint64_t at = e->at[i], row = e->row[i];
+        uint64_t at = e->at[i];
+        uint32_t row = e->row[i];
         size_t to = i;
         for (; e->at[to - 1] > at; to--) {
             e->at[to] = e->at[to - 1];
@@ -214,27 +267,73 @@ static uint32_t first_block(const hd_table *t, uint32_t person)
     return low;
 }
 
-static hd_code take_block(run *r, uint32_t block, uint32_t lowest, uint32_t highest, hd_err *err)
+static void leave_held(run *r)
+{
+    const walking *a = r->all;
+    scan_blocks *condition = (scan_blocks *)(uintptr_t)&a->condition;
+    if (r->held == NO_BLOCK)
+        return;
+    hd_feed_leave(a->events, r->held);
+    if (condition->feed) {
+        uint64_t first = (uint64_t)r->held * HD_BLOCK_ROWS;
+        condition->view.leave(condition, first,
+                              first + hd_table_persons_block(a->w->events, r->held).rows);
+    }
+    r->held = NO_BLOCK;
+}
+
+/* Chunks ascend, and the next one goes on in the block in which this one ends: it stays entered, so
+ * that one that does not stay in memory is opened once. */
+static hd_code hold(run *r, uint32_t block, bool *matters, hd_err *err)
 {
     const walking *a = r->all;
     scan_blocks *condition = (scan_blocks *)(uintptr_t)&a->condition;
     uint64_t first = (uint64_t)block * HD_BLOCK_ROWS;
     uint64_t end = first + hd_table_persons_block(a->w->events, block).rows;
-    bool matters = true;
+    *matters = true;
+    if (r->held == block)
+        return HD_OK;
+    leave_held(r);
     if (condition->feed)
-        HD_TRY(condition->view.enter(condition, first, end, &matters, err));
-    if (!matters)
+        HD_TRY(condition->view.enter(condition, first, end, matters, err));
+    if (!*matters)
         return HD_OK;
     hd_code rc = hd_feed_enter(a->events, block, err);
-    if (rc == HD_OK) {
-        const uint32_t *persons = hd_feed_persons(a->events);
-        uint64_t from = first_of(persons, first, end, lowest);
-        rc = take_rows(r, from, first_of(persons, from, end, (uint64_t)highest + 1), err);
-        hd_feed_leave(a->events, block);
-    }
-    if (condition->feed)
+    if (rc == HD_OK)
+        r->held = block;
+    else if (condition->feed)
         condition->view.leave(condition, first, end);
     return rc;
+}
+
+static hd_code take_block(run *r, uint32_t block, uint32_t lowest, uint32_t highest, hd_err *err)
+{
+    const walking *a = r->all;
+    uint64_t first = (uint64_t)block * HD_BLOCK_ROWS;
+    uint64_t end = first + hd_table_persons_block(a->w->events, block).rows;
+    bool matters;
+    HD_TRY(hold(r, block, &matters, err));
+    if (!matters)
+        return HD_OK;
+    const uint32_t *persons = hd_feed_persons(a->events);
+    uint64_t from = first_of(persons, first, end, lowest);
+    return take_rows(r, from, first_of(persons, from, end, (uint64_t)highest + 1), err);
+}
+
+/* What is there already of the people from `lowest` on becomes the first of the events. True: all
+ * events of that person. */
+static bool carry(run *r, uint32_t lowest)
+{
+    events *e = &r->events;
+    size_t first = e->n + 1;
+    if (r->people != lowest || !e->at)
+        return false;
+    while (e->at[first - 1] >> 32 == lowest)
+        first--;
+    e->n = e->n + 1 - first;
+    memmove(e->at + 1, e->at + first, e->n * sizeof *e->at);
+    memmove(e->row + 1, e->row + first, e->n * sizeof *e->row);
+    return true;
 }
 
 /* The events of the people lowest .. highest. */
@@ -242,14 +341,23 @@ static hd_code take_events(run *r, uint32_t lowest, uint32_t highest, hd_err *er
 {
     hd_table *t = r->all->w->events;
     events *e = &r->events;
-    e->n = 0;
+    if (r->people == 0)
+        e->first_row = (uint64_t)first_block(t, lowest) * HD_BLOCK_ROWS;
+    uint64_t from = lowest;
+    if (carry(r, lowest))
+        from++;
+    else
+        e->n = 0;
     HD_TRY(make_room(e, 0, err));
-    for (uint32_t block = first_block(t, lowest);
-         block < hd_table_n_blocks(t) && hd_table_persons_block(t, block).lowest <= highest; block++)
-        HD_TRY(take_block(r, block, lowest, highest, err));
+    uint32_t n_blocks = hd_table_n_blocks(t);
+    for (uint32_t block = from <= highest ? first_block(t, (uint32_t)from) : n_blocks;
+         block < n_blocks && hd_table_persons_block(t, block).lowest <= highest; block++)
+        HD_TRY(take_block(r, block, (uint32_t)from, highest, err));
+    r->people = highest;
     e->at[0] = 0;
-    e->row[0] = UINT64_MAX;
-    e->at[e->n + 1] = e->row[e->n + 1] = UINT64_MAX;
+    e->row[0] = UINT32_MAX;
+    e->at[e->n + 1] = UINT64_MAX;
+    e->row[e->n + 1] = UINT32_MAX;
     if (has_days(r->all->w))
         put_in_order(e);
     return HD_OK;
@@ -326,7 +434,7 @@ static void find_places(const events *e, const uint64_t *number, size_t n, uint3
     }
 }
 
-static void look_for(run *r, const uint32_t *persons, size_t n, int32_t days, uint32_t *out)
+LOOP void look_for(run *r, const uint32_t *persons, size_t n, int32_t days, uint32_t *out)
 {
     for (size_t i = 0; i < n; i++)
         r->number[i] = number_of(persons[i], r->day[i], days);
@@ -337,15 +445,17 @@ static void look_for(run *r, const uint32_t *persons, size_t n, int32_t days, ui
 
 /* A record is never its own next or previous event: where it is found itself, the one `step` further
  * counts. */
-static void pass_self(run *r, uint64_t base, size_t n, int step)
+LOOP void pass_self(run *r, uint64_t base, size_t n, int step)
 {
-    const uint64_t *restrict row = r->events.row;
-    uint32_t *restrict first = r->first;
-    for (size_t i = 0; i < n && r->all->is_same_table; i++)
-        first[i] += row[first[i]] == base + i ? (uint32_t)step : 0;
+    const uint32_t *restrict row = r->events.row;
+    uint32_t *restrict first = r->first, own = row_of(r, base);
+    if (!r->all->is_same_table)
+        return;
+    for (size_t i = 0; i < n; i++)
+        first[i] += row[first[i]] == own + (uint32_t)i ? (uint32_t)step : 0;
 }
 
-static void next(run *r, const uint32_t *restrict persons, uint64_t base, size_t n)
+LOOP void next(run *r, const uint32_t *restrict persons, uint64_t base, size_t n)
 {
     const uint64_t *restrict at = r->events.at;
     uint32_t *restrict value = r->value;
@@ -357,7 +467,7 @@ static void next(run *r, const uint32_t *restrict persons, uint64_t base, size_t
     }
 }
 
-static void previous(run *r, const uint32_t *restrict persons, uint64_t base, size_t n)
+LOOP void previous(run *r, const uint32_t *restrict persons, uint64_t base, size_t n)
 {
     const uint64_t *restrict at = r->events.at;
     uint32_t *restrict value = r->value;
@@ -371,7 +481,7 @@ static void previous(run *r, const uint32_t *restrict persons, uint64_t base, si
     }
 }
 
-static void within(run *r, const uint32_t *restrict persons, uint64_t base, size_t n)
+LOOP void within(run *r, const uint32_t *restrict persons, uint64_t base, size_t n)
 {
     const order_walk *w = r->all->w;
     const uint64_t *restrict at = r->events.at;
@@ -385,7 +495,7 @@ static void within(run *r, const uint32_t *restrict persons, uint64_t base, size
         value[i] = 1u + (at[r->first[i]] <= number_of(persons[i], r->day[i], high));
 }
 
-static void how_many(run *r, const uint32_t *persons, size_t n)
+LOOP void how_many(run *r, const uint32_t *persons, size_t n)
 {
     const order_walk *w = r->all->w;
     bool all = w->kind == ORDER_EVENTS;
@@ -409,13 +519,13 @@ static void nth(run *r, const uint32_t *persons, uint64_t base, size_t n)
     size_t at = r->first[0];
     for (size_t i = 0; i < n; i++) {
         at = at > r->first[i] ? at : r->first[i];
-        while (e->row[at] <= base + i && e->at[at] >> 32 == persons[i])
+        while (e->row[at] <= row_of(r, base + i) && e->at[at] >> 32 == persons[i])
             at++;
         r->value[i] = (uint32_t)(at - r->first[i]) + 1;
     }
 }
 
-static void put(run *r, uint64_t base, size_t n)
+LOOP void put(run *r, uint64_t base, size_t n)
 {
     const order_walk *w = r->all->w;
     for (size_t i = 0; i < n; i++)
@@ -430,7 +540,7 @@ static void put(run *r, uint64_t base, size_t n)
         memcpy((uint32_t *)w->out + base, r->value, n * sizeof *r->value);
 }
 
-static void walk_batch(run *r, const loaded_column *days, uint64_t base, size_t n)
+LOOP void walk_batch(run *r, const loaded_column *days, uint64_t base, size_t n)
 {
     const walking *a = r->all;
     const order_walk *w = a->w;
@@ -454,6 +564,51 @@ static void walk_batch(run *r, const loaded_column *days, uint64_t base, size_t 
     put(r, base, n);
 }
 
+LOOP void days_of_events(run *r, const loaded_column *days, uint64_t base, size_t n)
+{
+    if (days->data)
+        read_days(&r->all->w->event_days, days, base, n, r->day);
+    else
+        memset(r->day, 0, n * sizeof *r->day);
+}
+
+/* ---- for this processor ---------------------------------------------------------------------- */
+
+#define LOOPS(name, attribute, take_some)                                                          \
+    attribute static void walk_##name(run *r, const loaded_column *days, uint64_t base, size_t n)  \
+    {                                                                                              \
+        walk_batch(r, days, base, n);                                                              \
+    }                                                                                              \
+    attribute static size_t take_##name##_days(run *r, const loaded_column *days,                  \
+                                               const uint32_t *persons, uint64_t base, size_t n,   \
+                                               const uint8_t *truth)                               \
+    {                                                                                              \
+        days_of_events(r, days, base, n);                                                          \
+        return take_some(r, persons, row_of(r, base), n, truth);                                   \
+    }                                                                                              \
+    static const struct loops name = {#name, walk_##name, take_##name##_days};
+
+LOOPS(portable, , take_plain)
+#if defined(__x86_64__)
+LOOPS(avx2, AVX2, take_plain)
+LOOPS(avx512, AVX512, take_avx512)
+#endif
+
+/* Those that the kernel of this machine, or of HDIS_KERNEL, is named after. */
+static hd_code pick_loops(const struct loops **out, hd_err *err)
+{
+    const hd_kernel *kernel;
+    HD_TRY(hd_kernel_pick(&kernel, err));
+    *out = &portable;
+#if defined(__x86_64__)
+    static const struct loops *const vectors[] = {&avx2, &avx512};
+    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++)
+        if (strcmp(kernel->name, vectors[i]->name) == 0)
+            *out = vectors[i];
+#endif
+    return HD_OK;
+}
+
 /* ---- chunks ---------------------------------------------------------------------------------- */
 
 static hd_code walk_chunk(run *r, uint64_t first, uint64_t end, hd_err *err)
@@ -471,7 +626,7 @@ static hd_code walk_chunk(run *r, uint64_t first, uint64_t end, hd_err *err)
     if (linked < end)
         rc = take_events(r, persons[linked], persons[end - 1], err);
     for (uint64_t base = linked; base < end && rc == HD_OK; base += BATCH)
-        walk_batch(r, &days, base, end - base < BATCH ? end - base : BATCH);
+        a->loops->walk(r, &days, base, end - base < BATCH ? end - base : BATCH);
     hd_feed_leave(a->rows, block);
     if (a->progress)
         atomic_fetch_add_explicit(&a->progress->rows_done, end - first, memory_order_relaxed);
@@ -490,6 +645,8 @@ static hd_code walk_run(void *ctx, size_t number, hd_err *err)
         HD_GO(hd_fail_nomem(err));
     r->all = a;
     r->truth = truth;
+    r->held = NO_BLOCK;
+    memset(r->all_true, TRUE, sizeof r->all_true);
     for (; chunk < a->n_chunks * (number + 1) / a->n_runs; chunk++) {
         uint64_t first = chunk * CHUNK, end = first + CHUNK < n_rows ? first + CHUNK : n_rows;
         HD_GO(walk_chunk(r, first, end, err));
@@ -497,6 +654,7 @@ static hd_code walk_run(void *ctx, size_t number, hd_err *err)
     a->most[number] = r->most;
 out:
     if (r) {
+        leave_held(r);
         hd_wipe_free(r->events.at, r->events.cap * sizeof *r->events.at);
         hd_wipe_free(r->events.row, r->events.cap * sizeof *r->events.row);
     }
@@ -561,6 +719,7 @@ hd_code hd_order_walk(order_walk *w, uint32_t *most, hd_err *err)
     *most = 0;
     a.most = hd_calloc(a.n_runs, sizeof *a.most);
     HD_GO(a.most ? HD_OK : hd_fail_nomem(err));
+    HD_GO(pick_loops(&a.loops, err));
     HD_GO(open_all(&a, err));
     if (a.progress) {
         atomic_store(&a.progress->rows_done, 0);
