@@ -6,6 +6,7 @@
  * persons ascend. A block that somebody reads is never written, so any number of threads may read
  * while others are loaded.
  */
+#define _GNU_SOURCE /* mremap */
 #include "base/alloc.h"
 #include "base/par.h"
 #include "vault/internal.h"
@@ -64,17 +65,54 @@ void hd_column_wipe_block(hd_table *t, uint32_t column, uint32_t block)
         give_back((uint8_t *)(starts + 1), (uint8_t *)(starts + rows));
 }
 
+/* Full blocks of codes begin and end with a page; those of lists begin anywhere. */
+bool hd_column_is_movable(const hd_table *t, uint32_t column, uint32_t block)
+{
+#ifdef MREMAP_DONTUNMAP
+    return !is_list(t, column) &&
+           hd_rows_of_block(t->directory.rows, block) == HD_BLOCK_ROWS;
+#else
+    (void)t, (void)column, (void)block;
+    return false;
+#endif
+}
+
+/* The pages go to another address, which costs a fraction of wiping them, giving them back and taking
+ * new ones. In their place comes untouched memory with the same advice as around it, so that the
+ * system sees one piece again: the number of pieces is limited. */
+bool hd_column_move_block(hd_table *t, uint32_t column, uint32_t from, uint32_t to)
+{
+#ifdef MREMAP_DONTUNMAP
+    const struct hd_loaded *l = &t->loaded[column];
+    size_t len = (size_t)HD_BLOCK_ROWS * l->column.width;
+    uint8_t *old = (uint8_t *)l->data + from * len, *new = (uint8_t *)l->data + to * len;
+    int how = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
+    if (mremap(old, len, len, how, new) == MAP_FAILED)
+        return false;
+    how = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+    if (mmap(old, len, PROT_READ | PROT_WRITE, how, -1, 0) != MAP_FAILED) {
+        madvise(old, len, MADV_DONTDUMP);
+        madvise(old, len, MADV_NOHUGEPAGE);
+    }
+    return true;
+#else
+    (void)t, (void)column, (void)from, (void)to;
+    return false;
+#endif
+}
+
 /* Only what is there: the rest was never touched, and wiping it would be its first use. */
 void hd_column_drop(hd_table *t, uint32_t column)
 {
     struct hd_loaded *l = &t->loaded[column];
     uint32_t n_holds = l->n_holds;
     for (uint32_t b = 0; l->data && l->blocks && b < t->directory.n_blocks; b++)
-        if (l->blocks[b].place == HD_BLOCK_THERE)
+        if (l->blocks[b].place != HD_BLOCK_ABSENT)
             hd_column_wipe_block(t, column, b);
     hd_clean_unmap(l->data, data_len(t, column));
     hd_clean_unmap(l->starts, starts_len(t, column));
     hd_free(l->blocks);
+    hd_free(l->spent);
     hd_free(l->first_item);
     hd_memory_give_back(t->memory, l->bytes);
     *l = (struct hd_loaded){.n_holds = n_holds};

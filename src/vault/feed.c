@@ -1,12 +1,14 @@
 /* feed.c - what one question reads of a table, block by block (vault.h).
  *
- * A block of a column is ABSENT, MOVING (one thread reads or wipes it) or THERE. All of that is
+ * A block of a column is ABSENT, MOVING (one thread reads or wipes it), THERE or SPENT. All of that is
  * decided under the vault's one lock; reading, opening and wiping happen outside of it. Whoever
  * needs a block that another thread is moving waits for that thread, which waits for nobody: so a
  * block is opened once however many ask for it, and no two wait for each other.
  *
  * Memory: a feed takes what its blocks will need when it opens, so a question that begins does not
- * fail half-way for want of room. A feed that streams takes a block for each thread instead.
+ * fail half-way for want of room. A feed that streams takes a block for each thread instead, and a
+ * block that goes leaves its pages to the next of the same column. What is in them is overwritten
+ * then, or wiped when a stream of the column ends.
  */
 #include "base/alloc.h"
 #include "base/par.h"
@@ -157,11 +159,41 @@ out:
     return rc;
 }
 
+/* Take a spent block off the list; it is nobody else's then. Under the lock. */
+static void take_spent(struct hd_loaded *l, size_t at)
+{
+    l->blocks[l->spent[at]].place = HD_BLOCK_MOVING;
+    l->spent[at] = l->spent[--l->n_spent];
+}
+
+/* Comes and goes with the lock. */
+static void wipe(hd_feed *f, size_t i, uint32_t block)
+{
+    pthread_mutex_unlock(&f->m->lock);
+    hd_column_wipe_block(f->t, f->columns[i], block);
+    pthread_mutex_lock(&f->m->lock);
+    state_of(f, i, block)->place = HD_BLOCK_ABSENT;
+    pthread_cond_broadcast(&f->m->moved);
+}
+
+/* Those that another stream spends meanwhile it wipes itself. */
+static void wipe_spent(hd_feed *f, size_t i)
+{
+    struct hd_loaded *l = &f->t->loaded[f->columns[i]];
+    for (size_t n = l->n_spent; n > 0 && l->n_spent > 0; n--) {
+        uint32_t block = l->spent[l->n_spent - 1];
+        take_spent(l, l->n_spent - 1);
+        wipe(f, i, block);
+    }
+}
+
 void hd_feed_close(hd_feed *f)
 {
     if (!f)
         return;
     pthread_mutex_lock(&f->m->lock);
+    for (size_t i = 0; i < f->n_columns && f->streams; i++)
+        wipe_spent(f, i);
     hd_memory_give_back(f->m, f->taken);
     pthread_mutex_unlock(&f->m->lock);
     while (f->readers) {
@@ -251,27 +283,74 @@ static void keep(hd_feed *f, size_t i, uint32_t block)
     f->t->loaded[f->columns[i]].bytes += bytes;
 }
 
+/* The block becomes MOVING. *from: whose pages it takes over; NO_BLOCK: it has its own, or will.
+ * Under the lock. */
+#define NO_BLOCK UINT32_MAX
+static void claim(hd_feed *f, size_t i, uint32_t block, uint32_t *from)
+{
+    struct hd_loaded *l = &f->t->loaded[f->columns[i]];
+    bool is_spent = l->blocks[block].place == HD_BLOCK_SPENT;
+    size_t at = l->n_spent;
+    *from = NO_BLOCK;
+    if (is_spent)
+        for (at = 0; l->spent[at] != block; at++) {
+        }
+    else if (at > 0 && f->streams && hd_column_is_movable(f->t, f->columns[i], block))
+        *from = l->spent[--at];
+    if (is_spent || *from != NO_BLOCK)
+        take_spent(l, at);
+    l->blocks[block].place = HD_BLOCK_MOVING;
+}
+
+/* Pages for a block of a stream, at once instead of a fault each. */
+static void make_pages(hd_feed *f, size_t i, uint32_t block, uint32_t from)
+{
+    uint32_t column = f->columns[i];
+    if (from != NO_BLOCK && hd_column_move_block(f->t, column, from, block))
+        return;
+    if (from != NO_BLOCK)
+        hd_column_wipe_block(f->t, column, from);
+    if (f->streams)
+        hd_column_populate(f->t, column, block);
+}
+
 /* Read the block of one column, which nobody moves. Comes and goes with the lock. */
 static hd_code bring(hd_feed *f, size_t i, uint32_t block, struct spare_reader **r, hd_err *err)
 {
     hd_code rc = HD_OK;
-    state_of(f, i, block)->place = HD_BLOCK_MOVING;
+    uint32_t from;
+    claim(f, i, block, &from);
     pthread_mutex_unlock(&f->m->lock);
     read_ahead(f, i, block);
     if (!*r)
         rc = new_reader(f, r, err);
-    if (f->streams)
-        hd_column_populate(f->t, f->columns[i], block);
+    make_pages(f, i, block, from);
     if (rc == HD_OK)
         rc = hd_column_read_block(&(*r)->reader, f->t, f->columns[i], block, err);
+    if (rc != HD_OK)
+        hd_column_wipe_block(f->t, f->columns[i], block);
     pthread_mutex_lock(&f->m->lock);
     state_of(f, i, block)->place = rc == HD_OK ? HD_BLOCK_THERE : HD_BLOCK_ABSENT;
+    if (from != NO_BLOCK)
+        state_of(f, i, from)->place = HD_BLOCK_ABSENT;
     f->read += rc == HD_OK;
     pthread_cond_broadcast(&f->m->moved);
     return rc;
 }
 
-/* The last reader of a block that does not stay wipes it. */
+/* Whether its pages wait for the next block of the stream. Under the lock. */
+static bool spend(hd_feed *f, size_t i, uint32_t block)
+{
+    struct hd_loaded *l = &f->t->loaded[f->columns[i]];
+    if (!f->streams || !hd_column_is_movable(f->t, f->columns[i], block) ||
+        !HD_GROW(l->spent, l->n_spent, l->spent_cap))
+        return false;
+    l->spent[l->n_spent++] = block;
+    l->blocks[block].place = HD_BLOCK_SPENT;
+    return true;
+}
+
+/* The last reader of a block that does not stay lets it go. */
 static void leave(hd_feed *f, uint32_t block, size_t n)
 {
     pthread_mutex_lock(&f->m->lock);
@@ -279,12 +358,10 @@ static void leave(hd_feed *f, uint32_t block, size_t n)
         hd_block_state *s = state_of(f, i, block);
         if (--s->users > 0 || s->is_kept || s->place != HD_BLOCK_THERE)
             continue;
+        if (spend(f, i, block))
+            continue;
         s->place = HD_BLOCK_MOVING;
-        pthread_mutex_unlock(&f->m->lock);
-        hd_column_wipe_block(f->t, f->columns[i], block);
-        pthread_mutex_lock(&f->m->lock);
-        s->place = HD_BLOCK_ABSENT;
-        pthread_cond_broadcast(&f->m->moved);
+        wipe(f, i, block);
     }
     pthread_mutex_unlock(&f->m->lock);
 }
@@ -298,7 +375,7 @@ static hd_code bring_all(hd_feed *f, uint32_t block, size_t n, struct spare_read
         there = 0;
         for (size_t i = 0; i < n; i++) {
             const hd_block_state *s = state_of(f, i, block);
-            if (s->place == HD_BLOCK_ABSENT) {
+            if (s->place == HD_BLOCK_ABSENT || s->place == HD_BLOCK_SPENT) {
                 HD_TRY(bring(f, i, block, r, err));
                 brought = true;
             }

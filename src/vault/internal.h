@@ -32,8 +32,14 @@ typedef struct hd_memory {
     uint64_t clock;
 } hd_memory;
 
-/* Who changes a block is alone with it while it is MOVING. */
-typedef enum hd_block_place { HD_BLOCK_ABSENT, HD_BLOCK_MOVING, HD_BLOCK_THERE } hd_block_place;
+/* Who changes a block is alone with it while it is MOVING. SPENT: absent, but its pages are still
+ * there, and not wiped: the next block of a stream takes them over. */
+typedef enum hd_block_place {
+    HD_BLOCK_ABSENT,
+    HD_BLOCK_MOVING,
+    HD_BLOCK_THERE,
+    HD_BLOCK_SPENT
+} hd_block_place;
 
 typedef struct hd_block_state {
     uint8_t place;
@@ -73,6 +79,8 @@ struct hd_table {
         uint32_t *starts;
         uint32_t *first_item;   /* lists, by block: elements before it */
         hd_block_state *blocks; /* by block */
+        uint32_t *spent;        /* n of cap: the blocks that are SPENT */
+        size_t n_spent, spent_cap;
         bool is_kept;           /* until it is unloaded */
         uint32_t n_holds;       /* questions that use it */
         uint64_t bytes;         /* of the blocks that are kept */
@@ -139,6 +147,9 @@ HD_MUST hd_code hd_column_read_block(hd_reader *r, hd_table *t, uint32_t file_co
                                      hd_err *err);
 void hd_column_populate(hd_table *t, uint32_t file_column, uint32_t block);
 void hd_column_wipe_block(hd_table *t, uint32_t file_column, uint32_t block);
+/* Whether blocks of the column can take over each other's pages, with what is in them. */
+bool hd_column_is_movable(const hd_table *t, uint32_t file_column, uint32_t block);
+bool hd_column_move_block(hd_table *t, uint32_t file_column, uint32_t from, uint32_t to);
 HD_MUST hd_code hd_table_check_order(const hd_table *t, hd_err *err); /* persons, block by block */
 
 /* writer.c. Seals parts of one new file; several threads may write, each with its own hd_packer. */
