@@ -207,20 +207,17 @@ void hd_extremes(const void *data, unsigned width, uint32_t n, uint32_t *lowest,
     find_extremes(data, width, n, lowest, highest);
 }
 
-/* Differences back to numbers; false when they pass 32 bits. Four at a time where it is sure that
- * none does: each becomes the sum of those before it in its four, and of the fours before. */
+/* Differences back to numbers; false when they pass 32 bits. Four at a time: each becomes the sum of
+ * those before it in its four, and of the fours before. Small differences cannot pass; where there
+ * are others, a number below the one before it tells. */
 static bool undo_differences(uint32_t *persons, uint32_t n)
 {
-    uint64_t sum = 0;
-    uint32_t i = 0, at = 0;
-    for (uint32_t k = 0; k < n; k++)
-        sum += persons[k];
-    if (sum > UINT32_MAX)
-        return false;
+    uint32_t i = 1, at = persons[0], any = 0; /* any: no difference is above it */
 #ifdef __SSE2__
-    __m128i before = _mm_setzero_si128();
+    __m128i before = _mm_set1_epi32((int)at), all = _mm_setzero_si128();
     for (; i + 4 <= n; i += 4) {
         __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(persons + i));
+        all = _mm_or_si128(all, x);
         x = _mm_add_epi32(x, _mm_slli_si128(x, 4));
         x = _mm_add_epi32(x, _mm_slli_si128(x, 8));
         x = _mm_add_epi32(x, before);
@@ -228,12 +225,20 @@ static bool undo_differences(uint32_t *persons, uint32_t n)
         before = _mm_shuffle_epi32(x, 0xFF);
     }
     at = (uint32_t)_mm_cvtsi128_si32(before);
+    all = _mm_or_si128(all, _mm_shuffle_epi32(all, 0x4E));
+    all = _mm_or_si128(all, _mm_shuffle_epi32(all, 0xB1));
+    any = (uint32_t)_mm_cvtsi128_si32(all);
 #endif
     for (; i < n; i++) {
+        any |= persons[i];
         at += persons[i];
         persons[i] = at;
     }
-    return true;
+    if (persons[0] + (uint64_t)n * any <= UINT32_MAX)
+        return true;
+    for (i = 1; i < n && persons[i] >= persons[i - 1]; i++) {
+    }
+    return i >= n;
 }
 
 hd_code hd_reader_data(hd_reader *r, uint32_t column, uint32_t block, void *out, hd_err *err)
