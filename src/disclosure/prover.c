@@ -382,8 +382,8 @@ hd_code hd_prover_reach(hd_prover *p, uint32_t cell, int64_t low, int64_t high, 
     return *is_found ? take(p, cell, err) : HD_OK;
 }
 
-hd_code hd_prover_nudge(hd_prover *p, uint32_t cell, const hd_need *need, bool *has_moved,
-                        hd_err *err)
+hd_code hd_prover_nudge(hd_prover *p, uint32_t cell, const hd_need *need, bool is_hard,
+                        bool *has_moved, hd_err *err)
 {
     *has_moved = false;
     if (p->frame.kind[cell] == HD_FRAME_CONSTANT || !p->has_table)
@@ -394,7 +394,7 @@ hd_code hd_prover_nudge(hd_prover *p, uint32_t cell, const hd_need *need, bool *
     for (int64_t k = 2; k < 2 * far + 2 && !*has_moved; k++) {
         int64_t v = k % 2 ? now + k / 2 : now - k / 2;
         if (v >= p->s->low[cell] && v <= p->s->high[cell] && is_news(p, cell, v))
-            HD_TRY(go_to(p, cell, v, NUDGE_STEPS, has_moved, err));
+            HD_TRY(go_to(p, cell, v, is_hard ? p->effort : NUDGE_STEPS, has_moved, err));
     }
     return HD_OK;
 }

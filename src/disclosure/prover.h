@@ -66,9 +66,9 @@ HD_MUST hd_code hd_prover_begin(hd_prover *p, const int64_t *start, hd_err *err)
 /* Up to n more tables at random; stops early when they bring nothing new. */
 HD_MUST hd_code hd_prover_shake(hd_prover *p, size_t n, hd_err *err);
 /* One table for many cells: nudge moves the present table so that the cell has a value not seen yet,
- * if that is easy (or it is there), and notes nothing; keep notes the table that came of it. */
-HD_MUST hd_code hd_prover_nudge(hd_prover *p, uint32_t cell, const hd_need *need, bool *has_moved,
-                                hd_err *err);
+ * if that is easy (is_hard: with as much effort as a proof) or it is there, and notes nothing; keep notes the table that came of it. */
+HD_MUST hd_code hd_prover_nudge(hd_prover *p, uint32_t cell, const hd_need *need, bool is_hard,
+                                bool *has_moved, hd_err *err);
 HD_MUST hd_code hd_prover_keep(hd_prover *p, hd_err *err);
 /* Note a table that satisfies the bounds. */
 HD_MUST hd_code hd_prover_note(hd_prover *p, const int64_t *values, hd_err *err);

@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-enum { SWEEPS = 24, ROUNDS = 200, CIRCUITS = 8, STUCK = 1, FEW = 24, HOPELESS = 12 };
+enum { SWEEPS = 24, ROUNDS = 200, CIRCUITS = 8, STUCK = 1, FEW = 24, FEW_OPEN = 500, HOPELESS = 12 };
 
 void hd_secondary_options_init(hd_secondary_options *o)
 {
@@ -297,26 +297,41 @@ out:
     return rc;
 }
 
-/* A few tables in each of which many cells have a value not seen before. */
-static hd_code sweep(hd_plan *p, hd_err *err)
+/* A few tables in each of which many cells have a value not seen before. n_open: cells that lack some. */
+static hd_code sweep_tables(hd_plan *p, bool is_hard, size_t *n_open, hd_err *err)
 {
     memset(p->n_stuck, 0, p->canonical.system.n_cells * sizeof *p->n_stuck);
     for (int k = 0; k < SWEEPS && p->prover->has_table; k++) {
-        size_t n_tables = p->prover->n_tables, n_open = 0;
+        size_t n_tables = p->prover->n_tables, n_tried = 0;
+        *n_open = 0;
         for (uint32_t c = 0; c < p->canonical.system.n_cells; c++) {
             if (!p->is_tracked[c] || !hd_plan_is_required(p, c) ||
                 hd_prover_has(p->prover, c, &p->cells[c].need))
                 continue;
+            ++*n_open;
             if (p->n_stuck[c] > STUCK)
                 continue;
             bool has_moved;
-            n_open++;
-            HD_TRY(hd_prover_nudge(p->prover, c, &p->cells[c].need, &has_moved, err));
+            n_tried++;
+            HD_TRY(hd_prover_nudge(p->prover, c, &p->cells[c].need, is_hard, &has_moved, err));
             p->n_stuck[c] = has_moved ? 0 : p->n_stuck[c] + 1;
         }
         HD_TRY(hd_prover_keep(p->prover, err));
-        if (n_open == 0 || p->prover->n_tables == n_tables)
+        if (n_tried == 0 || p->prover->n_tables == n_tables)
             break;
+    }
+    return HD_OK;
+}
+
+/* What is left is proven cell by cell, a table for each value. Where that would be many tables, more of it goes
+ * into each. */
+static hd_code sweep(hd_plan *p, hd_err *err)
+{
+    size_t n_open = 0, n_before;
+    HD_TRY(sweep_tables(p, false, &n_open, err));
+    for (n_before = 2 * n_open; n_open > FEW_OPEN && n_open < n_before - n_before / 8;) {
+        n_before = n_open;
+        HD_TRY(sweep_tables(p, true, &n_open, err));
     }
     return HD_OK;
 }
