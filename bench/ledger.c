@@ -2,10 +2,11 @@
  *
  *     ledger [--records 50000000] [--releases 1000]
  *
- * The question is by provider (200), with counts of records and of people. Earlier releases are of the kinds that analysts ask: by provider,
- * region, month, age, sex and pairs of them, under conditions that keep a tenth to all of the records;
- * a tenth of them repeat a condition. They are made from a sample of the people, which costs the
- * same to compare, for a sketch has the same size whatever it stands for.
+ * The question is by provider (200), with counts of records and of people. Earlier releases are
+ * of the kinds that analysts ask: by provider, region, month, age, sex and pairs of them, under
+ * conditions that keep a tenth to all of the records; a tenth of them repeat a condition. They
+ * are made from a sample of the people, which costs the same to compare, for a sketch has the
+ * same size whatever it stands for.
  */
 #include "base/alloc.h"
 #include "base/par.h"
@@ -61,8 +62,8 @@ typedef struct job {
     hd_set *lanes; /* LANES * PROVIDERS * 2 */
 } job;
 
-/* Four records a person, at one or two providers, as in a table sorted by person; they come to a set in
- * runs of some hundred, as they do from a scan. */
+/* Four records a person, at one or two providers, as in a table sorted by person; they come to a
+ * set in runs of some hundred, as they do from a scan. */
 enum { RUN = 512 };
 
 typedef struct run {
@@ -221,8 +222,8 @@ int main(int argc, char **argv)
     }
     double t2 = seconds(), p2 = processor_seconds();
     printf("records                     %12llu\n", (unsigned long long)n_records);
-    printf("earlier releases            %12zu  (%zu rows, %.0f MB; %zu related)\n", n_releases, cells,
-           (double)bytes / 1e6, related);
+    printf("earlier releases            %12zu  (%zu rows, %.0f MB; %zu related)\n", n_releases,
+           cells, (double)bytes / 1e6, related);
     printf("sets of the question        %10.3f s  (processor %.3f s)\n", t1 - t0, p1 - p0);
     printf("difference test             %10.3f s  (processor %.3f s)\n", t2 - t1, p2 - p1);
     hd_audit_free(audit);

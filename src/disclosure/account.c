@@ -254,16 +254,16 @@ static char *text_of(const unsigned char *bytes, size_t len)
     return hd_strndup((const char *)bytes, len);
 }
 
-/* Sets of other forms are made of other hashes: nothing can be compared with them, and what cannot be
- * compared must not be passed over. */
+/* Sets of other forms are made of other hashes: nothing can be compared with them, and what
+ * cannot be compared must not be passed over. */
 static hd_code check_form(const unsigned char *p, size_t len, hd_err *err)
 {
     if (len >= sizeof magic && memcmp(p, magic, sizeof magic) == 0)
         return HD_OK;
     if (len >= sizeof magic && memcmp(p, any_magic, sizeof any_magic) == 0)
         return hd_fail(err, HD_FORMAT,
-                       "a release in the ledger was entered by another hdis, which keeps sets of records "
-                       "in another form: use that one, or load the data into a new vault");
+                       "a release in the ledger was entered by another hdis, which keeps sets of "
+                       "records in another form: use that one, or load the data into a new vault");
     return hd_fail(err, HD_FORMAT, "a release in the ledger is damaged");
 }
 
@@ -279,7 +279,8 @@ static hd_code fail_damaged(hd_err *err)
 }
 
 /* The head, and where everything else is; sizes are those of the body. */
-static hd_code read_head(hd_account *out, const unsigned char *p, size_t len, layout *l, hd_err *err)
+static hd_code read_head(hd_account *out, const unsigned char *p, size_t len, layout *l,
+                         hd_err *err)
 {
     uint64_t head[N_HEAD] = {0};
     part parts[N_PARTS];

@@ -24,8 +24,8 @@ typedef struct hd_printed {
     bool is_exact;          /* shown as it is */
 } hd_printed;
 
-/* What two figures of a release, or one of it and one of an earlier release, together say of the few
- * people that the one counts more (near.h): those are named by their profile. */
+/* What two figures of a release, or one of it and one of an earlier release, together say of the
+ * few people that the one counts more (near.h): those are named by their profile. */
 typedef struct hd_known {
     uint64_t sum[2];
     int64_t low, high;
@@ -33,7 +33,7 @@ typedef struct hd_known {
 
 typedef struct hd_account {
     int64_t number;     /* in the ledger; 0: not entered */
-    uint64_t table;     /* 0: that of the answer it is compared with; see hd_account_of_other_table */
+    uint64_t table;     /* 0: that of the answer; see hd_account_of_other_table */
     bool is_controlled; /* below national level */
     bool is_defined;    /* by the catalogue: see hd_release_ask_defined */
     size_t n_keys, n_cells, n_columns, n_aggregates, n_sets, n_known;
@@ -64,9 +64,9 @@ HD_MUST hd_code hd_account_make(hd_account *out, const hd_policy_file *p, const 
                                 bool is_controlled, hd_err *err);
 void hd_account_free(hd_account *a); /* wipes */
 
-/* Made of another table than the answer it will be compared with. Records of two tables have nothing
- * in common but whose they are, because all tables share one numbering of people: sets of people
- * and profiles stay as they are, sets of records are named after their table. */
+/* Made of another table than the answer it will be compared with. Records of two tables have
+ * nothing in common but whose they are, because all tables share one numbering of people: sets
+ * of people and profiles stay as they are, sets of records are named after their table. */
 void hd_account_of_other_table(hd_account *a, const char *table);
 
 /* Adds a piece of what is known. */
@@ -75,8 +75,8 @@ HD_MUST hd_code hd_account_know(hd_account *a, const hd_known *k, hd_err *err);
 HD_MUST hd_code hd_account_write(const hd_account *a, hd_buf *out, hd_err *err);
 /* HD_FORMAT: not what hd_account_write makes, or what one of another version made. */
 HD_MUST hd_code hd_account_read(hd_account *out, const void *bytes, size_t len, hd_err *err);
-/* The same without a copy, nor texts: good as long as the bytes are there, and not to be changed before it
- * is kept. Most earlier releases are looked at once and put away. */
+/* The same without a copy, nor texts: good as long as the bytes are there, and not to be changed
+ * before it is kept. Most earlier releases are looked at once and put away. */
 HD_MUST hd_code hd_account_view(hd_account *out, const void *bytes, size_t len, hd_err *err);
 /* A view becomes an account of its own; any other stays as it is. */
 HD_MUST hd_code hd_account_keep(hd_account *a, hd_err *err);

@@ -1,24 +1,34 @@
-/* audit_overlaps.c - figures that cut across each other (overlaps.h): what several of them together say of few
- * people, whom one of them may have been asked for or none.
+/* audit_overlaps.c - figures that cut across each other (overlaps.h): what several of them together
+ * say of few people, whom one of them may have been asked for or none.
  *
- * Looked at together are the figures under the same values of keys, of this answer and of earlier ones, the
- * latest first; and without keys, those of answers with few figures: what an asker makes up to take apart is
- * asked figure by figure. Each sum that is found bounds the few by what is printed of all others. When all bounds
- * together leave them too few values, and fewer than earlier releases alone do, a figure of the answer that
- * cuts is withheld. Nothing but printed values and the sums decides.
+ * Looked at together are the figures under the same values of keys, of this answer and of earlier
+ * ones, the latest first; and whatever their keys, those of answers with few figures: what an asker
+ * makes up to take apart is asked figure by figure. Records of one table, and people, are searched
+ * by what they are (overlaps.h); all of them together by how many of each person there are
+ * (short_sums.h). Each sum that is found bounds the few by what is printed of all others. When all
+ * bounds together leave them too few values, and fewer than earlier releases alone do, a figure of
+ * the answer that cuts is withheld. Nothing but printed values and the sums decides.
  *
- * Rejected: these sums as sums of the audit. Where there are many, they follow from each other in so many
- * ways that the search for whole-number tables finds none, and everything is refused.
+ * Sound: a sum is only used when the identities of the records confirm it, so its bounds hold.
+ * Missed: figures that are not looked at together, sums that no draw finds, and what only several
+ * sums exclude.
+ *
+ * Rejected: these sums as sums of the audit. Where there are many, they follow from each other
+ * in so many ways that the search for whole-number tables finds none, and everything is refused.
+ *
+ *
  */
 #include "disclosure/audit_work.h"
 
 #include "base/alloc.h"
 #include "disclosure/overlaps.h"
+#include "disclosure/short_sums.h"
 
 #include <stdlib.h>
 
 enum {
     FEW_FIGURES = 48,
+    MOST_NAMES = 8, /* of few people: records of two tables, and people */
     MOST_KEPT = 65536, /* figures of earlier answers, of some 500 bytes each */
     WIDEST = 40 /* values that a sum leaves; more, and it hardly ever says more than others */
 };
@@ -67,31 +77,38 @@ static hd_code make_room(hd_audit *a, hd_err *err)
 
 static bool is_place(const hd_audit *a, uint64_t place)
 {
-    return a->n_places && bsearch(&place, a->places, a->n_places, sizeof place, compare_u64) != NULL;
+    return a->n_places && bsearch(&place, a->places, a->n_places, sizeof place, compare_u64);
+}
+
+static bool has_few_figures(const hd_account *a)
+{
+    return a->n_cells * a->n_columns <= FEW_FIGURES;
 }
 
 hd_code hd_audit_note_overlaps(hd_audit *a, const hd_account *earlier, hd_err *err)
 {
+    bool is_loose = has_few_figures(earlier), takes_loose = is_loose && has_few_figures(a->now);
     for (size_t cell = 0; cell < earlier->n_cells; cell++) {
         uint64_t place = name_place(earlier, cell);
-        if (place == 0 ? earlier->n_cells * earlier->n_columns > FEW_FIGURES : !is_place(a, place))
+        if (!takes_loose && (place == 0 ? !is_loose : !is_place(a, place)))
             continue;
         for (size_t c = 0; c < earlier->n_columns; c++) {
-            size_t i = hd_account_at(earlier, cell, c);
-            hd_set_kind kind = earlier->kinds[c];
-            bool is_comparable = kind == HD_SET_PEOPLE || earlier->table == a->now->table;
-            if (!is_comparable || !earlier->printed[i].is_count || hd_set_is_empty(earlier->items[i].sum))
+            const hd_set *set = &earlier->items[hd_account_at(earlier, cell, c)];
+            const hd_printed *p = &earlier->printed[hd_account_at(earlier, cell, c)];
+            hd_audit_figure f = {*set, *p, earlier->kinds[c], earlier->is_controlled,
+                                 earlier->is_defined, is_loose, place};
+            if (f.kind == HD_SET_RECORDS && earlier->table != a->now->table)
+                f.kind = HD_SET_PROFILE;
+            if (!p->is_count || hd_set_is_empty(set->sum))
                 continue;
             HD_TRY(make_room(a, err));
-            a->overlap[a->n_overlap++] =
-                (hd_audit_figure){earlier->items[i], earlier->printed[i], kind, earlier->is_controlled,
-                                  earlier->is_defined, place};
+            a->overlap[a->n_overlap++] = f;
         }
     }
     return HD_OK;
 }
 
-/* ---- what is looked at together ---------------------------------------------------------------- */
+/* ---- what is looked at together -------------------------------------------------------------- */
 
 /* A figure of the answer or an earlier one, by place. */
 typedef struct figure {
@@ -100,12 +117,23 @@ typedef struct figure {
     const hd_set *set;
     const hd_printed *printed;
     size_t item; /* of the answer, or SIZE_MAX */
-    hd_set_kind kind;
-    bool is_controlled, is_defined;
+    hd_set_kind kind; /* as of hd_audit_figure */
+    bool is_controlled, is_defined, is_loose;
 } figure;
+
+/* Few people who were asked for, by their two names. */
+typedef struct asked {
+    uint64_t by_sum[2], by_profile[2];
+    const figure *figure;
+} asked;
+
+typedef struct range {
+    int64_t low, high; /* -HD_NO_BOUND, HD_NO_BOUND: endless */
+} range;
 
 /* What one sum says of few people: sum of factors times figures = times the few. */
 typedef struct cut {
+    range leaves; /* to them, as printed when last measured */
     uint64_t few[2]; /* their name */
     uint32_t *figures;
     int32_t *factors;
@@ -116,12 +144,14 @@ typedef struct cut {
 
 typedef struct search {
     hd_audit *a;
-    figure *figures;
+    figure *figures; /* by place, then the latest first */
     size_t n_figures, figures_cap;
+    asked *asked; /* ascending by_sum */
+    size_t n_asked, asked_cap;
+    /* while searching */
+    hd_set_kind by; /* HD_SET_PROFILE: figures of all kinds and tables */
     uint32_t chosen[HD_OVERLAP_SETS]; /* figures that are searched */
-    size_t n;
-    uint64_t (*names)[2]; /* of few people that were asked for, ascending */
-    size_t n_names, names_cap;
+    size_t n, n_now;
     cut *cuts;
     size_t n_cuts, cuts_cap;
 } search;
@@ -129,8 +159,6 @@ typedef struct search {
 static int compare_figures(const void *x, const void *y)
 {
     const figure *a = x, *b = y;
-    if (a->kind != b->kind)
-        return a->kind < b->kind ? -1 : 1;
     if (a->place != b->place)
         return a->place < b->place ? -1 : 1;
     if (a->age != b->age)
@@ -143,13 +171,17 @@ static int compare_names(const void *x, const void *y)
     return memcmp(x, y, sizeof(uint64_t[2]));
 }
 
+/* In the ledger, what sums say of few people stands under their name, marked: whole profiles
+ * have the same place. */
+static void name_few(uint64_t out[2], const uint64_t sum[2], bool by_profile)
+{
+    hd_overlap_name(out, sum);
+    out[0] |= UINT64_C(1) << (by_profile ? 62 : 63);
+    out[1] |= UINT64_C(1) << (by_profile ? 63 : 62);
+}
+
 static hd_code add_figure(search *s, const figure *f, hd_err *err)
 {
-    if (f->printed->is_small) {
-        if (!HD_GROW(s->names, s->n_names, s->names_cap))
-            return hd_fail_nomem(err);
-        hd_overlap_name(s->names[s->n_names++], f->set->sum);
-    }
     if (!HD_GROW(s->figures, s->n_figures, s->figures_cap))
         return hd_fail_nomem(err);
     s->figures[s->n_figures++] = *f;
@@ -161,50 +193,77 @@ static hd_code list_figures(search *s, hd_err *err)
     const hd_audit *a = s->a;
     const hd_account *now = a->now;
     for (size_t i = 0; i < now->n_cells * now->n_columns; i++) {
-        const figure f = {name_place(now, i / now->n_columns), 0, &now->items[i], &now->printed[i], i,
-                          now->kinds[i % now->n_columns], now->is_controlled, now->is_defined};
+        const figure f = {name_place(now, i / now->n_columns), 0, &now->items[i],
+                          &now->printed[i], i, now->kinds[i % now->n_columns],
+                          now->is_controlled, now->is_defined, has_few_figures(now)};
         if (f.printed->is_count && !hd_set_is_empty(f.set->sum))
             HD_TRY(add_figure(s, &f, err));
     }
     for (size_t i = 0; i < a->n_overlap; i++) {
         const hd_audit_figure *e = &a->overlap[i];
         const figure f = {e->place, a->n_overlap - i, &e->set, &e->printed, SIZE_MAX, e->kind,
-                          e->is_controlled, e->is_defined};
+                          e->is_controlled, e->is_defined, e->is_loose};
         HD_TRY(add_figure(s, &f, err));
     }
     if (s->n_figures)
         qsort(s->figures, s->n_figures, sizeof *s->figures, compare_figures);
-    if (s->n_names)
-        qsort(s->names, s->n_names, sizeof *s->names, compare_names);
+    return HD_OK;
+}
+
+static hd_code list_asked(search *s, hd_err *err)
+{
+    for (size_t i = 0; i < s->n_figures; i++) {
+        const figure *f = &s->figures[i];
+        if (!f->printed->is_small)
+            continue;
+        if (!HD_GROW(s->asked, s->n_asked, s->asked_cap))
+            return hd_fail_nomem(err);
+        asked *x = &s->asked[s->n_asked++];
+        x->figure = f;
+        name_few(x->by_sum, f->set->sum, false);
+        name_few(x->by_profile, f->set->profile.sum, true);
+    }
+    if (s->n_asked)
+        qsort(s->asked, s->n_asked, sizeof *s->asked, compare_names); /* by_sum is first */
     return HD_OK;
 }
 
 static bool is_named(void *ctx, const uint64_t name[2])
 {
     const search *s = ctx;
-    return s->n_names && bsearch(name, s->names, s->n_names, sizeof *s->names, compare_names) != NULL;
+    uint64_t marked[2];
+    name_few(marked, name, false);
+    return s->n_asked && bsearch(marked, s->asked, s->n_asked, sizeof *s->asked, compare_names);
 }
 
-/* Every set once, from figure number `from` on. */
-static void choose(search *s, size_t from, size_t to)
+static bool is_same(const search *s, const figure *a, const figure *b)
 {
-    s->n = 0;
-    for (size_t f = from; f < to && s->n < HD_OVERLAP_SETS; f++) {
-        bool is_new = true;
-        for (size_t i = 0; i < s->n && is_new; i++)
-            is_new = !hd_set_same(s->figures[s->chosen[i]].set, s->figures[f].set);
-        if (is_new)
-            s->chosen[s->n++] = (uint32_t)f;
+    return s->by == HD_SET_PROFILE ? hd_profile_same(&a->set->profile, &b->set->profile)
+                                   : hd_set_same(a->set, b->set);
+}
+
+/* Of the listed figures, the latest first, those that are compared `by`: every set once. */
+static void choose(search *s, hd_set_kind by, const uint32_t *list, size_t n)
+{
+    s->n = s->n_now = 0;
+    s->by = by;
+    for (size_t i = 0; i < n && s->n < HD_OVERLAP_SETS; i++) {
+        const figure *f = &s->figures[list[i]];
+        bool is_new = by == HD_SET_PROFILE || f->kind == by;
+        for (size_t k = 0; k < s->n && is_new; k++)
+            is_new = !is_same(s, &s->figures[s->chosen[k]], f);
+        if (!is_new)
+            continue;
+        s->n_now += f->age == 0;
+        s->chosen[s->n++] = list[i];
     }
 }
 
-typedef struct range {
-    int64_t low, high; /* -HD_NO_BOUND, HD_NO_BOUND: endless */
-} range;
-
 static int64_t n_values(range r)
 {
-    return r.low <= -HD_NO_BOUND || r.high >= HD_NO_BOUND ? INT64_MAX : r.high < r.low ? 0 : r.high - r.low + 1;
+    if (r.low <= -HD_NO_BOUND || r.high >= HD_NO_BOUND)
+        return INT64_MAX;
+    return r.high < r.low ? 0 : r.high - r.low + 1;
 }
 
 static int64_t divided_down(int64_t x, int64_t by)
@@ -230,7 +289,7 @@ static range range_of(const search *s, const cut *c)
     return r;
 }
 
-/* ---- what is found ----------------------------------------------------------------------------- */
+/* ---- what is found --------------------------------------------------------------------------- */
 
 static void free_cut(cut *c)
 {
@@ -238,8 +297,8 @@ static void free_cut(cut *c)
     hd_free(c->factors);
 }
 
-static hd_code add_cut(search *s, const hd_overlap *o, const uint64_t few[2], int64_t times, size_t but,
-                       hd_err *err)
+static hd_code add_cut(search *s, const hd_overlap *o, const uint64_t few[2], int64_t times,
+                       size_t but, hd_err *err)
 {
     cut c = {.few = {few[0], few[1]}, .times = times, .is_mixed = o->is_mixed};
     c.figures = hd_calloc(o->n + 1, sizeof *c.figures);
@@ -267,65 +326,142 @@ static hd_code take(void *ctx, const hd_overlap *o, hd_err *err)
 {
     search *s = ctx;
     bool is_controlled = false, is_defined = true;
+    uint64_t name[2];
     for (size_t i = 0; i < o->n; i++) {
         const figure *f = &s->figures[s->chosen[o->items[i]]];
         is_controlled |= f->is_controlled;
         is_defined &= f->is_defined;
     }
-    /* National figures are exact, and so is what follows from them; definitions of the catalogue cannot be
-     * made up. */
+    /* National figures are exact, and so is what follows from them; definitions of the catalogue
+     * cannot be made up. */
     if (!is_controlled || is_defined)
         return HD_OK;
+    name_few(name, o->few, false);
     if (o->times)
-        return add_cut(s, o, o->few, o->times, SIZE_MAX, err);
+        return add_cut(s, o, name, o->times, SIZE_MAX, err);
     for (size_t i = 0; i < o->n; i++) {
         const figure *f = &s->figures[s->chosen[o->items[i]]];
-        uint64_t name[2];
-        hd_overlap_name(name, f->set->sum);
+        bool by_profile = s->by == HD_SET_PROFILE;
+        name_few(name, by_profile ? f->set->profile.sum : f->set->sum, by_profile);
         if (f->printed->is_small)
             HD_TRY(add_cut(s, o, name, -(int64_t)o->factors[i], i, err));
     }
     return HD_OK;
 }
 
-static hd_code find_cuts(search *s, hd_err *err)
+static hd_code find_short(search *s, hd_err *err)
 {
-    const hd_set *sets[HD_OVERLAP_SETS];
-    for (size_t from = 0, to; from < s->n_figures; from = to) {
-        const figure *first = &s->figures[from];
-        size_t n_now = 0;
-        for (to = from + 1; to < s->n_figures && s->figures[to].kind == first->kind &&
-                            s->figures[to].place == first->place;)
-            to++;
-        if (first->age != 0) /* the answer has no figure there */
-            continue;
-        choose(s, from, to);
-        for (size_t i = 0; i < s->n; i++) {
-            sets[i] = s->figures[s->chosen[i]].set;
-            n_now += s->figures[s->chosen[i]].age == 0;
-        }
-        HD_TRY(hd_overlaps_find(sets, s->n, n_now, hd_near_limit(s->a->p), is_named, take, s, err));
+    uint64_t sums[HD_OVERLAP_SETS][2];
+    bool is_few[HD_OVERLAP_SETS];
+    for (size_t i = 0; i < s->n; i++) {
+        const figure *f = &s->figures[s->chosen[i]];
+        const uint64_t *sum = s->by == HD_SET_PROFILE ? f->set->profile.sum : f->set->sum;
+        memcpy(sums[i], sum, sizeof sums[i]);
+        is_few[i] = f->printed->is_small;
     }
-    return HD_OK;
+    const hd_short_sums_of of = {(const uint64_t(*)[2])sums, is_few, s->n, s->n_now};
+    return hd_short_sums_find(&of, take, s, s->a->stop, err);
 }
 
-/* ---- what it says ------------------------------------------------------------------------------ */
-
-/* In the ledger, what sums said of few people stands under their name, marked: profiles have the same place. */
-static void name_known(uint64_t out[2], const uint64_t few[2])
+/* Listed figures, the latest first. */
+static hd_code search_together(search *s, const uint32_t *list, size_t n, hd_err *err)
 {
-    out[0] = few[0] | UINT64_C(1) << 63;
-    out[1] = few[1] | UINT64_C(1) << 62;
+    const hd_set *sets[HD_OVERLAP_SETS];
+    bool is_there[HD_SET_PROFILE + 1] = {false};
+    for (hd_set_kind by = HD_SET_RECORDS; by <= HD_SET_PEOPLE; by++) {
+        choose(s, by, list, n);
+        if (s->n_now == 0)
+            continue;
+        for (size_t i = 0; i < s->n; i++)
+            sets[i] = s->figures[s->chosen[i]].set;
+        const hd_overlaps_of of = {sets, s->n, s->n_now, hd_near_limit(s->a->p), is_named};
+        HD_TRY(hd_overlaps_find(&of, take, s, s->a->stop, err));
+        HD_TRY(find_short(s, err));
+    }
+    for (size_t i = 0; i < n; i++)
+        is_there[s->figures[list[i]].kind] = true;
+    if (is_there[0] + is_there[1] + is_there[2] < 2)
+        return HD_OK;
+    choose(s, HD_SET_PROFILE, list, n);
+    return find_short(s, err);
+}
+
+typedef struct aged {
+    size_t age, item;
+    uint32_t figure;
+} aged;
+
+static int compare_ages(const void *x, const void *y)
+{
+    const aged *a = x, *b = y;
+    if (a->age != b->age)
+        return a->age < b->age ? -1 : 1;
+    return (a->item > b->item) - (a->item < b->item);
+}
+
+/* Those of answers with few figures. */
+static hd_code search_loose(search *s, uint32_t *list, hd_err *err)
+{
+    size_t n = 0;
+    aged *by_age = hd_calloc(s->n_figures + 1, sizeof *by_age);
+    if (!by_age)
+        return hd_fail_nomem(err);
+    for (uint32_t i = 0; i < s->n_figures; i++)
+        if (s->figures[i].is_loose)
+            by_age[n++] = (aged){s->figures[i].age, s->figures[i].item, i};
+    qsort(by_age, n, sizeof *by_age, compare_ages);
+    for (size_t i = 0; i < n; i++)
+        list[i] = by_age[i].figure;
+    hd_free(by_age);
+    return search_together(s, list, n, err);
+}
+
+static hd_code find_cuts(search *s, hd_err *err)
+{
+    bool is_loose = has_few_figures(s->a->now);
+    hd_code rc = HD_OK;
+    uint32_t *list = hd_calloc(s->n_figures + 1, sizeof *list);
+    if (!list)
+        return hd_fail_nomem(err);
+    for (size_t from = 0, to; from < s->n_figures; from = to) {
+        const figure *first = &s->figures[from];
+        for (to = from; to < s->n_figures && s->figures[to].place == first->place; to++)
+            list[to - from] = (uint32_t)to;
+        bool is_of_now = first->age == 0; /* the answer has a figure there */
+        if (is_of_now && !(first->place == 0 && is_loose))
+            HD_GO(search_together(s, list, to - from, err));
+    }
+    if (is_loose)
+        HD_GO(search_loose(s, list, err));
+out:
+    hd_free(list);
+    return rc;
+}
+
+/* ---- what it says ---------------------------------------------------------------------------- */
+
+/* Every name under which the few are known; returns how many. */
+static size_t list_names(const search *s, const uint64_t few[2], uint64_t out[MOST_NAMES][2])
+{
+    size_t n = 0;
+    memcpy(out[n++], few, sizeof *out);
+    for (size_t i = 0; i < s->n_asked && n + 2 <= MOST_NAMES; i++) {
+        const asked *x = &s->asked[i];
+        bool is_sum = memcmp(x->by_sum, few, sizeof x->by_sum) == 0;
+        if (is_sum || memcmp(x->by_profile, few, sizeof x->by_profile) == 0)
+            memcpy(out[n++], is_sum ? x->by_profile : x->by_sum, sizeof *out);
+    }
+    return n;
 }
 
 static range range_known(const search *s, const uint64_t few[2])
 {
     range r = {-HD_NO_BOUND, HD_NO_BOUND};
-    uint64_t name[2];
-    name_known(name, few);
-    for (size_t i = 0; i < s->a->n_known; i++) {
-        const hd_known *k = &s->a->known[i];
-        if (memcmp(k->sum, name, sizeof name) != 0)
+    uint64_t names[MOST_NAMES][2];
+    size_t n = list_names(s, few, names);
+    for (size_t i = 0; i < s->a->n_known * n; i++) {
+        const hd_known *k = &s->a->known[i / n];
+        if (memcmp(k->sum, names[i % n], sizeof *names) != 0)
             continue;
         r.low = k->low > r.low ? k->low : r.low;
         r.high = k->high < r.high ? k->high : r.high;
@@ -337,16 +473,15 @@ static range range_known(const search *s, const uint64_t few[2])
 static range range_asked(const search *s, const uint64_t few[2], bool only_earlier)
 {
     range r = {0, HD_NO_BOUND};
-    for (size_t i = 0; i < s->n_figures; i++) {
-        const figure *f = &s->figures[i];
-        uint64_t name[2];
-        if (!f->printed->is_small || (only_earlier && f->age == 0))
+    for (size_t i = 0; i < s->n_asked; i++) {
+        const asked *x = &s->asked[i];
+        const hd_printed *p = x->figure->printed;
+        bool is_asked = memcmp(x->by_sum, few, sizeof x->by_sum) == 0 ||
+                        memcmp(x->by_profile, few, sizeof x->by_profile) == 0;
+        if (!is_asked || (only_earlier && x->figure->age == 0))
             continue;
-        hd_overlap_name(name, f->set->sum);
-        if (memcmp(name, few, sizeof name) != 0)
-            continue;
-        r.low = f->printed->low > r.low ? f->printed->low : r.low;
-        r.high = f->printed->high < r.high ? f->printed->high : r.high;
+        r.low = p->low > r.low ? p->low : r.low;
+        r.high = p->high < r.high ? p->high : r.high;
     }
     return r;
 }
@@ -356,24 +491,31 @@ static range both(range x, range y)
     return (range){x.low > y.low ? x.low : y.low, x.high < y.high ? x.high : y.high};
 }
 
-/* Cuts first .. end - 1 are about the same few people. */
-static range range_cut(const search *s, size_t first, size_t end)
+/* All cuts about the same few people. */
+typedef struct group {
+    cut *cuts;
+    size_t n;
+} group;
+
+/* What all of them together leave. */
+static range measure(const search *s, const group *g)
 {
     range r = {-HD_NO_BOUND, HD_NO_BOUND};
-    for (size_t i = first; i < end; i++)
-        r = both(r, range_of(s, &s->cuts[i]));
+    for (size_t i = 0; i < g->n; i++) {
+        g->cuts[i].leaves = range_of(s, &g->cuts[i]);
+        r = both(r, g->cuts[i].leaves);
+    }
     return r;
 }
 
 /* The finest shown figure of the answer in a cut that bounds; SIZE_MAX: none. */
-static size_t figure_to_withhold(const search *s, size_t first, size_t end, range left)
+static size_t figure_to_withhold(const search *s, const group *g, range left)
 {
     size_t best = SIZE_MAX;
     uint32_t fewest = UINT32_MAX;
-    for (size_t i = first; i < end; i++) {
-        const cut *c = &s->cuts[i];
-        range x = range_of(s, c);
-        if (x.low < left.low && x.high > left.high)
+    for (size_t i = 0; i < g->n; i++) {
+        const cut *c = &g->cuts[i];
+        if (c->leaves.low < left.low && c->leaves.high > left.high)
             continue;
         for (size_t k = 0; k < c->n; k++) {
             const figure *f = &s->figures[c->figures[k]];
@@ -391,30 +533,38 @@ static int compare_cuts(const void *x, const void *y)
     return compare_names(((const cut *)x)->few, ((const cut *)y)->few);
 }
 
-/* Withholds until the few have values enough, or as many as earlier releases leave them; what the answer then
- * says of them is kept. */
-static hd_code keep_values(search *s, size_t first, size_t end, void (*withhold)(hd_audit *a, size_t item),
+/* Withholds until the few have values enough, or as many as earlier releases leave them; what
+ * the answer then says of them is kept. */
+static hd_code keep_values(search *s, const group *g, void (*withhold)(hd_audit *a, size_t item),
                            hd_err *err)
 {
     hd_audit *a = s->a;
-    const cut *c = &s->cuts[first];
-    range asked = range_asked(s, c->few, false), known = range_known(s, c->few), now;
-    if (c->is_mixed && asked.low == 0)
-        asked.low = -HD_NO_BOUND;
-    int64_t need = n_values(asked) < a->p->minimum_candidates ? n_values(asked) : a->p->minimum_candidates;
-    int64_t before = n_values(both(known, range_asked(s, c->few, true)));
+    const uint64_t *few = g->cuts->few;
+    range printed = range_asked(s, few, false), known = range_known(s, few), now;
+    int64_t before = n_values(both(known, range_asked(s, few, true)));
+    if (g->cuts->is_mixed && printed.low == 0)
+        printed.low = -HD_NO_BOUND;
+    int64_t need = n_values(printed);
+    need = need < a->p->minimum_candidates ? need : a->p->minimum_candidates;
+    need = need < before ? need : before;
     for (;;) {
-        now = range_cut(s, first, end);
-        range left = both(both(asked, known), now);
-        size_t item = figure_to_withhold(s, first, end, left);
-        if (n_values(left) >= need || n_values(left) >= before || item == SIZE_MAX)
+        now = measure(s, g);
+        range left = both(both(printed, known), now);
+        if (n_values(left) >= need)
+            break;
+        size_t item = figure_to_withhold(s, g, left);
+        if (item == SIZE_MAX)
             break;
         withhold(a, item);
         a->n_near++;
     }
-    hd_known k = {.low = now.low, .high = now.high};
-    name_known(k.sum, c->few);
-    return n_values(now) <= WIDEST ? hd_account_know(a->now, &k, err) : HD_OK;
+    const hd_known k = {{few[0], few[1]}, now.low, now.high};
+    if (n_values(now) > WIDEST)
+        return HD_OK;
+    if (!HD_GROW(a->known, a->n_known, a->known_cap)) /* for the same few under another name */
+        return hd_fail_nomem(err);
+    a->known[a->n_known++] = k;
+    return hd_account_know(a->now, &k, err);
 }
 
 hd_code hd_audit_cross(hd_audit *a, void (*withhold)(hd_audit *a, size_t item), hd_err *err)
@@ -425,19 +575,20 @@ hd_code hd_audit_cross(hd_audit *a, void (*withhold)(hd_audit *a, size_t item), 
         return hd_fail_nomem(err);
     s->a = a;
     HD_GO(list_figures(s, err));
+    HD_GO(list_asked(s, err));
     HD_GO(find_cuts(s, err));
     if (s->n_cuts)
         qsort(s->cuts, s->n_cuts, sizeof *s->cuts, compare_cuts);
     for (size_t first = 0, end; first < s->n_cuts; first = end) {
         for (end = first + 1; end < s->n_cuts && compare_cuts(&s->cuts[first], &s->cuts[end]) == 0;)
             end++;
-        HD_GO(keep_values(s, first, end, withhold, err));
+        HD_GO(keep_values(s, &(group){&s->cuts[first], end - first}, withhold, err));
     }
 out:
     for (size_t i = 0; i < s->n_cuts; i++)
         free_cut(&s->cuts[i]);
     hd_free(s->cuts);
-    hd_free(s->names);
+    hd_free(s->asked);
     hd_free(s->figures);
     hd_free(s);
     return rc;

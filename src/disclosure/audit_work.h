@@ -31,8 +31,9 @@ typedef struct hd_audit_node {
 typedef struct hd_audit_figure {
     hd_set set;
     hd_printed printed;
-    hd_set_kind kind;
+    hd_set_kind kind; /* HD_SET_PROFILE: of records of another table, comparable by profile only */
     bool is_controlled, is_defined;
+    bool is_loose;  /* of an answer with few figures */
     uint64_t place; /* values of its keys */
 } hd_audit_figure;
 

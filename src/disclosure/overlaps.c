@@ -1,10 +1,11 @@
-/* overlaps.c - see overlaps.h. A row of the elimination is two planes of bits: the lanes of the chosen
- * buckets, then how the row is made of the sets, all modulo 4, so that adding rows is a few operations for 64
- * of them. */
+/* overlaps.c - see overlaps.h. A row of the elimination is two planes of bits: the lanes of the
+ * chosen buckets, then how the row is made of the sets, all modulo 4, so that adding rows is a
+ * few operations for 64 of them. */
 #include "disclosure/overlaps.h"
 
 #include "base/alloc.h"
 #include "base/rng.h"
+#include "base/vectors.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@ enum {
     SHUFFLES = 160,
     MOST_TWOS = 6,
     NAME_BITS = 48,
+    SPARE_LANES = 16, /* so many more than sets, and the sums are few that hold by chance */
     TIMES = 16 /* of a few people beyond what 4 can tell */
 };
 
@@ -30,6 +32,7 @@ typedef struct elimination {
     row *pivots, *evens; /* n each at most */
     uint32_t *lane_of;   /* of a pivot: it has 1 there, later ones 0 */
     size_t n_pivots, n_evens, words; /* words of lanes */
+    size_t made_end;                 /* word after those that say how a row is made */
 } elimination;
 
 typedef struct search {
@@ -40,33 +43,36 @@ typedef struct search {
     hd_take_overlap take;
     void *ctx;
     row *lanes; /* of every set, all buckets; made_of is empty */
+    uint64_t (*low_pivots)[LANE_WORDS]; /* n */
     elimination e;
     uint32_t *chosen; /* n: sets in this elimination, by place */
     size_t n_chosen;
     bool *depends; /* n: cancels out with others, says the first elimination */
+    uint32_t *group; /* n: another set of its group, or itself; sets of one sum are in one group */
     bool is_first;
+    const atomic_bool *stop;
     uint64_t *told; /* what was told already, hashed */
     size_t n_told, told_cap;
 } search;
 
-/* ---- arithmetic modulo 4 ---------------------------------------------------------------------- */
+/* ---- arithmetic modulo 4 --------------------------------------------------------------------- */
 
-static void add_words(row *a, const row *b, unsigned factor, size_t from, size_t to)
+static inline void add_words(row *a, const row *b, unsigned factor, size_t from, size_t to)
 {
     uint64_t is_odd = -(uint64_t)(factor & 1), is_over_1 = -(uint64_t)(factor >> 1);
     for (size_t i = from; i < to; i++) {
-        uint64_t low = b->low[i] & is_odd; /* of factor * b; twice b has b's low bit as its high one */
+        uint64_t low = b->low[i] & is_odd; /* of factor * b: twice b has b's low bit high */
         uint64_t high = (b->high[i] & is_odd) ^ (b->low[i] & is_over_1);
         a->high[i] ^= high ^ (a->low[i] & low);
         a->low[i] ^= low;
     }
 }
 
-/* a += factor * b, the first `words` of the lanes and how the row is made */
-static void add_row(row *a, const row *b, unsigned factor, size_t words)
+/* a += factor * b, where b is 0 before word `from` of the lanes */
+static inline void add_row(const elimination *e, row *a, const row *b, unsigned factor, size_t from)
 {
-    add_words(a, b, factor, 0, words);
-    add_words(a, b, factor, LANE_WORDS, ROW_WORDS);
+    add_words(a, b, factor, from, e->words);
+    add_words(a, b, factor, LANE_WORDS, e->made_end);
 }
 
 /* One bucket of a set to a place of its own. */
@@ -79,7 +85,8 @@ static void copy_bucket(row *to, size_t at, const row *from, size_t bucket)
 
 static unsigned digit(const row *r, size_t at)
 {
-    return (unsigned)(r->low[at / 64] >> at % 64 & 1) | (unsigned)(r->high[at / 64] >> at % 64 & 1) << 1;
+    uint64_t low = r->low[at / 64] >> at % 64 & 1, high = r->high[at / 64] >> at % 64 & 1;
+    return (unsigned)(low | high << 1);
 }
 
 static size_t first_bit(const uint64_t *words, size_t n)
@@ -90,26 +97,31 @@ static size_t first_bit(const uint64_t *words, size_t n)
     return n * 64;
 }
 
-/* ---- elimination ------------------------------------------------------------------------------ */
+/* ---- elimination ----------------------------------------------------------------------------- */
 
-static void reduce(const elimination *e, row *v)
+HD_VECTORS static void reduce(const elimination *e, row *v)
 {
     for (size_t i = 0; i < e->n_pivots; i++) {
         unsigned k = digit(v, e->lane_of[i]);
         if (k)
-            add_row(v, &e->pivots[i], 4 - k, e->words);
+            add_row(e, v, &e->pivots[i], 4 - k, e->lane_of[i] / 64);
     }
 }
 
-static hd_code judge(search *s, const row *v, hd_err *err);
+/* What to do with a row that is 0 on the buckets of an elimination: how it is made is a sum. */
+typedef hd_code (*take_sum)(search *s, const row *v, hd_err *err);
 
-/* Sets one after the other: a new pivot, or 0: that is a sum, or twice something: looked at again at
- * the end, when all pivots are there. */
-static hd_code eliminate(search *s, const uint8_t *buckets, size_t n_buckets, hd_err *err)
+/* Chosen sets one after the other: a new pivot, or 0: that is a sum, or twice something: looked
+ * at again at the end, when all pivots are there. */
+static hd_code eliminate(search *s, const uint8_t *buckets, size_t n_buckets, take_sum take,
+                         hd_err *err)
 {
     elimination *e = &s->e;
+    if (s->stop && atomic_load_explicit(s->stop, memory_order_relaxed))
+        return hd_fail(err, HD_CANCELLED, "the question was stopped");
     e->n_pivots = e->n_evens = 0;
     e->words = (n_buckets + 3) / 4;
+    e->made_end = LANE_WORDS + (s->n_chosen + 63) / 64;
     for (size_t i = 0; i < s->n_chosen; i++) {
         row v = {.low = {0}};
         size_t made = LANE_WORDS * 64 + i;
@@ -122,12 +134,12 @@ static hd_code eliminate(search *s, const uint8_t *buckets, size_t n_buckets, hd
             row *p = &e->pivots[e->n_pivots];
             *p = v;
             if (digit(p, lane) == 3)
-                add_row(p, &v, 2, e->words); /* times 3 */
+                add_row(e, p, &v, 2, 0); /* times 3 */
             e->lane_of[e->n_pivots++] = (uint32_t)lane;
         } else if (first_bit(v.high, e->words) < e->words * 64) {
             e->evens[e->n_evens++] = v;
         } else {
-            HD_TRY(judge(s, &v, err));
+            HD_TRY(take(s, &v, err));
         }
     }
     size_t n = 0;
@@ -136,16 +148,95 @@ static hd_code eliminate(search *s, const uint8_t *buckets, size_t n_buckets, hd
         reduce(e, &v);
         for (size_t k = 0; k < n; k++)
             if (digit(&v, first_bit(e->evens[k].high, e->words)))
-                add_row(&v, &e->evens[k], 3, e->words);
+                add_row(e, &v, &e->evens[k], 3, 0);
         if (first_bit(v.high, e->words) < e->words * 64)
             e->evens[n++] = v;
         else
-            HD_TRY(judge(s, &v, err));
+            HD_TRY(take(s, &v, err));
+    }
+    e->n_evens = n;
+    return HD_OK;
+}
+
+/* Whether the lower bits of the chosen sets are independent on these buckets: then no sum is 0
+ * there, modulo 4 neither, for half of a sum of twos would be one. Costs a tenth of an
+ * elimination. */
+static bool is_independent(search *s, const uint8_t *buckets, size_t n_buckets)
+{
+    size_t words = (n_buckets + 3) / 4;
+    uint64_t (*pivots)[LANE_WORDS] = s->low_pivots;
+    for (size_t i = 0; i < s->n_chosen; i++) {
+        const uint64_t *from = s->lanes[s->chosen[i]].low;
+        uint64_t v[LANE_WORDS] = {0};
+        for (size_t b = 0; b < n_buckets; b++)
+            v[b / 4] |= (from[buckets[b] / 4] >> buckets[b] % 4 * LANES & 0xFFFF) << b % 4 * LANES;
+        for (size_t k = 0; k < i; k++) {
+            uint64_t takes = -(v[s->e.lane_of[k] / 64] >> s->e.lane_of[k] % 64 & 1);
+            for (size_t w = 0; w < words; w++)
+                v[w] ^= pivots[k][w] & takes;
+        }
+        size_t lane = first_bit(v, words);
+        if (lane == words * 64)
+            return false;
+        memcpy(pivots[i], v, sizeof v);
+        s->e.lane_of[i] = (uint32_t)lane;
+    }
+    return true;
+}
+
+/* ---- which sets can be in one sum ------------------------------------------------------------ */
+
+static uint32_t group_of(search *s, uint32_t item)
+{
+    while (s->group[item] != item)
+        item = s->group[item] = s->group[s->group[item]];
+    return item;
+}
+
+static hd_code connect(search *s, const row *v, hd_err *err)
+{
+    uint32_t first = UINT32_MAX;
+    (void)err;
+    for (size_t i = 0; i < s->n_chosen; i++) {
+        if (!digit(v, LANE_WORDS * 64 + i))
+            continue;
+        uint32_t item = group_of(s, s->chosen[i]);
+        if (first == UINT32_MAX)
+            first = item;
+        s->group[item] = first;
     }
     return HD_OK;
 }
 
-/* ---- from modulo 4 to whole numbers ------------------------------------------------------------ */
+/* Twice a row that is even is 0, too, and can be part of any sum. */
+static hd_code connect_evens(search *s, hd_err *err)
+{
+    for (size_t i = 0; i < s->e.n_evens; i++)
+        HD_TRY(connect(s, &s->e.evens[i], err));
+    return HD_OK;
+}
+
+static void forget_groups(search *s)
+{
+    for (uint32_t i = 0; i < s->n; i++)
+        s->group[i] = i;
+}
+
+/* Of the chosen sets only those that are in one group with a set of the answer. */
+static void keep_connected(search *s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->n_chosen; i++) {
+        bool is_connected = false;
+        for (uint32_t f = 0; f < s->n_first && !is_connected; f++)
+            is_connected = group_of(s, f) == group_of(s, s->chosen[i]);
+        if (is_connected)
+            s->chosen[n++] = s->chosen[i];
+    }
+    s->n_chosen = n;
+}
+
+/* ---- from modulo 4 to whole numbers ---------------------------------------------------------- */
 
 typedef struct relation {
     uint32_t items[HD_OVERLAP_SETS];
@@ -207,7 +298,8 @@ static void take_more_of_few(const search *s, relation *r)
         if (set->persons > s->limit)
             continue;
         for (int64_t k = -4 * TIMES; k <= 4 * TIMES; k += 4) {
-            if (r->sum[0] + (uint64_t)k * set->sum[0] != 0 || r->sum[1] + (uint64_t)k * set->sum[1] != 0)
+            if (r->sum[0] + (uint64_t)k * set->sum[0] != 0 ||
+                r->sum[1] + (uint64_t)k * set->sum[1] != 0)
                 continue;
             size_t at = 0;
             while (at < r->n && r->items[at] != item)
@@ -253,7 +345,7 @@ static unsigned people_left(const search *s, const relation *r)
     row sum = {.low = {0}};
     unsigned n = 0;
     for (size_t i = 0; i < r->n; i++)
-        add_row(&sum, &s->lanes[r->items[i]], (unsigned)(r->factors[i] & 3), LANE_WORDS);
+        add_words(&sum, &s->lanes[r->items[i]], (unsigned)(r->factors[i] & 3), 0, LANE_WORDS);
     for (size_t b = 0; b < HD_SET_BUCKETS; b++)
         n += ((sum.low[b / 4] | sum.high[b / 4]) >> b % 4 * LANES & 0xFFFF) != 0;
     return n;
@@ -266,8 +358,8 @@ static void turn(const search *s, relation *r)
     weigh(s, r);
 }
 
-/* What is left is some number of times few people: which number? One under which they are known, else the
- * largest, which asks for the most protection. */
+/* What is left is some number of times few people: which number? One under which they are known,
+ * else the largest, which asks for the most protection. */
 static bool name_few(const search *s, relation *r, unsigned buckets, hd_overlap *o)
 {
     bool found = false;
@@ -283,7 +375,8 @@ static bool name_few(const search *s, relation *r, unsigned buckets, hd_overlap 
         if (!is_whole || !divide(name, r->sum, k))
             continue;
         bool is_known = s->few_named && s->few_named(s->ctx, name);
-        /* Counters modulo 4 do not show what is there four times: then the records have to be few. */
+        /* Counters modulo 4 do not show what is there four times: then the records have to be
+         * few. */
         bool is_few = buckets > 0 || (k % 4 == 0 && r->records / k <= s->limit);
         if (!is_known && (found || !is_few))
             continue;
@@ -300,8 +393,10 @@ static bool name_few(const search *s, relation *r, unsigned buckets, hd_overlap 
 static hd_code tell(search *s, const relation *r, hd_overlap *o, hd_err *err)
 {
     uint64_t hash = 0;
-    for (size_t i = 0; i < r->n; i++)
-        hash += (uint64_t)r->factors[i] * s->sets[r->items[i]]->sum[0] * (2 * (uint64_t)r->items[i] + 1);
+    for (size_t i = 0; i < r->n; i++) {
+        uint64_t of_item = s->sets[r->items[i]]->sum[0] * (2 * (uint64_t)r->items[i] + 1);
+        hash += (uint64_t)r->factors[i] * of_item;
+    }
     for (size_t i = 0; i < s->n_told; i++)
         if (s->told[i] == hash)
             return HD_OK;
@@ -332,7 +427,6 @@ static bool has_first(const search *s, const relation *r)
     return false;
 }
 
-/* v is 0 on the buckets of the elimination. */
 static hd_code judge(search *s, const row *v, hd_err *err)
 {
     static const int32_t factor_of[4] = {0, 1, 2, -1};
@@ -347,6 +441,8 @@ static hd_code judge(search *s, const row *v, hd_err *err)
             r.factors[r.n++] = k;
         }
     }
+    if (s->is_first)
+        HD_TRY(connect(s, v, err));
     if (r.n < 2)
         return HD_OK;
     unsigned buckets = is_told ? people_left(s, &r) : s->limit + 1;
@@ -362,16 +458,28 @@ static hd_code judge(search *s, const row *v, hd_err *err)
     return has_first(s, &r) ? tell(s, &r, &o, err) : HD_OK;
 }
 
-/* ---- what leaves few people -------------------------------------------------------------------- */
+/* ---- what leaves few people ------------------------------------------------------------------ */
 
-/* Buckets to solve on: more than the sets need by themselves, and then more again, because a set none of whose
- * people is in them takes part in everything. */
+/* Buckets to solve on: more than the sets need by themselves, and then more again, because a set
+ * none of whose people is in them takes part in everything. */
 static size_t buckets_of_draw(size_t n_sets, unsigned draw)
 {
     static const uint8_t more[] = {0, 6, 12, 18};
     size_t least = (n_sets + LANES - 1) / LANES + 4;
     size_t want = least + more[draw % sizeof more];
     return want < HD_SET_BUCKETS ? want : HD_SET_BUCKETS - 1;
+}
+
+static void draw_buckets(hd_rng *rng, uint8_t buckets[HD_SET_BUCKETS], size_t n)
+{
+    for (size_t b = 0; b < HD_SET_BUCKETS; b++)
+        buckets[b] = (uint8_t)b;
+    for (size_t b = 0; b < n; b++) {
+        size_t other = b + hd_rng_below(rng, (uint32_t)(HD_SET_BUCKETS - b));
+        uint8_t x = buckets[b];
+        buckets[b] = buckets[other];
+        buckets[other] = x;
+    }
 }
 
 static hd_code draw(search *s, hd_err *err)
@@ -382,16 +490,33 @@ static hd_code draw(search *s, hd_err *err)
     for (unsigned i = 0; i < draws && s->n_chosen > 2; i++) {
         uint8_t buckets[HD_SET_BUCKETS];
         size_t n = buckets_of_draw(s->n_chosen, i);
-        for (size_t b = 0; b < HD_SET_BUCKETS; b++)
-            buckets[b] = (uint8_t)b;
-        for (size_t b = 0; b < n; b++) {
-            size_t other = b + hd_rng_below(&rng, (uint32_t)(HD_SET_BUCKETS - b));
-            uint8_t x = buckets[b];
-            buckets[b] = buckets[other];
-            buckets[other] = x;
-        }
-        HD_TRY(eliminate(s, buckets, n, err));
+        draw_buckets(&rng, buckets, n);
+        if (!is_independent(s, buckets, n))
+            HD_TRY(eliminate(s, buckets, n, judge, err));
     }
+    return HD_OK;
+}
+
+/* The buckets in limit + 1 parts: limit people leave one part of them at least untouched. So a
+ * sum that leaves them is 0 on one part, and only sets that are in one sum there, with a set of
+ * the answer, can be in it. Of ordinary figures none are. Where the sets are nearly as many as
+ * the counters of a part, all sums are. */
+static hd_code narrow(search *s, hd_err *err)
+{
+    size_t n_parts = s->limit + 1, n = HD_SET_BUCKETS / n_parts;
+    if (s->n_chosen + SPARE_LANES > n * LANES)
+        return HD_OK;
+    forget_groups(s);
+    for (size_t p = 0; p < n_parts; p++) {
+        uint8_t buckets[HD_SET_BUCKETS];
+        for (size_t b = 0; b < n; b++)
+            buckets[b] = (uint8_t)(p * n + b);
+        if (is_independent(s, buckets, n))
+            continue;
+        HD_TRY(eliminate(s, buckets, n, connect, err));
+        HD_TRY(connect_evens(s, err));
+    }
+    keep_connected(s);
     return HD_OK;
 }
 
@@ -403,11 +528,27 @@ static hd_code make_room(search *s, hd_err *err)
     s->e.lane_of = hd_calloc(s->n + 1, sizeof *s->e.lane_of);
     s->chosen = hd_calloc(s->n + 1, sizeof *s->chosen);
     s->depends = hd_calloc(s->n + 1, sizeof *s->depends);
-    if (!s->lanes || !s->e.pivots || !s->e.evens || !s->e.lane_of || !s->chosen || !s->depends)
+    s->group = hd_calloc(s->n + 1, sizeof *s->group);
+    s->low_pivots = hd_calloc(s->n + 1, sizeof *s->low_pivots);
+    if (!s->lanes || !s->e.pivots || !s->e.evens || !s->e.lane_of || !s->chosen || !s->depends ||
+        !s->group || !s->low_pivots)
         return hd_fail_nomem(err);
     for (size_t i = 0; i < s->n; i++)
         hd_set_planes(s->sets[i], s->lanes[i].low, s->lanes[i].high);
     return HD_OK;
+}
+
+static void free_room(search *s)
+{
+    hd_wipe_free(s->lanes, (s->n + 1) * sizeof *s->lanes);
+    hd_wipe_free(s->e.pivots, (s->n + 1) * sizeof *s->e.pivots);
+    hd_wipe_free(s->e.evens, (s->n + 1) * sizeof *s->e.evens);
+    hd_wipe_free(s->low_pivots, (s->n + 1) * sizeof *s->low_pivots);
+    hd_free(s->e.lane_of);
+    hd_free(s->chosen);
+    hd_free(s->depends);
+    hd_free(s->group);
+    hd_free(s->told);
 }
 
 typedef struct size {
@@ -436,62 +577,77 @@ static void choose(search *s, size_t most)
         s->chosen[i] = by_size[i].item;
 }
 
-/* Where there are many sums, each can be had as many combinations of others, and the tight ones are short.
- * A sum is found as it is when all its sets but one come before that one and are no sums of each other: in
- * some of many orders. */
+static int compare_items(const void *x, const void *y)
+{
+    const uint32_t *a = x, *b = y;
+    return (*a > *b) - (*a < *b);
+}
+
+/* Few people first, then other sets in any order, those of the answer last. */
+static void shuffle_chosen(search *s, hd_rng *rng, const uint32_t *items, size_t n_items)
+{
+    uint32_t others[HD_OVERLAP_SETS];
+    size_t n = 0;
+    s->n_chosen = 0;
+    for (size_t i = 0; i < n_items; i++)
+        if (s->sets[items[i]]->persons <= s->limit)
+            s->chosen[s->n_chosen++] = items[i];
+        else if (items[i] >= s->n_first)
+            others[n++] = items[i];
+    for (; n > 0; n--) {
+        uint32_t at = hd_rng_below(rng, (uint32_t)n);
+        s->chosen[s->n_chosen++] = others[at];
+        others[at] = others[n - 1];
+    }
+    for (size_t i = 0; i < n_items; i++)
+        if (items[i] < s->n_first && s->sets[items[i]]->persons > s->limit)
+            s->chosen[s->n_chosen++] = items[i];
+}
+
+/* Where there are many sums, each can be had as many combinations of others, and the tight ones
+ * are short. A sum is found as it is when all its sets but one come before that one and are no
+ * sums of each other: in some of many orders. Sets that are in no sum with one of the answer are
+ * left out. */
 static hd_code shuffle(search *s, const uint8_t *buckets, hd_err *err)
 {
     hd_rng rng = hd_rng_stream(s->n, 5);
-    size_t n_sums = s->n - s->e.n_pivots; /* of the first elimination */
-    for (unsigned k = 0; k < SHUFFLES && n_sums > 1; k++) {
-        uint32_t others[HD_OVERLAP_SETS];
-        size_t n = 0;
-        s->n_chosen = 0;
-        for (uint32_t i = 0; i < s->n; i++)
-            if (s->sets[i]->persons <= s->limit)
-                s->chosen[s->n_chosen++] = i;
-            else if (i >= s->n_first)
-                others[n++] = i;
-        for (; n > 0; n--) {
-            uint32_t at = hd_rng_below(&rng, (uint32_t)n);
-            s->chosen[s->n_chosen++] = others[at];
-            others[at] = others[n - 1];
-        }
-        for (uint32_t i = 0; i < s->n_first; i++)
-            if (s->sets[i]->persons > s->limit)
-                s->chosen[s->n_chosen++] = i;
-        HD_TRY(eliminate(s, buckets, HD_SET_BUCKETS, err));
+    uint32_t items[HD_OVERLAP_SETS];
+    size_t n_sums = s->n_chosen - s->e.n_pivots, n; /* of the first elimination */
+    keep_connected(s);
+    n = s->n_chosen;
+    memcpy(items, s->chosen, n * sizeof *items);
+    qsort(items, n, sizeof *items, compare_items);
+    for (unsigned k = 0; k < SHUFFLES && n_sums > 1 && n > 2; k++) {
+        shuffle_chosen(s, &rng, items, n);
+        HD_TRY(eliminate(s, buckets, HD_SET_BUCKETS, judge, err));
     }
     return HD_OK;
 }
 
-hd_code hd_overlaps_find(const hd_set *const *sets, size_t n, size_t n_first, unsigned limit,
-                         bool (*few_named)(void *ctx, const uint64_t name[2]),
-                         hd_take_overlap take, void *ctx, hd_err *err)
+hd_code hd_overlaps_find(const hd_overlaps_of *of, hd_take_overlap take, void *ctx,
+                         const atomic_bool *stop, hd_err *err)
 {
-    search s = {.sets = sets, .n = n, .n_first = n_first, .limit = limit, .few_named = few_named, .take = take, .ctx = ctx};
+    search s = {.sets = of->sets, .n = of->n, .n_first = of->n_first, .limit = of->limit,
+                .few_named = of->few_named, .take = take, .ctx = ctx, .stop = stop};
     uint8_t all[HD_SET_BUCKETS];
     hd_code rc = HD_OK;
-    HD_ALWAYS(n <= HD_OVERLAP_SETS);
-    if (n < 3)
+    HD_ALWAYS(s.n <= HD_OVERLAP_SETS);
+    if (s.n < 3)
         return HD_OK;
     for (size_t b = 0; b < HD_SET_BUCKETS; b++)
         all[b] = (uint8_t)b;
     HD_GO(make_room(&s, err));
-    choose(&s, n);
+    choose(&s, s.n);
+    forget_groups(&s);
     s.is_first = true;
-    HD_GO(eliminate(&s, all, HD_SET_BUCKETS, err));
+    HD_GO(eliminate(&s, all, HD_SET_BUCKETS, judge, err));
     s.is_first = false;
+    HD_GO(connect_evens(&s, err));
     HD_GO(shuffle(&s, all, err));
     choose(&s, HD_OVERLAP_DRAWN);
+    HD_GO(narrow(&s, err));
     HD_GO(draw(&s, err));
 out:
-    hd_wipe_free(s.lanes, (n + 1) * sizeof *s.lanes);
-    hd_wipe_free(s.e.pivots, (n + 1) * sizeof *s.e.pivots);
-    hd_wipe_free(s.e.evens, (n + 1) * sizeof *s.e.evens);
-    hd_free(s.e.lane_of);
-    hd_free(s.chosen);
-    hd_free(s.depends);
-    hd_free(s.told);
+    free_room(&s);
     return rc;
 }

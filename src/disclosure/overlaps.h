@@ -1,24 +1,28 @@
 /* overlaps.h - which sums hold between sets that overlap.
  *
- * Rows of a table and unions of rows are found by their keys and by unions.h. A condition that the asker
- * makes up can cut across all of them: the few with one group, the few with another, and both groups
- * together are three large counts of which no two are near, and the first two less the third are twice the
- * few. Here any sets are searched for whole numbers that make them cancel out, or leave only few people.
+ * Rows of a table and unions of rows are found by their keys and by unions.h. A condition that the
+ * asker makes up can cut across all of them: the few with one group, the few with another, and both
+ * groups together are three large counts of which no two are near, and the first two less the third
+ * are twice the few. Here any sets are searched for whole numbers that make them cancel out, or
+ * leave only few people.
  *
- * The buckets of a set (sets.h) are sums modulo 4, so what cancels out in the records cancels out in the
- * buckets: linear algebra over the ring of 4 elements, then the sums of the identities confirm it with
- * whole numbers. What leaves few people differs from 0 in few buckets: the same is solved on buckets drawn
- * at random, often enough that some draw misses those people (information-set decoding, as for the
- * codewords of low weight of a linear code).
+ * The buckets of a set (sets.h) are sums modulo 4, so what cancels out in the records cancels out
+ * in the buckets: linear algebra over the ring of 4 elements, then the sums of the identities
+ * confirm it with whole numbers. What leaves few people differs from 0 in few buckets: the same is
+ * solved on buckets drawn at random, often enough that some draw misses those people
+ * (information-set decoding, as for the codewords of low weight of a linear code).
  *
- * Found is: everything that cancels out with the factors 1 and -1, up to six times 2 or -2, and any factor
- * for one set of few people; and of what leaves few people, nearly everything up to HD_OVERLAP_DRAWN sets,
- * which sets with few people themselves make less likely. Never is something said that does not hold.
+ * Found is: everything that cancels out with the factors 1 and -1, up to six times 2 or -2, and
+ * any factor for one set of few people; and of what leaves few people, nearly everything up to
+ * HD_OVERLAP_DRAWN sets, which sets with few people themselves make less likely. Never is
+ * something said that does not hold.
  */
 #ifndef HD_DISCLOSURE_OVERLAPS_H
 #define HD_DISCLOSURE_OVERLAPS_H
 
 #include "disclosure/sets.h"
+
+#include <stdatomic.h>
 
 enum {
     HD_OVERLAP_SETS = 448,  /* searched at most */
@@ -38,13 +42,21 @@ typedef struct hd_overlap {
 
 typedef hd_code (*hd_take_overlap)(void *ctx, const hd_overlap *o, hd_err *err);
 
-/* Sets of one kind, n <= HD_OVERLAP_SETS, none empty, none twice. Told are sums in which one of the first
- * n_first takes part, and of those that follow from each other many, for the short ones say most; limit: people that are few. The same
- * sets in the same order give the same. few_named: whether somebody knows few people of this name, so that
- * they are found under the right factor; NULL: nobody does. */
-HD_MUST hd_code hd_overlaps_find(const hd_set *const *sets, size_t n, size_t n_first, unsigned limit,
-                                 bool (*few_named)(void *ctx, const uint64_t name[2]),
-                                 hd_take_overlap take, void *ctx, hd_err *err);
+/* Sets of one kind, n <= HD_OVERLAP_SETS, none empty, none twice. */
+typedef struct hd_overlaps_of {
+    const hd_set *const *sets;
+    size_t n, n_first; /* one of the first n_first takes part in what is told: the answer's */
+    unsigned limit;    /* people that are few */
+    /* Whether somebody knows few people of this name, so that they are found under the right
+     * factor; NULL: nobody does. */
+    bool (*few_named)(void *ctx, const uint64_t name[2]);
+} hd_overlaps_of;
+
+/* Of sums that follow from each other many are told, for the short ones say most. The same sets
+ * in the same order give the same. HD_CANCELLED soon after *stop becomes true (NULL: nobody
+ * stops it). */
+HD_MUST hd_code hd_overlaps_find(const hd_overlaps_of *of, hd_take_overlap take, void *ctx,
+                                 const atomic_bool *stop, hd_err *err);
 /* What names few people whatever they were multiplied by: the lower bits of their sum. */
 void hd_overlap_name(uint64_t out[2], const uint64_t sum[2]);
 

@@ -1,5 +1,5 @@
-/* sets.c - sets joined and compared; see sets.h. Sums and "the smallest of both" do not depend on the
- * order in which people come. */
+/* sets.c - sets joined and compared; see sets.h. Sums and "the smallest of both" do not depend
+ * on the order in which people come. */
 #include "disclosure/sets.h"
 
 #include "base/alloc.h"
@@ -85,7 +85,8 @@ static inline uint32_t every_second(uint64_t x)
     return (uint32_t)(x | x >> 16);
 }
 
-HD_VECTORS void hd_set_planes(const hd_set *s, uint64_t low[HD_SET_PLANE], uint64_t high[HD_SET_PLANE])
+HD_VECTORS void hd_set_planes(const hd_set *s, uint64_t low[HD_SET_PLANE],
+                              uint64_t high[HD_SET_PLANE])
 {
     uint32_t lows[HD_SET_BUCKETS / 2], highs[HD_SET_BUCKETS / 2]; /* of two buckets each */
     for (size_t i = 0; i < HD_SET_BUCKETS / 2; i++) {

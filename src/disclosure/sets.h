@@ -4,18 +4,20 @@
  *   - are two sets the same?
  *   - do two sets differ by the records of few people (at most HD_SET_NEAR_MAX)? Then it says yes,
  *     always; it also says yes for a part of the sets that differ by one to three people more.
- *   - is a set made of others, by adding and taking away, whether they overlap or not? `sum` is then made
- *     of theirs in the same way, and `buckets` say of which (unions.h, overlaps.h).
- *   - have two sets, of whatever tables, the same number of records of each person (the same profile)?
- *     Or is one profile the other with few people more? A set of people has one record of each.
+ *   - is a set made of others, by adding and taking away, whether they overlap or not? `sum` is
+ *     then made of theirs in the same way, and `buckets` say of which (unions.h, overlaps.h).
+ *   - have two sets, of whatever tables, the same number of records of each person (the same
+ *     profile)? Or is one profile the other with few people more? A set of people has one record of
+ *     each.
  * It cannot be turned back into people without the vault's key: it is made of keyed hashes.
  *
- * How: every record of a person goes into the bucket that the person's hash names. A bucket is 16
- * counters modulo 4, and a record adds 0 to 3, by its hash, to each. So the buckets in which two sketches
- * differ are at most as many as the people by which the sets differ, and whole-number relations between
- * sets are relations between their buckets. `lowest` holds the smallest hashes of a person with the person's
- * records: two sets of more than n people that differ by at most n have one of their n + 1 smallest in common,
- * which finds the few sketches worth comparing.
+ * How: every record of a person goes into the bucket that the person's hash names. A bucket is
+ * 16 counters modulo 4, and a record adds 0 to 3, by its hash, to each. So the buckets in which
+ * two sketches differ are at most as many as the people by which the sets differ, and
+ * whole-number relations between sets are relations between their buckets. `lowest` holds the
+ * smallest hashes of a person with the person's records: two sets of more than n people that
+ * differ by at most n have one of their n + 1 smallest in common, which finds the few sketches
+ * worth comparing.
  * Rejected: bitmaps over rows. They compare whole questions, so they miss a table's row that is
  * another question's total, they die with the row order of the data version, and at 50 million
  * rows they are thousands of times larger (doc/decisions).
@@ -28,8 +30,8 @@
 
 enum { HD_SET_BUCKETS = 64, HD_SET_LOWEST = 12, HD_SET_NEAR_MAX = HD_SET_LOWEST - 1 };
 
-/* How many records of each person there are, whichever they are. Those of nobody are in the sum, and
- * nobody is no person more; among people there is no nobody. */
+/* How many records of each person there are, whichever they are. Those of nobody are in the sum,
+ * and nobody is no person more; among people there is no nobody. */
 typedef struct hd_profile {
     uint64_t sum[2];
     uint32_t people, records, nobody; /* records of people; records that are linked to nobody */
@@ -81,13 +83,13 @@ bool hd_set_same(const hd_set *a, const hd_set *b);
 /* 0: the same; 1 .. limit: they differ by few people; limit + 1: by more. */
 unsigned hd_set_distance(const hd_set *a, const hd_set *b, unsigned limit);
 bool hd_profile_same(const hd_profile *a, const hd_profile *b);
-/* How many people more the larger has, if the rest may be the same people with as many records each:
- * 1 .. limit; 0: by no or more people, or surely not so. Seldom is it said of two that differ in others
- * too. */
+/* How many people more the larger has, if the rest may be the same people with as many records
+ * each: 1 .. limit; 0: by no or more people, or surely not so. Seldom is it said of two that
+ * differ in others too. */
 unsigned hd_profile_excess(const hd_profile *a, const hd_profile *b, unsigned limit);
 
-/* The counters of all buckets as two planes of bits, the lower and the upper bit of each: 16 of a bucket
- * stand together, the buckets one after the other. */
+/* The counters of all buckets as two planes of bits, the lower and the upper bit of each: 16 of
+ * a bucket stand together, the buckets one after the other. */
 enum { HD_SET_LINES = HD_SET_BUCKETS * 16, HD_SET_PLANE = HD_SET_LINES / 64 };
 
 void hd_set_planes(const hd_set *s, uint64_t low[HD_SET_PLANE], uint64_t high[HD_SET_PLANE]);
@@ -96,7 +98,7 @@ void hd_set_planes(const hd_set *s, uint64_t low[HD_SET_PLANE], uint64_t high[HD
 typedef enum hd_set_kind {
     HD_SET_RECORDS,
     HD_SET_PEOPLE,
-    HD_SET_PROFILE /* of no figure: how the audit names what figures of both kinds, or of two tables, share */
+    HD_SET_PROFILE /* of no figure: what figures of both kinds, or of two tables, share */
 } hd_set_kind;
 
 /* A person's records in a set so far; n 0: none. */
@@ -105,8 +107,9 @@ typedef struct hd_set_growing {
     uint32_t person, n;
 } hd_set_growing;
 
-/* Records (of sets of people: what they are records of) as they come, a person's one after another, in
- * as many calls as there are; at the end the last person. The same as one by one by the functions above. */
+/* Records (of sets of people: what they are records of) as they come, a person's one after
+ * another, in as many calls as there are; at the end the last person. The same as one by one by
+ * the functions above. */
 void hd_set_take(hd_set *s, hd_set_growing *g, hd_set_kind kind, const uint32_t *persons,
                  const uint64_t *records, size_t n);
 void hd_set_end(hd_set *s, hd_set_growing *g, hd_set_kind kind);

@@ -1,16 +1,17 @@
 /* sets_rows.c - records into a set, many at a time; see sets.h.
  *
- * What is kept of a record or a person does not depend on how many come at once, nor on the processor.
- * Identities are good hashes already, keyed by the vault, so little more is done to them: the product of
- * both halves, each with a number added, is not linear over anything that sets are added up in.
+ * What is kept of a record or a person does not depend on how many come at once, nor on the
+ * processor. Identities are good hashes already, keyed by the vault, so little more is done to
+ * them: the product of both halves, each with a number added, is not linear over anything that
+ * sets are added up in.
  */
 #include "base/vectors.h"
 #include "disclosure/sets.h"
 
 enum { CHUNK = 256 }; /* people that are added at once */
 
-/* Of arrays that are filled before they are read: the compiler would clear all of them for each run of
- * a few records. */
+/* Of arrays that are filled before they are read: the compiler would clear all of them for each
+ * run of a few records. */
 #define FILLED_BEFORE_READ __attribute__((uninitialized))
 
 static inline uint64_t mix(uint64_t x)
@@ -28,7 +29,8 @@ static inline uint64_t product(uint64_t identity, uint32_t to_low, uint32_t to_h
     return (uint64_t)low * high;
 }
 
-/* What a record adds to the second sum, and to the lanes: the upper half, for the lower is a poor hash. */
+/* What a record adds to the second sum, and to the lanes: the upper half, for the lower is a
+ * poor hash. */
 static inline uint64_t second_of(uint64_t identity)
 {
     uint64_t x = product(identity, UINT32_C(0x452821E6), UINT32_C(0x8979FB1B));
@@ -68,7 +70,8 @@ HD_VECTORS static void hash_people(const people *p, hashes *out, hd_set *s)
 {
     uint64_t sums[2] = {0, 0}, profile[2] = {0, 0};
     uint32_t n_people = 0, n_records = 0, n_nobody = 0, n_low = 0;
-    uint32_t bound = s->lowest[HD_SET_LOWEST - 1], of_profile = s->profile.lowest[HD_SET_LOWEST - 1];
+    uint32_t bound = s->lowest[HD_SET_LOWEST - 1];
+    uint32_t of_profile = s->profile.lowest[HD_SET_LOWEST - 1];
     for (size_t i = 0; i < p->len; i++) {
         uint64_t who = mix(p->person[i] + UINT64_C(0x9E3779B97F4A7C15));
         uint64_t x = (who ^ p->sum[0][i]) * UINT64_C(0xD6E8FEB86659FD93);
@@ -167,8 +170,8 @@ void hd_set_add_person(hd_set *s, uint32_t person)
 
 /* ---- rows ----------------------------------------------------------------------------------- */
 
-/* Sums over all records so far, at the last record of each person: a person's own are the difference of
- * two. The first are 0. */
+/* Sums over all records so far, at the last record of each person: a person's own are the
+ * difference of two. The first are 0. */
 typedef struct total {
     uint64_t sum[2];
     uint32_t n, lanes, person;
@@ -201,10 +204,10 @@ static void take_differences(people *p, const total *t, size_t n)
     p->len += n;
 }
 
-/* People who end among the rows; the last one may go on. Where a person ends cannot be foreseen, so there
- * is no branch on it. */
-static void sum_records(people *p, hd_set_growing *g, const uint32_t *persons, const uint64_t *records,
-                        size_t n)
+/* People who end among the rows; the last one may go on. Where a person ends cannot be foreseen,
+ * so there is no branch on it. */
+static void sum_records(people *p, hd_set_growing *g, const uint32_t *persons,
+                        const uint64_t *records, size_t n)
 {
     FILLED_BEFORE_READ record_hashes h;
     FILLED_BEFORE_READ total totals[CHUNK + 1];

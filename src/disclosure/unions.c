@@ -55,7 +55,8 @@ static size_t leading(const uint64_t lines[LINES], size_t n)
 
 static void reduce(const search *s, vector *v)
 {
-    for (size_t b = leading(v->lines, LINES); b < BITS && s->basis[b].used; b = leading(v->lines, LINES)) {
+    size_t b;
+    while ((b = leading(v->lines, LINES)) < BITS && s->basis[b].used) {
         for (size_t w = 0; w < LINES; w++)
             v->lines[w] ^= s->basis[b].lines[w];
         for (size_t w = 0; w < WORDS; w++)
@@ -118,8 +119,8 @@ static hd_code try_whole(search *s, size_t whole, hd_err *err)
     return s->take(s->ctx, s->parts, items, n, s->wholes, whole, err);
 }
 
-/* A row of a grouping set holds no record of another, so it is not made of others. (People may be in
- * several.) */
+/* A row of a grouping set holds no record of another, so it is not made of others. (People may
+ * be in several.) */
 static bool is_part(const search *s, size_t cell, size_t column)
 {
     return s->parts == s->wholes && s->wholes->told[cell] == s->told && column == s->column &&
@@ -185,7 +186,8 @@ static void free_values(by_value *v)
 }
 
 /* Cells of a grouping set by one key (key >= 0), or all by all of their keys. */
-static hd_code sort_by_value(const hd_account *a, uint32_t told, int key, by_value *out, hd_err *err)
+static hd_code sort_by_value(const hd_account *a, uint32_t told, int key, by_value *out,
+                             hd_err *err)
 {
     hd_code rc = HD_OK;
     size_t room = a->n_cells * (key < 0 ? a->n_keys : 1) + 1;
@@ -197,7 +199,8 @@ static hd_code sort_by_value(const hd_account *a, uint32_t told, int key, by_val
     }
     for (size_t cell = 0; cell < a->n_cells; cell++)
         for (size_t k = 0; k < a->n_keys; k++) {
-            bool is_wanted = key < 0 ? a->told[cell] >> k & 1 : a->told[cell] == told && (size_t)key == k;
+            bool is_wanted = key < 0 ? a->told[cell] >> k & 1
+                                     : a->told[cell] == told && (size_t)key == k;
             if (!is_wanted)
                 continue;
             out->values[out->n] = a->keys[cell * a->n_keys + k];

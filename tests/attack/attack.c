@@ -1,11 +1,12 @@
-/* attack.c - programs that play the user: each asks harmless questions and puts the answers together
- * to learn about 1 to 7 people. Each must succeed against the national rule alone, or it tests
- * nothing, and must never succeed against the ledger and the audit.
+/* attack.c - programs that play the user: each asks harmless questions and puts the answers
+ * together to learn about 1 to 7 people. Each must succeed against the national rule alone, or it
+ * tests nothing, and must never succeed against the ledger and the audit.
  *
  *     attack [--populations N] [--only NAME]
  *
  * A count is learnt when the printed figures leave fewer than five values for it. An average is
  * learnt when twenty or more pairs of figures give it to the nearest whole number.
+ *
  */
 #include "world.h"
 
@@ -347,8 +348,9 @@ static int64_t divided_down(int64_t x, int64_t by)
     return -divided_up(-x, by);
 }
 
-/* Groups that nobody is in twice, each together with the few, less all groups together: no two of these are
- * near each other, and the few are left as often as there are groups. knows_star: asks for the few as well. */
+/* Groups that nobody is in twice, each together with the few, less all groups together: no two
+ * of these are near each other, and the few are left as often as there are groups. knows_star:
+ * asks for the few as well. */
 static outcome by_groups(world *w, int n_groups, bool knows_star, bool together_first)
 {
     int64_t low = 0, high = 0, truth;
@@ -426,6 +428,201 @@ static outcome by_pairs_of_groups(world *w)
         high = divided_down(h, 2) < high ? divided_down(h, 2) : high;
     }
     return high - low + 1 < CANDIDATES ? LEARNT : KEPT;
+}
+
+/* What a sum of rounded figures leaves of the few: figures with factors are taken one by one. */
+typedef struct bound {
+    int64_t low, high;        /* of the few, from all sums so far */
+    int64_t sum_low, sum_high; /* of the sum that is being made */
+    bool is_whole;
+} bound;
+
+static void begin_sum(bound *b)
+{
+    b->sum_low = b->sum_high = 0;
+    b->is_whole = true;
+}
+
+static void add_figure(bound *b, world *w, question q, int factor)
+{
+    ask(w, q, &one);
+    const row *x = q.n_keys ? answer_find(&one, 1, -1) : &one.rows[0];
+    b->is_whole = b->is_whole && x && x->high < HD_NO_BOUND;
+    if (!b->is_whole)
+        return;
+    b->sum_low += factor * (factor > 0 ? x->low : x->high);
+    b->sum_high += factor * (factor > 0 ? x->high : x->low);
+}
+
+static void end_sum(bound *b, int times)
+{
+    int64_t low = divided_up(b->sum_low, times), high = divided_down(b->sum_high, times);
+    if (!b->is_whole)
+        return;
+    b->low = low > b->low ? low : b->low;
+    b->high = high < b->high ? high : b->high;
+}
+
+static outcome end_bound(const bound *b)
+{
+    return b->high - b->low + 1 < CANDIDATES ? LEARNT : KEPT;
+}
+
+/* The star of the few; false: they are no target. */
+static bool begin_bound(bound *b, world *w, question few)
+{
+    ask(w, few, &two);
+    const row *x = few.n_keys ? answer_find(&two, 1, -1) : &two.rows[0];
+    if (!x || !is_target(x->truth_people) || !is_target(x->truth))
+        return false;
+    *b = (bound){.low = x->low, .high = x->high};
+    return true;
+}
+
+static question few_with(int ages, bool with_few)
+{
+    return (question){.where = few_and_ages, .with = {ages, with_few}, .figures = ONLY_COUNT};
+}
+
+/* Disjoint groups of ages. */
+static void draw_groups(hd_rng *rng, int *groups, int n)
+{
+    for (int g = 0; g < n; g++)
+        groups[g] = 0;
+    for (int age = 0; age < 16; age++)
+        groups[hd_rng_below(rng, (uint32_t)n)] |= 1 << age;
+}
+
+/* Three groups two by two, each pair with the few, less twice all three: three times the few. */
+static outcome by_triples(world *w)
+{
+    enum { TRIPLES = 14 };
+    hd_rng rng = hd_rng_stream(w->n, 96);
+    bound b;
+    int g[4];
+    if (!begin_bound(&b, w, few_with(0, true)))
+        return NO_TARGET;
+    for (int i = 0; i < TRIPLES; i++) {
+        draw_groups(&rng, g, 4);
+        begin_sum(&b);
+        for (int k = 0; k < 3; k++)
+            add_figure(&b, w, few_with(g[k] | g[(k + 1) % 3], true), 1);
+        add_figure(&b, w, few_with(g[0] | g[1] | g[2], false), -2);
+        end_sum(&b, 3);
+    }
+    return end_bound(&b);
+}
+
+static bool few_and_ages_of_sex(const record *r, const int *with)
+{
+    return r->sex == 1 && few_and_ages(r, with);
+}
+
+/* The same people as a row of a table by sex, and by a condition on sex. */
+static question of_one_sex(int ages, bool with_few, bool by_key)
+{
+    question q = few_with(ages, with_few);
+    if (by_key) {
+        q.keys[0] = sex_of;
+        q.n_keys = 1;
+    } else {
+        q.where = few_and_ages_of_sex;
+    }
+    return q;
+}
+
+static outcome by_key_and_condition(world *w)
+{
+    enum { PAIRS = 14 };
+    hd_rng rng = hd_rng_stream(w->n, 94);
+    bound b;
+    if (!begin_bound(&b, w, of_one_sex(0, true, false)))
+        return NO_TARGET;
+    for (int i = 0; i < PAIRS; i++) {
+        int x = (int)hd_rng_below(&rng, 1 << 16), y = (int)hd_rng_below(&rng, 1 << 16) & ~x;
+        begin_sum(&b);
+        add_figure(&b, w, of_one_sex(x, true, i % 2), 1);
+        add_figure(&b, w, of_one_sex(y, true, i % 2 == 0), 1);
+        add_figure(&b, w, of_one_sex(x | y, false, i % 3 == 0), -1);
+        end_sum(&b, 2);
+    }
+    return end_bound(&b);
+}
+
+/* Two large groups that differ by far, each with and without a third; the few with one of these. */
+static outcome by_four_sets(world *w)
+{
+    enum { SUMS = 16 };
+    hd_rng rng = hd_rng_stream(w->n, 93);
+    bound b;
+    int g[4];
+    if (!begin_bound(&b, w, few_with(0, true)))
+        return NO_TARGET;
+    for (int i = 0; i < SUMS; i++) {
+        draw_groups(&rng, g, 4);
+        begin_sum(&b);
+        add_figure(&b, w, few_with(g[0] | g[2], true), 1);
+        add_figure(&b, w, few_with(g[1] | g[2], false), -1);
+        add_figure(&b, w, few_with(g[0], false), -1);
+        add_figure(&b, w, few_with(g[1], false), 1);
+        end_sum(&b, 1);
+    }
+    return end_bound(&b);
+}
+
+static bool first_few_and_ages(const record *r, const int *with)
+{
+    return r->nth == 0 && few_and_ages(r, with);
+}
+
+/* Stays, their first records, and people: as many of each. */
+static question of_any_kind(int ages, bool with_few, int kind)
+{
+    question q = few_with(ages, with_few);
+    q.of_stays = kind != 1;
+    q.figures = kind == 2 ? ONLY_PEOPLE : ONLY_COUNT;
+    if (kind == 1)
+        q.where = first_few_and_ages;
+    return q;
+}
+
+/* Pairs of groups, counted now as stays, now as the other kind. */
+static outcome pairs_of_kinds(world *w, int kinds)
+{
+    enum { PAIRS = 14 };
+    hd_rng rng = hd_rng_stream(w->n, 92);
+    bound b;
+    if (!begin_bound(&b, w, of_any_kind(0, true, 0)))
+        return NO_TARGET;
+    for (int i = 0; i < PAIRS; i++) {
+        int x = (int)hd_rng_below(&rng, 1 << 16), y = (int)hd_rng_below(&rng, 1 << 16) & ~x;
+        begin_sum(&b);
+        add_figure(&b, w, of_any_kind(x, true, i % 2 * kinds), 1);
+        add_figure(&b, w, of_any_kind(y, true, (i + 1) % 2 * kinds), 1);
+        add_figure(&b, w, of_any_kind(x | y, false, i % 3 == 0 ? kinds : 0), -1);
+        end_sum(&b, 2);
+    }
+    return end_bound(&b);
+}
+
+static outcome by_pairs_of_tables(world *w)
+{
+    return pairs_of_kinds(w, 1);
+}
+
+static outcome by_pairs_of_records_and_people(world *w)
+{
+    return pairs_of_kinds(w, 2);
+}
+
+/* A few withdraw: a later version of the data is without them. */
+static outcome by_withdrawal(world *w)
+{
+    w->version = 1;
+    ask(w, (question){.is_national = true}, &one);
+    w->version = 0;
+    ask(w, (question){.is_national = true}, &two);
+    return subtract(&one.rows[0], &two.rows[0], people_between());
 }
 
 /* Stays, less the first records of the stays of others: two tables, one people behind them. */
@@ -506,6 +703,12 @@ static const attack attacks[] = {
     {"the same, sixteen of them", by_sixteen_groups, 300, 4},
     {"the same, the few not asked for", by_groups_and_unknown_few, 300, 4},
     {"pairs of groups with the few", by_pairs_of_groups, 300, 8},
+    {"three groups two by two, with the few", by_triples, 300, 8},
+    {"rows of a table and conditions", by_key_and_condition, 300, 8},
+    {"four sets, the few in one", by_four_sets, 300, 8},
+    {"pairs of groups, of two tables", by_pairs_of_tables, 300, 8},
+    {"pairs of groups, records and people", by_pairs_of_records_and_people, 300, 8},
+    {"a few withdraw", by_withdrawal, 300, 1},
     {"differencing by filter", by_filter, 300, 1},
     {"differencing by age band", by_age_band, 100, 1},
     {"differencing by year", by_year, 60, 1},

@@ -1,4 +1,5 @@
-/* test_sets.c - the sets behind the figures of an answer: on every path the same as record by record. */
+/* test_sets.c - the sets behind the figures of an answer: on every path the same as record by
+ * record. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -243,8 +244,8 @@ static void make_sets(const char *sql, hd_sets *out)
     hd_question_free(q);
 }
 
-/* A record is the same one whichever others pass the condition: parts under conditions of their own,
- * few rows and many, make the whole. */
+/* A record is the same one whichever others pass the condition: parts under conditions of their
+ * own, few rows and many, make the whole. */
 static void records_are_the_same_under_every_condition(void **state)
 {
     (void)state;
@@ -267,7 +268,7 @@ static void records_are_the_same_under_every_condition(void **state)
     hd_sets_free(&whole);
 }
 
-/* ---- what a sketch holds ---------------------------------------------------------------------- */
+/* ---- what a sketch holds --------------------------------------------------------------------- */
 
 static void add_to_hash(uint64_t *h, const void *bytes, size_t n)
 {
@@ -302,7 +303,8 @@ static void make_known_set(hd_set *s, hd_set_kind kind, uint32_t seed)
     for (uint32_t p = 0; p < PEOPLE; p++)
         for (uint32_t k = hd_rng_below(&of, 3) + 1; k > 0; k--) {
             persons[n] = p * 7;
-            records[n++] = (uint64_t)hd_rng_below(&of, UINT32_MAX) << 32 | hd_rng_below(&of, UINT32_MAX);
+            uint64_t high = hd_rng_below(&of, UINT32_MAX);
+            records[n++] = high << 32 | hd_rng_below(&of, UINT32_MAX);
         }
     hd_set_init(s);
     for (size_t at = 0, len; at < n; at += len) {
@@ -313,7 +315,8 @@ static void make_known_set(hd_set *s, hd_set_kind kind, uint32_t seed)
     hd_set_end(s, &growing, kind);
 }
 
-/* Releases in a ledger are compared with sketches made by later programs: no bit may change its meaning. */
+/* Releases in a ledger are compared with sketches made by later programs: no bit may change its
+ * meaning. */
 static void a_sketch_keeps_its_meaning(void **state)
 {
     static const uint64_t known[2] = {UINT64_C(0xCFC00E409C7FE4D6), UINT64_C(0xD41D57390E1AED7D)};
