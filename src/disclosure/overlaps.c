@@ -32,7 +32,6 @@ typedef struct elimination {
     row *pivots, *evens; /* n each at most */
     uint32_t *lane_of;   /* of a pivot: it has 1 there, later ones 0 */
     size_t n_pivots, n_evens, words; /* words of lanes */
-    size_t made_end;                 /* word after those that say how a row is made */
 } elimination;
 
 typedef struct search {
@@ -57,7 +56,8 @@ typedef struct search {
 
 /* ---- arithmetic modulo 4 --------------------------------------------------------------------- */
 
-static inline void add_words(row *a, const row *b, unsigned factor, size_t from, size_t to)
+static inline void add_words(row *restrict a, const row *restrict b, unsigned factor, size_t from,
+                             size_t to)
 {
     uint64_t is_odd = -(uint64_t)(factor & 1), is_over_1 = -(uint64_t)(factor >> 1);
     for (size_t i = from; i < to; i++) {
@@ -68,11 +68,10 @@ static inline void add_words(row *a, const row *b, unsigned factor, size_t from,
     }
 }
 
-/* a += factor * b, where b is 0 before word `from` of the lanes */
-static inline void add_row(const elimination *e, row *a, const row *b, unsigned factor, size_t from)
+/* a += factor * b; a fixed number of words is a few vectors without a loop */
+HD_VECTORS static void add_row(row *restrict a, const row *restrict b, unsigned factor)
 {
-    add_words(a, b, factor, from, e->words);
-    add_words(a, b, factor, LANE_WORDS, e->made_end);
+    add_words(a, b, factor, 0, ROW_WORDS);
 }
 
 /* One bucket of a set to a place of its own. */
@@ -99,12 +98,12 @@ static size_t first_bit(const uint64_t *words, size_t n)
 
 /* ---- elimination ----------------------------------------------------------------------------- */
 
-HD_VECTORS static void reduce(const elimination *e, row *v)
+static void reduce(const elimination *e, row *v)
 {
     for (size_t i = 0; i < e->n_pivots; i++) {
         unsigned k = digit(v, e->lane_of[i]);
         if (k)
-            add_row(e, v, &e->pivots[i], 4 - k, e->lane_of[i] / 64);
+            add_row(v, &e->pivots[i], 4 - k);
     }
 }
 
@@ -121,7 +120,6 @@ static hd_code eliminate(search *s, const uint8_t *buckets, size_t n_buckets, ta
         return hd_fail(err, HD_CANCELLED, "the question was stopped");
     e->n_pivots = e->n_evens = 0;
     e->words = (n_buckets + 3) / 4;
-    e->made_end = LANE_WORDS + (s->n_chosen + 63) / 64;
     for (size_t i = 0; i < s->n_chosen; i++) {
         row v = {.low = {0}};
         size_t made = LANE_WORDS * 64 + i;
@@ -134,7 +132,7 @@ static hd_code eliminate(search *s, const uint8_t *buckets, size_t n_buckets, ta
             row *p = &e->pivots[e->n_pivots];
             *p = v;
             if (digit(p, lane) == 3)
-                add_row(e, p, &v, 2, 0); /* times 3 */
+                add_row(p, &v, 2); /* times 3 */
             e->lane_of[e->n_pivots++] = (uint32_t)lane;
         } else if (first_bit(v.high, e->words) < e->words * 64) {
             e->evens[e->n_evens++] = v;
@@ -148,7 +146,7 @@ static hd_code eliminate(search *s, const uint8_t *buckets, size_t n_buckets, ta
         reduce(e, &v);
         for (size_t k = 0; k < n; k++)
             if (digit(&v, first_bit(e->evens[k].high, e->words)))
-                add_row(e, &v, &e->evens[k], 3, 0);
+                add_row(&v, &e->evens[k], 3);
         if (first_bit(v.high, e->words) < e->words * 64)
             e->evens[n++] = v;
         else
