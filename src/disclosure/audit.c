@@ -580,8 +580,8 @@ out:
     return rc;
 }
 
-/* What the sums of earlier releases alone leave without its values is set aside: nothing here changes that,
- * and to look for helpers for it would be in vain. */
+/* What the sums of earlier releases alone leave without its values is set aside: nothing here
+ * changes that, and to look for helpers for it would be in vain. */
 static hd_code set_aside_lost(hd_audit *a, hd_err *err)
 {
     hd_system copy;
@@ -598,7 +598,8 @@ static hd_code set_aside_lost(hd_audit *a, hd_err *err)
         rc = hd_propagate(&copy, &done, err);
     for (uint32_t i = 0; rc == HD_OK && done.is_consistent && i < copy.n_cells; i++) {
         hd_audit_node *n = &a->about[a->node_of[i]];
-        n->is_lost = n->is_lost || copy.high[i] - copy.low[i] + 1 < cell_of(a, a->node_of[i], true).need.values;
+        int64_t need = cell_of(a, a->node_of[i], true).need.values;
+        n->is_lost = n->is_lost || copy.high[i] - copy.low[i] + 1 < need;
     }
     hd_system_free(&copy);
     return rc;
@@ -615,7 +616,8 @@ static hd_code protect(hd_audit *a, hd_secondary_result *result, hd_err *err)
     return solve(a, WITH_HELPERS, result, err);
 }
 
-/* The same for what is not proven to keep its values beside earlier releases, whatever the answer shows. */
+/* The same for what is not proven to keep its values beside earlier releases, whatever the
+ * answer shows. */
 static hd_code set_aside_unproven(hd_audit *a, bool *has_lost, hd_err *err)
 {
     hd_secondary_result earlier = {0};
@@ -630,8 +632,8 @@ static hd_code set_aside_unproven(hd_audit *a, bool *has_lost, hd_err *err)
     return HD_OK;
 }
 
-/* Solve; if something stays unprotected, set aside what is not proven for earlier releases alone, and
- * then withhold more, until everything else is protected. */
+/* Solve; if something stays unprotected, set aside what is not proven for earlier releases
+ * alone, and then withhold more, until everything else is protected. */
 static hd_code find_protection(hd_audit *a, hd_secondary_result *result, hd_err *err)
 {
     bool has_lost;

@@ -333,9 +333,9 @@ static void join_rule(const hd_audit *a, uint32_t r, uint32_t *up)
     }
 }
 
-/* Nodes that no sum, however far, joins to another small count say nothing of it, and nobody has to keep
- * values among them: the true table shows that they can have some. What is left falls into parts of which each
- * has a count to protect and a sum. Clears near and in of all others. */
+/* Nodes that no sum, however far, joins to a small count say nothing of it, and nobody has
+ * to keep values among them: the true table shows that they can have some. What is left falls
+ * into parts of which each has a count to protect and a sum. Clears near and in of all others. */
 static hd_code keep_bound(const hd_audit *a, uint8_t *near, uint8_t *in, hd_err *err)
 {
     hd_code rc = HD_OK;
@@ -374,8 +374,8 @@ out:
     return rc;
 }
 
-/* Nodes that some sum joins to the answer within REACH, with the sums among them; of many only those that
- * hang together with a small count. */
+/* Nodes that some sum joins to the answer within REACH, with the sums among them; of many only
+ * those that hang together with a small count. */
 static hd_code make_system(hd_audit *a, hd_err *err)
 {
     size_t n_rules = hd_intern_count(a->rules);
@@ -412,8 +412,8 @@ out:
     return rc;
 }
 
-/* Rows of one grouping set have no record in common, whatever conditions their columns have, so none is made
- * of others. People may be in several. */
+/* Rows of one grouping set have no record in common, whatever conditions their columns have, so
+ * none is made of others. People may be in several. */
 static bool may_hold_unions(const hd_account *a)
 {
     bool has_people = false;

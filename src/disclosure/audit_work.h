@@ -13,8 +13,8 @@
 
 #define HD_AUDIT_NONE UINT32_MAX
 
-/* Up to so many sets of records all that are near are audited and in the certificate; of more those alone that
- * hang together with a small count. */
+/* Up to so many sets of records all that are near are audited and in the certificate; of more
+ * those alone that hang together with a small count. */
 enum { HD_AUDIT_WHOLE = 50000 };
 
 /* What is known of a set beside its bounds. */

@@ -14,7 +14,8 @@
 
 #include <string.h>
 
-enum { SWEEPS = 24, ROUNDS = 200, CIRCUITS = 8, STUCK = 1, FEW = 24, FEW_OPEN = 500, HOPELESS = 12 };
+enum { SWEEPS = 24, ROUNDS = 200, CIRCUITS = 8, STUCK = 1, FEW = 24, FEW_OPEN = 500,
+       HOPELESS = 12 };
 
 void hd_secondary_options_init(hd_secondary_options *o)
 {
@@ -297,7 +298,8 @@ out:
     return rc;
 }
 
-/* A few tables in each of which many cells have a value not seen before. n_open: cells that lack some. */
+/* A few tables in each of which many cells have a value not seen before. n_open: cells that lack
+ * some. */
 static hd_code sweep_tables(hd_plan *p, bool is_hard, size_t *n_open, hd_err *err)
 {
     memset(p->n_stuck, 0, p->canonical.system.n_cells * sizeof *p->n_stuck);
@@ -323,8 +325,8 @@ static hd_code sweep_tables(hd_plan *p, bool is_hard, size_t *n_open, hd_err *er
     return HD_OK;
 }
 
-/* What is left is proven cell by cell, a table for each value. Where that would be many tables, more of it goes
- * into each. */
+/* What is left is proven cell by cell, a table for each value. Where that would be many tables,
+ * more of it goes into each. */
 static hd_code sweep(hd_plan *p, hd_err *err)
 {
     size_t n_open = 0, n_before;
