@@ -639,6 +639,8 @@ static hd_code check_certificate(const work *w, hd_attack_report *report, hd_err
     HD_TRY(hd_io_read_file(w->o->certificate, MAX_FILE, &text, &len, err));
     HD_GO(hd_certificate_check(text, len, &summary, err));
     HD_GO(hd_certificate_matches(text, len, w->low, w->high, w->t.n_cells, err));
+    if (w->is_judged)
+        HD_GO(hd_certificate_fits(text, len, &w->system, err));
     report->n_promises = summary.n_promises;
     report->n_witnesses = summary.n_witnesses;
 out:

@@ -336,3 +336,22 @@ out:
     reader_free(&r);
     return rc;
 }
+
+hd_code hd_certificate_fits(const char *text, size_t len, const hd_system *s, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    reader r = {.at = text, .end = text + len, .line = 1, .err = err};
+    HD_GO(read_cells(&r));
+    HD_GO(read_rules(&r));
+    if (r.n_cells < s->n_cells || r.n_rules < s->n_rules)
+        HD_GO(hd_fail(err, HD_INVALID, "the certificate lacks cells or sums of the table"));
+    while (word(&r, "witness")) {
+        for (size_t c = 0; c < r.n_cells; c++)
+            HD_GO(number(&r, &r.values[c]));
+        HD_GO(end_of_line(&r));
+        HD_GO(hd_system_check(s, r.values, err));
+    }
+out:
+    reader_free(&r);
+    return rc;
+}

@@ -37,5 +37,8 @@ HD_MUST hd_code hd_certificate_check(const char *text, size_t len, hd_certificat
  * certificate may know more (closer bounds), never less. HD_INVALID when not. */
 HD_MUST hd_code hd_certificate_matches(const char *text, size_t len, const int64_t *low,
                                        const int64_t *high, size_t n, hd_err *err);
+/* Are its witnesses tables of this system, which is made from the release and not from the
+ * certificate, and are all its sums there? Cells beyond those of the system are left out. */
+HD_MUST hd_code hd_certificate_fits(const char *text, size_t len, const hd_system *s, hd_err *err);
 
 #endif

@@ -21,6 +21,7 @@
 enum {
     WANTED = 1000000,       /* preference of what the user wants, above any depth */
     SMALL_TABLE = 500,      /* cells: there is time to look for a pattern twice */
+    MOST_CELLS = 4000000,   /* a million takes 1.1 GB */
     MOST_ROUNDS = 8,        /* of starting again with more withheld */
     SUM_WIDTH_PERCENT = 10, /* a withheld sum stays uncertain by at least so much of itself */
 };
@@ -639,6 +640,11 @@ static hd_code start_work(work *w, hd_err *err)
 {
     HD_TRY(hd_sheet_read(&w->t, w->o, err));
     size_t n = w->t.n_cells;
+    if (n > MOST_CELLS)
+        return hd_fail(err, HD_LIMIT,
+                       "%s: more than %d cells, margins included, cannot be protected at once: "
+                       "use coarser codes, or fewer dimensions",
+                       w->t.name, MOST_CELLS);
     w->mark = hd_calloc(n, 1);
     w->is_star = hd_calloc(n, sizeof *w->is_star);
     w->is_below = hd_calloc(n, sizeof *w->is_below);

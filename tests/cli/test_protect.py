@@ -3,6 +3,7 @@
 import collections
 import os
 import random
+import re
 
 import pytest
 
@@ -691,3 +692,31 @@ def test_a_refusal_names_dimensions_and_no_code(tmp_path):
                 "--sensitive", asked)
     assert done.returncode == 1 and done.stderr.count("\n") == 1 and not done.stdout
     assert "one by place, sex" in done.stderr and "Secretville" not in done.stderr
+
+
+FORGED = {
+    "an interval": (r"(?m)^cell 1 7 ", "cell 0 9 "),
+    "a wider figure": (r"(?m)^cell (\d+) (\d+)$", r"cell 0 -"),
+    "a promise": (r"(?m)^cell 1 7 5 ", "cell 1 7 8 "),
+    "a value of a witness": (r"(?m)^witness (\d+)", lambda m: "witness %d" % (int(m[1]) + 1)),
+    "fewer witnesses": (r"(?m)^witness .*\n", ""),
+    "a missing sum": (r"(?m)^rule .*\n(?=(rule|witness))", ""),
+    "another sum": (r"(?m)^rule (\d+) (\d+) ", r"rule \2 \1 "),
+    "a missing end": (r"(?m)^end\n", ""),
+}
+
+
+@pytest.mark.parametrize("what", FORGED)
+def test_a_forged_proof_is_refused(what, tmp_path):
+    file = write(str(tmp_path / "t.csv"), random_rows(random.Random(5)))
+    assert hdis("protect", file, "--dims", "a,b", "--count", "n", "-o", tmp_path / "s.csv", "--certificate",
+                tmp_path / "p.txt").returncode == 0
+    audit = ["audit", tmp_path / "s.csv", "--format", "csv", "-o", tmp_path / "a.csv", "--certificate"]
+    assert hdis(*audit, tmp_path / "p.txt").returncode == 0
+    text = (tmp_path / "p.txt").read_text()
+    once = 0 if what == "fewer witnesses" else 1
+    forged = re.sub(*FORGED[what], text, count=once)
+    assert forged != text
+    (tmp_path / "f.txt").write_text(forged)
+    done = hdis(*audit, tmp_path / "f.txt")
+    assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
