@@ -53,6 +53,8 @@ typedef struct batch {
     const hd_k_ops *ops;
     hd_k_lane *lane;
     by_signature *by_signature; /* n_sets */
+    bool is_counted;            /* by signature, in every set */
+    bool *class_has_values;     /* n_classes: some measure reads values */
     uint64_t base;              /* first row */
     size_t n_rows, n;           /* of the batch; selected */
     uint64_t selection[HD_K_WORDS + 1];
@@ -490,7 +492,7 @@ static hd_code scan_batch(batch *b, hd_err *err)
         if (b->by_signature[set].is_used)
             count_signatures(b, set);
     for (size_t class = 0; class < b->p->n_classes; class ++)
-        if (!is_counted_by_signature(b) || has_values(b->p, class))
+        if (!b->is_counted || b->class_has_values[class])
             HD_TRY(update_class(b, class, err));
     return HD_OK;
 }
@@ -528,6 +530,7 @@ static hd_code open_batch(batch *b, hd_k_lane *lane, char **memory, hd_err *err)
     *b = (batch){.q = p->q, .p = p, .s = p->shape, .ops = p->ops, .lane = lane};
     const part parts[] = {
         {&b->by_signature, p->q->n_sets, sizeof *b->by_signature},
+        {&b->class_has_values, p->n_classes, sizeof *b->class_has_values},
         {&b->positions, ROOM, sizeof *b->positions},
         {&b->sums[0], ROOM, 1},
         {&b->sums[1], ROOM, 1},
@@ -653,6 +656,9 @@ hd_code hd_k_scan_batches(hd_k_lane *lane, hd_err *err)
     HD_GO(open_batch(&b, lane, &memory[n_sets], err));
     for (size_t set = 0; set < n_sets; set++)
         HD_GO(open_signatures(&b, set, &memory[set], err));
+    b.is_counted = is_counted_by_signature(&b);
+    for (size_t class = 0; class < b.p->n_classes; class ++)
+        b.class_has_values[class] = has_values(b.p, class);
     HD_GO(scan_pieces(&b, err));
     for (size_t set = 0; set < n_sets; set++) {
         if (b.by_signature[set].is_used)
