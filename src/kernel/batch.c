@@ -281,21 +281,32 @@ static hd_code find_cells(batch *b, hd_err *err)
 
 /* ---- counts ---------------------------------------------------------------------------------- */
 
-static void count_runs(batch *b, const uint32_t *cells, const uint32_t *persons, size_t n,
-                       hd_k_count *restrict counts)
+/* Beyond the second cache a cell is brought before its turn; within it the processor sees to that. */
+static inline void add_runs(const batch *b, size_t n_runs, size_t ahead, hd_k_count *restrict counts)
 {
-    enum { AHEAD = 24 };
     const uint32_t *restrict run_cells = b->run_cells, *restrict run_persons = b->run_persons;
     const uint16_t *restrict at = b->runs;
-    size_t n_runs = b->ops->runs(cells, persons, n, b->run_cells, b->run_persons, b->runs);
-    memset(b->run_cells + n_runs, 0, AHEAD * sizeof *b->run_cells);
     for (size_t k = 0; k < n_runs; k++) {
         hd_k_count *count = &counts[run_cells[k]];
-        __builtin_prefetch(&counts[run_cells[k + AHEAD]], 1);
+        if (ahead)
+            __builtin_prefetch(&counts[run_cells[k + ahead]], 1);
         count->rows += (uint32_t)(at[k + 1] - at[k]);
         count->persons += count->last != run_persons[k];
         count->last = run_persons[k];
     }
+}
+
+static void count_runs(batch *b, const uint32_t *cells, const uint32_t *persons, size_t n,
+                       size_t n_cells, hd_k_count *restrict counts)
+{
+    enum { AHEAD = 24, NEAR = 1 << 20 };
+    size_t n_runs = b->ops->runs(cells, persons, n, b->run_cells, b->run_persons, b->runs);
+    if (n_cells * sizeof *counts <= NEAR) {
+        add_runs(b, n_runs, 0, counts);
+        return;
+    }
+    memset(b->run_cells + n_runs, 0, AHEAD * sizeof *b->run_cells);
+    add_runs(b, n_runs, AHEAD, counts);
 }
 
 static hd_code update_runs(const batch *b, size_t set, size_t class, size_t n_runs, hd_err *err)
@@ -473,6 +484,7 @@ static hd_code update_class(batch *b, size_t class, hd_err *err)
             HD_TRY(count_rows(b, set, class, cells, n, err));
         else
             count_runs(b, cells, is_all ? b->person : b->member_persons, n,
+                       b->lane->tables[set].n_cells,
                        b->lane->tables[set].arrays[hd_k_array_counts(class)]);
     }
     for (size_t m = 0; m < b->q->n_measures; m++)
