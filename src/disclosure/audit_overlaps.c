@@ -15,12 +15,12 @@
  *
  * Rejected: these sums as sums of the audit. Where there are many, they follow from each other
  * in so many ways that the search for whole-number tables finds none, and everything is refused.
- *
- *
  */
+#define _GNU_SOURCE /* qsort_r */
 #include "disclosure/audit_work.h"
 
 #include "base/alloc.h"
+#include "base/par.h"
 #include "disclosure/overlaps.h"
 #include "disclosure/short_sums.h"
 
@@ -142,18 +142,26 @@ typedef struct cut {
     bool is_mixed;
 } cut;
 
+typedef struct found {
+    cut *cuts;
+    size_t n, cap;
+} found;
+
 typedef struct search {
     hd_audit *a;
     figure *figures; /* by place, then the latest first */
     size_t n_figures, figures_cap;
     asked *asked; /* ascending by_sum */
+    uint32_t *by_profile; /* the same, ascending by_profile */
     size_t n_asked, asked_cap;
+    hd_intern *known_names; /* of few people; and what sums say of each */
+    range *known;
+    size_t n_known, known_cap;
     /* while searching */
     hd_set_kind by; /* HD_SET_PROFILE: figures of all kinds and tables */
     uint32_t chosen[HD_OVERLAP_SETS]; /* figures that are searched */
     size_t n, n_now;
-    cut *cuts;
-    size_t n_cuts, cuts_cap;
+    found found;
 } search;
 
 static int compare_figures(const void *x, const void *y)
@@ -169,6 +177,14 @@ static int compare_figures(const void *x, const void *y)
 static int compare_names(const void *x, const void *y)
 {
     return memcmp(x, y, sizeof(uint64_t[2]));
+}
+
+static int compare_profiles(const void *x, const void *y, void *all)
+{
+    const asked *a = (const asked *)all + *(const uint32_t *)x;
+    const asked *b = (const asked *)all + *(const uint32_t *)y;
+    int differs = compare_names(a->by_profile, b->by_profile);
+    return differs ? differs : (a > b) - (a < b);
 }
 
 /* In the ledger, what sums say of few people stands under their name, marked: whole profiles
@@ -223,9 +239,42 @@ static hd_code list_asked(search *s, hd_err *err)
         name_few(x->by_sum, f->set->sum, false);
         name_few(x->by_profile, f->set->profile.sum, true);
     }
+    s->by_profile = hd_calloc(s->n_asked + 1, sizeof *s->by_profile);
+    if (!s->by_profile)
+        return hd_fail_nomem(err);
     if (s->n_asked)
         qsort(s->asked, s->n_asked, sizeof *s->asked, compare_names); /* by_sum is first */
+    for (uint32_t i = 0; i < s->n_asked; i++)
+        s->by_profile[i] = i;
+    if (s->n_asked)
+        qsort_r(s->by_profile, s->n_asked, sizeof *s->by_profile, compare_profiles, s->asked);
     return HD_OK;
+}
+
+static const asked *nth_asked(const search *s, bool by_profile, size_t k)
+{
+    return &s->asked[by_profile ? s->by_profile[k] : k];
+}
+
+/* The first that was asked for under this name of one kind; the others follow. */
+static size_t find_asked(const search *s, bool by_profile, const uint64_t name[2])
+{
+    size_t low = 0, high = s->n_asked;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const asked *x = nth_asked(s, by_profile, middle);
+        if (compare_names(by_profile ? x->by_profile : x->by_sum, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool is_asked(const search *s, bool by_profile, size_t k, const uint64_t name[2])
+{
+    const asked *x = k < s->n_asked ? nth_asked(s, by_profile, k) : NULL;
+    return x && compare_names(by_profile ? x->by_profile : x->by_sum, name) == 0;
 }
 
 static bool is_named(void *ctx, const uint64_t name[2])
@@ -297,13 +346,20 @@ static void free_cut(cut *c)
     hd_free(c->factors);
 }
 
+static void free_found(found *f)
+{
+    for (size_t i = 0; i < f->n; i++)
+        free_cut(&f->cuts[i]);
+    hd_free(f->cuts);
+}
+
 static hd_code add_cut(search *s, const hd_overlap *o, const uint64_t few[2], int64_t times,
                        size_t but, hd_err *err)
 {
     cut c = {.few = {few[0], few[1]}, .times = times, .is_mixed = o->is_mixed};
     c.figures = hd_calloc(o->n + 1, sizeof *c.figures);
     c.factors = hd_calloc(o->n + 1, sizeof *c.factors);
-    if (!c.figures || !c.factors || !HD_GROW(s->cuts, s->n_cuts, s->cuts_cap)) {
+    if (!c.figures || !c.factors || !HD_GROW(s->found.cuts, s->found.n, s->found.cap)) {
         free_cut(&c);
         return hd_fail_nomem(err);
     }
@@ -317,7 +373,7 @@ static hd_code add_cut(search *s, const hd_overlap *o, const uint64_t few[2], in
     if (n_values(range_of(s, &c)) > WIDEST)
         free_cut(&c);
     else
-        s->cuts[s->n_cuts++] = c;
+        s->found.cuts[s->found.n++] = c;
     return HD_OK;
 }
 
@@ -416,26 +472,105 @@ static hd_code search_loose(search *s, uint32_t *list, hd_err *err)
     return search_together(s, list, n, err);
 }
 
-static hd_code find_cuts(search *s, hd_err *err)
+/* Places are searched side by side; what is found is put together in their order. */
+typedef struct places {
+    const search *s;
+    size_t *starts; /* figures of each place that the answer has one in, and where they end */
+    size_t n;
+    found *found; /* n_tasks */
+} places;
+
+enum { AT_ONCE = 16 }; /* places */
+
+static hd_code search_places(void *ctx, size_t task, hd_err *err)
 {
-    bool is_loose = has_few_figures(s->a->now);
+    const places *p = ctx;
     hd_code rc = HD_OK;
-    uint32_t *list = hd_calloc(s->n_figures + 1, sizeof *list);
-    if (!list)
+    uint32_t *list = NULL;
+    search *s = hd_calloc(1, sizeof *s);
+    if (!s)
+        return hd_fail_nomem(err);
+    *s = *p->s; /* without what was found elsewhere */
+    for (size_t i = task * AT_ONCE; i < p->n && i < (task + 1) * AT_ONCE; i++) {
+        size_t from = p->starts[2 * i], n = p->starts[2 * i + 1] - from;
+        hd_free(list);
+        list = hd_calloc(n + 1, sizeof *list);
+        if (!list) {
+            rc = hd_fail_nomem(err);
+            goto out;
+        }
+        for (size_t k = 0; k < n; k++)
+            list[k] = (uint32_t)(from + k);
+        HD_GO(search_together(s, list, n, err));
+    }
+out:
+    p->found[task] = s->found;
+    hd_free(s);
+    hd_free(list);
+    return rc;
+}
+
+static hd_code list_places(const search *s, bool is_loose, places *p, hd_err *err)
+{
+    p->starts = hd_calloc(2 * s->n_figures + 1, sizeof *p->starts);
+    if (!p->starts)
         return hd_fail_nomem(err);
     for (size_t from = 0, to; from < s->n_figures; from = to) {
         const figure *first = &s->figures[from];
         for (to = from; to < s->n_figures && s->figures[to].place == first->place; to++)
-            list[to - from] = (uint32_t)to;
+            ;
         bool is_of_now = first->age == 0; /* the answer has a figure there */
-        if (is_of_now && !(first->place == 0 && is_loose))
-            HD_GO(search_together(s, list, to - from, err));
+        if (!is_of_now || (first->place == 0 && is_loose))
+            continue;
+        p->starts[2 * p->n] = from;
+        p->starts[2 * p->n++ + 1] = to;
     }
+    return HD_OK;
+}
+
+static hd_code take_cuts(found *to, found *from, hd_err *err)
+{
+    for (size_t i = 0; i < from->n; i++) {
+        if (!HD_GROW(to->cuts, to->n, to->cap))
+            return hd_fail_nomem(err);
+        to->cuts[to->n++] = from->cuts[i];
+        from->cuts[i] = (cut){.n = 0};
+    }
+    return HD_OK;
+}
+
+static hd_code find_cuts(search *s, hd_err *err)
+{
+    bool is_loose = has_few_figures(s->a->now);
+    places p = {.s = s};
+    uint32_t *list = NULL;
+    size_t n_tasks = 0;
+    hd_code rc;
+    HD_GO(list_places(s, is_loose, &p, err));
+    n_tasks = (p.n + AT_ONCE - 1) / AT_ONCE;
+    p.found = hd_calloc(n_tasks + 1, sizeof *p.found);
+    list = hd_calloc(s->n_figures + 1, sizeof *list);
+    if (!p.found || !list) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
+    HD_GO(hd_par_run(n_tasks, search_places, &p, err));
+    for (size_t task = 0; task < n_tasks; task++)
+        HD_GO(take_cuts(&s->found, &p.found[task], err));
     if (is_loose)
         HD_GO(search_loose(s, list, err));
 out:
+    for (size_t task = 0; p.found && task < n_tasks; task++)
+        free_found(&p.found[task]);
+    hd_free(p.found);
+    hd_free(p.starts);
     hd_free(list);
     return rc;
+}
+
+static range both(range x, range y)
+{
+    return (range){x.low > y.low ? x.low : y.low, x.high < y.high ? x.high : y.high};
 }
 
 /* ---- what it says ---------------------------------------------------------------------------- */
@@ -445,13 +580,36 @@ static size_t list_names(const search *s, const uint64_t few[2], uint64_t out[MO
 {
     size_t n = 0;
     memcpy(out[n++], few, sizeof *out);
-    for (size_t i = 0; i < s->n_asked && n + 2 <= MOST_NAMES; i++) {
-        const asked *x = &s->asked[i];
-        bool is_sum = memcmp(x->by_sum, few, sizeof x->by_sum) == 0;
-        if (is_sum || memcmp(x->by_profile, few, sizeof x->by_profile) == 0)
-            memcpy(out[n++], is_sum ? x->by_profile : x->by_sum, sizeof *out);
-    }
+    for (unsigned by = 0; by < 2; by++)
+        for (size_t k = find_asked(s, by, few); n < MOST_NAMES && is_asked(s, by, k, few); k++) {
+            const asked *x = nth_asked(s, by, k);
+            memcpy(out[n++], by ? x->by_sum : x->by_profile, sizeof *out);
+        }
     return n;
+}
+
+static hd_code note_known(search *s, const hd_known *k, hd_err *err)
+{
+    uint32_t id;
+    HD_TRY(hd_intern_add(s->known_names, k->sum, sizeof k->sum, &id, err));
+    if (id == s->n_known) {
+        if (!HD_GROW(s->known, s->n_known, s->known_cap))
+            return hd_fail_nomem(err);
+        s->known[s->n_known++] = (range){-HD_NO_BOUND, HD_NO_BOUND};
+    }
+    s->known[id] = both(s->known[id], (range){k->low, k->high});
+    return HD_OK;
+}
+
+/* By name, as an answer of many rows knows much of few people. */
+static hd_code list_known(search *s, hd_err *err)
+{
+    s->known_names = hd_intern_new();
+    if (!s->known_names)
+        return hd_fail_nomem(err);
+    for (size_t i = 0; i < s->a->n_known; i++)
+        HD_TRY(note_known(s, &s->a->known[i], err));
+    return HD_OK;
 }
 
 static range range_known(const search *s, const uint64_t few[2])
@@ -459,12 +617,10 @@ static range range_known(const search *s, const uint64_t few[2])
     range r = {-HD_NO_BOUND, HD_NO_BOUND};
     uint64_t names[MOST_NAMES][2];
     size_t n = list_names(s, few, names);
-    for (size_t i = 0; i < s->a->n_known * n; i++) {
-        const hd_known *k = &s->a->known[i / n];
-        if (memcmp(k->sum, names[i % n], sizeof *names) != 0)
-            continue;
-        r.low = k->low > r.low ? k->low : r.low;
-        r.high = k->high < r.high ? k->high : r.high;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t id = hd_intern_find(s->known_names, names[i], sizeof names[i]);
+        if (id != HD_INTERN_NONE)
+            r = both(r, s->known[id]);
     }
     return r;
 }
@@ -473,22 +629,13 @@ static range range_known(const search *s, const uint64_t few[2])
 static range range_asked(const search *s, const uint64_t few[2], bool only_earlier)
 {
     range r = {0, HD_NO_BOUND};
-    for (size_t i = 0; i < s->n_asked; i++) {
-        const asked *x = &s->asked[i];
-        const hd_printed *p = x->figure->printed;
-        bool is_asked = memcmp(x->by_sum, few, sizeof x->by_sum) == 0 ||
-                        memcmp(x->by_profile, few, sizeof x->by_profile) == 0;
-        if (!is_asked || (only_earlier && x->figure->age == 0))
-            continue;
-        r.low = p->low > r.low ? p->low : r.low;
-        r.high = p->high < r.high ? p->high : r.high;
-    }
+    for (unsigned by = 0; by < 2; by++)
+        for (size_t k = find_asked(s, by, few); is_asked(s, by, k, few); k++) {
+            const figure *f = nth_asked(s, by, k)->figure;
+            if (!only_earlier || f->age > 0)
+                r = both(r, (range){f->printed->low, f->printed->high});
+        }
     return r;
-}
-
-static range both(range x, range y)
-{
-    return (range){x.low > y.low ? x.low : y.low, x.high < y.high ? x.high : y.high};
 }
 
 /* All cuts about the same few people. */
@@ -564,6 +711,7 @@ static hd_code keep_values(search *s, const group *g, void (*withhold)(hd_audit 
     if (!HD_GROW(a->known, a->n_known, a->known_cap)) /* for the same few under another name */
         return hd_fail_nomem(err);
     a->known[a->n_known++] = k;
+    HD_TRY(note_known(s, &k, err));
     return hd_account_know(a->now, &k, err);
 }
 
@@ -576,19 +724,23 @@ hd_code hd_audit_cross(hd_audit *a, void (*withhold)(hd_audit *a, size_t item), 
     s->a = a;
     HD_GO(list_figures(s, err));
     HD_GO(list_asked(s, err));
+    HD_GO(list_known(s, err));
     HD_GO(find_cuts(s, err));
-    if (s->n_cuts)
-        qsort(s->cuts, s->n_cuts, sizeof *s->cuts, compare_cuts);
-    for (size_t first = 0, end; first < s->n_cuts; first = end) {
-        for (end = first + 1; end < s->n_cuts && compare_cuts(&s->cuts[first], &s->cuts[end]) == 0;)
+    cut *cuts = s->found.cuts;
+    size_t n = s->found.n;
+    if (n)
+        qsort(cuts, n, sizeof *cuts, compare_cuts);
+    for (size_t first = 0, end; first < n; first = end) {
+        for (end = first + 1; end < n && compare_cuts(&cuts[first], &cuts[end]) == 0;)
             end++;
-        HD_GO(keep_values(s, &(group){&s->cuts[first], end - first}, withhold, err));
+        HD_GO(keep_values(s, &(group){&cuts[first], end - first}, withhold, err));
     }
 out:
-    for (size_t i = 0; i < s->n_cuts; i++)
-        free_cut(&s->cuts[i]);
-    hd_free(s->cuts);
+    free_found(&s->found);
     hd_free(s->asked);
+    hd_free(s->by_profile);
+    hd_intern_free(s->known_names);
+    hd_free(s->known);
     hd_free(s->figures);
     hd_free(s);
     return rc;

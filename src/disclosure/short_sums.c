@@ -1,5 +1,10 @@
-/* short_sums.c - see short_sums.h. Sums of two sets stand in a hash table, each with a positive
- * factor first; a bit map in front of it answers most look-ups. */
+/* short_sums.c - see short_sums.h.
+ *
+ * p + q = t times the few, for sums p and q of two sets each: divided by the few (modulo 2^64, where
+ * odd numbers have inverses) p and q add up to a small number, so both nearly are each other's
+ * negative. All q stand in a hash table by what they are to within the widest such t, so that a p
+ * takes two look-ups whatever t is; a bit map in front of the table answers most. Both words of the
+ * identities confirm what is found. */
 #include "disclosure/short_sums.h"
 
 #include "base/alloc.h"
@@ -12,10 +17,24 @@ typedef struct pair {
     int8_t factor, other;
 } pair;
 
+typedef struct named {
+    uint64_t sum[2];
+    pair of;
+} named;
+
 typedef struct slot {
-    uint64_t sum;
-    pair of; /* factor 0: empty */
+    uint64_t quotient;
+    uint32_t at; /* of the pair in `pairs`, + 1; 0: empty */
 } slot;
+
+enum { SPARSE = 16 };
+
+/* Few people to divide by. */
+typedef struct divisor {
+    uint32_t few;
+    unsigned word, shift; /* the word used, and how often 2 divides it */
+    uint64_t inverse;     /* of what is left of it */
+} divisor;
 
 typedef struct search {
     const hd_short_sums_of *of;
@@ -24,48 +43,85 @@ typedef struct search {
     const atomic_bool *stop;
     uint32_t sets[HD_SHORT_SETS], few[HD_SHORT_FEW];
     size_t n_sets, n_few;
+    named *pairs; /* each once, the first factor positive; what is its negative is looked up */
+    size_t n_pairs, n_tries; /* a set of the answer is in the first n_tries */
     slot *slots;
-    size_t n_slots; /* power of two */
-    uint64_t *filter; /* a bit for each four slots and more */
+    size_t n_slots;   /* power of two */
+    uint64_t *filter; /* SPARSE bits for each slot, set where something belongs */
     uint64_t *told;   /* hashes of what was told */
     size_t n_told, told_cap;
 } search;
 
-static uint64_t sum_of(const search *s, const pair *p, unsigned which)
+static void name_pair(const search *s, named *out, pair p)
 {
-    uint64_t sum = (uint64_t)(int64_t)p->factor * s->of->sums[s->sets[p->first]][which];
-    if (p->other)
-        sum += (uint64_t)(int64_t)p->other * s->of->sums[s->sets[p->second]][which];
-    return sum;
+    out->of = p;
+    for (unsigned i = 0; i < 2; i++) {
+        out->sum[i] = (uint64_t)(int64_t)p.factor * s->of->sums[s->sets[p.first]][i];
+        if (p.other)
+            out->sum[i] += (uint64_t)(int64_t)p.other * s->of->sums[s->sets[p.second]][i];
+    }
 }
 
-/* Identities are good hashes, and so are their sums; times 2 they lack a bit. */
-static size_t place_of(const search *s, uint64_t sum)
+/* A set alone, and with each later one. */
+static void name_pairs(search *s, uint16_t i)
 {
-    return (sum ^ sum >> 32) * UINT64_C(0x9E3779B97F4A7C15) >> 20 & (s->n_slots - 1);
+    for (int8_t factor = 1; factor <= 2; factor++) {
+        name_pair(s, &s->pairs[s->n_pairs++], (pair){i, i, factor, 0});
+        for (uint16_t k = (uint16_t)(i + 1); k < s->n_sets; k++)
+            for (int8_t other = -2; other <= 2; other++)
+                if (other)
+                    name_pair(s, &s->pairs[s->n_pairs++], (pair){i, k, factor, other});
+    }
 }
 
-static void put_pair(search *s, const pair *p)
+/* Each step of Newton's doubles the bits that are right; x is odd, and its own inverse in three of them. */
+static uint64_t inverse_of(uint64_t x)
 {
-    uint64_t sum = sum_of(s, p, 0);
-    size_t at = place_of(s, sum);
-    s->filter[at / 64] |= UINT64_C(1) << at % 64;
-    while (s->slots[at].of.factor)
-        at = (at + 1) & (s->n_slots - 1);
-    s->slots[at] = (slot){sum, *p};
+    uint64_t y = x;
+    for (unsigned bits = 3; bits < 64; bits *= 2)
+        y *= 2 - x * y;
+    return y;
 }
 
-/* Calls put for every pair that begins with the first set. */
-static void list_pairs(search *s)
+/* False: there is no dividing by these. */
+static bool divide_by(const search *s, uint32_t few, divisor *d)
 {
-    for (uint16_t i = 0; i < s->n_sets; i++)
-        for (int8_t factor = 1; factor <= 2; factor++) {
-            put_pair(s, &(pair){i, i, factor, 0});
-            for (uint16_t k = (uint16_t)(i + 1); k < s->n_sets; k++)
-                for (int8_t other = -2; other <= 2; other++)
-                    if (other)
-                        put_pair(s, &(pair){i, k, factor, other});
-        }
+    const uint64_t *sum = s->of->sums[few];
+    enum { MOST_SHIFT = 32 };
+    if (!sum[0] || !sum[1])
+        return false;
+    unsigned shift[2] = {(unsigned)__builtin_ctzll(sum[0]), (unsigned)__builtin_ctzll(sum[1])};
+    *d = (divisor){.few = few, .word = shift[1] < shift[0]};
+    d->shift = shift[d->word];
+    d->inverse = inverse_of(sum[d->word] >> d->shift);
+    return d->shift <= MOST_SHIFT;
+}
+
+/* Quotients of times up to HD_SHORT_TIMES lie within one width of each other. */
+static unsigned width_bits(const divisor *d)
+{
+    _Static_assert(2 * HD_SHORT_TIMES == 1 << 4, "");
+    return d->shift + 4;
+}
+
+/* Of a slot, in bits of the filter. */
+static inline size_t place_of(const search *s, uint64_t number)
+{
+    return (size_t)((number * UINT64_C(0x9E3779B97F4A7C15)) >> 24) & (s->n_slots * SPARSE - 1);
+}
+
+static void fill_table(search *s, const divisor *d)
+{
+    memset(s->slots, 0, s->n_slots * sizeof *s->slots);
+    memset(s->filter, 0, s->n_slots / 8 * SPARSE);
+    for (uint32_t i = 0; i < s->n_pairs; i++) {
+        uint64_t quotient = s->pairs[i].sum[d->word] * d->inverse;
+        size_t place = place_of(s, quotient >> width_bits(d)), at = place / SPARSE;
+        s->filter[place / 64] |= UINT64_C(1) << place % 64;
+        while (s->slots[at].at)
+            at = (at + 1) & (s->n_slots - 1);
+        s->slots[at] = (slot){quotient, i + 1};
+    }
 }
 
 typedef struct sum {
@@ -112,69 +168,86 @@ static hd_code tell(search *s, const sum *r, hd_err *err)
     return s->take(s->ctx, &o, err);
 }
 
-/* Pairs whose sum, times sign, is `wanted`: p + them = times the few. */
-static hd_code look_up(search *s, const pair *p, uint32_t few, int times, int sign, hd_err *err)
+/* p + sign q = times the few: is it, and how many times? 0: it is not. */
+static int times_of(const search *s, const divisor *d, const named *p, const named *q, int sign)
 {
-    const uint64_t *of_few = s->of->sums[few];
-    uint64_t wanted[2];
+    const uint64_t *few = s->of->sums[d->few];
+    uint64_t both[2];
     for (unsigned i = 0; i < 2; i++)
-        wanted[i] = (uint64_t)(int64_t)sign *
-                    ((uint64_t)(int64_t)times * of_few[i] - sum_of(s, p, i));
-    size_t at = place_of(s, wanted[0]);
-    if (!(s->filter[at / 64] >> at % 64 & 1))
+        both[i] = p->sum[i] + (uint64_t)(int64_t)sign * q->sum[i];
+    int64_t times = (int64_t)(both[d->word] * d->inverse) >> d->shift;
+    if (times < -HD_SHORT_TIMES || times > HD_SHORT_TIMES)
+        return 0;
+    bool is_so = both[0] == (uint64_t)times * few[0] && both[1] == (uint64_t)times * few[1];
+    return is_so ? (int)times : 0;
+}
+
+static hd_code judge(search *s, const divisor *d, const named *p, const named *q, int sign, hd_err *err)
+{
+    sum r = {.n = 0};
+    int times = times_of(s, d, p, q, sign);
+    if (times == 0)
         return HD_OK;
-    for (; s->slots[at].of.factor; at = (at + 1) & (s->n_slots - 1)) {
-        const pair *q = &s->slots[at].of;
-        sum r = {.n = 0};
-        if (s->slots[at].sum != wanted[0] || sum_of(s, q, 1) != wanted[1])
+    add_term(&r, s->sets[p->of.first], p->of.factor);
+    if (p->of.other)
+        add_term(&r, s->sets[p->of.second], p->of.other);
+    add_term(&r, s->sets[q->of.first], sign * q->of.factor);
+    if (q->of.other)
+        add_term(&r, s->sets[q->of.second], sign * q->of.other);
+    add_term(&r, d->few, -times);
+    return r.n > 0 ? tell(s, &r, err) : HD_OK;
+}
+
+/* Quotients that begin at most a width above `low`. */
+static inline hd_code look_up(search *s, const divisor *d, const named *p, uint64_t low, int sign, hd_err *err)
+{
+    const uint64_t mask = UINT64_MAX >> width_bits(d); /* numbers of widths go round */
+    for (unsigned next = 0; next < 2; next++) {
+        uint64_t number = ((low >> width_bits(d)) + next) & mask;
+        size_t place = place_of(s, number);
+        if (!(s->filter[place / 64] >> place % 64 & 1))
             continue;
-        add_term(&r, s->sets[p->first], p->factor);
-        if (p->other)
-            add_term(&r, s->sets[p->second], p->other);
-        add_term(&r, s->sets[q->first], sign * q->factor);
-        if (q->other)
-            add_term(&r, s->sets[q->second], sign * q->other);
-        add_term(&r, few, -times);
-        if (r.n > 0)
-            HD_TRY(tell(s, &r, err));
+        for (size_t at = place / SPARSE; s->slots[at].at; at = (at + 1) & (s->n_slots - 1))
+            if (s->slots[at].quotient >> width_bits(d) == number)
+                HD_TRY(judge(s, d, p, &s->pairs[s->slots[at].at - 1], sign, err));
     }
     return HD_OK;
 }
 
-static hd_code try_pair(search *s, const pair *p, hd_err *err)
+static hd_code try_few(search *s, uint32_t few, hd_err *err)
 {
-    for (size_t f = 0; f < s->n_few; f++)
-        for (int times = -HD_SHORT_TIMES; times <= HD_SHORT_TIMES; times++)
-            if (times) {
-                HD_TRY(look_up(s, p, s->few[f], times, 1, err));
-                HD_TRY(look_up(s, p, s->few[f], times, -1, err));
-            }
-    return HD_OK;
-}
-
-/* Every pair that a set of the answer is in. */
-static hd_code try_set(search *s, uint16_t i, hd_err *err)
-{
-    for (int8_t factor = 1; factor <= 2; factor++) {
-        if (s->stop && atomic_load_explicit(s->stop, memory_order_relaxed))
+    divisor d;
+    if (!divide_by(s, few, &d))
+        return HD_OK;
+    const uint64_t half = UINT64_C(1) << (width_bits(&d) - 1);
+    fill_table(s, &d);
+    for (size_t i = 0; i < s->n_tries; i++) {
+        const named *p = &s->pairs[i];
+        uint64_t quotient = p->sum[d.word] * d.inverse;
+        if (i % 4096 == 0 && s->stop && atomic_load_explicit(s->stop, memory_order_relaxed))
             return hd_fail(err, HD_CANCELLED, "the question was stopped");
-        HD_TRY(try_pair(s, &(pair){i, i, factor, 0}, err));
-        for (uint16_t k = 0; k < s->n_sets; k++)
-            for (int8_t other = -2; other <= 2; other++)
-                if (other && k != i)
-                    HD_TRY(try_pair(s, &(pair){i, k, factor, other}, err));
+        HD_TRY(look_up(s, &d, p, 0 - quotient - half, 1, err));
+        HD_TRY(look_up(s, &d, p, quotient - half, -1, err));
     }
     return HD_OK;
 }
 
-static hd_code make_room(search *s, hd_err *err)
+static hd_code list_pairs(search *s, hd_err *err)
 {
-    size_t n_pairs = s->n_sets * (s->n_sets + 1) * 4 + 1;
-    for (s->n_slots = 1024; s->n_slots < 2 * n_pairs; s->n_slots *= 2)
+    size_t room = s->n_sets * 2 * (1 + 2 * (s->n_sets - 1));
+    for (s->n_slots = 64; s->n_slots < 2 * room; s->n_slots *= 2)
         ;
+    s->pairs = hd_calloc(room, sizeof *s->pairs);
     s->slots = hd_calloc(s->n_slots, sizeof *s->slots);
-    s->filter = hd_calloc(s->n_slots / 64, sizeof *s->filter);
-    return s->slots && s->filter ? HD_OK : hd_fail_nomem(err);
+    s->filter = hd_calloc(s->n_slots / 64 * SPARSE, sizeof *s->filter);
+    if (!s->pairs || !s->slots || !s->filter)
+        return hd_fail_nomem(err);
+    for (uint16_t i = 0; i < s->n_sets; i++) {
+        name_pairs(s, i);
+        if (s->sets[i] < s->of->n_first)
+            s->n_tries = s->n_pairs;
+    }
+    return HD_OK;
 }
 
 hd_code hd_short_sums_find(const hd_short_sums_of *of, hd_take_overlap take, void *ctx,
@@ -189,13 +262,13 @@ hd_code hd_short_sums_find(const hd_short_sums_of *of, hd_take_overlap take, voi
             s.sets[s.n_sets++] = i;
     if (s.n_few == 0 || s.n_sets < 2)
         return HD_OK;
-    HD_GO(make_room(&s, err));
-    list_pairs(&s);
-    for (uint16_t i = 0; i < s.n_sets && s.sets[i] < of->n_first; i++)
-        HD_GO(try_set(&s, i, err));
+    HD_GO(list_pairs(&s, err));
+    for (size_t f = 0; f < s.n_few && s.n_tries; f++)
+        HD_GO(try_few(&s, s.few[f], err));
 out:
     hd_wipe_free(s.slots, s.n_slots * sizeof *s.slots);
     hd_free(s.filter);
+    hd_free(s.pairs);
     hd_free(s.told);
     return rc;
 }

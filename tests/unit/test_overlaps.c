@@ -243,9 +243,40 @@ static void short_sums_among_many(void **state)
     assert_int_equal(f.whole, 0);
 }
 
+/* a + x b + y c + z d = times the few, of names that 2 divides several times or not at all. */
+static void short_sums_of_any_names(void **state)
+{
+    enum { ROUNDS = 3000, SETS = 9 };
+    hd_rng rng = hd_rng_stream(10, 0);
+    (void)state;
+    for (size_t round = 0; round < ROUNDS; round++) {
+        uint64_t sums[SETS + 1][2];
+        bool is_few[SETS + 1] = {[SETS] = true};
+        int times = (int)hd_rng_below(&rng, HD_SHORT_TIMES) + 1, factor[3];
+        for (size_t k = 0; k < 3; k++)
+            factor[k] = (int)hd_rng_below(&rng, 5) - 2;
+        if (hd_rng_below(&rng, 2))
+            times = -times;
+        for (size_t i = 0; i <= SETS; i++)
+            for (size_t word = 0; word < 2; word++)
+                sums[i][word] = hd_rng_next(&rng) << (i == SETS ? hd_rng_below(&rng, 6) : 0);
+        for (size_t word = 0; word < 2; word++) {
+            sums[0][word] = (uint64_t)(int64_t)times * sums[SETS][word];
+            for (size_t k = 0; k < 3; k++)
+                sums[0][word] -= (uint64_t)(int64_t)factor[k] * sums[5 + k][word];
+        }
+        found f = {.whole = 0};
+        const hd_short_sums_of of = {(const uint64_t(*)[2])sums, is_few, SETS + 1, 1};
+        assert_int_equal(hd_short_sums_find(&of, take, &f, NULL, NULL), HD_OK);
+        size_t n_others = (factor[0] != 0) + (factor[1] != 0) + (factor[2] != 0);
+        assert_int_equal(f.whole > 0, n_others > 0); /* fewer than three sets cut nothing; twice it is told, too */
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(short_sums_of_any_names),
         cmocka_unit_test(two_groups_and_both),
         cmocka_unit_test(many_groups_and_all),
         cmocka_unit_test(nothing_where_nothing_is),
