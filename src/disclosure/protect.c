@@ -181,7 +181,7 @@ static hd_code mark_below(work *w, hd_err *err)
         HD_GO(hd_fail_nomem(err));
     hd_lattice_below(w->t.lattice, w->is_star, w->is_below);
     for (size_t c = 0; c < n; c++)
-        is_zero[c] = w->t.count[c] == 0 && !w->is_below[c] && w->p->zero_is_shown;
+        is_zero[c] = w->t.count[c] == 0 && (!w->is_below[c] || w->t.is_exact[c]) && w->p->zero_is_shown;
     hd_lattice_below(w->t.lattice, is_zero, is_plain);
     for (size_t c = 0; c < n; c++) {
         w->is_below[c] &= !is_plain[c];
