@@ -1,6 +1,6 @@
 /* small_tables.c - every whole-number table against the protection of small random tables.
  *
- * usage: small_tables [TABLES [SEED]]
+ * usage: small_tables [TABLES [SEED [FIRST]]]; what failed is told with its number, to begin with
  * Makes random tables of one to four dimensions: trees, two trees over the same codes, an exact first
  * total that may or may not give way, empty cells, counts under five sets of rules (small_rules) and
  * amounts that must stay uncertain. Applies secondary suppression and then plays a reader who knows
@@ -341,13 +341,14 @@ static void print_release(const world *w, const hd_secondary_result *r)
 }
 
 typedef struct tally {
+    uint64_t number; /* of the table in hand */
     uint64_t tables, stars, helpers, coarser, refused, targets, differences, computable, searched,
         nodes, cut, failures;
 } tally;
 
 static void fail(const world *w, const hd_secondary_result *r, tally *t, const char *what)
 {
-    printf("%s\n", what);
+    printf("table %" PRIu64 ": %s\n", t->number, what);
     print_release(w, r);
     t->failures++;
 }
@@ -603,6 +604,7 @@ static void one(uint64_t seed, uint64_t number, tally *t)
 {
     static world w;
     hd_rng random = hd_rng_stream(seed, number);
+    t->number = number;
     hd_secondary_options o;
     hd_secondary_result r;
     hd_err err;
@@ -656,9 +658,10 @@ int main(int argc, char **argv)
 {
     uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 2000;
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+    uint64_t first = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
     tally t = {0};
     for (uint64_t i = 0; i < n && t.failures < 5; i++) {
-        one(seed, i, &t);
+        one(seed, first + i, &t);
         if ((i + 1) % 250000 == 0 && i + 1 < n)
             report(stderr, &t);
     }
