@@ -373,7 +373,7 @@ static size_t list_targets(const world *w, const hd_secondary_result *r, reader_
         t->targets++;
         bool is_open = u->is_sum || is_open_total(w, c);
         targets[n++] = (reader_target){{0, is_open ? HD_NO_BOUND : u->to, w->leaves[c], 0},
-                                       (int)u->values, x->need.width, 0, false};
+                                       (int)u->values, x->need.width, 0, 0, 0, false};
     }
     for (size_t a = 0; a < w->n_cells && u->values; a++)
         for (size_t b = 0; b < w->n_cells; b++) {
@@ -384,7 +384,7 @@ static size_t list_targets(const world *w, const hd_secondary_result *r, reader_
                 continue;
             t->differences++;
             targets[n++] = (reader_target){{0, 2 * u->to, w->leaves[a] & ~w->leaves[b], 0},
-                                           (int)u->values, 0, 0, false};
+                                           (int)u->values, 0, 0, 0, 0, false};
             if (n == READER_TARGETS)
                 die("too many targets");
         }
@@ -457,7 +457,7 @@ static void check_computable(const world *w, const hd_secondary_result *r, tally
 /* A zero that is withheld: known to be nobody, as below an exact total of 0, or like any other mark. */
 static bool is_known_zero(reader *x, const reader_target *t)
 {
-    reader_target more = {{1, t->form.high, t->form.plus, t->form.minus}, 1, 0, 0, false};
+    reader_target more = {{1, t->form.high, t->form.plus, t->form.minus}, 1, 0, 0, 0, 0, false};
     bool is_zero = t->form.high > 0 && !reader_has(x, &more, &more, 1);
     return is_zero && !more.is_cut;
 }
