@@ -1,10 +1,17 @@
 /* batch.c - the scan of the batch kernels: few thousand rows at a time through the steps of ops.h.
  *
  * A batch's rows become signatures; the signatures select rows; codes of the selected rows are
- * packed, so that everything after works on selected rows alone; their slots become cells; cells
- * and persons become runs, because neighbours in person order are often the same; runs update the
- * tables. Rows of several classes are counted once, by cell and signature, and spread over the
- * classes when the lane ends. Everything but the tables stays in the first two caches.
+ * packed, so that everything after works on selected rows alone; their slots become cells, which update
+ * the tables, neighbours of the same cell at once where that pays. Rows of several classes are counted
+ * once, by cell and signature, and spread over the classes when the lane ends. Everything but the tables
+ * stays in the first two caches.
+ *
+ * People are the rows of a cell less those of somebody who was there before. Rows lie in person
+ * order: who was there before is who was seen there last. Most rows need not be looked up: where a key
+ * ascends with the rows of a person (dates do), only rows that share person and key can meet in a cell.
+ * Such rows are a group, and groups are numbered; a row alone in its group adds a person. Whoever has
+ * rows in two batches is one group there, and looked up in both: nothing else need be known of other
+ * batches.
  *
  * Sums of decimals are formed row by row in the order of the rows, as in the scalar kernel.
  */
@@ -19,32 +26,40 @@ enum {
     ROOM = HD_K_BATCH + HD_K_PAD
 };
 
-/* Counting by signature. With people: somebody seen before in a cell was the last one seen there, and
- * `seen` says in which classes. A cell's record takes one line of the cache where it can: a count that
- * passes 255 goes to the classes at once. Without people a byte for each signature and cell is enough,
- * the cells of a signature together, because most rows have one of a few signatures. */
-typedef struct record {
-    uint64_t seen;
+/* Counting by signature: a byte for each signature and cell, the cells of a signature together, because
+ * most rows have one of a few signatures. Of who was seen last in a cell, the classes. */
+typedef struct last_seen {
+    uint64_t classes;
     uint32_t last;
-    uint8_t rows[]; /* n_live */
-} record;
+} last_seen;
 
 typedef struct by_signature {
     bool is_used;
-    size_t size;       /* of a record */
-    char *records;     /* cells; NULL without people */
-    uint32_t *repeats; /* cells x n_classes: rows whose person had counted there before */
+    last_seen *seen; /* cells; NULL without people */
     size_t n_bytes;
-    uint8_t *bytes;    /* n_live x cells; NULL with people */
+    uint8_t *bytes;    /* n_live x cells */
     uint32_t *carried; /* of the same shape: how often a byte passed 255 */
-    bool cells_are_read; /* by measures */
+    bool cells_are_read; /* by measures or people */
 } by_signature;
 
-/* Whether neighbours often have the same cell, of a set and a class. */
-typedef struct likeness {
+/* A set and a class: whether neighbours often have the same cell, and where people are. */
+typedef struct counting {
     uint32_t n_batches;
     bool runs_pay;
-} likeness;
+    bool is_pending; /* a group began after the last member before this batch */
+    uint32_t group;  /* number of the last one */
+} counting;
+
+/* The key of a set by which people have groups, -1: none, all rows of a person are one. */
+typedef struct ordering {
+    uint32_t n_batches;
+    int32_t key;
+} ordering;
+
+enum {
+    TOLD = 64,            /* one batch in so many tells the others what pays */
+    BITS = HD_K_WORDS + 2 /* words of bits of a batch */
+};
 
 typedef struct batch {
     const hd_k_question *q;
@@ -62,17 +77,21 @@ typedef struct batch {
     uint16_t *positions; /* of the selected rows */
     uint8_t *sums[HD_K_PARTS];
     uint8_t *signatures;    /* of the selected rows */
-    uint32_t *persons;      /* of the selected rows; or, when all are, not used */
-    const uint32_t *person; /* persons, or the column */
+    uint32_t person_before; /* of the last row before the batch */
+    bool is_pending;        /* a person began after the last selected row before this batch */
+    uint64_t begins[BITS];  /* persons, of the selected rows */
+    uint64_t *groups;       /* n_sets x BITS, of the selected rows */
+    ordering *orderings;    /* n_sets */
     char *packed;           /* n_columns x ROOM x 4: codes of the selected rows */
     const void **views;     /* n_columns: packed, or the column; NULL until asked for */
     uint32_t *cells;        /* n_sets x ROOM */
     uint64_t *keys;
     uint64_t members[HD_K_WORDS + 1];
     uint32_t *member_cells; /* n_sets x ROOM */
-    uint32_t *member_persons, *run_cells, *run_persons, *codes;
+    uint64_t member_groups[BITS];
+    uint32_t *run_cells, *run_groups, *codes;
     uint16_t *runs;
-    likeness *likeness; /* n_sets x n_classes */
+    counting *countings; /* n_sets x n_classes */
 } batch;
 
 /* ---- signatures and selection ---------------------------------------------------------------- */
@@ -165,17 +184,28 @@ static const void *selected(batch *b, unsigned width, const void *in, void *out)
     return out;
 }
 
+static void find_persons(batch *b)
+{
+    const uint32_t *persons = b->q->persons + b->base;
+    uint64_t begins[BITS];
+    bool all = b->s->keeps_all;
+    b->ops->begins(persons, b->n_rows, b->person_before, all ? b->begins : begins);
+    if (!all)
+        b->ops->begins_of(b->selection, begins, b->n_rows, &b->is_pending, b->begins);
+    b->person_before = persons[b->n_rows - 1];
+}
+
 static void select_rows(batch *b)
 {
     find_signatures(b);
     b->has_positions = false;
     b->n =
         b->s->keeps_all ? b->n_rows : b->ops->keep(b->sums[0], b->n_rows, b->s->keep, b->selection);
+    if (!b->q->without_people)
+        find_persons(b);
     if (b->n == 0)
         return;
     memset(b->views, 0, b->s->n_columns * sizeof *b->views);
-    if (!b->q->without_people)
-        b->person = selected(b, 4, b->q->persons + b->base, b->persons);
     if (b->p->n_classes > 1) {
         const void *own = selected(b, 1, b->sums[0], b->signatures);
         if (own != b->signatures)
@@ -259,94 +289,201 @@ static hd_code find_hashed_cells(batch *b, size_t set, hd_err *err)
     return hd_k_lane_cells(b->lane, set, b->keys, b->n, b->cells + set * ROOM, err);
 }
 
+static size_t n_words(size_t n_bits)
+{
+    return (n_bits + 63) / 64;
+}
+
+static size_t count_bits(const uint64_t *bits, size_t n)
+{
+    size_t count = 0;
+    for (size_t w = 0; w < n_words(n); w++)
+        count += (size_t)__builtin_popcountll(bits[w]);
+    return count;
+}
+
+/* The key that ascends with the rows of people and tells most of their rows apart. */
+static int32_t choose_key(batch *b, size_t set)
+{
+    enum { WORTH = 8 }; /* a group more for so many rows */
+    uint64_t groups[BITS];
+    int32_t chosen = -1;
+    size_t most = count_bits(b->begins, b->n) + b->n / WORTH;
+    for (size_t g = 0; g < b->q->n_groups; g++) {
+        uint32_t stride = (uint32_t)b->p->sets[set].strides[g];
+        if (!stride)
+            continue;
+        add_key(b, g, stride, true, b->run_cells);
+        bool ascends = b->ops->groups(b->run_cells, b->begins, b->n, groups);
+        size_t n_groups = ascends ? count_bits(groups, b->n) : 0;
+        if (n_groups > most) {
+            most = n_groups;
+            chosen = (int32_t)g;
+        }
+    }
+    return chosen;
+}
+
+/* Keep what begins from the first to the last place where a person does: before and after it are people
+ * who have rows in other batches. */
+static void keep_whole_persons(const uint64_t *begins, size_t n, uint64_t *groups)
+{
+    size_t first = 0, last = n_words(n);
+    while (first < last && !begins[first])
+        groups[first++] = 0;
+    while (last > first && !begins[last - 1])
+        groups[--last] = 0;
+    if (first == last)
+        return;
+    groups[first] &= UINT64_MAX << __builtin_ctzll(begins[first]);
+    groups[last - 1] &= UINT64_MAX >> __builtin_clzll(begins[last - 1]);
+}
+
+/* `keys` are those of the ordering's key, NULL where there is none. */
+static void find_groups(batch *b, size_t set, const uint32_t *keys)
+{
+    uint64_t *groups = b->groups + set * BITS;
+    if (keys && b->ops->groups(keys, b->begins, b->n, groups))
+        keep_whole_persons(b->begins, b->n, groups);
+    else
+        memcpy(groups, b->begins, n_words(b->n) * sizeof *groups);
+}
+
+static void find_dense_cells(batch *b, size_t set)
+{
+    uint32_t *cells = b->cells + set * ROOM;
+    const uint64_t *strides = b->p->sets[set].strides;
+    ordering *o = &b->orderings[set];
+    bool is_first = true, has_people = !b->q->without_people, is_few = is_picked(b);
+    if (has_people && !is_few && o->n_batches++ % TOLD == 0)
+        o->key = choose_key(b, set);
+    size_t key = has_people && !is_few && o->key >= 0 ? (size_t)o->key : SIZE_MAX;
+    if (key != SIZE_MAX) {
+        add_key(b, key, (uint32_t)strides[key], true, cells);
+        is_first = false;
+    }
+    if (has_people)
+        find_groups(b, set, is_first ? NULL : cells);
+    for (size_t g = 0; g < b->q->n_groups; g++)
+        if (strides[g] && g != key) {
+            add_key(b, g, (uint32_t)strides[g], is_first, cells);
+            is_first = false;
+        }
+    if (is_first)
+        memset(cells, 0, b->n * sizeof *cells);
+}
+
 static hd_code find_cells(batch *b, hd_err *err)
 {
     for (size_t set = 0; set < b->q->n_sets; set++) {
-        uint32_t *cells = b->cells + set * ROOM;
-        if (!b->p->sets[set].dense) {
-            HD_TRY(find_hashed_cells(b, set, err));
+        if (b->p->sets[set].dense) {
+            find_dense_cells(b, set);
             continue;
         }
-        bool is_first = true;
-        for (size_t g = 0; g < b->q->n_groups; g++)
-            if (b->p->sets[set].strides[g]) {
-                add_key(b, g, (uint32_t)b->p->sets[set].strides[g], is_first, cells);
-                is_first = false;
-            }
-        if (is_first)
-            memset(cells, 0, b->n * sizeof *cells);
+        HD_TRY(find_hashed_cells(b, set, err));
+        if (!b->q->without_people)
+            find_groups(b, set, NULL);
     }
     return HD_OK;
 }
 
 /* ---- counts ---------------------------------------------------------------------------------- */
 
-/* Beyond the second cache a cell is brought before its turn; within it the processor sees to that. */
-static inline void add_runs(const batch *b, size_t n_runs, size_t ahead, hd_k_count *restrict counts)
+enum { AHEAD = 24, NEAR = 1 << 20 }; /* a cell beyond the second cache is brought before its turn */
+
+static counting *counting_of(const batch *b, size_t set, size_t class)
 {
-    const uint32_t *restrict run_cells = b->run_cells, *restrict run_persons = b->run_persons;
+    return &b->countings[set * b->p->n_classes + class];
+}
+
+static hd_k_seen *seen_of(const batch *b, size_t set, size_t class)
+{
+    return b->lane->tables[set].arrays[hd_k_array_seen(b->p, class)];
+}
+
+/* Rows that share their group with others. */
+static void see_shared(batch *b, size_t set, size_t class, const uint32_t *restrict cells,
+                       const uint64_t *groups, size_t n)
+{
+    hd_k_seen *restrict seen = seen_of(b, set, class);
+    uint16_t *restrict rows = b->runs;
+    const uint32_t *restrict numbers = b->run_groups;
+    bool is_far = b->lane->tables[set].n_cells * sizeof *seen > NEAR;
+    size_t n_shared = b->ops->shared(groups, n, &counting_of(b, set, class)->group, rows, b->run_groups);
+    memset(rows + n_shared, 0, AHEAD * sizeof *rows);
+    for (size_t k = 0; k < n_shared; k++) {
+        hd_k_seen *cell = &seen[cells[rows[k]]];
+        if (is_far)
+            __builtin_prefetch(&seen[cells[rows[k + AHEAD]]], 1);
+        cell->again += cell->last == numbers[k];
+        cell->last = numbers[k];
+    }
+}
+
+/* rows NULL: known or counted in bytes. */
+static inline void see_runs(const batch *b, hd_k_seen *restrict seen, size_t n_runs,
+                            uint32_t *restrict rows)
+{
+    const uint32_t *restrict cells = b->run_cells, *restrict numbers = b->run_groups;
     const uint16_t *restrict at = b->runs;
     for (size_t k = 0; k < n_runs; k++) {
-        hd_k_count *count = &counts[run_cells[k]];
-        if (ahead)
-            __builtin_prefetch(&counts[run_cells[k + ahead]], 1);
-        count->rows += (uint32_t)(at[k + 1] - at[k]);
-        count->persons += count->last != run_persons[k];
-        count->last = run_persons[k];
+        hd_k_seen *cell = &seen[cells[k]];
+        uint32_t n = (uint32_t)(at[k + 1] - at[k]);
+        if (rows)
+            rows[cells[k]] += n;
+        cell->again += n - (cell->last != numbers[k]);
+        cell->last = numbers[k];
     }
 }
 
-static void count_runs(batch *b, const uint32_t *cells, const uint32_t *persons, size_t n,
-                       size_t n_cells, hd_k_count *restrict counts)
+static hd_code update_runs(const batch *b, size_t set, size_t class, bool has_people, size_t n_runs,
+                           hd_err *err)
 {
-    enum { AHEAD = 24, NEAR = 1 << 20 };
-    size_t n_runs = b->ops->runs(cells, persons, n, b->run_cells, b->run_persons, b->runs);
-    if (n_cells * sizeof *counts <= NEAR) {
-        add_runs(b, n_runs, 0, counts);
-        return;
-    }
-    memset(b->run_cells + n_runs, 0, AHEAD * sizeof *b->run_cells);
-    add_runs(b, n_runs, AHEAD, counts);
-}
-
-static hd_code update_runs(const batch *b, size_t set, size_t class, size_t n_runs, hd_err *err)
-{
-    const size_t array = hd_k_array_counts(class);
+    const hd_k_set_plan *plan = &b->p->sets[set];
+    const size_t array = hd_k_array_rows(class);
     uint32_t *restrict rows = b->lane->tables[set].arrays[array];
-    const uint32_t *restrict cells = b->run_cells;
-    const uint16_t *restrict at = b->runs;
-    if (b->p->sets[set].in_bytes)
-        return hd_k_lane_count_runs(b->lane, set, array, cells, at, n_runs, err);
+    bool is_known = plan->rows_from[class] != HD_K_NO_MEASURE;
+    if (has_people && !is_known && !plan->in_bytes) {
+        see_runs(b, seen_of(b, set, class), n_runs, rows);
+        return HD_OK;
+    }
+    if (has_people)
+        see_runs(b, seen_of(b, set, class), n_runs, NULL);
+    if (is_known)
+        return HD_OK;
+    if (plan->in_bytes)
+        return hd_k_lane_count_runs(b->lane, set, array, b->run_cells, b->runs, n_runs, err);
     for (size_t k = 0; k < n_runs; k++)
-        rows[cells[k]] += (uint32_t)(at[k + 1] - at[k]);
+        rows[b->run_cells[k]] += (uint32_t)(b->runs[k + 1] - b->runs[k]);
     return HD_OK;
 }
 
-/* Where people do not matter. Neighbours are put together if that pays, as one batch in so many tells the
- * others: a person's rows follow each other, and often share place and age. */
-static hd_code count_rows(batch *b, size_t set, size_t class, const uint32_t *cells, size_t n,
-                          hd_err *err)
+/* In the one cell of a set without groups everybody begins once. */
+static void see_all(batch *b, size_t set, size_t class, const uint64_t *groups, size_t n)
 {
-    enum { TOLD = 64, WORTH = 2 };
-    likeness *l = &b->likeness[set * b->p->n_classes + class];
+    seen_of(b, set, class)->again += (uint32_t)(n - count_bits(groups, n));
+}
+
+/* Neighbours are put together if that pays: a person's rows follow each other, and often share place and
+ * age. groups NULL: without people. */
+static hd_code count_rows(batch *b, size_t set, size_t class, const uint32_t *cells,
+                          const uint64_t *groups, size_t n, hd_err *err)
+{
+    enum { WORTH = 2 };
+    counting *c = counting_of(b, set, class);
     const hd_k_set_plan *plan = &b->p->sets[set];
-    bool is_asked = l->n_batches++ % TOLD == 0;
-    if (plan->rows_from[class] != HD_K_NO_MEASURE || plan->product == 1 || (!is_asked && !l->runs_pay))
+    bool is_asked = c->n_batches++ % TOLD == 0;
+    bool is_known = plan->rows_from[class] != HD_K_NO_MEASURE, is_one_cell = plan->product == 1;
+    if (is_one_cell || (is_known && !groups) || (!is_asked && !c->runs_pay)) {
+        if (groups && is_one_cell)
+            see_all(b, set, class, groups, n);
+        else if (groups)
+            see_shared(b, set, class, cells, groups, n);
         return hd_k_update_rows(b->lane, set, class, cells, n, err);
-    size_t n_runs = b->ops->runs(cells, NULL, n, b->run_cells, NULL, b->runs);
-    l->runs_pay = n_runs * WORTH < n;
-    return update_runs(b, set, class, n_runs, err);
-}
-
-static hd_k_count *count_of(const batch *b, size_t set, size_t class, size_t cell)
-{
-    return (hd_k_count *)b->lane->tables[set].arrays[hd_k_array_counts(class)] + cell;
-}
-
-static void add_rows(const batch *b, size_t set, size_t cell, uint64_t members, uint32_t rows)
-{
-    for (; members; members &= members - 1)
-        count_of(b, set, (size_t)__builtin_ctzll(members), cell)->rows += rows;
+    }
+    size_t n_runs = b->ops->runs(cells, groups, n, &c->group, b->run_cells, b->run_groups, b->runs);
+    c->runs_pay = n_runs * WORTH < n;
+    return update_runs(b, set, class, groups != NULL, n_runs, err);
 }
 
 static void count_bytes(const batch *b, size_t set)
@@ -361,7 +498,7 @@ static void count_bytes(const batch *b, size_t set)
         t->carried[full[i]]++;
 }
 
-static void spread_bytes(const batch *b, size_t set)
+static void spread_signatures(const batch *b, size_t set)
 {
     const by_signature *t = &b->by_signature[set];
     uint64_t n_cells = b->p->sets[set].product;
@@ -370,61 +507,39 @@ static void spread_bytes(const batch *b, size_t set)
         const uint32_t *restrict carried = t->carried + l * n_cells;
         for (uint64_t members = b->s->live[l]; members; members &= members - 1) {
             size_t class = (size_t)__builtin_ctzll(members);
-            uint32_t *restrict rows = b->lane->tables[set].arrays[hd_k_array_counts(class)];
+            uint32_t *restrict rows = b->lane->tables[set].arrays[hd_k_array_rows(class)];
             for (uint64_t cell = 0; cell < n_cells; cell++)
                 rows[cell] += bytes[cell] + HD_K_FULL_ROWS * carried[cell];
         }
     }
 }
 
-/* Person 0 is nobody: records begin as if somebody of number 0 had been seen in every class. */
-static void count_signatures(const batch *b, size_t set)
+/* Group 0 is nobody: records begin as if somebody of that number had been seen in every class. */
+static void see_signatures(batch *b, size_t set)
 {
-    enum { AHEAD = 16 };
-    const by_signature *t = &b->by_signature[set];
-    const uint32_t *restrict cells = b->cells + set * ROOM, *restrict persons = b->person;
-    const uint8_t *restrict live_of = b->s->live_of, *restrict signatures = b->signatures;
-    const uint64_t *restrict live = b->s->live;
-    size_t n_classes = b->p->n_classes;
-    if (b->q->without_people) {
-        count_bytes(b, set);
-        return;
-    }
-    for (size_t i = 0; i < b->n; i++) {
-        size_t cell = cells[i], ahead = i + AHEAD < b->n ? i + AHEAD : i;
-        __builtin_prefetch(t->records + cells[ahead] * t->size, 1);
-        unsigned number = live_of[signatures[i]];
-        uint64_t members = live[number];
-        record *r = (record *)(void *)(t->records + cell * t->size);
-        if (++r->rows[number] == 0)
-            add_rows(b, set, cell, members, 256);
-        uint64_t seen = r->last == persons[i] ? r->seen : 0;
-        for (uint64_t again = members & seen; again; again &= again - 1)
-            t->repeats[cell * n_classes + (size_t)__builtin_ctzll(again)]++;
-        r->seen = seen | members;
-        r->last = persons[i];
+    last_seen *restrict seen = b->by_signature[set].seen;
+    const uint32_t *restrict cells = b->cells + set * ROOM, *restrict numbers = b->run_groups;
+    uint16_t *restrict rows = b->runs;
+    size_t n = b->ops->shared(b->groups + set * BITS, b->n, &counting_of(b, set, 0)->group, rows,
+                              b->run_groups);
+    memset(rows + n, 0, AHEAD * sizeof *rows);
+    for (size_t k = 0; k < n; k++) {
+        last_seen *cell = &seen[cells[rows[k]]];
+        uint64_t members = b->s->live[b->s->live_of[b->signatures[rows[k]]]];
+        uint64_t before = cell->last == numbers[k] ? cell->classes : 0;
+        __builtin_prefetch(&seen[cells[rows[k + AHEAD]]], 1);
+        for (uint64_t again = members & before; again; again &= again - 1)
+            seen_of(b, set, (size_t)__builtin_ctzll(again))[cells[rows[k]]].again++;
+        cell->classes = before | members;
+        cell->last = numbers[k];
     }
 }
 
-static void spread_signatures(const batch *b, size_t set)
+static void count_signatures(batch *b, size_t set)
 {
-    const by_signature *t = &b->by_signature[set];
-    size_t n_classes = b->p->n_classes;
-    uint64_t n_cells = b->p->sets[set].product;
-    if (b->q->without_people) {
-        spread_bytes(b, set);
-        return;
-    }
-    for (uint64_t cell = 0; cell < n_cells; cell++) {
-        const uint8_t *rows = (const uint8_t *)t->records + cell * t->size + offsetof(record, rows);
-        for (size_t l = 0; l < b->s->n_live; l++)
-            if (rows[l])
-                add_rows(b, set, cell, b->s->live[l], rows[l]);
-        for (size_t c = 0; c < n_classes; c++) {
-            hd_k_count *count = count_of(b, set, c, cell);
-            count->persons = count->rows - t->repeats[cell * n_classes + c];
-        }
-    }
+    count_bytes(b, set);
+    if (!b->q->without_people)
+        see_signatures(b, set);
 }
 
 /* ---- classes and their measures ---------------------------------------------------------------
@@ -470,23 +585,22 @@ static hd_code update_class(batch *b, size_t class, hd_err *err)
     bool is_all = b->s->class_is_all[class];
     size_t n =
         is_all ? b->n : b->ops->keep(b->signatures, b->n, b->s->class_keep[class], b->members);
-    if (n == 0)
-        return HD_OK;
-    if (!is_all && !b->q->without_people)
-        b->ops->pack32(b->members, b->person, b->n, b->member_persons);
     for (size_t set = 0; set < b->q->n_sets; set++) {
         uint32_t *cells = (is_all ? b->cells : b->member_cells) + set * ROOM;
+        const uint64_t *groups = b->groups + set * BITS;
+        bool is_counted = b->by_signature[set].is_used;
         if (!is_all)
             b->ops->pack32(b->members, b->cells + set * ROOM, b->n, cells);
-        if (b->by_signature[set].is_used)
-            continue;
-        if (b->q->without_people)
-            HD_TRY(count_rows(b, set, class, cells, n, err));
-        else
-            count_runs(b, cells, is_all ? b->person : b->member_persons, n,
-                       b->lane->tables[set].n_cells,
-                       b->lane->tables[set].arrays[hd_k_array_counts(class)]);
+        if (!is_all && !is_counted && !b->q->without_people) {
+            b->ops->begins_of(b->members, groups, b->n, &counting_of(b, set, class)->is_pending,
+                              b->member_groups);
+            groups = b->member_groups;
+        }
+        if (n > 0 && !is_counted)
+            HD_TRY(count_rows(b, set, class, cells, b->q->without_people ? NULL : groups, n, err));
     }
+    if (n == 0)
+        return HD_OK;
     for (size_t m = 0; m < b->q->n_measures; m++)
         if (b->p->class_of[m] == class && b->p->twin[m] == m &&
             b->q->measures[m].kind != HD_K_COUNT)
@@ -547,18 +661,18 @@ static hd_code open_batch(batch *b, hd_k_lane *lane, char **memory, hd_err *err)
         {&b->sums[0], ROOM, 1},
         {&b->sums[1], ROOM, 1},
         {&b->signatures, ROOM, 1},
-        {&b->persons, ROOM, sizeof *b->persons},
+        {&b->groups, p->q->n_sets * BITS, sizeof *b->groups},
+        {&b->orderings, p->q->n_sets, sizeof *b->orderings},
         {&b->packed, b->s->n_columns * ROOM, 4},
         {&b->views, b->s->n_columns, sizeof *b->views},
         {&b->cells, p->q->n_sets * ROOM, sizeof *b->cells},
         {&b->keys, ROOM, sizeof *b->keys},
         {&b->member_cells, p->q->n_sets * ROOM, sizeof *b->member_cells},
-        {&b->member_persons, ROOM, sizeof *b->member_persons},
         {&b->run_cells, ROOM, sizeof *b->run_cells},
-        {&b->run_persons, ROOM, sizeof *b->run_persons},
+        {&b->run_groups, ROOM, sizeof *b->run_groups},
         {&b->codes, ROOM, sizeof *b->codes},
         {&b->runs, ROOM, sizeof *b->runs},
-        {&b->likeness, p->q->n_sets * p->n_classes, sizeof *b->likeness},
+        {&b->countings, p->q->n_sets * p->n_classes, sizeof *b->countings},
     };
     return take_parts(lane, parts, sizeof parts / sizeof *parts, memory, err);
 }
@@ -566,28 +680,26 @@ static hd_code open_batch(batch *b, hd_k_lane *lane, char **memory, hd_err *err)
 /* Counting by signature pays when several classes share the rows and the table stays small. */
 static hd_code open_signatures(batch *b, size_t set, char **memory, hd_err *err)
 {
-    enum { MOST = 1 << 24, LINE = 64 };
+    enum { MOST = 1 << 24 };
     by_signature *t = &b->by_signature[set];
     uint64_t cells = b->p->sets[set].product;
-    bool alone = b->q->without_people;
-    size_t n_repeats = alone ? 0 : b->p->n_classes, n_bytes = alone ? b->s->n_live : 0;
-    t->size = offsetof(record, rows) + b->s->n_live;
-    t->size = alone ? 0 : t->size <= LINE ? LINE : (t->size + 7) / 8 * 8;
-    size_t a_cell = t->size + n_repeats * sizeof *t->repeats + n_bytes * (1 + sizeof *t->carried);
+    bool has_people = !b->q->without_people;
+    size_t n_bytes = b->s->n_live;
+    size_t a_cell = n_bytes * (1 + sizeof *t->carried) + (has_people ? sizeof *t->seen : 0);
     if (a_cell == 0 || b->p->n_classes == 1 || !b->p->sets[set].dense || cells > MOST / a_cell ||
         cells * a_cell > (b->lane->max_bytes - b->lane->bytes) / 2)
         return HD_OK;
     const part parts[] = {
-        {&t->records, cells, t->size},
-        {&t->repeats, cells * n_repeats, sizeof *t->repeats},
+        {&t->seen, has_people ? cells : 0, sizeof *t->seen},
         {&t->bytes, cells * n_bytes, 1},
         {&t->carried, cells * n_bytes, sizeof *t->carried},
     };
     HD_TRY(take_parts(b->lane, parts, sizeof parts / sizeof *parts, memory, err));
-    for (uint64_t cell = 0; cell < cells && !alone; cell++)
-        ((record *)(void *)(t->records + cell * t->size))->seen = UINT64_MAX;
+    for (uint64_t cell = 0; cell < cells && has_people; cell++)
+        t->seen[cell].classes = UINT64_MAX;
     t->is_used = true;
     t->n_bytes = cells * n_bytes;
+    t->cells_are_read = has_people;
     for (size_t class = 0; class < b->p->n_classes; class ++)
         t->cells_are_read = t->cells_are_read || has_values(b->p, class);
     return HD_OK;

@@ -273,15 +273,14 @@ static hd_code find_cells(batch *b, hd_err *err)
 
 /* The rows come in person order, so somebody seen before in a cell was the last one seen there.
  * Person 0 adds nobody: `last` starts as 0 and unlinked rows come before all others. */
-static void count_rows(const uint32_t *restrict persons, const uint32_t *restrict cells,
-                       const uint16_t *restrict members, size_t n, hd_k_count *restrict counts)
+static void see_persons(const uint32_t *restrict persons, const uint32_t *restrict cells,
+                        const uint16_t *restrict members, size_t n, hd_k_seen *restrict cells_seen)
 {
     for (size_t i = 0; i < n; i++) {
         uint32_t person = persons[members[i]];
-        hd_k_count *count = &counts[cells[members[i]]];
-        count->rows++;
-        count->persons += count->last != person;
-        count->last = person;
+        hd_k_seen *seen = &cells_seen[cells[members[i]]];
+        seen->again += seen->last == person;
+        seen->last = person;
     }
 }
 
@@ -298,12 +297,10 @@ static hd_code update_counts(const batch *b, size_t set, size_t class, hd_err *e
     const uint32_t *cells = b->cells + set * BATCH;
     const uint16_t *members = b->members + class * BATCH;
     size_t n = b->n_members[class];
-    if (b->q->without_people) {
-        gather(cells, members, n, b->member_cells);
-        return hd_k_update_rows(b->lane, set, class, b->member_cells, n, err);
-    }
-    count_rows(b->persons, cells, members, n, arrays[hd_k_array_counts(class)]);
-    return HD_OK;
+    if (!b->q->without_people)
+        see_persons(b->persons, cells, members, n, arrays[hd_k_array_seen(b->plan, class)]);
+    gather(cells, members, n, b->member_cells);
+    return hd_k_update_rows(b->lane, set, class, b->member_cells, n, err);
 }
 
 static hd_code update_measure(batch *b, size_t measure, hd_err *err)

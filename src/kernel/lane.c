@@ -309,7 +309,7 @@ void hd_k_lane_finish(hd_k_lane *lane, size_t set, bool has_rows)
         void *values = t->arrays[hd_k_array_values(p, m)];
         uint32_t class = p->class_of[m];
         bool tells = !has_rows && p->sets[set].rows_from[class] == m;
-        uint32_t *rows = tells ? t->arrays[hd_k_array_counts(class)] : NULL;
+        uint32_t *rows = tells ? t->arrays[hd_k_array_rows(class)] : NULL;
         if (values && p->packings[m].shift)
             unpack_sums(t, &p->packings[m], values, rows);
         else if (rows)

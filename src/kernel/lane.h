@@ -8,12 +8,12 @@
 
 #include "kernel/plan.h"
 
-/* Of a cell in a lane. */
-typedef struct hd_k_count {
-    uint32_t rows; /* a question has fewer rows than 2^32 */
-    uint32_t persons;
-    uint32_t last; /* linked person seen last in this cell; 0 none yet */
-} hd_k_count;
+/* Of a class and a cell where people are counted: they are its rows (below 2^32) less those of somebody
+ * who had a row there before. Only what may come again is looked up, see batch.c. */
+typedef struct hd_k_seen {
+    uint32_t again; /* such rows, and rows linked to nobody */
+    uint32_t last;  /* number of who was seen last; 0: nobody */
+} hd_k_seen;
 
 typedef struct hd_k_extremes {
     uint32_t above;  /* highest rank + 1 */

@@ -72,7 +72,7 @@ static void add_bytes(const ranges *r, size_t range, size_t n, uint32_t *restric
     memset(rows, 0, n * sizeof *rows);
     for (size_t lane = 0; lane < r->m->p->n_lanes; lane++) {
         const uint8_t *restrict bytes =
-            (uint8_t *)r->m->lanes[lane].tables[r->set].arrays[hd_k_array_counts(0)] + range * RANGE;
+            (uint8_t *)r->m->lanes[lane].tables[r->set].arrays[hd_k_array_rows(0)] + range * RANGE;
         for (size_t k = 0; k < n; k++)
             rows[k] += bytes[k];
     }
@@ -87,7 +87,7 @@ static size_t count_bytes(const ranges *r, size_t range, size_t n)
     size_t there = 0;
     for (size_t lane = 0; lane < r->m->p->n_lanes; lane++) {
         const uint8_t *restrict bytes =
-            (uint8_t *)r->m->lanes[lane].tables[r->set].arrays[hd_k_array_counts(0)] + range * RANGE;
+            (uint8_t *)r->m->lanes[lane].tables[r->set].arrays[hd_k_array_rows(0)] + range * RANGE;
         for (size_t k = 0; k < n; k++)
             any[k] |= bytes[k];
     }
@@ -102,13 +102,13 @@ static hd_code sort_full(hd_k_merge *m, size_t set, hd_err *err)
     hd_k_set_cells *s = &m->sets[set];
     size_t n = n_ranges(m, set), total = 0;
     for (size_t lane = 0; lane < m->p->n_lanes; lane++)
-        total += m->lanes[lane].tables[set].full[hd_k_array_counts(0)].n;
+        total += m->lanes[lane].tables[set].full[hd_k_array_rows(0)].n;
     HD_TRY(hd_k_merge_array(m, &s->full_starts, n + 2, sizeof *s->full_starts, err));
     HD_TRY(hd_k_merge_array(m, &s->full, total, sizeof *s->full, err));
     size_t *next = s->full_starts + 1; /* of each range, which ends as the start of the one after it */
     for (size_t pass = 0; pass < 2; pass++) {
         for (size_t lane = 0; lane < m->p->n_lanes; lane++) {
-            const hd_k_full *f = &m->lanes[lane].tables[set].full[hd_k_array_counts(0)];
+            const hd_k_full *f = &m->lanes[lane].tables[set].full[hd_k_array_rows(0)];
             for (size_t i = 0; i < f->n; i++)
                 if (pass == 0)
                     next[f->at[i] / RANGE + 1]++;
@@ -127,9 +127,8 @@ static inline bool is_there(const hd_k_merge *m, size_t set, uint64_t key)
     if (m->p->sets[set].mask == 0)
         return true;
     for (size_t lane = 0; lane < m->p->n_lanes; lane++) {
-        const void *counts = m->lanes[lane].tables[set].arrays[hd_k_array_counts(0)];
-        if (m->p->q->without_people ? ((const uint32_t *)counts)[key] > 0
-                                    : ((const hd_k_count *)counts)[key].rows > 0)
+        const uint32_t *rows = m->lanes[lane].tables[set].arrays[hd_k_array_rows(0)];
+        if (rows[key] > 0)
             return true;
     }
     return false;
@@ -246,19 +245,19 @@ static void add_rows(const move *v, const uint32_t *restrict in, uint32_t *restr
         rows[v->to[i]] += in[v->from[i]];
 }
 
-static void add_counts(const hd_k_merge *m, const move *v, size_t class)
+/* Until all lanes are in, `persons` are the rows that add nobody. */
+static void add_seen(const move *v, const hd_k_seen *restrict in, uint32_t *restrict persons)
 {
-    if (m->p->q->without_people) {
-        add_rows(v, v->table->arrays[hd_k_array_counts(class)], m->out->counts[class].rows);
-        return;
-    }
-    const hd_k_count *restrict in = v->table->arrays[hd_k_array_counts(class)];
-    uint32_t *restrict rows = m->out->counts[class].rows;
-    uint32_t *restrict persons = m->out->counts[class].persons;
-    for (size_t i = 0; i < v->n; i++) {
-        rows[v->to[i]] += in[v->from[i]].rows;
-        persons[v->to[i]] += in[v->from[i]].persons;
-    }
+    for (size_t i = 0; i < v->n; i++)
+        persons[v->to[i]] += in[v->from[i]].again;
+}
+
+static void finish_persons(const hd_k_counts *counts, size_t first, size_t end)
+{
+    const uint32_t *restrict rows = counts->rows;
+    uint32_t *restrict persons = counts->persons;
+    for (size_t i = first; i < end; i++)
+        persons[i] = rows[i] - persons[i];
 }
 
 static void add_sums(const move *v, const int64_t *restrict in, int64_t *restrict out)
@@ -306,8 +305,13 @@ static void finish_extremes(hd_k_range *range, size_t first, size_t end)
 static void add_lane(const hd_k_merge *m, const move *v)
 {
     const hd_k_plan *p = m->p;
-    for (size_t class = 0; class < p->n_classes && !v->has_rows; class++)
-        add_counts(m, v, class);
+    for (size_t class = 0; class < p->n_classes; class++) {
+        const hd_k_counts *out = &m->out->counts[class];
+        if (!v->has_rows)
+            add_rows(v, v->table->arrays[hd_k_array_rows(class)], out->rows);
+        if (out->persons)
+            add_seen(v, v->table->arrays[hd_k_array_seen(p, class)], out->persons);
+    }
     for (size_t k = 0; k < p->q->n_measures; k++) {
         const void *in = v->table->arrays[hd_k_array_values(p, k)];
         void *out = m->out->values[k].items;
@@ -334,6 +338,9 @@ static void add_lane(const hd_k_merge *m, const move *v)
 
 static void finish_cells(const hd_k_merge *m, size_t first, size_t end)
 {
+    for (size_t class = 0; class < m->p->n_classes; class++)
+        if (m->out->counts[class].persons)
+            finish_persons(&m->out->counts[class], first, end);
     for (size_t k = 0; k < m->p->q->n_measures; k++)
         if (m->out->values[k].form == HD_K_RANGES && m->p->twin[k] == k)
             finish_extremes(m->out->values[k].items, first, end);

@@ -64,10 +64,25 @@ typedef struct hd_k_ops {
                    const uint32_t *before, uint32_t *keys);
     void (*key_slots)(const uint8_t *codes, size_t n, const uint8_t *slots, uint32_t stride,
                       const uint32_t *before, uint32_t *keys);
-    /* Runs of equal (cell, person), or of equal cells where both lists of persons are NULL: cell and
-     * person of each, and its first row. Returns how many; at[how many] is n, which is not 0. */
-    size_t (*runs)(const uint32_t *cells, const uint32_t *persons, size_t n, uint32_t *run_cells,
-                   uint32_t *run_persons, uint16_t *at);
+    /* Bits of rows at which something begins; those from n on are 0, up to the end of the word. It begins
+     * where a person is not that of the row before (`before`: of the row before the first). */
+    void (*begins)(const uint32_t *persons, size_t n, uint32_t before, uint64_t *begins);
+    /* Of the selected rows, one bit each: whether something begins at the row or after the selected one
+     * before it. *pending: whether it did after the last one; kept from batch to batch. */
+    void (*begins_of)(const uint64_t *selection, const uint64_t *begins, size_t n, bool *pending,
+                      uint64_t *out);
+    /* Groups of neighbours: one begins where a person does, and where a key is not that of the row
+     * before. False where a key is less than one before it of the same person. */
+    bool (*groups)(const uint32_t *keys, const uint64_t *begins, size_t n, uint64_t *groups);
+    /* Rows that are not alone in their group, and the last one, which may not be: their places, and the
+     * numbers of their groups, counted on from *group. Returns how many; n is not 0. */
+    size_t (*shared)(const uint64_t *groups, size_t n, uint32_t *group, uint16_t *rows,
+                     uint32_t *numbers);
+    /* Runs of equal cells inside a group, or of equal cells where `groups` is NULL: cell and number of
+     * the group of each (counted on from *group), and its first row. Returns how many; at[how many] is n,
+     * which is not 0. */
+    size_t (*runs)(const uint32_t *cells, const uint64_t *groups, size_t n, uint32_t *group,
+                   uint32_t *run_cells, uint32_t *run_groups, uint16_t *at);
 } hd_k_ops;
 
 extern const hd_k_ops hd_k_ops_portable;

@@ -1,11 +1,11 @@
-/* ops_avx512.c - the steps of a batch with AVX-512 (F, BW, VL, DQ, VBMI, VBMI2); see ops.h.
+/* ops_avx512.c - the steps of a batch with AVX-512 (F, BW, VL, DQ, VBMI, VBMI2, VPOPCNTDQ); see ops.h.
  *
  * A byte is looked up in a table of 256 by permuting registers that hold the whole table. The last
  * items of a column are read under a mask: what is masked out is not touched.
  */
 #include <immintrin.h>
 
-#include "kernel/ops.h"
+#include "kernel/ops_plain.inc"
 
 static uint64_t first(size_t n) /* as many low bits, at most 64 */
 {
@@ -222,40 +222,114 @@ static void key_slots(const uint8_t *codes, size_t n, const uint8_t *slots, uint
     }
 }
 
-/* A row begins a run when it differs from the row before; the first row always does. */
-static inline size_t find_runs(const uint32_t *cells, const uint32_t *persons, size_t n, bool alone,
-                               uint32_t *run_cells, uint32_t *run_persons, uint16_t *at)
+/* What lies before each of 16 items: the last of those before comes first. */
+static inline __m512i shifted(__m512i items, __m512i before)
 {
-    __m512i cell_before = _mm512_set1_epi32((int)~cells[0]), person_before = cell_before;
+    return _mm512_alignr_epi32(items, before, 15);
+}
+
+static void begins(const uint32_t *persons, size_t n, uint32_t before, uint64_t *out)
+{
+    __m512i last = _mm512_set1_epi32((int)before);
+    for (size_t at = 0; at < n; at += 64) {
+        uint64_t word = 0;
+        for (size_t i = 0; i < 64 && at + i < n; i += 16) {
+            __mmask16 here = (__mmask16)first(n - at - i);
+            __m512i person = _mm512_maskz_loadu_epi32(here, persons + at + i);
+            word |= (uint64_t)_mm512_mask_cmpneq_epi32_mask(here, person, shifted(person, last)) << i;
+            last = person;
+        }
+        out[at / 64] = word;
+    }
+}
+
+static bool groups(const uint32_t *keys, const uint64_t *begins, size_t n, uint64_t *out)
+{
+    __m512i last = _mm512_set1_epi32((int)keys[0]);
+    uint64_t descends = 0;
+    for (size_t at = 0; at < n; at += 64) {
+        uint64_t differs = 0, less = 0;
+        for (size_t i = 0; i < 64; i += 16) {
+            __m512i key = _mm512_loadu_si512(keys + at + i), before = shifted(key, last);
+            differs |= (uint64_t)_mm512_cmpneq_epu32_mask(key, before) << i;
+            less |= (uint64_t)_mm512_cmplt_epu32_mask(key, before) << i;
+            last = key;
+        }
+        out[at / 64] = begins[at / 64] | (differs & first(n - at));
+        descends |= less & first(n - at) & ~begins[at / 64];
+    }
+    return descends == 0;
+}
+
+/* `number`, and for each of 16 bits how many up to it are set. */
+static inline __m512i count_on(uint32_t number, uint32_t bits)
+{
+    const __m512i up_to = _mm512_set_epi32(0xFFFF, 0x7FFF, 0x3FFF, 0x1FFF, 0xFFF, 0x7FF, 0x3FF, 0x1FF,
+                                           0xFF, 0x7F, 0x3F, 0x1F, 0xF, 7, 3, 1);
+    __m512i counts = _mm512_popcnt_epi32(_mm512_and_si512(_mm512_set1_epi32((int)bits), up_to));
+    return _mm512_add_epi32(counts, _mm512_set1_epi32((int)number));
+}
+
+static size_t shared(const uint64_t *groups, size_t n, uint32_t *group, uint16_t *rows,
+                     uint32_t *numbers)
+{
+    size_t k = 0;
+    uint32_t number = *group;
     __m256i row = _mm512_castsi512_si256(counting16());
+    for (size_t at = 0; at < n; at += 64) {
+        uint64_t word = plain_shared_word(groups, at, n);
+        for (size_t i = 0; i < 64; i += 16) {
+            __mmask16 here = (__mmask16)(word >> i);
+            uint32_t bits = (uint32_t)(groups[at / 64] >> i & 0xFFFF);
+            __m512i numbered = count_on(number, bits);
+            _mm512_storeu_si512(numbers + k, _mm512_maskz_compress_epi32(here, numbered));
+            _mm256_storeu_si256((__m256i *)(rows + k), _mm256_maskz_compress_epi16(here, row));
+            k += (size_t)_mm_popcnt_u32(here);
+            number += (uint32_t)_mm_popcnt_u32(bits);
+            row = _mm256_add_epi16(row, _mm256_set1_epi16(16));
+        }
+    }
+    *group = number;
+    return k;
+}
+
+/* A row begins a run when it differs from the row before; the first row always does. */
+static inline size_t find_runs(const uint32_t *cells, const uint64_t *groups, size_t n, bool alone,
+                               uint32_t *group, uint32_t *run_cells, uint32_t *run_groups,
+                               uint16_t *at)
+{
+    __m512i before = _mm512_set1_epi32((int)~cells[0]);
+    __m256i row = _mm512_castsi512_si256(counting16());
+    uint32_t number = alone ? 0 : *group;
     size_t k = 0;
     for (size_t i = 0; i < n; i += 16) {
         __mmask16 here = (__mmask16)first(n - i);
         __m512i cell = _mm512_maskz_loadu_epi32(here, cells + i);
-        __mmask16 begins =
-            _mm512_mask_cmpneq_epi32_mask(here, cell, _mm512_alignr_epi32(cell, cell_before, 15));
+        __mmask16 begins = _mm512_mask_cmpneq_epi32_mask(here, cell, shifted(cell, before));
         if (!alone) {
-            __m512i person = _mm512_maskz_loadu_epi32(here, persons + i);
-            begins |= _mm512_mask_cmpneq_epi32_mask(
-                here, person, _mm512_alignr_epi32(person, person_before, 15));
-            _mm512_storeu_si512(run_persons + k, _mm512_maskz_compress_epi32(begins, person));
-            person_before = person;
+            uint32_t bits = (uint32_t)(groups[i / 64] >> i % 64 & 0xFFFF);
+            __m512i numbered = count_on(number, bits);
+            begins |= (__mmask16)bits;
+            _mm512_storeu_si512(run_groups + k, _mm512_maskz_compress_epi32(begins, numbered));
+            number += (uint32_t)_mm_popcnt_u32(bits);
         }
         _mm512_storeu_si512(run_cells + k, _mm512_maskz_compress_epi32(begins, cell));
         _mm256_storeu_si256((__m256i *)(at + k), _mm256_maskz_compress_epi16(begins, row));
         k += (size_t)_mm_popcnt_u32(begins);
-        cell_before = cell;
+        before = cell;
         row = _mm256_add_epi16(row, _mm256_set1_epi16(16));
     }
     at[k] = (uint16_t)n;
+    if (!alone)
+        *group = number;
     return k;
 }
 
-static size_t runs(const uint32_t *cells, const uint32_t *persons, size_t n, uint32_t *run_cells,
-                   uint32_t *run_persons, uint16_t *at)
+static size_t runs(const uint32_t *cells, const uint64_t *groups, size_t n, uint32_t *group,
+                   uint32_t *run_cells, uint32_t *run_groups, uint16_t *at)
 {
-    return persons ? find_runs(cells, persons, n, false, run_cells, run_persons, at)
-                   : find_runs(cells, NULL, n, true, run_cells, NULL, at);
+    return groups ? find_runs(cells, groups, n, false, group, run_cells, run_groups, at)
+                  : find_runs(cells, NULL, n, true, NULL, run_cells, NULL, at);
 }
 
 const hd_k_ops hd_k_ops_avx512 = {
@@ -274,5 +348,9 @@ const hd_k_ops hd_k_ops_avx512 = {
     .look8 = look8,
     .look16 = look16,
     .key_slots = key_slots,
+    .begins = begins,
+    .begins_of = plain_begins_of,
+    .groups = groups,
+    .shared = shared,
     .runs = runs,
 };

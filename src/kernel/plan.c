@@ -134,12 +134,9 @@ static size_t value_bytes(const hd_k_plan *p, const hd_k_measure *m, uint64_t pr
     return 0;
 }
 
-/* What a cell takes to be counted. Without people the rows are enough, and where they would not fit
- * the second cache, a byte that carries. */
-static size_t count_bytes(hd_k_plan *p, hd_k_set_plan *set, bool dense)
+/* What the rows of a cell take: where four bytes would not fit the second cache, a byte that carries. */
+static size_t row_bytes(const hd_k_plan *p, hd_k_set_plan *set, bool dense)
 {
-    if (!p->q->without_people)
-        return sizeof(hd_k_count);
     set->in_bytes = dense && set->mask && p->n_classes == 1 && set->product > p->tuning.wide_cells &&
                     set->rows_from[0] == HD_K_NO_MEASURE;
     return set->in_bytes ? 1 : sizeof(uint32_t);
@@ -150,7 +147,7 @@ static void find_rows_from(hd_k_plan *p, size_t s)
 {
     for (size_t c = 0; c < p->n_classes; c++)
         p->sets[s].rows_from[c] = HD_K_NO_MEASURE;
-    for (uint32_t m = 0; m < p->q->n_measures && p->q->without_people; m++)
+    for (uint32_t m = 0; m < p->q->n_measures; m++)
         if ((p->q->measures[m].kind == HD_K_DISTRIBUTION || p->packings[m].shift) &&
             p->sets[s].items[hd_k_array_values(p, m)])
             p->sets[s].rows_from[p->class_of[m]] = m;
@@ -170,9 +167,11 @@ static uint64_t fill_items(hd_k_plan *p, size_t s, bool dense)
                                              : value_bytes(p, &q->measures[m], p->sets[s].product);
     }
     find_rows_from(p, s);
-    size_t to_count = count_bytes(p, &p->sets[s], dense);
-    for (size_t c = 0; c < p->n_classes; c++)
-        items[hd_k_array_counts(c)] = to_count;
+    size_t to_count = row_bytes(p, &p->sets[s], dense);
+    for (size_t c = 0; c < p->n_classes; c++) {
+        items[hd_k_array_rows(c)] = to_count;
+        items[hd_k_array_seen(p, c)] = q->without_people ? 0 : sizeof(hd_k_seen);
+    }
     for (size_t a = 0; a < p->n_arrays; a++)
         total += items[a];
     return total;
@@ -318,7 +317,7 @@ static hd_code pack_sums(hd_k_plan *p, size_t measure, hd_err *err)
     const hd_k_measure *m = &p->q->measures[measure];
     hd_k_packing *k = &p->packings[measure];
     int64_t low = INT64_MAX, high = INT64_MIN;
-    if (!p->is_narrow[measure] || p->twin[measure] != measure || !p->q->without_people)
+    if (!p->is_narrow[measure] || p->twin[measure] != measure)
         return HD_OK;
     for (uint32_t c = m->codes.lowest; c < m->codes.n_codes; c++)
         if (!m->has_value || m->has_value[c]) {
@@ -384,7 +383,7 @@ hd_code hd_k_plan_make(hd_k_plan *p, const hd_k_question *q, const hd_k_tuning *
     find_where_nodes(p);
     for (size_t m = 0; m < q->n_measures; m++)
         HD_GO(pack_sums(p, m, err));
-    p->n_arrays = p->n_classes + q->n_measures;
+    p->n_arrays = hd_k_array_values(p, q->n_measures);
     p->items = hd_calloc(q->n_sets * p->n_arrays, sizeof *p->items);
     p->rows_from = hd_calloc(q->n_sets * p->n_classes, sizeof *p->rows_from);
     if (!p->items || !p->rows_from) {

@@ -39,7 +39,7 @@ typedef struct hd_k_class {
 
 #define HD_K_NO_MEASURE UINT32_MAX
 
-/* Rows and sum in one number, where people do not matter and no sum can reach the rows: a row adds
+/* Rows and sum in one number, where no sum can reach the rows: a row adds
  * 2^shift and its value less `low`. */
 typedef struct hd_k_packing {
     unsigned shift; /* 0: not packed */
@@ -71,7 +71,7 @@ typedef struct hd_k_plan {
     uint8_t *group_is_used; /* n_groups */
     uint8_t *is_narrow;     /* n_measures: sums alone, and no sum of all rows can pass 63 bits */
     hd_k_packing *packings; /* n_measures */
-    size_t n_arrays;        /* arrays of a table: counts, values */
+    size_t n_arrays;        /* arrays of a table: rows, people, values */
     hd_k_set_plan *sets;
     uint64_t *strides;
     size_t *items;
@@ -84,14 +84,18 @@ typedef struct hd_k_plan {
     const struct hd_k_shape *shape; /* NULL: the scalar kernel, or the question does not fit */
 } hd_k_plan;
 
-/* Positions of a table's arrays. */
-static inline size_t hd_k_array_counts(size_t class)
+/* Positions of a table's arrays: rows of a class, its people (none without_people), values. */
+static inline size_t hd_k_array_rows(size_t class)
 {
     return class;
 }
+static inline size_t hd_k_array_seen(const hd_k_plan *p, size_t class)
+{
+    return p->n_classes + class;
+}
 static inline size_t hd_k_array_values(const hd_k_plan *p, size_t measure)
 {
-    return p->n_classes + measure;
+    return 2 * p->n_classes + measure;
 }
 
 HD_MUST hd_code hd_k_plan_make(hd_k_plan *p, const hd_k_question *q, const hd_k_tuning *tuning,

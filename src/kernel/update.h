@@ -24,22 +24,30 @@ static inline hd_code hd_k_count_places(hd_k_lane *lane, size_t set, size_t arra
     return HD_OK;
 }
 
-/* Rows of a cell, where people do not matter. */
+/* Rows of a cell. */
 static inline hd_code hd_k_update_rows(hd_k_lane *lane, size_t set, size_t class,
                                        const uint32_t *restrict cells, size_t n, hd_err *err)
 {
     const hd_k_set_plan *plan = &lane->plan->sets[set];
-    const size_t array = hd_k_array_counts(class);
+    const size_t array = hd_k_array_rows(class);
     if (plan->rows_from[class] != HD_K_NO_MEASURE)
         return HD_OK;
     if (plan->in_bytes)
         return hd_k_count_places(lane, set, array, cells, n, err);
     uint32_t *restrict rows = lane->tables[set].arrays[array];
-    if (plan->product == 1)
+    if (plan->product == 1) {
         rows[0] += (uint32_t)n;
-    else
-        for (size_t i = 0; i < n; i++)
-            rows[cells[i]]++;
+        return HD_OK;
+    }
+    enum { AHEAD = 32, NEAR = 1 << 20 };
+    bool is_far = lane->tables[set].n_cells * sizeof *rows > NEAR;
+    size_t i = 0;
+    for (; is_far && i + AHEAD < n; i++) {
+        __builtin_prefetch(&rows[cells[i + AHEAD]], 1);
+        rows[cells[i]]++;
+    }
+    for (; i < n; i++)
+        rows[cells[i]]++;
     return HD_OK;
 }
 
