@@ -31,6 +31,7 @@ typedef struct hd_plan {
     bool needs_exactness; /* exact recomputation is looked at first */
     bool is_exact;        /* most figures are, and none has a coarser form */
     int n_circuits;       /* rounds of hd_plan_circuits */
+    int n_insists;        /* rounds of looking longer */
     size_t n_before;      /* cells that failed in the round before */
     uint8_t *n_stuck;     /* n_cells: nudges that did not move it */
     bool *is_open;    /* exact figures that may become helpers, as far as they were needed */

@@ -10,10 +10,14 @@ enum {
     FIRST_STEPS = 40,     /* steps a cell of the system for the first table */
     FIRST_RESTARTS = 4,
     FEW_STEPS = 8,
+    START_STEPS = 100, /* of one search */
+    STARTS = 4,        /* of the default effort */
+    THOROUGH_STARTS = 16,
+    CLOSED_STARTS = 4,
     NUDGE_STEPS = 60,
     SMALL_STEPS = 24,
     AT_A_TIME = 8, /* tables: a cache line of a column */
-    INSISTENCE = 8, /* starts, and times as many steps */
+    INSISTENCE = 4, /* tables to start from */
     PATIENCE = 32, /* rows out of bounds at which a try with one helper less is given up */
     STEPS_A_FREE_CELL = 12,
     LARGEST_COLUMNS = 32 << 20, /* numbers */
@@ -266,9 +270,14 @@ hd_code hd_prover_keep(hd_prover *p, hd_err *err)
     return note_spare(p, err);
 }
 
+static uint64_t first_steps(const hd_prover *p)
+{
+    return FIRST_STEPS * (uint64_t)p->s->n_cells + 2000;
+}
+
 hd_code hd_prover_begin(hd_prover *p, const int64_t *start, hd_err *err)
 {
-    uint64_t steps = FIRST_STEPS * (uint64_t)p->s->n_cells + 2000;
+    uint64_t steps = first_steps(p);
     p->has_table = false;
     if (p->frame.largest > LARGEST_COEFFICIENT)
         return HD_OK;
@@ -335,8 +344,23 @@ static hd_code probe_value(hd_prover *p, uint32_t cell, int64_t v, bool *is_excl
     return HD_OK;
 }
 
+/* From the present table one with the cell in low .. high. A search that does not get there soon
+ * hardly ever does, and another one from the same table often does: many short ones find more than
+ * one long one, in less time. */
+static hd_code search_for(hd_prover *p, uint32_t cell, int64_t low, int64_t high, bool *is_found,
+                          hd_err *err)
+{
+    uint64_t steps = p->effort < START_STEPS ? p->effort : START_STEPS;
+    uint64_t n = p->effort / (STARTS * START_STEPS);
+    n = (n ? n : 1) * (p->is_thorough && !p->is_trial ? THOROUGH_STARTS : STARTS);
+    *is_found = false;
+    for (uint64_t i = 0; i < n && !*is_found; i++)
+        HD_TRY(hd_search_reach(&p->search, cell, low, high, steps, is_found, err));
+    return HD_OK;
+}
+
 /* Stand on a table with the cell at v. A few steps of search cost less than a probe and mostly do. */
-static hd_code go_to(hd_prover *p, uint32_t cell, int64_t v, uint64_t steps, bool *is_found,
+static hd_code go_to(hd_prover *p, uint32_t cell, int64_t v, bool is_nudge, bool *is_found,
                      hd_err *err)
 {
     int64_t low, high;
@@ -351,7 +375,9 @@ static hd_code go_to(hd_prover *p, uint32_t cell, int64_t v, uint64_t steps, boo
     HD_TRY(probe_value(p, cell, v, &is_excluded, err));
     if (is_excluded)
         return HD_OK;
-    return hd_search_reach(&p->search, cell, v, v, steps, is_found, err);
+    if (is_nudge)
+        return hd_search_reach(&p->search, cell, v, v, NUDGE_STEPS, is_found, err);
+    return search_for(p, cell, v, v, is_found, err);
 }
 
 /* A table was found: note it, or in a trial only what it has in this cell and what it is bent by. */
@@ -378,7 +404,7 @@ hd_code hd_prover_reach(hd_prover *p, uint32_t cell, int64_t low, int64_t high, 
     HD_TRY(probe(p, cell, low, high, is_excluded, err));
     if (*is_excluded || !p->has_table)
         return HD_OK;
-    HD_TRY(hd_search_reach(&p->search, cell, low, high, p->effort, is_found, err));
+    HD_TRY(search_for(p, cell, low, high, is_found, err));
     return *is_found ? take(p, cell, err) : HD_OK;
 }
 
@@ -394,7 +420,7 @@ hd_code hd_prover_nudge(hd_prover *p, uint32_t cell, const hd_need *need, bool i
     for (int64_t k = 2; k < 2 * far + 2 && !*has_moved; k++) {
         int64_t v = k % 2 ? now + k / 2 : now - k / 2;
         if (v >= p->s->low[cell] && v <= p->s->high[cell] && is_news(p, cell, v))
-            HD_TRY(go_to(p, cell, v, is_hard ? p->effort : NUDGE_STEPS, has_moved, err));
+            HD_TRY(go_to(p, cell, v, !is_hard, has_moved, err));
     }
     return HD_OK;
 }
@@ -426,7 +452,7 @@ static hd_code prove_values(hd_prover *p, uint32_t cell, uint32_t values, hd_err
                 break;
             if (!is_news(p, cell, v))
                 continue;
-            HD_TRY(go_to(p, cell, v, p->effort, &is_found, err));
+            HD_TRY(go_to(p, cell, v, false, &is_found, err));
             if (is_found)
                 HD_TRY(take(p, cell, err));
             limits(p, cell, &low, &high);
@@ -463,6 +489,20 @@ hd_code hd_prover_prove(hd_prover *p, uint32_t cell, const hd_need *need, bool *
     return HD_OK;
 }
 
+/* The latest witness becomes the table of the search; if there is none, one is looked for. */
+static hd_code stand_on_witness(hd_prover *p, hd_err *err)
+{
+    for (size_t t = p->n_tables; t-- > 0 && !p->has_table;)
+        if (p->tables[t].n_out == 0) {
+            HD_TRY(hd_search_begin(&p->search, p->tables[t].values, err));
+            p->has_table = p->search.n_violated == 0;
+        }
+    if (p->has_table)
+        return HD_OK;
+    HD_TRY(hd_search_repair(&p->search, 4 * p->effort, &p->has_table, err));
+    return p->has_table ? hd_prover_keep(p, err) : HD_OK;
+}
+
 hd_code hd_prover_insist(hd_prover *p, uint32_t cell, const hd_need *need, bool *is_proven,
                          hd_err *err)
 {
@@ -470,17 +510,21 @@ hd_code hd_prover_insist(hd_prover *p, uint32_t cell, const hd_need *need, bool 
     uint64_t effort = p->effort;
     size_t n = p->n_tables;
     *is_proven = hd_prover_has(p, cell, need);
-    p->effort *= INSISTENCE;
+    p->effort *= 2;
+    p->is_thorough = true;
     for (size_t k = 0; k < INSISTENCE && k < n && !*is_proven && rc == HD_OK; k++) {
-        size_t t = n - 1 - k * n / INSISTENCE;
-        if (p->tables[t].n_out)
-            continue;
-        rc = hd_search_begin(&p->search, p->tables[t].values, err);
-        p->has_table = rc == HD_OK && p->search.n_violated == 0;
-        if (p->has_table)
+        const hd_proof_table *t = &p->tables[n - 1 - k * n / INSISTENCE];
+        bool is_known = k % 2 == 0 && t->n_out == 0;
+        rc = hd_search_begin(&p->search, is_known ? t->values : NULL, err);
+        if (rc == HD_OK)
+            rc = hd_search_repair(&p->search, first_steps(p), &p->has_table, err);
+        if (rc == HD_OK && p->has_table)
             rc = hd_prover_prove(p, cell, need, is_proven, err);
     }
     p->effort = effort;
+    p->is_thorough = false;
+    if (rc == HD_OK && !p->has_table)
+        rc = stand_on_witness(p, err);
     return rc;
 }
 
@@ -578,7 +622,11 @@ hd_code hd_prover_try_closed(hd_prover *p, uint32_t cell, const hd_need *need, u
         /* A search that has so many rows out of bounds hardly ever comes back, and what it costs to
          * give up wrongly is one helper more. */
         p->search.patience = PATIENCE;
-        HD_GO(hd_search_repair(&p->search, 4 * p->effort, &is_good, err));
+        size_t bent = p->search.n_changes;
+        for (int i = 0; i < CLOSED_STARTS && !is_good; i++) {
+            hd_search_undo(&p->search, bent);
+            HD_GO(hd_search_repair(&p->search, START_STEPS, &is_good, err));
+        }
         if (is_good)
             see(p, cell, hd_search_value(&p->search, p->s, cell));
         if (is_good)
@@ -591,20 +639,6 @@ out:
     HD_TRY(hd_prover_bend(p, other, old_low, old_high, err));
     hd_search_undo(&p->search, before);
     return rc;
-}
-
-/* The latest witness becomes the table of the search; if there is none, one is looked for. */
-static hd_code stand_on_witness(hd_prover *p, hd_err *err)
-{
-    for (size_t t = p->n_tables; t-- > 0 && !p->has_table;)
-        if (p->tables[t].n_out == 0) {
-            HD_TRY(hd_search_begin(&p->search, p->tables[t].values, err));
-            p->has_table = p->search.n_violated == 0;
-        }
-    if (p->has_table)
-        return HD_OK;
-    HD_TRY(hd_search_repair(&p->search, 4 * p->effort, &p->has_table, err));
-    return p->has_table ? hd_prover_keep(p, err) : HD_OK;
 }
 
 void hd_prover_forget(hd_prover *p)

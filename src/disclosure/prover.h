@@ -54,6 +54,7 @@ typedef struct hd_prover {
     hd_bent *bent;
     size_t n_bent, bent_cap;
     uint64_t epoch, home_epoch, last_epoch; /* another one whenever a bound widens */
+    bool is_thorough;     /* look longer: what is not found costs a helper */
     bool is_trial;        /* only the cell in question is noted, nothing is kept */
 } hd_prover;
 

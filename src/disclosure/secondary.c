@@ -14,8 +14,16 @@
 
 #include <string.h>
 
-enum { SWEEPS = 24, ROUNDS = 200, CIRCUITS = 8, STUCK = 1, FEW = 24, FEW_OPEN = 500,
-       HOPELESS = 12 };
+enum {
+    SWEEPS = 24,
+    ROUNDS = 200,
+    CIRCUITS = 8,
+    STUCK = 1,
+    FEW = 24,
+    FEW_OPEN = 500,
+    HOPELESS = 4, /* cells in a row that looking longer did not prove */
+    INSISTS = 2,
+};
 
 void hd_secondary_options_init(hd_secondary_options *o)
 {
@@ -338,6 +346,14 @@ static hd_code sweep(hd_plan *p, hd_err *err)
     return HD_OK;
 }
 
+/* Did the sums leave enough values before any helper was taken? */
+static bool had_room(const hd_plan *p, uint32_t c)
+{
+    uint32_t values = p->cells[c].need.values;
+    return !values || p->outer_high[c] >= HD_NO_BOUND ||
+           p->outer_high[c] - p->outer_low[c] + 1 >= values;
+}
+
 /* Cells whose need is in force and not proven. */
 static hd_code list_failing(hd_plan *p, uint32_t *list, size_t *n, hd_err *err)
 {
@@ -347,7 +363,10 @@ static hd_code list_failing(hd_plan *p, uint32_t *list, size_t *n, hd_err *err)
         bool is_proven;
         if (!p->is_tracked[c] || !hd_plan_is_required(p, c))
             continue;
-        HD_TRY(hd_plan_prove(p, c, &is_proven, err));
+        p->prover->is_thorough = had_room(p, c);
+        hd_code rc = hd_plan_prove(p, c, &is_proven, err);
+        p->prover->is_thorough = false;
+        HD_TRY(rc);
         if (!is_proven)
             list[(*n)++] = c;
     }
@@ -363,8 +382,7 @@ static hd_code insist(job *j, uint32_t *list, size_t *n_failing, hd_err *err)
     for (size_t i = 0; i < *n_failing; i++) {
         uint32_t c = list[i];
         const hd_need *need = &p->cells[c].need;
-        bool is_proven = false, has_room = !need->values || p->outer_high[c] >= HD_NO_BOUND ||
-                                           p->outer_high[c] - p->outer_low[c] + 1 >= need->values;
+        bool is_proven = false, has_room = !j->options->no_helpers || had_room(p, c);
         if (p->prover->has_table && n_hopeless < HOPELESS && has_room) {
             HD_TRY(hd_prover_insist(p->prover, c, need, &is_proven, err));
             n_hopeless = is_proven ? 0 : n_hopeless + 1;
@@ -406,6 +424,11 @@ static hd_code help_failing(job *j, uint32_t *list, size_t *n_failing, bool *is_
             HD_TRY(hd_plan_help(p, list[i], &is_found, err));
         has_helped |= is_found;
     }
+    size_t n_left = *n_failing;
+    if (!has_helped && n_left <= FEW && p->n_insists++ < INSISTS)
+        HD_TRY(insist(j, list, n_failing, err));
+    if (*n_failing < n_left)
+        return HD_OK;
     /* Where all is exact and cell by cell does not get on, everything around is opened. */
     bool is_slow = p->is_exact && *n_failing > FEW && p->n_before &&
                    *n_failing * 5 > p->n_before * 4;
