@@ -365,11 +365,12 @@ static hd_code judge(work *w, int64_t values, hd_err *err)
     else
         options.difference_need = (hd_need){.values = (uint32_t)values};
     for (size_t c = 0; c < n; c++) {
+        bool says_nothing = w->is_withheld[c] || w->is_summed[c] || w->row[c] == UINT32_MAX;
         cells[c] = (hd_secondary_cell){.low = w->low[c],
                                        .high = w->high[c],
                                        .coarse_low = 1,
                                        .hidden_low = 1,
-                                       .is_withheld = w->is_withheld[c],
+                                       .is_withheld = says_nothing,
                                        .is_protected = is_protected(w, c),
                                        .need = {.values = (uint32_t)values}};
     }
@@ -772,7 +773,7 @@ hd_code hd_attack(hd_release **out, const hd_attack_options *o, const hd_policy 
         HD_GO(check_certificate(&w, report, err));
     if (w.is_judged) {
         rc = judge(&w, report->values, err);
-        w.is_judged = rc != HD_LIMIT; /* sums too entangled to look for tables, as where most cells lack */
+        w.is_judged = rc != HD_LIMIT; /* sums too entangled to look for tables */
         HD_GO(w.is_judged ? rc : HD_OK);
     }
     HD_GO(measure(&w, err));

@@ -331,7 +331,8 @@ static void fill_cell(const work *w, size_t c, hd_secondary_cell *s)
                              .coarse_low = 1,
                              .hidden_low = 1,
                              .is_public = w->t.is_exact[c],
-                             .is_withheld = w->mark[c] != 0,
+                             /* A total that is added up from what is shown says nothing of its own. */
+                             .is_withheld = w->mark[c] || w->is_summed[c],
                              .size = now.low,
                              .preference = -(int32_t)hd_lattice_depth(w->t.lattice, c)};
     if (w->t.is_wanted[c])
