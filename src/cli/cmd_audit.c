@@ -1,4 +1,5 @@
 /* cmd_audit.c - hdis audit: what can be worked out from a released table. */
+#include "base/counted.h"
 #include "catalogue/catalogue.h"
 #include "cli/commands.h"
 #include "cli/output.h"
@@ -62,38 +63,39 @@ static void say_solver(const asked *a, const hd_attack_report *r)
     if (!r->has_solver)
         fprintf(stderr, "glpsol is not installed: no second opinion\n");
     else
-        fprintf(stderr, "glpsol was asked about %zu withheld figures: agrees on %zu, no answer on "
-                        "%zu\n", r->n_asked, r->n_agreed, r->n_silent);
+        fprintf(stderr, "glpsol was asked about %s: agrees on %zu, no answer on %zu\n",
+                hd_counted(r->n_asked, "withheld figure").text, r->n_agreed, r->n_silent);
 }
 
 /* Prints the outcome; true when the table passes. */
 static bool say(const asked *a, const hd_attack_report *r)
 {
     if (a->o.certificate)
-        fprintf(stderr, "the certificate adds up and is of this table: %zu promises, %zu witness "
-                        "tables\n", r->n_promises, r->n_witnesses);
+        fprintf(stderr, "the certificate adds up and is of this table: %s, %s\n",
+                hd_counted(r->n_promises, "promise").text,
+                hd_counted(r->n_witnesses, "witness table").text);
     say_solver(a, r);
     bool is_split = r->n_asked > r->n_agreed + r->n_silent;
     if (is_split)
-        fprintf(stderr, "hdis audit: glpsol comes to other ends for %zu figures\n",
-                r->n_asked - r->n_agreed - r->n_silent);
+        fprintf(stderr, "hdis audit: glpsol comes to other ends for %s\n",
+                hd_counted(r->n_asked - r->n_agreed - r->n_silent, "figure").text);
     if (r->n_narrow || r->n_unproven || r->n_differences) {
         fprintf(stderr,
-                "hdis audit: of %zu withheld figures %zu keep fewer than %lld values, %zu of them are "
-                "exact; %zu are not proven safe; %zu differences of figures are open\n",
-                r->n_withheld, r->n_narrow, (long long)r->values, r->n_exact, r->n_unproven,
-                r->n_differences);
+                "hdis audit: of %s keep fewer than %lld values: %zu, of these exact: %zu; not "
+                "proven safe: %zu; open differences of figures: %zu\n",
+                hd_counted(r->n_withheld, "withheld figure").text, (long long)r->values,
+                r->n_narrow, r->n_exact, r->n_unproven, r->n_differences);
         if (r->is_by_sums_only)
             fprintf(stderr, "a table of %zu cells, or with so many missing, is too large to prove a "
                             "figure safe; narrow and exact ones are found: audit it in parts\n", r->n_cells);
         return false;
     }
     if (!is_split && (r->n_withheld > r->n_zero || r->n_zero == 0))
-        fprintf(stderr, "each of the %zu withheld figures keeps at least %lld possible values\n",
-                r->n_withheld - r->n_zero, (long long)r->values);
+        fprintf(stderr, "%s, each with at least %lld possible values\n",
+                hd_counted(r->n_withheld - r->n_zero, "withheld figure").text, (long long)r->values);
     if (r->n_zero)
-        fprintf(stderr, "%zu withheld figures stand for 0, as others tell: nobody is behind them\n",
-                r->n_zero);
+        fprintf(stderr, "%s for 0, as others tell, with nobody behind: nothing to protect\n",
+                hd_counted(r->n_zero, "mark").text);
     return !is_split;
 }
 

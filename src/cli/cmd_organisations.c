@@ -1,5 +1,6 @@
 /* cmd_organisations.c - `hdis organisations`: what the lookups hold, and real files in place of the
  * fictional ones. */
+#include "base/counted.h"
 #include "base/io.h"
 #include "catalogue/catalogue.h"
 #include "catalogue/ods.h"
@@ -63,12 +64,13 @@ static hd_code import(const organisations_options *o, hd_err *err)
     snprintf(folder, sizeof folder, "%s%s", o->out ? o->out : o->vault,
              o->out ? "" : "/organisations");
     HD_TRY(hd_ods_import(&in, folder, &n, err));
-    printf("%s: %zu providers (%zu with a successor), %zu sites, %zu commissioners, "
-           "%zu practices, %zu places\n",
-           folder, n.providers, n.successions, n.sites, n.commissioners, n.practices, n.places);
+    printf("%s: %s (%zu with a successor), %s, %s, %s, %s\n", folder,
+           hd_counted(n.providers, "provider").text, n.successions,
+           hd_counted(n.sites, "site").text, hd_counted(n.commissioners, "commissioner").text,
+           hd_counted(n.practices, "practice").text, hd_counted(n.places, "place").text);
     if (n.split)
-        fprintf(stderr, "hdis organisations: %zu successions to a second organisation; the latest "
-                "one is used\n", n.split);
+        fprintf(stderr, "hdis organisations: %s to a second organisation; the latest one is "
+                "used\n", hd_counted(n.split, "succession").text);
     if (!in.places)
         fprintf(stderr, "hdis organisations: no --places, so places of residence stay the "
                 "fictional ones\n");

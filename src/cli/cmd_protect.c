@@ -1,4 +1,5 @@
 /* cmd_protect.c - hdis protect: disclosure control for any table, without a vault. */
+#include "base/counted.h"
 #include "base/io.h"
 #include "catalogue/catalogue.h"
 #include "cli/commands.h"
@@ -40,7 +41,10 @@ const hd_command hd_command_protect = {
     "  --certificate FILE        write the proof; keep it inside, hdis audit checks it\n"
     "  --format NAME             csv, table, json, xlsx or ods (csv)\n"
     "  -o, --out FILE            write the table to a file, whole or not at all\n"
-    "  --provenance FILE         write the policy and what was asked to a JSON file\n"
+    "  --provenance FILE         write the policy, what was asked and the digest of the certificate to a\n"
+    "                            JSON file; CSV and JSON in a file have one beside them:\n"
+    "                            FILE.provenance.json\n"
+    "  --footer                  say the same below CSV, in lines that begin with #\n"
     "\n"
     "examples:\n"
     "  hdis protect deaths.csv --dims region,age,sex --count n --hierarchy age=bands.csv \\\n"
@@ -59,11 +63,11 @@ typedef struct asked {
 
 static void say(const hd_protect_report *r)
 {
-    fprintf(stderr, "%zu figures: %zu withheld for themselves, %zu more to protect them", r->n_cells,
-            r->n_primary, r->n_helpers);
+    fprintf(stderr, "%s: %zu withheld for themselves, %zu more to protect them",
+            hd_counted(r->n_cells, "figure").text, r->n_primary, r->n_helpers);
     if (r->n_exact)
         fprintf(stderr, ", %zu exact", r->n_exact);
-    fprintf(stderr, "\ncertificate %s (BLAKE2b-256)\n", r->digest);
+    fputc('\n', stderr);
 }
 
 static hd_code protect(const asked *a, hd_err *err)
@@ -109,6 +113,7 @@ static int run(int argc, char **argv)
         {"format", &a.output.format},
         {"out", &a.output.out},
         {"provenance", &a.output.provenance},
+        {"footer", .flag = &a.output.footer},
         {NULL},
     };
     char **operands;

@@ -1,4 +1,5 @@
 /* cmd_synth.c - `hdis synth`: synthetic national files and the truth about them. */
+#include "base/counted.h"
 #include "cli/commands.h"
 #include "synth/synth.h"
 
@@ -125,8 +126,8 @@ static int run(int argc, char **argv)
     hd_err err = {0};
     if (clear_folder(out, replace, &err) != HD_OK || hd_synth_write(&o, &s, &err) != HD_OK)
         return hd_report(c, &err);
-    printf("%" PRIu64 " rows in %" PRIu64 " files, %.1f MB, %" PRIu64
-           " rows with a planted error; the truth is in %s/truth\n",
-           s.n_rows, s.n_files, (double)s.n_bytes / 1e6, s.n_dirty, out);
+    printf("%s in %s, %.1f MB, %s with a planted error; the truth is in %s/truth\n",
+           hd_counted(s.n_rows, "row").text, hd_counted(s.n_files, "file").text,
+           (double)s.n_bytes / 1e6, hd_counted(s.n_dirty, "row").text, out);
     return HD_EXIT_OK;
 }

@@ -1,5 +1,6 @@
 /* cmd_vault.c - hdis vault: look at a vault and check it. */
 #include "base/alloc.h"
+#include "base/counted.h"
 #include "cli/commands.h"
 #include "cli/vault_option.h"
 
@@ -60,8 +61,8 @@ static hd_code verify(hd_vault *v, hd_err *err)
         bytes += tables[i].bytes;
     }
     hd_free(tables);
-    printf("%s is whole: %zu tables, %" PRIu64 " rows, %" PRIu64 " bytes\n", hd_vault_folder(v), n,
-           rows, bytes);
+    printf("%s is whole: %s, %s, %s\n", hd_vault_folder(v), hd_counted(n, "table").text,
+           hd_counted(rows, "row").text, hd_counted(bytes, "byte").text);
     return HD_OK;
 }
 

@@ -30,6 +30,10 @@ static hd_code put_table(hd_buf *b, const hd_release *r, bool to_terminal, hd_er
         style.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
     }
     hd_present_table(b, r, &style);
+    if (!to_terminal) {
+        hd_buf_char(b, '\n');
+        hd_present_footer(b, r);
+    }
     return hd_buf_check(b, err);
 }
 
@@ -63,11 +67,13 @@ typedef struct format {
     const char *name;
     hd_code (*put)(hd_buf *b, const hd_release *r, bool to_terminal, hd_err *err);
     bool is_binary; /* never to a terminal */
+    bool is_bare;   /* holds nothing but the figures */
 } format;
 
 static const format formats[] = {
-    {"table", put_table, false}, {"csv", put_csv, false}, {"json", put_json, false},
-    {"xlsx", put_xlsx, true},    {"ods", put_ods, true},
+    {"table", put_table, false, false}, {"csv", put_csv, false, true},
+    {"json", put_json, false, true},    {"xlsx", put_xlsx, true, false},
+    {"ods", put_ods, true, false},
 };
 
 static const format *find_format(const char *name)
@@ -92,6 +98,8 @@ int hd_output_check(const hd_command *c, const hd_output_options *o)
         return hd_usage_error(c, "--with-small-numbers has a policy of its own: leave out --policy");
     if (o->policy && strcmp(o->policy, "none") == 0)
         return hd_usage_error(c, "true counts are asked for by --with-small-numbers --purpose TEXT");
+    if (o->footer && (!o->format || strcmp(o->format, "csv") != 0))
+        return hd_usage_error(c, "--footer goes with --format csv");
     if (o->out && o->provenance && strcmp(o->out, o->provenance) == 0)
         return hd_usage_error(c, "--out and --provenance name the same file");
     return HD_EXIT_OK;
@@ -171,14 +179,30 @@ hd_code hd_output_text(const hd_output_options *o, const hd_release *r, const ch
 
 hd_code hd_output_release(const hd_output_options *o, hd_vault *v, const hd_release *r, hd_err *err)
 {
+    const format *f = find_format(o->format ? o->format : "table");
+    hd_output_options own = *o;
     char tag[32];
-    hd_buf b;
+    hd_buf b, beside;
     hd_buf_init(&b, MAX_OUTPUT);
+    hd_buf_init(&beside, (size_t)1 << 16);
     hd_code rc;
-    HD_GO(find_format(o->format ? o->format : "table")->put(&b, r, !o->out, err));
+    if (f->is_bare && o->out && !o->provenance) {
+        hd_buf_printf(&beside, "%s.provenance.json", o->out);
+        HD_GO(hd_buf_check(&beside, err));
+        own.provenance = beside.data;
+    }
+    bool has_beside = own.provenance != o->provenance;
+    HD_GO(f->put(&b, r, !o->out, err));
+    if (o->footer) {
+        hd_present_csv_footer(&b, r);
+        HD_GO(hd_buf_check(&b, err));
+    }
     HD_GO(hd_output_record(o, v, r, tag, err));
     HD_GO(hd_output_text(o, r, tag, b.data, b.len, err));
+    if (has_beside) /* now that there is a file to stand beside */
+        HD_GO(write_provenance(&own, r, tag, err));
 out:
+    hd_buf_free(&beside);
     hd_buf_free(&b);
     return rc;
 }

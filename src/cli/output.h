@@ -13,13 +13,13 @@ typedef struct hd_output_options {
     const char *policy;     /* as given; NULL: not given */
     const char *purpose;
     const char *agreement; /* under which is asked; NULL: none named */
-    bool with_small_numbers;
+    bool with_small_numbers, footer;
 } hd_output_options;
 
 /* Rows for a command's option table: HD_OUTPUT_OPTIONS(o) with o an hd_output_options. */
 #define HD_OUTPUT_OPTIONS(o)                                                                       \
     {"format", &(o).format, NULL}, {"out", &(o).out, NULL}, {"provenance", &(o).provenance, NULL}, \
-        {"agreement", &(o).agreement, NULL},                                                       \
+        {"footer", NULL, &(o).footer}, {"agreement", &(o).agreement, NULL},                                                 \
         {"policy", &(o).policy, NULL}, {"purpose", &(o).purpose, NULL},                            \
     {                                                                                              \
         "with-small-numbers", NULL, &(o).with_small_numbers                                        \
@@ -29,7 +29,9 @@ typedef struct hd_output_options {
 #define HD_OUTPUT_HELP                                                                             \
     "  --format NAME             table, csv, json, xlsx or ods (table)\n"                          \
     "  --out FILE                write them to a file, whole or not at all\n"                      \
-    "  --provenance FILE         write policy, data version and question to a JSON file\n"         \
+    "  --provenance FILE         write policy, data version and question to a JSON file; CSV and\n" \
+    "                            JSON in a file have one beside them: FILE.provenance.json\n"       \
+    "  --footer                  say the same below CSV, in lines that begin with #\n"             \
     "  --policy NAME             disclosure policy, a file of catalogue/policies (hes2018)\n"      \
     "  --agreement NAME          the agreement under which you ask; enters the ledger of releases\n"  \
     "  --with-small-numbers      true counts; needs --purpose, enters the list of assets\n"        \
@@ -41,7 +43,10 @@ int hd_output_check(const hd_command *c, const hd_output_options *o);
 const char *hd_output_policy(const hd_output_options *o);
 
 /* Show a release: true counts are recorded as an asset first, then the provenance file, the
- * figures, and the legend on standard error. */
+ * figures, and the legend on standard error. CSV and JSON have no place for policy and certificate
+ * that every reader of such files would pass over: where they become a file, the provenance stands
+ * beside it, OUT.provenance.json, if no other place is named for it. Text tables and spreadsheets
+ * hold the legend themselves. */
 HD_MUST hd_code hd_output_release(const hd_output_options *o, hd_vault *v, const hd_release *r,
                                   hd_err *err);
 /* The same for text that was made from a release (a page); r gives policy and legend. --format does

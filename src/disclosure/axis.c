@@ -136,25 +136,37 @@ static hd_code upward_fill(const hd_axis *a, uint32_t tree, upward *u, hd_err *e
     return HD_OK;
 }
 
-/* From every code the way up ends at the total. */
+static size_t first_line_of_circle(const upward *u, uint32_t on_it)
+{
+    size_t first = u->line[on_it];
+    for (uint32_t at = u->parent[on_it]; at != on_it; at = u->parent[at])
+        first = u->line[at] < first ? u->line[at] : first;
+    return first;
+}
+
+/* From every code the way up ends at the total. Named is the line at fault: the first of a circle, or the one
+ * whose parent has none. */
 static hd_code check_ways_up(const hd_axis *a, uint32_t tree, const upward *u, hd_err *err)
 {
-    if (!u->is_inside[a->total])
-        return hd_fail(err, HD_FORMAT, "%s: the total must be at the top", a->tree_names[tree]);
     for (uint32_t c = 0; c < a->n_codes; c++) {
         uint32_t at = c;
-        for (uint32_t steps = 0; u->is_inside[c] && at != a->total; steps++) {
+        if (u->parent[c] == HD_INTERN_NONE) /* the way from its parts leads over it */
+            continue;
+        for (uint32_t steps = 0; at != a->total; steps++) {
+            size_t line = u->line[at];
             if (steps == a->n_codes)
                 return hd_fail(err, HD_FORMAT, "%s, line %zu: the parents go round in a circle",
-                               a->tree_names[tree], u->line[c]);
-            if (u->parent[at] == HD_INTERN_NONE)
-                return hd_fail(err, HD_FORMAT,
-                               "%s, line %zu: the way up does not end at the total: its last "
-                               "parent needs a line of its own",
-                               a->tree_names[tree], u->line[c]);
+                               a->tree_names[tree], first_line_of_circle(u, at));
             at = u->parent[at];
+            if (at != a->total && u->parent[at] == HD_INTERN_NONE)
+                return hd_fail(err, HD_FORMAT,
+                               "%s, line %zu: the way up does not end at the total: the parent "
+                               "needs a line of its own",
+                               a->tree_names[tree], line);
         }
     }
+    if (!u->is_inside[a->total])
+        return hd_fail(err, HD_FORMAT, "%s: the total must be at the top", a->tree_names[tree]);
     return HD_OK;
 }
 

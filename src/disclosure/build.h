@@ -9,6 +9,7 @@ typedef struct hd_release_origin {
     bool has_true_counts;
     uint64_t data_version;
     bool has_left_out;
+    bool has_unknown;
     bool has_near;
     const char *certificate; /* NULL: none */
 } hd_release_origin;

@@ -222,6 +222,18 @@ static hd_code compute(outer *o, hd_duck *duck, hd_err *err)
     return rc;
 }
 
+/* Whether HAVING reads a withheld figure in some row that would appear. That there is one, the same
+ * question without HAVING shows by its marks; how many there are is not said. */
+static bool has_unknown(const outer *o)
+{
+    const hd_safe *safe = o->safe;
+    for (size_t cell = 0; safe->figures && o->q->having && cell < o->cells->n_cells; cell++)
+        for (size_t a = 0; a < safe->n_aggregates && !is_left_out(safe, cell); a++)
+            if (o->q->having_aggregates >> a & 1 && safe->figures[cell * safe->n_aggregates + a].mark)
+                return true;
+    return false;
+}
+
 /* ---- operands as columns --------------------------------------------------------------------- */
 
 /* The mark of an output in a cell: that of the first withheld aggregate it reads; one withheld for
@@ -563,7 +575,9 @@ hd_code hd_outer_evaluate(hd_release **out, hd_duck *duck, const hd_question *q,
 {
     hd_code rc;
     outer o = {.q = q, .cells = cells, .safe = safe};
-    hd_release_builder *b = hd_release_builder_start(origin);
+    hd_release_origin own = *origin;
+    own.has_unknown = has_unknown(&o);
+    hd_release_builder *b = hd_release_builder_start(&own);
     *out = NULL;
     if (!b) {
         rc = hd_fail_nomem(err);

@@ -6,6 +6,7 @@
 #include "disclosure/protect.h"
 
 #include "base/alloc.h"
+#include "base/counted.h"
 #include "disclosure/build.h"
 #include "disclosure/certificate.h"
 #include "disclosure/primary.h"
@@ -377,9 +378,9 @@ static hd_code refuse(const work *w, hd_err *err)
     rc = hd_buf_check(&name, err);
     if (rc == HD_OK)
         rc = hd_fail(err, HD_DENIED,
-                     "%s: %zu figures cannot be protected as policy %s asks, whatever else is "
+                     "%s: %s cannot be protected as policy %s asks, whatever else is "
                      "withheld; the first is %.200s: use coarser codes%s",
-                     w->t.name, w->result.n_unprotected, w->p->name, name.data,
+                     w->t.name, hd_counted(w->result.n_unprotected, "figure").text, w->p->name, name.data,
                      w->o->n_exact ? " there, or fewer exact figures" : " there");
     hd_buf_free(&name);
     return rc;
@@ -603,7 +604,7 @@ out:
     return rc;
 }
 
-static hd_code make_release(const work *w, hd_release **out, hd_err *err)
+static hd_code make_release(const work *w, const char *digest, hd_release **out, hd_err *err)
 {
     hd_code rc;
     int axis;
@@ -616,7 +617,8 @@ static hd_code make_release(const work *w, hd_release **out, hd_err *err)
     const hd_release_origin origin = {.policy = w->p->name,
                                       .policy_version = w->p->version,
                                       .legend = legend,
-                                      .question = question};
+                                      .question = question,
+                                      .certificate = digest};
     HD_TRY(percent_axis(w, &axis, err));
     hd_release_builder *b = hd_release_builder_start(&origin);
     if (!b)
@@ -701,7 +703,7 @@ hd_code hd_protect(hd_release **out, const hd_protect_options *o, const hd_polic
     if (w.p->totals_are_summed)
         HD_GO(print_sums(&w, err));
     HD_GO(certify(&w, report, err));
-    HD_GO(make_release(&w, out, err));
+    HD_GO(make_release(&w, report->digest, out, err));
 out:
     end_work(&w);
     return rc;

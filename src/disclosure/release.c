@@ -99,6 +99,7 @@ hd_release_builder *hd_release_builder_start(const hd_release_origin *o)
     r->open.has_true_counts = o->has_true_counts;
     r->open.data_version = o->data_version;
     r->open.has_left_out = o->has_left_out;
+    r->open.has_unknown = o->has_unknown;
     r->open.has_near = o->has_near;
     return b;
 }
@@ -114,6 +115,7 @@ hd_release_builder *hd_release_builder_new(const hd_release *like)
         .has_true_counts = like->has_true_counts,
         .data_version = like->data_version,
         .has_left_out = like->has_left_out,
+        .has_unknown = like->has_unknown,
         .has_near = like->has_near,
     });
 }
@@ -154,6 +156,7 @@ hd_code hd_release_builder_also(hd_release_builder *b, const hd_release *other, 
 {
     hd_buf *names = &b->r->names;
     b->r->open.has_near = b->r->open.has_near || other->has_near;
+    b->r->open.has_unknown = b->r->open.has_unknown || other->has_unknown;
     b->r->open.has_left_out = b->r->open.has_left_out || other->has_left_out;
     HD_TRY(lengthen(names, &b->question, ";\n", other->question, err));
     return *other->certificate ? lengthen(names, &b->certificate, " ", other->certificate, err)

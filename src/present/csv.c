@@ -37,6 +37,21 @@ static void put_text(hd_buf *out, hd_buf *scratch, const char *bytes, size_t len
     hd_csv_put(out, scratch->data, scratch->len);
 }
 
+void hd_present_csv_footer(hd_buf *out, const hd_release *r)
+{
+    hd_buf lines;
+    hd_buf_init(&lines, (size_t)1 << 16);
+    hd_present_footer(&lines, r);
+    if (!hd_buf_ok(&lines))
+        out->failed = true;
+    for (const char *line = lines.data, *end; hd_buf_ok(&lines) && *line; line = end + 1) {
+        end = strchr(line, '\n');
+        hd_buf_str(out, "# ");
+        hd_buf_add(out, line, (size_t)(end + 1 - line));
+    }
+    hd_buf_free(&lines);
+}
+
 void hd_present_csv(hd_buf *out, const hd_release *r)
 {
     hd_buf scratch;

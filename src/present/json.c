@@ -2,6 +2,7 @@
 #include "present/present.h"
 
 #include "base/alloc.h"
+#include "base/counted.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -110,6 +111,7 @@ void hd_present_provenance(hd_buf *out, const hd_release *r, const char *purpose
     hd_buf_printf(out, "  \"rows\": %zu,\n  \"columns\": %zu,\n", r->n_rows, r->n_columns);
     hd_buf_printf(out, "  \"figures_withheld\": %" PRIu64 ",\n", r->n_withheld);
     hd_buf_printf(out, "  \"rows_left_out\": %s,\n", r->has_left_out ? "true" : "false");
+    hd_buf_printf(out, "  \"rows_with_unknown_having\": %s,\n", r->has_unknown ? "true" : "false");
     hd_buf_printf(out, "  \"earlier_release_in_the_way\": %s,\n", r->has_near ? "true" : "false");
     put_member(out, "certificate", *r->certificate ? r->certificate : NULL);
     put_member(out, "purpose", purpose);
@@ -123,11 +125,12 @@ void hd_present_footer(hd_buf *out, const hd_release *r)
     if (r->data_version)
         hd_buf_printf(out, ", data version %" PRIu64, r->data_version);
     if (r->n_withheld)
-        hd_buf_printf(out, ", %" PRIu64 " figure%s withheld", r->n_withheld,
-                      r->n_withheld == 1 ? "" : "s");
+        hd_buf_printf(out, ", %s withheld", hd_counted(r->n_withheld, "figure").text);
     if (r->has_left_out)
         hd_buf_str(out, ", small rows left out");
     hd_buf_printf(out, "\n%s\n", r->legend);
+    if (r->has_unknown)
+        hd_buf_str(out, HD_UNKNOWN_ROWS "\n");
     if (r->has_near)
         hd_buf_str(out, "figures marked : are withheld because of an earlier release: one that "
                         "differs by few people was shown\n");

@@ -64,6 +64,25 @@ static void put_figure(hd_buf *b, const hd_figure *f)
         put_typed(b, "float", "value", v);
 }
 
+/* What goes with the figures, a line a row. */
+static void put_about(hd_buf *b, const hd_release *r)
+{
+    hd_buf lines;
+    hd_buf_init(&lines, (size_t)1 << 16);
+    hd_present_footer(&lines, r);
+    if (!hd_buf_ok(&lines))
+        b->failed = true;
+    hd_buf_str(b, "</table:table><table:table table:name=\"about\">");
+    for (const char *line = hd_buf_ok(&lines) ? lines.data : ""; *line;) {
+        size_t len = strcspn(line, "\n");
+        hd_buf_str(b, "<table:table-row>");
+        put_text(b, line, len);
+        hd_buf_str(b, "</table:table-row>");
+        line += len + (line[len] == '\n');
+    }
+    hd_buf_free(&lines);
+}
+
 static void put_content(hd_buf *b, const hd_release *r)
 {
     hd_buf_str(b, content_head);
@@ -81,6 +100,7 @@ static void put_content(hd_buf *b, const hd_release *r)
         }
         hd_buf_str(b, "</table:table-row>");
     }
+    put_about(b, r);
     hd_buf_str(b, content_tail);
 }
 

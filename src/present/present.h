@@ -14,6 +14,9 @@
  * are said above the table, and texts are cut with "...", keys first. */
 /* What every output with true counts says in itself (CSV and JSON hold nothing but the table). */
 #define HD_SMALL_NUMBERS_MARK "SMALL NUMBERS - not for release"
+/* Of has_unknown: who takes the rows for all that there are is wrong. */
+#define HD_UNKNOWN_ROWS                                                                            \
+    "not a complete list: rows for which HAVING reads a withheld figure are left out"
 
 typedef struct hd_table_style {
     size_t width; /* of the terminal, in characters */
@@ -35,8 +38,12 @@ void hd_present_json(hd_buf *out, const hd_release *r);
 HD_MUST hd_code hd_present_xlsx(hd_buf *out, const hd_release *r, hd_err *err);
 HD_MUST hd_code hd_present_ods(hd_buf *out, const hd_release *r, hd_err *err);
 
-/* What a person must know to read the figures; some lines of text for standard error. */
+/* What a person must know to read the figures: policy and version, marks, what is left out, digest of the
+ * certificate. Some lines of text: for standard error, below a table in a file, and on the sheet
+ * "about" of a spreadsheet. */
 void hd_present_footer(hd_buf *out, const hd_release *r);
+/* The same below CSV: each line begins with "# ". */
+void hd_present_csv_footer(hd_buf *out, const hd_release *r);
 
 /* The same and more for machines: a JSON object. purpose and tag may be NULL. */
 void hd_present_provenance(hd_buf *out, const hd_release *r, const char *purpose, const char *tag);

@@ -1,6 +1,8 @@
 /* report_page.c - the frame of a report page: head, notices, summary, sections. */
 #include "present/report_parts.h"
 
+#include "base/counted.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -66,7 +68,8 @@ static void put_header(hd_buf *out, const hd_report_view *v)
         hd_html_text(out, v->provider);
     else
         HD_HTML(out, "up to three flagged providers, longest flagged first");
-    hd_buf_printf(out, ", over at most %zu months to this one.</p>\n</header>\n", v->n_months);
+    hd_buf_printf(out, ", over at most %s to this one.</p>\n</header>\n",
+                  hd_counted(v->n_months, "month").text);
 }
 
 static void put_contents(hd_buf *out, const hd_report_view *v)
@@ -259,6 +262,19 @@ static void put_sections(hd_buf *out, const hd_report_view *v)
     }
 }
 
+static void put_left_out(hd_buf *out, const hd_report_view *v)
+{
+    bool has_left_out = false, has_unknown = false;
+    for (size_t i = 0; i < v->n_items; i++) {
+        has_left_out |= v->items[i].rows->has_left_out;
+        has_unknown |= v->items[i].rows->has_unknown;
+    }
+    if (has_left_out)
+        HD_HTML(out, "<p>Small rows are left out.</p>\n");
+    if (has_unknown)
+        HD_HTML(out, "<p>" HD_UNKNOWN_ROWS ".</p>\n");
+}
+
 static void put_about(hd_buf *out, const hd_report_view *v)
 {
     const hd_release *r = v->items[0].rows;
@@ -272,9 +288,10 @@ static void put_about(hd_buf *out, const hd_report_view *v)
     HD_HTML(out, ": ");
     hd_html_text(out, r->legend);
     hd_buf_printf(out,
-                  ". Values and intervals are worked out from the figures as shown. %" PRIu64
-                  " figures are withheld in the months of this report.</p>\n",
-                  withheld);
+                  ". Values and intervals are worked out from the figures as shown. Withheld in the "
+                  "months of this report: %s.</p>\n",
+                  hd_counted(withheld, "figure").text);
+    put_left_out(out, v);
     HD_HTML(
         out,
         "<p>Funnel limits are those around the pooled value of the peers, without allowance "

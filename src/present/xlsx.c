@@ -76,6 +76,24 @@ static bool fill(struct sheet *s, const hd_release *r)
     return !bad && hd_buf_ok(&s->scratch);
 }
 
+/* What goes with the figures, a line a row. */
+static bool fill_about(struct sheet *s, const hd_release *r)
+{
+    hd_buf lines;
+    hd_buf_init(&lines, (size_t)1 << 16);
+    hd_present_footer(&lines, r);
+    lxw_error bad = LXW_NO_ERROR;
+    const char *line = hd_buf_ok(&lines) ? lines.data : "";
+    for (lxw_row_t row = 0; *line && !bad; row++) {
+        size_t len = strcspn(line, "\n");
+        bad = put_text(s, row, 0, line, len);
+        line += len + (line[len] == '\n');
+    }
+    bool ok = hd_buf_ok(&lines) && !bad && hd_buf_ok(&s->scratch);
+    hd_buf_free(&lines);
+    return ok;
+}
+
 static bool read_back(int fd, hd_buf *out)
 {
     char bytes[65536];
@@ -114,6 +132,8 @@ hd_code hd_present_xlsx(hd_buf *out, const hd_release *r, hd_err *err)
         if (r->has_true_counts)
             worksheet_set_header(s.sheet, "&C&B" HD_SMALL_NUMBERS_MARK);
         ok = fill(&s, r);
+        s.sheet = workbook_add_worksheet(book, "about");
+        ok = ok && s.sheet && fill_about(&s, r);
     }
     ok = workbook_close(book) == LXW_NO_ERROR && ok;
     hd_buf_free(&s.scratch);

@@ -1,6 +1,7 @@
 """hdis protect: any table in, what may be shown of it out."""
 
 import collections
+import json
 import os
 import random
 import re
@@ -608,9 +609,12 @@ def test_refusals_are_one_line_and_leave_nothing(text, args, words, tmp_path):
 
 
 TREES = [
-    ("code,parent\nz,Total\nx,g\ng,h\nh,g\n", "line 3: the parents go round in a circle"),
+    ("code,parent\nz,Total\nx,g\ng,h\nh,g\n", "line 4: the parents go round in a circle"),
     ("code,parent\nx,x\n", "line 2: a code cannot be its own parent"),
-    ("code,parent\nx,g\n", "the total must be at the top"),
+    ("code,parent\nx,g\n", "line 2: the way up does not end at the total"),
+    ("code,parent\nx,g\ng,x\n", "line 2: the parents go round in a circle"),
+    ("code,parent\na,b\nb,x\nx,g\ng,x\nz,Total\n", "line 4: the parents go round in a circle"),
+    ("code,parent\nz,Total\nx,g\nx1,x\n", "line 3: the way up does not end at the total"),
     ("code,parent\nx,g\ny,Total\n", "line 2: the way up does not end at the total"),
     ("code,parent\nx,g\nx,h\ng,Total\nh,Total\n", "line 3: the code has a parent already on line 2"),
     ("code,parent\nTotal,g\nx,Total\n", "line 2: nothing can be above the total"),
@@ -631,6 +635,37 @@ def test_wrong_hierarchies_are_refused(tree, words, tmp_path):
                 "a=%s" % (tmp_path / "tree.csv"))
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr.count("\n") == 1 and words in done.stderr
+
+
+def test_a_parent_without_a_line_in_one_of_two_trees(tmp_path):
+    """It stands in the first tree, so it is known before any line of the second."""
+    (tmp_path / "t.csv").write_text("a,n\nx,12\ny,30\n")
+    (tmp_path / "one.csv").write_text("code,parent\nx,Total\ny,Total\n")
+    (tmp_path / "two.csv").write_text("code,parent\nTotal,\ny,x\n")
+    done = hdis("protect", tmp_path / "t.csv", "--dims", "a", "--count", "n", "--hierarchy",
+                "a=%s" % (tmp_path / "one.csv"), "--hierarchy", "a=%s" % (tmp_path / "two.csv"))
+    assert done.returncode == 1 and "two.csv, line 3: the way up does not end at the total" in done.stderr
+
+
+def test_csv_carries_its_policy_and_certificate(tmp_path):
+    """Beside a file, or below the figures where it is asked for; readers that know # skip it."""
+    (tmp_path / "t.csv").write_text("a,n\nx,3\ny,40\nz,30\n")
+    out = tmp_path / "o.csv"
+    args = ("protect", tmp_path / "t.csv", "--dims", "a", "--count", "n")
+    plain = hdis(*args)
+    digest = re.search(r"^certificate ([0-9a-f]{64})$", plain.stderr, re.M)[1]
+    assert hdis(*args, "--out", out).returncode == 0 and out.read_text() == plain.stdout
+    about = json.loads((tmp_path / "o.csv.provenance.json").read_text())
+    assert about["policy"] == "hes2018" and about["policy_version"] and about["certificate"] == digest
+    lines = hdis(*args, "--footer").stdout.splitlines()
+    figures = [x for x in lines if not x.startswith("# ")]
+    assert figures == plain.stdout.splitlines() == lines[:len(figures)]
+    assert any("policy hes2018 version " + about["policy_version"] in x for x in lines[len(figures):])
+    assert "# certificate " + digest in lines
+    own = tmp_path / "p.json"
+    assert hdis(*args, "--out", tmp_path / "q.csv", "--provenance", own).returncode == 0
+    assert own.exists() and not (tmp_path / "q.csv.provenance.json").exists()
+    assert hdis(*args, "--footer", "--format", "json").returncode == 2
 
 
 def test_linked_trees_must_cover_the_same(tmp_path):
