@@ -52,7 +52,12 @@ def one(*command, **env):
 
 def queries():
     program = os.path.join(ROOT, "build", "tests", "oracle", "random_queries")
-    return one(program, "--count", "1000000", "--jobs", str(os.cpu_count() or 1))
+    jobs = str(os.cpu_count() or 1)
+    sums = [one(program, "--count", "1000000", "--jobs", jobs),
+            one(program, "--count", "50000", "--seed", "2", "--streamed", "--jobs", jobs),
+            one(program, "--count", "5000", "--seed", "3", "--streamed", "--rows", "200000",
+                "--jobs", jobs)]
+    return tuple(map(sum, zip(*sums)))
 
 
 def attacks():

@@ -106,6 +106,22 @@ void hd_clean_unmap(void *p, size_t len)
         munmap(p, len ? len : 1);
 }
 
+void hd_secret_give_back(void *from, size_t len)
+{
+    enum { PAGE = 4096 };
+    explicit_bzero(from, len);
+    uintptr_t first = ((uintptr_t)from + PAGE - 1) / PAGE * PAGE;
+    uintptr_t end = ((uintptr_t)from + len) / PAGE * PAGE;
+    if (first < end)
+        madvise((void *)first, end - first, MADV_DONTNEED);
+}
+
+void hd_secret_small_pages(void *p, size_t len)
+{
+    if (len > 0)
+        madvise(p, len, MADV_NOHUGEPAGE);
+}
+
 bool hd_grow_(void **array, size_t *cap, size_t item)
 {
     size_t next = *cap ? *cap * 2 : 16;

@@ -23,6 +23,10 @@ void hd_wipe_free(void *p, size_t len); /* wipes first; NULL is allowed */
 HD_MUST void *hd_secret_map(size_t len);
 void hd_secret_unmap(void *p, size_t len);
 void hd_clean_unmap(void *p, size_t len); /* the caller has wiped it */
+/* Wipe a part of it and give the pages that hold nothing else back to the system: zeros again. */
+void hd_secret_give_back(void *from, size_t len);
+/* A mapping that is given back in parts: pages of 2 MiB hold too much. */
+void hd_secret_small_pages(void *p, size_t len);
 
 /* Make room for one more item in a growing array; doubles. */
 #define HD_GROW(array, count, cap)                                                                 \

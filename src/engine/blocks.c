@@ -135,6 +135,8 @@ static hd_code enter(void *ctx, uint64_t first, uint64_t end, bool *matters, hd_
     if (!b->wanted[block])
         return HD_OK;
     HD_TRY(hd_feed_enter(b->feed, block, err));
+    for (size_t i = 0; i < b->n_made; i++)
+        hd_made_enter(b->made[i], block);
     *matters = true;
     return HD_OK;
 }
@@ -142,7 +144,10 @@ static hd_code enter(void *ctx, uint64_t first, uint64_t end, bool *matters, hd_
 static void leave(void *ctx, uint64_t first, uint64_t end)
 {
     scan_blocks *b = ctx;
-    hd_feed_leave(b->feed, (uint32_t)(first / HD_BLOCK_ROWS));
+    uint32_t block = (uint32_t)(first / HD_BLOCK_ROWS);
+    for (size_t i = 0; i < b->n_made; i++)
+        hd_made_leave(b->made[i], block);
+    hd_feed_leave(b->feed, block);
     if (b->progress)
         atomic_fetch_add_explicit(&b->progress->rows_done, end - first, memory_order_relaxed);
 }
@@ -196,34 +201,51 @@ static hd_code count_unlinked(scan_blocks *b, hd_err *err)
 
 /* ---- the columns of a plan ------------------------------------------------------------------- */
 
-/* What does not come block by block is loaded first: the feed gets the memory that is left. */
-static hd_code add_column(scan_blocks *b, const scan_plan *p, hd_operand s, hd_err *err)
+/* What is made needs what it is made of. */
+static hd_code add_column(scan_blocks *b, hd_operand s, hd_err *err)
 {
-    loaded_column whole;
-    if (s.order)
+    size_t stored[HD_MAX_PARTS], n = hd_operand_stored(s, stored), at = 0;
+    for (size_t i = 0; i < n; i++) {
+        for (at = 0; at < b->n_columns && b->columns[at] != stored[i]; at++) {
+        }
+        if (at < b->n_columns)
+            continue;
+        if (!HD_GROW(b->columns, b->n_columns, b->columns_cap))
+            return hd_fail_nomem(err);
+        b->columns[b->n_columns++] = stored[i];
+    }
+    if (!hd_operand_is_made(s))
         return HD_OK;
-    if (s.element)
-        return hd_operand_load(p->e, b->t, s, &whole, err);
-    for (size_t i = 0; i < b->n_columns; i++)
-        if (b->columns[i] == s.column)
-            return HD_OK;
-    b->columns[b->n_columns++] = s.column;
+    for (at = 0; at < b->n_made && !hd_operand_is_same(b->operands[at], s); at++) {
+    }
+    if (at < b->n_made)
+        return HD_OK;
+    if (!HD_GROW(b->operands, b->n_made, b->operands_cap))
+        return hd_fail_nomem(err);
+    b->operands[b->n_made++] = s;
     return HD_OK;
 }
 
 static hd_code add_columns(scan_blocks *b, const scan_plan *p, hd_err *err)
 {
-    size_t n_keys = p->parts[0].a->q.n_keys;
-    b->columns = hd_calloc(p->n_atoms + n_keys + p->q.n_measures, sizeof *b->columns);
-    if (!b->columns)
-        return hd_fail_nomem(err);
     for (size_t i = 0; i < p->n_atoms; i++)
-        HD_TRY(add_column(b, p, p->atom_inputs[i].operand, err));
-    for (size_t k = 0; k < n_keys; k++)
-        HD_TRY(add_column(b, p, p->group_inputs[k].operand, err));
+        HD_TRY(add_column(b, p->atom_inputs[i].operand, err));
+    for (size_t k = 0; k < p->parts[0].a->q.n_keys; k++)
+        HD_TRY(add_column(b, p->group_inputs[k].operand, err));
     for (size_t m = 0; m < p->q.n_measures; m++)
         if (p->measures[m].has_value)
-            HD_TRY(add_column(b, p, p->measure_inputs[m].operand, err));
+            HD_TRY(add_column(b, p->measure_inputs[m].operand, err));
+    b->made = hd_calloc(b->n_made + 1, sizeof *b->made);
+    return b->made ? HD_OK : hd_fail_nomem(err);
+}
+
+static hd_code open_made(scan_blocks *b, hd_engine *e, hd_err *err)
+{
+    for (size_t i = 0; i < b->n_made; i++) {
+        HD_TRY(hd_made_open(e, b->t, b->operands[i], &b->made[i], err));
+        for (size_t c = 0; c < b->n_columns; c++)
+            hd_made_set_source(b->made[i], b->columns[c], hd_feed_column(b->feed, c));
+    }
     return HD_OK;
 }
 
@@ -238,26 +260,43 @@ static void tell_total(const scan_blocks *b)
     atomic_store(&b->progress->rows, rows);
 }
 
-static hd_code open_blocks(scan_blocks *b, scan_plan *p, hd_table *t, hd_engine_progress *progress,
-                           bool must_stream, hd_err *err)
+struct opening {
+    hd_engine_progress *progress;
+    const hd_operand *also; /* a column that the plan does not name */
+    bool must_stream, every_block;
+};
+
+static hd_code open_blocks(scan_blocks *b, scan_plan *p, hd_table *t, const struct opening *o,
+                           hd_err *err)
 {
     hd_code rc;
+    uint64_t beside = 0;
     *b = (scan_blocks){
-        .engine = p->e, .progress = progress, .t = t, .n_blocks = hd_table_n_blocks(t)};
+        .engine = p->e, .progress = o->progress, .t = t, .n_blocks = hd_table_n_blocks(t)};
     b->view = (hd_k_feed){
         .ctx = b, .block_rows = HD_BLOCK_ROWS, .enter = enter, .leave = leave, .person_start = person_start};
     b->wanted = hd_calloc(b->n_blocks, 1);
     HD_GO(b->wanted ? HD_OK : hd_fail_nomem(err));
     HD_GO(hd_blocks_wanted(p, t, b->wanted, &b->n_wanted, err));
+    if (o->every_block) {
+        memset(b->wanted, 1, b->n_blocks);
+        b->n_wanted = b->n_blocks;
+    }
+    if (o->also)
+        HD_GO(add_column(b, *o->also, err));
     HD_GO(add_columns(b, p, err));
+    for (size_t i = 0; i < b->n_made; i++)
+        beside += hd_made_block_bytes(p->e, t, b->operands[i]);
     const hd_feed_wish wish = {.columns = b->columns,
                                .n_columns = b->n_columns,
                                .wanted = b->wanted,
                                .persons = !p->e->without_people,
                                .may_stream = true,
-                               .must_stream = must_stream,
-                               .spare = p->e->limits.memory_bytes / 4};
+                               .must_stream = o->must_stream || p->e->limits.always_streams,
+                               .spare = p->e->limits.memory_bytes / 4,
+                               .beside = beside};
     HD_GO(hd_feed_open(&b->feed, t, &wish, err));
+    HD_GO(open_made(b, p->e, err));
     if (wish.persons)
         HD_GO(count_unlinked(b, err));
     tell_total(b);
@@ -269,12 +308,18 @@ out:
 
 hd_code hd_blocks_open(scan_blocks *b, scan_plan *p, hd_table *t, hd_err *err)
 {
-    return open_blocks(b, p, t, p->e->limits.progress, false, err);
+    return open_blocks(b, p, t, &(struct opening){.progress = p->e->limits.progress}, err);
 }
 
 hd_code hd_blocks_open_part(scan_blocks *b, scan_plan *p, hd_table *t, bool must_stream, hd_err *err)
 {
-    return open_blocks(b, p, t, NULL, must_stream, err);
+    return open_blocks(b, p, t, &(struct opening){.must_stream = must_stream}, err);
+}
+
+hd_code hd_blocks_open_all(scan_blocks *b, scan_plan *p, hd_table *t, const hd_operand *also,
+                           hd_err *err)
+{
+    return open_blocks(b, p, t, &(struct opening){.also = also, .every_block = true}, err);
 }
 
 void hd_blocks_close(scan_blocks *b)
@@ -286,16 +331,28 @@ void hd_blocks_close(scan_blocks *b)
         atomic_store(&progress->parts_opened, hd_feed_blocks_read(b->feed));
         atomic_store(&progress->streamed, hd_feed_streams(b->feed));
     }
+    for (size_t i = 0; b->made && i < b->n_made; i++)
+        hd_made_close(b->made[i]);
     hd_feed_close(b->feed);
+    hd_free(b->made);
+    hd_free(b->operands);
     hd_free(b->columns);
     hd_free(b->wanted);
     *b = (scan_blocks){0};
 }
 
-const hd_column *hd_blocks_column(const scan_blocks *b, hd_operand s)
+bool hd_blocks_column(const scan_blocks *b, hd_operand s, hd_column *out)
 {
+    for (size_t i = 0; i < b->n_made; i++)
+        if (hd_operand_is_same(b->operands[i], s)) {
+            *out = (hd_column){.width = hd_made_width(b->made[i]),
+                               .data = hd_made_data(b->made[i])};
+            return true;
+        }
     for (size_t i = 0; !s.order && !s.element && i < b->n_columns; i++)
-        if (b->columns[i] == s.column)
-            return hd_feed_column(b->feed, i);
-    return NULL;
+        if (b->columns[i] == s.column) {
+            *out = *hd_feed_column(b->feed, i);
+            return true;
+        }
+    return false;
 }

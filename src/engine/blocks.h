@@ -9,6 +9,7 @@
 #ifndef HD_ENGINE_BLOCKS_H
 #define HD_ENGINE_BLOCKS_H
 
+#include "engine/made.h"
 #include "engine/scan_plan.h"
 
 typedef struct scan_blocks {
@@ -18,7 +19,10 @@ typedef struct scan_blocks {
     hd_feed *feed;
     hd_k_feed view; /* what the kernel sees */
     size_t *columns; /* of the table, as the feed has them */
-    size_t n_columns;
+    size_t n_columns, columns_cap;
+    hd_operand *operands; /* of the columns that are made of those, and the columns: */
+    hd_made **made;
+    size_t n_made, operands_cap;
     uint8_t *wanted; /* by block */
     uint32_t n_blocks, n_wanted;
 } scan_blocks;
@@ -27,15 +31,18 @@ typedef struct scan_blocks {
 HD_MUST hd_code hd_blocks_wanted(const scan_plan *p, hd_table *t, uint8_t *wanted,
                                  uint32_t *n_wanted, hd_err *err);
 
-/* Everything is ready to be read by a scan, and nothing has been read but what cannot come block by
- * block (elements of lists). HD_LIMIT: it does not fit, also not block by block. */
+/* Everything is ready to be read by a scan, and nothing has been read. HD_LIMIT: it does not fit,
+ * also not block by block. */
 HD_MUST hd_code hd_blocks_open(scan_blocks *out, scan_plan *p, hd_table *t, hd_err *err);
 /* The same for a scan that is part of another: it tells nobody how far it has come. must_stream: see
  * hd_feed_wish. */
 HD_MUST hd_code hd_blocks_open_part(scan_blocks *out, scan_plan *p, hd_table *t, bool must_stream,
                                     hd_err *err);
+/* The same with every block and one column more; for who reads rows beside the plan. */
+HD_MUST hd_code hd_blocks_open_all(scan_blocks *out, scan_plan *p, hd_table *t,
+                                   const hd_operand *also, hd_err *err);
 void hd_blocks_close(scan_blocks *b); /* all zero is allowed */
-/* The column as the feed has it; NULL: it does not come block by block. */
-const hd_column *hd_blocks_column(const scan_blocks *b, hd_operand s);
+/* The column as it comes; false: it does not come block by block. */
+bool hd_blocks_column(const scan_blocks *b, hd_operand s, hd_column *out);
 
 #endif

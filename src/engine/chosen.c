@@ -5,8 +5,8 @@
 #include "base/alloc.h"
 #include "base/intern.h"
 #include "base/par.h"
+#include "engine/blocks.h"
 #include "engine/order.h"
-#include "engine/scan_plan.h"
 
 #include <string.h>
 
@@ -31,6 +31,7 @@ struct hd_chosen {
     const hd_engine *engine;
     hd_hold *hold; /* columns stay until it is freed */
     const asked *a;
+    scan_blocks blocks; /* of the kernel's rows; else all are there */
     const uint32_t *persons;
     uint64_t n_rows;
     uint64_t seed;
@@ -71,25 +72,42 @@ static uint64_t identity(const hd_chosen *c, uint32_t person, int64_t date, uint
 }
 
 /* Positions of records among those of their person and date, range by range of rows. Of the last row
- * it is known, so that a range that follows it need not look back. */
+ * it is known, so that a range that follows it need not look back; and of the last row of the block
+ * before, which is no longer there. */
 typedef struct walk {
     uint64_t row; /* + 1; 0: none yet */
     uint32_t nth; /* its position */
+    uint64_t first; /* row of the block; 0: there are no blocks, or it is the first */
+    bool has_before; /* the last row of the block before: */
+    uint32_t person, place;
+    int64_t date;
     int64_t *dates; /* BATCH, and the next: */
     uint32_t *places;
 } walk;
 
-/* The position of the row before `row`, if it has the person and date of this one, + 1; else 0. */
+/* The position of `row`: how many before it have its person and date. */
 static uint32_t look_back(const hd_chosen *c, const walk *w, uint64_t row)
 {
     uint32_t person = c->persons[row], n = 0;
     int64_t date = date_of(c, row);
-    for (uint64_t at = row; at > 0 && c->persons[at - 1] == person && date_of(c, at - 1) == date; at--) {
+    uint64_t at = row;
+    for (; at > w->first && c->persons[at - 1] == person && date_of(c, at - 1) == date; at--) {
         if (at == w->row)
             return n + w->nth + 1;
         n++;
     }
-    return n;
+    bool goes_on = at == w->first && w->has_before && w->person == person && w->date == date;
+    return goes_on ? n + w->place + 1 : n;
+}
+
+/* The rows of a block that ends with `end` go. */
+static void end_block(const hd_chosen *c, walk *w, uint64_t end)
+{
+    w->place = look_back(c, w, end - 1);
+    w->person = c->persons[end - 1];
+    w->date = date_of(c, end - 1);
+    w->has_before = true;
+    w->first = end;
 }
 
 /* n <= BATCH rows from `base` on, into w->dates and w->places. */
@@ -147,35 +165,36 @@ static void find_classes(hd_chosen *c)
         c->n_classes = 1; /* keys only: the rows themselves */
 }
 
-static hd_code find_date(hd_chosen *c, hd_engine *e, hd_table *t, hd_err *err)
+/* *has_date: the table has one. */
+static void find_date(const hd_chosen *c, const hd_table *t, hd_operand *out, bool *has_date)
 {
     const hd_field *f = *c->a->table->period ? hd_table_def_field(c->a->table, c->a->table->period)
                                              : NULL;
     int at = f ? hd_table_find(t, f->name) : -1;
-    if (at < 0 || hd_table_column_spec(t, (size_t)at)->kind != HD_COLUMN_CODES ||
-        hd_table_dictionary(t, (size_t)at)->type == HD_TEXT ||
-        hd_table_dictionary(t, (size_t)at)->type == HD_DECIMAL)
-        return HD_OK;
-    return hd_operand_load(e, t, (hd_operand){.column = (size_t)at}, &c->date, err);
+    *has_date = at >= 0 && hd_table_column_spec(t, (size_t)at)->kind == HD_COLUMN_CODES &&
+                hd_table_dictionary(t, (size_t)at)->type != HD_TEXT &&
+                hd_table_dictionary(t, (size_t)at)->type != HD_DECIMAL;
+    *out = (hd_operand){.column = *has_date ? (size_t)at : 0};
 }
 
 /* Lanes begin where a person begins; the records linked to nobody lie in the first one. Whoever scans
  * has tables for each lane, so there are no more than threads. */
-static void cut_lanes(hd_chosen *c)
+static hd_code cut_lanes(hd_chosen *c, hd_err *err)
 {
+    const hd_k_feed *view = &c->blocks.view;
     uint64_t n = c->n_rows / LANE_ROWS, most = hd_par_threads();
     most = most > MAX_LANES ? MAX_LANES : most;
     n = n < 1 ? 1 : n > most ? most : n;
     for (uint64_t i = 1; i < n; i++) {
         uint64_t at = c->n_rows / n * i;
-        if (at < c->starts[c->n_lanes])
-            at = c->starts[c->n_lanes];
-        while (at < c->n_rows && (c->persons[at] == 0 || (at && c->persons[at] == c->persons[at - 1])))
-            at++;
+        at = at < c->starts[c->n_lanes] ? c->starts[c->n_lanes] : at;
+        at = at < view->n_unlinked ? view->n_unlinked : at;
+        HD_TRY(view->person_start(view->ctx, at, &at, err));
         if (at > c->starts[c->n_lanes] && at < c->n_rows)
             c->starts[++c->n_lanes] = at;
     }
     c->starts[++c->n_lanes] = c->n_rows;
+    return HD_OK;
 }
 
 /* An argument that no record lacks chooses nothing: its class is that of the records. */
@@ -220,7 +239,14 @@ static hd_code fetch_rows(hd_chosen *c, hd_engine *e, hd_table *t, hd_err *err)
     hd_buf name;
     hd_buf_init(&name, (size_t)1 << 24);
     walk w = {0};
-    uint64_t *records = hd_secret_map((size_t)c->n_rows * sizeof *records);
+    uint64_t *records = NULL;
+    hd_operand date;
+    bool has_date;
+    HD_GO(hd_table_persons(t, &c->persons, err));
+    find_date(c, t, &date, &has_date);
+    if (has_date)
+        HD_GO(hd_operand_load(e, t, date, &c->date, err));
+    records = hd_secret_map((size_t)c->n_rows * sizeof *records);
     if (!records) {
         rc = hd_fail_nomem(err);
         goto out;
@@ -294,6 +320,12 @@ static hd_code scan_fetched(const hd_chosen *c, hd_chosen_block *b, uint32_t *pe
 
 /* ---- the kernel's rows ---------------------------------------------------------------------- */
 
+/* BATCH each; n_keys x BATCH */
+struct buffers {
+    uint32_t *persons, *of_keys;
+    uint64_t *records;
+};
+
 typedef struct scan {
     const hd_chosen *c;
     const hd_k_question *q;
@@ -361,30 +393,67 @@ static void fill_block(scan *s, uint32_t *persons, uint64_t *records, uint32_t *
                 s->q->groups[k].lut[code_at(&s->q->groups[k].codes, s->base + s->rows[i])];
 }
 
-static hd_code scan_lane(scan *s, size_t lane, hd_chosen_block *b, uint32_t *persons,
-                         uint64_t *records, uint32_t *slots_of,
-                         hd_code (*take)(void *ctx, const hd_chosen_block *b, hd_err *err),
-                         void *ctx, hd_err *err)
+typedef hd_code (*taker)(void *ctx, const hd_chosen_block *b, hd_err *err);
+
+/* Rows of one lane that lie in one block, which is there. */
+static hd_code scan_rows(scan *s, uint64_t first, uint64_t end, hd_chosen_block *b,
+                         struct buffers *to, taker take, void *ctx, hd_err *err)
 {
-    const hd_chosen *c = s->c;
-    b->stride = BATCH;
-    b->slots = slots_of;
-    for (s->base = c->starts[lane]; s->base < c->starts[lane + 1]; s->base += s->n) {
-        s->n = c->starts[lane + 1] - s->base < BATCH ? c->starts[lane + 1] - s->base : BATCH;
-        HD_TRY(hd_engine_go_on(c->engine, err));
+    for (s->base = first; s->base < end; s->base += s->n) {
+        s->n = end - s->base < BATCH ? end - s->base : BATCH;
         hd_scan_truth(s->q, s->base, s->n, BATCH, s->truth);
         choose_rows(s);
         choose_classes(s);
         b->n = s->n_chosen;
         if (b->n == 0)
             continue;
-        fill_block(s, persons, records, slots_of);
+        fill_block(s, to->persons, to->records, to->of_keys);
         HD_TRY(take(ctx, b, err));
+    }
+    end_block(s->c, &s->walk, end);
+    return HD_OK;
+}
+
+static hd_code scan_lane(scan *s, size_t lane, hd_chosen_block *b, struct buffers *to, taker take,
+                         void *ctx, hd_err *err)
+{
+    const hd_chosen *c = s->c;
+    const hd_k_feed *view = &c->blocks.view;
+    b->stride = BATCH;
+    b->slots = to->of_keys;
+    for (uint64_t at = c->starts[lane], end; at < c->starts[lane + 1]; at = end) {
+        bool matters;
+        end = at - at % HD_BLOCK_ROWS + HD_BLOCK_ROWS;
+        end = end < c->starts[lane + 1] ? end : c->starts[lane + 1];
+        s->walk.first = s->walk.has_before ? s->walk.first : at;
+        HD_TRY(view->enter(view->ctx, at, end, &matters, err));
+        HD_ALWAYS(matters);
+        hd_code rc = scan_rows(s, at, end, b, to, take, ctx, err);
+        view->leave(view->ctx, at, end);
+        HD_TRY(rc);
     }
     return HD_OK;
 }
 
 /* ---- outside -------------------------------------------------------------------------------- */
+
+static hd_code open_plan(hd_chosen *c, hd_engine *e, hd_table *t, hd_err *err)
+{
+    asked *a = (asked *)(uintptr_t)c->a;
+    hd_operand date;
+    hd_column column;
+    bool has_date;
+    find_date(c, t, &date, &has_date);
+    HD_TRY(hd_scan_plan_make(e, t, &a, 1, &c->plan, err));
+    HD_TRY(hd_blocks_open_all(&c->blocks, c->plan, t, has_date ? &date : NULL, err));
+    HD_TRY(hd_scan_plan_bind(c->plan, t, &c->blocks, err));
+    c->persons = c->plan->q.persons;
+    HD_ALWAYS(c->persons);
+    if (has_date && hd_blocks_column(&c->blocks, date, &column))
+        c->date = (loaded_column){column.data, column.width, hd_operand_dictionary(t, date), NULL};
+    bind_classes(c);
+    return cut_lanes(c, err);
+}
 
 hd_code hd_chosen_open(hd_chosen **out, hd_engine *e, const hd_question *q, hd_err *err)
 {
@@ -402,18 +471,8 @@ hd_code hd_chosen_open(hd_chosen **out, hd_engine *e, const hd_question *q, hd_e
     HD_GO(hd_orders_ready(e, (asked *)(uintptr_t)c->a, t, err));
     c->seed = hd_vault_key_hash(e->vault, purpose, sizeof purpose - 1);
     c->n_rows = hd_table_rows(t);
-    HD_GO(hd_table_persons(t, &c->persons, err));
-    HD_GO(find_date(c, e, t, err));
     find_classes(c);
-    if (q->fallback_reason) {
-        HD_GO(fetch_rows(c, e, t, err));
-    } else {
-        cut_lanes(c);
-        asked *a = (asked *)(uintptr_t)c->a;
-        HD_GO(hd_scan_plan_make(e, t, &a, 1, &c->plan, err));
-        HD_GO(hd_scan_plan_bind(c->plan, t, NULL, err));
-        bind_classes(c);
-    }
+    HD_GO(q->fallback_reason ? fetch_rows(c, e, t, err) : open_plan(c, e, t, err));
     *out = c;
     c = NULL;
 out:
@@ -429,6 +488,7 @@ void hd_chosen_free(hd_chosen *c)
         hd_intern_free(c->keys[k].names);
         hd_free(c->keys[k].values);
     }
+    hd_blocks_close(&c->blocks);
     hd_hold_release(c->hold);
     hd_free(c->row_slots);
     hd_duck_result_free(c->rows);
@@ -477,10 +537,11 @@ hd_code hd_chosen_scan(const hd_chosen *c, size_t lane,
         goto out;
     }
     HD_GO(open_walk(&s.walk, err));
+    struct buffers to = {persons, of_keys, records};
     if (c->rows)
         HD_GO(scan_fetched(c, &b, persons, records, classes, take, ctx, err));
     else
-        HD_GO(scan_lane(&s, lane, &b, persons, records, of_keys, take, ctx, err));
+        HD_GO(scan_lane(&s, lane, &b, &to, take, ctx, err));
 out:
     hd_free(persons);
     hd_free(records);

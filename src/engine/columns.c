@@ -3,22 +3,12 @@
  * Invariant: an expression is evaluated once per dictionary code, never per row; the answer for
  * code 0 is its answer for NULL.
  */
-#include "engine/coded.h"
+#include "engine/made.h"
 #include "engine/order.h"
 #include "base/alloc.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* Element n of a list as a plain column of codes; made on demand, kept with the engine. */
-struct element_column {
-    struct element_column *next;
-    const hd_table *table;
-    hd_operand source;
-    unsigned width;
-    void *data;
-    size_t bytes;
-};
 
 /* A dictionary that DuckDB sees as rows of (code, value). */
 struct dictionary_table {
@@ -31,12 +21,8 @@ struct dictionary_table {
 void hd_engine_forget(hd_engine *e)
 {
     hd_recall_forget(e->recall);
-    while (e->elements) {
-        struct element_column *next = e->elements->next;
-        hd_secret_unmap(e->elements->data, e->elements->bytes);
-        hd_free(e->elements);
-        e->elements = next;
-    }
+    hd_made_free_all(e->made);
+    e->made = NULL;
     while (e->dictionaries) {
         struct dictionary_table *next = e->dictionaries->next;
         hd_duck_rows_remove(e->duck, e->dictionaries->number);
@@ -88,36 +74,12 @@ bool hd_operand_is_same(hd_operand a, hd_operand b)
     return a.column == b.column && a.element == b.element && a.order == b.order;
 }
 
-static hd_code make_element(hd_engine *e, const hd_table *t, const hd_column *list, hd_operand s,
-                            struct element_column **out, hd_err *err)
-{
-    uint64_t n_rows = hd_table_rows(t);
-    struct element_column *c = hd_calloc(1, sizeof *c);
-    if (!c)
-        return hd_fail_nomem(err);
-    *c = (struct element_column){e->elements, t, s, list->width, NULL,
-                                 (size_t)n_rows * list->width};
-    c->data = hd_secret_map(c->bytes);
-    if (!c->data) {
-        hd_free(c);
-        return hd_fail_nomem(err);
-    }
-    for (uint64_t row = 0; row < n_rows; row++) {
-        uint64_t at = (uint64_t)list->starts[row] + s.element - 1;
-        if (at < list->starts[row + 1])
-            memcpy((char *)c->data + row * c->width, (const char *)list->data + at * c->width,
-                   c->width);
-    }
-    e->elements = c;
-    *out = c;
-    return HD_OK;
-}
-
 hd_code hd_operand_load(hd_engine *e, hd_table *t, hd_operand s, loaded_column *out, hd_err *err)
 {
     const hd_column *c;
     if (s.order) {
         const order_data *d = s.order->data->thing;
+        HD_ALWAYS(d->data); /* else it comes block by block (made.h) */
         *out = (loaded_column){d->data, d->width, &d->dictionary, NULL};
         return HD_OK;
     }
@@ -126,12 +88,9 @@ hd_code hd_operand_load(hd_engine *e, hd_table *t, hd_operand s, loaded_column *
     *out = (loaded_column){c->data, c->width, hd_table_dictionary(t, s.column), c->starts};
     if (s.element == 0)
         return HD_OK;
-    struct element_column *x = e->elements;
-    while (x && (x->table != t || x->source.column != s.column || x->source.element != s.element))
-        x = x->next;
-    if (!x)
-        HD_TRY(make_element(e, t, c, s, &x, err));
-    out->data = x->data;
+    hd_made *made;
+    HD_TRY(hd_made_whole(e, t, s, c, &made, err));
+    out->data = hd_made_data(made);
     out->starts = NULL;
     return HD_OK;
 }

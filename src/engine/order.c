@@ -21,7 +21,7 @@ static hd_code load_days(hd_engine *e, const asked *a, hd_table *t, json_t *tree
     if (coded->type != HD_DATE)
         rc = hd_fail(err, HD_INVALID, "days are counted from dates, and %s is a %s", coded->text,
                      hd_type_name(coded->type));
-    if (rc == HD_OK && (out->operand.element || out->operand.order))
+    if (rc == HD_OK && out->operand.order)
         rc = hd_operand_load(e, t, out->operand, &out->column, err);
     out->of_code = rc == HD_OK ? hd_calloc(coded->n_codes, sizeof *out->of_code) : NULL;
     if (rc == HD_OK && !out->of_code)
@@ -223,6 +223,9 @@ hd_code hd_orders_ready(hd_engine *e, asked *a, hd_table *t, hd_err *err)
             continue;
         hd_recalled_drop(o->data);
         o->data = NULL;
+        hd_free(o->parts);
+        o->parts = NULL;
+        o->n_parts = 0;
         hd_buf key;
         order_data *made = NULL;
         hd_code rc = hd_recall_key(&key, 'o', a->table->name, o->name, NULL, err);
@@ -243,6 +246,8 @@ hd_code hd_orders_ready(hd_engine *e, asked *a, hd_table *t, hd_err *err)
         if (!o->data)
             return HD_OK;
         o->data_version = e->data_version;
+        if (!((order_data *)o->data->thing)->data)
+            HD_TRY(hd_several_parts(a, o, t, err));
     }
     return HD_OK;
 }

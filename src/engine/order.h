@@ -34,6 +34,8 @@ typedef struct order_column {
     json_t *tree;      /* ORDER_EXPRESSION, and then the rest above is empty */
     hd_recalled *data; /* an order_data; NULL until hd_orders_ready */
     uint64_t data_version;
+    struct hd_operand *parts; /* n_parts: what its codes are made of; only where data has none */
+    size_t n_parts;
 } order_column;
 
 struct order_shared;
@@ -45,7 +47,8 @@ typedef struct order_data {
     char *text;
     uint64_t *ends;
     unsigned width;
-    void *data;
+    void *data; /* NULL: a scan makes the codes block by block (made.h), by this: */
+    struct hd_combined *combination;
     size_t bytes;
 } order_data;
 void hd_order_data_free(void *data); /* shared.c; NULL is allowed */

@@ -101,7 +101,12 @@ static uint64_t first_of(const uint32_t *persons, uint64_t first, uint64_t end, 
 LOOP void read_days(const order_days *d, const loaded_column *c, uint64_t base, size_t n,
                       int32_t *out)
 {
-    if (c->width == 1)
+    if (c->starts) {
+        hd_read_codes(&(hd_code_source){{.width = c->width, .data = c->data, .starts = c->starts},
+                                        d->operand.element}, base, n, (uint32_t *)out);
+        for (size_t i = 0; i < n; i++)
+            out[i] = d->of_code[(uint32_t)out[i]];
+    } else if (c->width == 1)
         for (size_t i = 0; i < n; i++)
             out[i] = d->of_code[((const uint8_t *)c->data)[base + i]];
     else if (c->width == 2)
@@ -118,7 +123,7 @@ static loaded_column column_of(const order_days *d, const hd_feed *feed)
     if (d->column.data)
         return d->column;
     const hd_column *c = hd_feed_column(feed, 0);
-    return (loaded_column){.data = c->data, .width = c->width};
+    return (loaded_column){.data = c->data, .width = c->width, .starts = c->starts};
 }
 
 /* ---- events ---------------------------------------------------------------------------------- */
@@ -673,7 +678,7 @@ static hd_code open_feed(const order_walk *w, hd_table *t, const order_days *d, 
                                .n_columns = d->of_code && !d->column.data,
                                .persons = true,
                                .may_stream = true,
-                               .must_stream = must_stream,
+                               .must_stream = must_stream || w->engine->limits.always_streams,
                                .spare = w->engine->limits.memory_bytes / 4};
     return hd_feed_open(out, t, &wish, err);
 }

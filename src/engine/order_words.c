@@ -31,6 +31,7 @@ static const word *find_word(const json_t *node)
 void hd_order_free(order_column *o)
 {
     hd_recalled_drop(o->data);
+    hd_free(o->parts);
     json_decref(o->from);
     json_decref(o->tree);
     hd_free(o->text);

@@ -24,7 +24,7 @@ struct hd_engine {
     hd_vault *vault;
     const hd_catalogue *catalogue;
     hd_duck *duck;
-    struct element_column *elements; /* list elements by position, made on demand */
+    struct hd_made *made; /* list elements by position, as far as they were asked for */
     struct dictionary_table *dictionaries; /* dictionaries that DuckDB knows as tables */
     hd_recall *recall;     /* questions, texts, types, values of expressions */
     uint64_t data_version; /* what all of the above was made from */

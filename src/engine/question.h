@@ -100,6 +100,7 @@ typedef struct hd_engine_limits {
     const atomic_bool *stop;
     hd_engine_progress *progress; /* NULL, or: kept up to date. Borrowed */
     bool every_block;             /* also blocks in which no row can pass: for comparisons */
+    bool always_streams;          /* as if no column fitted beside another: for comparisons */
 } hd_engine_limits;
 HD_MUST hd_code hd_engine_open_limited(hd_engine **out, hd_vault *v, const hd_catalogue *c,
                                        const hd_engine_limits *limits, hd_err *err);

@@ -443,10 +443,10 @@ static hd_code bind(scan_plan *p, hd_table *t, const scan_blocks *blocks, hd_ope
                     hd_k_codes *codes, const uint32_t **starts, hd_err *err)
 {
     loaded_column c;
-    const hd_column *by_block = blocks ? hd_blocks_column(blocks, s) : NULL;
-    if (by_block)
-        c = (loaded_column){by_block->data, by_block->width, hd_table_dictionary(t, s.column),
-                            by_block->starts};
+    hd_column by_block;
+    if (blocks && hd_blocks_column(blocks, s, &by_block))
+        c = (loaded_column){by_block.data, by_block.width, hd_operand_dictionary(t, s),
+                            by_block.starts};
     else
         HD_TRY(hd_operand_load(p->e, t, s, &c, err));
     *codes = (hd_k_codes){c.data, c.width, c.dictionary->n_codes, c.starts ? 0 : lowest_code(t, s)};

@@ -1,23 +1,19 @@
 /* several.c - see several.h.
  *
- * A combination is a number in which each column's code is a digit. Invariant: every number of a
- * row is below `n`, the product of the columns' codes, which fits the table that says what code the
- * expression has for it; codes ascend with the values and 0 is NULL, as in stored columns.
+ * Invariant: codes ascend with the values and 0 is NULL, as in stored columns.
  */
 #include "engine/several.h"
 #include "base/alloc.h"
 #include "base/par.h"
 #include "crypto/digest.h"
-#include "engine/coded.h"
+#include "engine/made.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    MAX_PARTS = 8,
-    RANGE = 1 << 16, /* rows that a thread takes at a time */
-    BATCH = 4096,
+    BATCH = 4096, /* rows; a divisor of those of a block */
     MOST_NUMBERS = 1 << 26, /* of the table */
     MOST_VALUES = 1 << 22,  /* that DuckDB works out */
     RARE = 16               /* fewer numbers than a sixteenth of the rows: all are worked out */
@@ -27,7 +23,7 @@ enum {
 
 struct reading {
     const asked *a;
-    const char *names[MAX_PARTS];
+    const char *names[HD_MAX_PARTS];
     size_t n;
     bool fits;
 };
@@ -45,7 +41,7 @@ static json_t *read_column(void *ctx, json_t *node, hd_code *rc, hd_err *err)
         i++;
     column_ref ref = hd_column_parse(r->a, name);
     bool has_codes = ref.order || (ref.field && ref.any < 0 && ref.field->kind != HD_FIELD_KEY);
-    if (i == MAX_PARTS || !has_codes)
+    if (i == HD_MAX_PARTS || !has_codes)
         r->fits = false;
     else if (i == r->n)
         r->names[r->n++] = name;
@@ -193,114 +189,111 @@ hd_code hd_several_visit(const asked *a, json_t *tree, hd_tree_visit visit, void
 
 typedef struct mixture {
     hd_engine *e;
-    uint64_t n_rows;
-    size_t n_parts;
-    loaded_column parts[MAX_PARTS];
-    uint32_t n;        /* numbers */
-    uint8_t *is_there; /* n: some row has it; NULL: all are worked out */
-    uint32_t *number;  /* n_values: those that are worked out */
-    uint32_t n_values;
-    uint32_t *code; /* n: of the expression */
+    hd_table *t;
+    hd_operand operands[HD_MAX_PARTS];
+    const hd_dictionary *dictionaries[HD_MAX_PARTS];
+    hd_parts parts;     /* while rows are read */
+    hd_combined *c;  /* until `out` has it */
+    uint32_t *number;   /* n_values: those that are worked out */
+    bool is_scanned;    /* they are those that some row has */
+    bool is_too_much;   /* DuckDB must run the question */
     order_data *out;
 } mixture;
 
-static void number_rows(const mixture *m, uint64_t base, size_t n, uint32_t *number)
+/* Those that are not there yet: mostly none, so nobody waits for another processor's memory. */
+static void mark(const hd_combined *c, const uint32_t *number, size_t n)
 {
-    memset(number, 0, n * sizeof *number);
-    for (size_t p = 0; p < m->n_parts; p++) {
-        const loaded_column *c = &m->parts[p];
-        uint32_t times = c->dictionary->n_codes;
-        if (c->width == 1)
-            for (size_t i = 0; i < n; i++)
-                number[i] = number[i] * times + ((const uint8_t *)c->data)[base + i];
-        else if (c->width == 2)
-            for (size_t i = 0; i < n; i++)
-                number[i] = number[i] * times + ((const uint16_t *)c->data)[base + i];
-        else
-            for (size_t i = 0; i < n; i++)
-                number[i] = number[i] * times + ((const uint32_t *)c->data)[base + i];
+    for (size_t i = 0; i < n; i++) {
+        uint64_t *there = &c->places[number[i] / 64].there, bit = UINT64_C(1) << number[i] % 64;
+        if (!(__atomic_load_n(there, __ATOMIC_RELAXED) & bit))
+            __atomic_fetch_or(there, bit, __ATOMIC_RELAXED);
     }
-}
-
-static void put_codes(const mixture *m, uint64_t base, size_t n, const uint32_t *number)
-{
-    const order_data *d = m->out;
-    if (d->width == 1)
-        for (size_t i = 0; i < n; i++)
-            ((uint8_t *)d->data)[base + i] = (uint8_t)m->code[number[i]];
-    else if (d->width == 2)
-        for (size_t i = 0; i < n; i++)
-            ((uint16_t *)d->data)[base + i] = (uint16_t)m->code[number[i]];
-    else
-        for (size_t i = 0; i < n; i++)
-            ((uint32_t *)d->data)[base + i] = m->code[number[i]];
 }
 
 /* Both passes over the rows: which numbers are there, and then what code each row has. */
-static hd_code pass(void *ctx, size_t range, hd_err *err)
+static hd_code pass(void *ctx, size_t block, hd_err *err)
 {
     const mixture *m = ctx;
-    uint64_t first = (uint64_t)range * RANGE;
-    uint64_t end = first + RANGE < m->n_rows ? first + RANGE : m->n_rows;
-    uint32_t number[BATCH];
+    uint64_t base = (uint64_t)block * HD_BLOCK_ROWS, end = base + HD_BLOCK_ROWS;
+    uint32_t number[BATCH], scratch[BATCH];
+    end = end < hd_table_rows(m->t) ? end : hd_table_rows(m->t);
     HD_TRY(hd_engine_go_on(m->e, err));
-    for (uint64_t base = first; base < end; base += BATCH) {
+    HD_TRY(hd_feed_enter(m->parts.feed, (uint32_t)block, err));
+    for (; base < end; base += BATCH) {
         size_t n = end - base < BATCH ? end - base : BATCH;
-        number_rows(m, base, n, number);
-        if (m->code)
-            put_codes(m, base, n, number);
-        else
-            for (size_t i = 0; i < n; i++)
-                __atomic_store_n(&m->is_there[number[i]], 1, __ATOMIC_RELAXED);
+        hd_number_rows(m->c, m->parts.sources, base, n, scratch, number);
+        if (!m->out) {
+            mark(m->c, number, n);
+            continue;
+        }
+        hd_numbers_to_codes(m->c, n, number);
+        hd_put_codes(number, n, m->out->width, m->out->data, base);
     }
+    hd_feed_leave(m->parts.feed, (uint32_t)block);
     explicit_bzero(number, sizeof number);
+    explicit_bzero(scratch, sizeof scratch);
     return HD_OK;
 }
 
 static hd_code pass_rows(mixture *m, hd_err *err)
 {
-    return hd_par_run((m->n_rows + RANGE - 1) / RANGE, pass, m, err);
+    hd_code rc = hd_parts_open(&m->parts, m->e, m->t, m->operands, m->c->n_parts, err);
+    if (rc == HD_OK)
+        rc = hd_par_run(hd_table_n_blocks(m->t), pass, m, err);
+    hd_parts_close(&m->parts);
+    return rc;
 }
 
-/* n stays 0 where the numbers are too many. */
-static hd_code load_parts(mixture *m, const asked *a, hd_table *t, const struct reading *r,
-                          hd_err *err)
+/* Of a limit so much is for the table of numbers, and for what DuckDB works out. */
+static hd_code find_parts(mixture *m, const asked *a, const struct reading *r, hd_err *err)
 {
     uint64_t n = 1, most = MOST_NUMBERS, limit = m->e->limits.memory_bytes;
-    hd_operand operands[MAX_PARTS];
-    if (limit && limit / 32 < most)
-        most = limit / 32;
-    m->n_parts = r->n;
+    most = limit && limit / 4 < most ? limit / 4 : most;
+    m->c = hd_calloc(1, sizeof *m->c);
+    if (!m->c)
+        return hd_fail_nomem(err);
+    m->c->n_parts = r->n;
     for (size_t p = 0; p < r->n; p++) {
-        HD_TRY(hd_operand_find(a, t, r->names[p], &operands[p], err));
-        const hd_dictionary *d = hd_operand_dictionary(t, operands[p]);
+        HD_TRY(hd_operand_find(a, m->t, r->names[p], &m->operands[p], err));
+        const hd_dictionary *d = m->dictionaries[p] = hd_operand_dictionary(m->t, m->operands[p]);
+        m->c->times[p] = d ? d->n_codes : 0;
         n = d && n <= most ? n * d->n_codes : UINT64_MAX;
     }
-    if (n > most)
-        return HD_OK;
-    for (size_t p = 0; p < r->n; p++)
-        HD_TRY(hd_operand_load(m->e, t, operands[p], &m->parts[p], err));
-    m->n = (uint32_t)n;
+    m->is_too_much = n > most;
+    m->c->n = m->is_too_much ? 0 : (uint32_t)n;
     return HD_OK;
+}
+
+static void count_places(hd_combined *c)
+{
+    for (size_t i = 0; i <= c->n / 64; i++) {
+        c->places[i].before = c->n_values;
+        c->n_values += (uint32_t)__builtin_popcountll(c->places[i].there);
+    }
 }
 
 static hd_code choose_numbers(mixture *m, hd_err *err)
 {
-    if (m->n > m->n_rows / RARE) {
-        m->is_there = hd_secret_map(m->n);
-        if (!m->is_there)
+    hd_combined *c = m->c;
+    uint64_t limit = m->e->limits.memory_bytes, most = MOST_VALUES;
+    most = limit && limit / 64 < most ? limit / 64 : most;
+    m->is_scanned = c->n > hd_table_rows(m->t) / RARE || c->n > most;
+    c->n_values = m->is_scanned ? 0 : c->n;
+    if (m->is_scanned) {
+        c->places = hd_secret_map((size_t)(c->n / 64 + 1) * sizeof *c->places);
+        if (!c->places)
             return hd_fail_nomem(err);
         HD_TRY(pass_rows(m, err));
+        count_places(c);
     }
-    for (uint32_t i = 0; i < m->n; i++)
-        m->n_values += !m->is_there || m->is_there[i];
-    if (m->n_values > MOST_VALUES)
+    m->is_too_much = c->n_values > most;
+    if (m->is_too_much)
         return HD_OK;
-    m->number = hd_calloc((size_t)m->n_values + 1, sizeof *m->number);
+    m->number = hd_calloc((size_t)c->n_values + 1, sizeof *m->number);
     if (!m->number)
         return hd_fail_nomem(err);
-    for (uint32_t i = 0, at = 0; i < m->n; i++)
-        if (!m->is_there || m->is_there[i])
+    for (uint32_t i = 0, at = 0; i < c->n; i++)
+        if (!m->is_scanned || c->places[i / 64].there >> i % 64 & 1)
             m->number[at++] = i;
     return HD_OK;
 }
@@ -313,26 +306,26 @@ static hd_value value_of_part(void *ctx, uint64_t row, size_t column)
     uint32_t number = m->number[row];
     if (column == 0)
         return (hd_value){.type = HD_INTEGER, .integer = (int64_t)row};
-    for (size_t p = m->n_parts; p-- > column;)
-        number /= m->parts[p].dictionary->n_codes;
-    const hd_dictionary *d = m->parts[column - 1].dictionary;
+    for (size_t p = m->c->n_parts; p-- > column;)
+        number /= m->c->times[p];
+    const hd_dictionary *d = m->dictionaries[column - 1];
     return hd_dictionary_value(d, number % d->n_codes);
 }
 
 static hd_code evaluate(mixture *m, const struct reading *r, json_t *tree, hd_duck_result **out,
                         hd_err *err)
 {
-    hd_duck_column columns[MAX_PARTS + 1] = {{"#code", HD_INTEGER}};
+    hd_duck_column columns[HD_MAX_PARTS + 1] = {{"#code", HD_INTEGER}};
     size_t number;
     char *text = NULL;
     hd_buf sql;
     *out = NULL;
-    for (size_t p = 0; p < m->n_parts; p++)
-        columns[p + 1] = (hd_duck_column){r->names[p], m->parts[p].dictionary->type};
+    for (size_t p = 0; p < m->c->n_parts; p++)
+        columns[p + 1] = (hd_duck_column){r->names[p], m->dictionaries[p]->type};
     HD_TRY(hd_text_of(m->e, tree, &text, err));
     hd_buf_init(&sql, 1u << 24);
-    hd_code rc = hd_duck_rows_add(m->e->duck, columns, m->n_parts + 1, m->n_values, value_of_part,
-                                  m, &number, err);
+    hd_code rc = hd_duck_rows_add(m->e->duck, columns, m->c->n_parts + 1, m->c->n_values,
+                                  value_of_part, m, &number, err);
     if (rc == HD_OK) {
         hd_buf_printf(&sql, "SELECT \"#code\", TRY(%s) FROM hd_rows(%zu)", text, number);
         rc = hd_buf_check(&sql, err);
@@ -342,13 +335,13 @@ static hd_code evaluate(mixture *m, const struct reading *r, json_t *tree, hd_du
     }
     hd_free(text);
     hd_buf_free(&sql);
-    HD_ALWAYS(rc != HD_OK || hd_duck_n_rows(*out) == m->n_values);
+    HD_ALWAYS(rc != HD_OK || hd_duck_n_rows(*out) == m->c->n_values);
     return rc;
 }
 
 struct worked {
     hd_value value;
-    uint32_t number;
+    uint32_t at; /* among the numbers */
 };
 
 static int compare_worked(const void *a, const void *b)
@@ -389,18 +382,19 @@ static void put_value(order_data *d, uint32_t code, const hd_value *v)
 }
 
 /* The different values, ascending, as the column's dictionary; the code of each number. */
-static hd_code make_dictionary(mixture *m, const hd_duck_result *r, hd_err *err)
+static hd_code make_dictionary(mixture *m, order_data *out, const hd_duck_result *r, hd_err *err)
 {
-    struct worked *w = hd_calloc((size_t)m->n_values + 1, sizeof *w);
+    hd_combined *c = m->c;
+    struct worked *w = hd_calloc((size_t)c->n_values + 1, sizeof *w);
     uint32_t n = 0, code = 0, n_codes = 1;
     size_t text = 0;
     hd_code rc = HD_OK;
-    m->code = hd_calloc((size_t)m->n + 1, sizeof *m->code);
-    HD_GO(w && m->code ? HD_OK : hd_fail_nomem(err));
-    for (size_t i = 0; i < m->n_values; i++) {
+    c->code = hd_calloc((size_t)c->n_values + 1, sizeof *c->code);
+    HD_GO(w && c->code ? HD_OK : hd_fail_nomem(err));
+    for (size_t i = 0; i < c->n_values; i++) {
         hd_value v = hd_duck_value(r, i, 1);
         if (!v.is_null)
-            w[n++] = (struct worked){v, m->number[hd_duck_value(r, i, 0).integer]};
+            w[n++] = (struct worked){v, (uint32_t)hd_duck_value(r, i, 0).integer};
     }
     qsort(w, n, sizeof *w, compare_worked);
     for (uint32_t i = 0; i < n; i++) {
@@ -409,24 +403,32 @@ static hd_code make_dictionary(mixture *m, const hd_duck_result *r, hd_err *err)
         n_codes++;
         text += w[i].value.type == HD_TEXT ? w[i].value.text.len : 0;
     }
-    HD_GO(room_for_values(m->out, hd_duck_column_type(r, 1), n_codes, text, err));
+    HD_GO(room_for_values(out, hd_duck_column_type(r, 1), n_codes, text, err));
     for (uint32_t i = 0; i < n; i++) {
         if (i == 0 || compare_worked(&w[i - 1], &w[i]) != 0)
-            put_value(m->out, ++code, &w[i].value);
-        m->code[w[i].number] = code;
+            put_value(out, ++code, &w[i].value);
+        c->code[w[i].at] = code;
     }
 out:
     hd_free(w);
     return rc;
 }
 
-static hd_code make_rows(mixture *m, hd_err *err)
+/* A column that stays for the next question where it is small beside the limit; else it is made
+ * again, block by block, whenever it is scanned (made.h). */
+static hd_code make_rows(mixture *m, order_data *d, hd_err *err)
 {
-    order_data *d = m->out;
     uint32_t n_codes = d->dictionary.n_codes;
     d->width = n_codes <= 256 ? 1 : n_codes <= 65536 ? 2 : 4;
-    d->bytes = m->n_rows * d->width;
+    d->bytes = hd_table_rows(m->t) * d->width;
+    if (!hd_made_may_stay(m->e, d->bytes)) {
+        d->bytes = hd_combined_bytes(m->c);
+        d->combination = m->c;
+        m->c = NULL;
+        return HD_OK;
+    }
     d->data = hd_secret_map(d->bytes);
+    m->out = d;
     return d->data ? pass_rows(m, err) : hd_fail_nomem(err);
 }
 
@@ -435,33 +437,48 @@ static hd_code make_rows(mixture *m, hd_err *err)
 hd_code hd_several_make(hd_engine *e, const asked *a, const order_column *o, hd_table *t,
                         order_data **out, hd_err *err)
 {
-    mixture m = {.e = e, .n_rows = hd_table_rows(t)};
+    mixture m = {.e = e, .t = t};
     struct reading r;
     hd_duck_result *values = NULL;
+    order_data *d = NULL;
     hd_hold *hold = NULL;
     hd_code rc;
     *out = NULL;
     HD_ALWAYS(reads_several(a, o->tree, &r));
     HD_TRY(hd_vault_hold(e->vault, &hold, err)); /* the columns need not stay */
-    HD_GO(load_parts(&m, a, t, &r, err));
-    if (m.n == 0)
+    HD_GO(find_parts(&m, a, &r, err));
+    if (m.is_too_much)
         goto out;
     HD_GO(choose_numbers(&m, err));
-    if (!m.number)
+    if (m.is_too_much)
         goto out;
-    m.out = hd_calloc(1, sizeof *m.out);
-    HD_GO(m.out ? HD_OK : hd_fail_nomem(err));
+    d = hd_calloc(1, sizeof *d);
+    HD_GO(d ? HD_OK : hd_fail_nomem(err));
     HD_GO(evaluate(&m, &r, o->tree, &values, err));
-    HD_GO(make_dictionary(&m, values, err));
-    HD_GO(make_rows(&m, err));
-    *out = m.out;
-    m.out = NULL;
+    HD_GO(make_dictionary(&m, d, values, err));
+    HD_GO(make_rows(&m, d, err));
+    *out = d;
+    d = NULL;
 out:
-    hd_order_data_free(m.out);
+    hd_order_data_free(d);
     hd_duck_result_free(values);
-    hd_secret_unmap(m.is_there, m.n);
+    hd_combined_free(m.c);
     hd_free(m.number);
-    hd_free(m.code);
     hd_hold_release(hold);
     return rc;
+}
+
+hd_code hd_several_parts(const asked *a, order_column *o, hd_table *t, hd_err *err)
+{
+    struct reading r;
+    if (o->n_parts > 0)
+        return HD_OK;
+    HD_ALWAYS(reads_several(a, o->tree, &r));
+    o->parts = hd_calloc(r.n, sizeof *o->parts);
+    if (!o->parts)
+        return hd_fail_nomem(err);
+    for (size_t p = 0; p < r.n; p++)
+        HD_TRY(hd_operand_find(a, t, r.names[p], &o->parts[p], err));
+    o->n_parts = r.n;
+    return HD_OK;
 }

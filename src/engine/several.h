@@ -18,6 +18,9 @@ HD_MUST hd_code hd_take_several(hd_engine *e, asked *a, hd_err *err);
 HD_MUST hd_code hd_several_make(hd_engine *e, const asked *a, const order_column *o, hd_table *t,
                                 order_data **out, hd_err *err);
 
+/* What the column of a question is made of, for a scan that makes it block by block: o->parts. */
+HD_MUST hd_code hd_several_parts(const asked *a, order_column *o, hd_table *t, hd_err *err);
+
 /* A new reference to the tree with what the columns stand for in it; NULL when memory is out. */
 json_t *hd_several_expand(const asked *a, json_t *tree);
 /* Visit that tree, which ends with the call. NULL: nothing to visit. */

@@ -5,6 +5,7 @@
  */
 #include "engine/shared.h"
 #include "base/alloc.h"
+#include "engine/combine.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -74,6 +75,7 @@ static void free_data(order_data *d)
     hd_free(d->text);
     hd_free(d->ends);
     hd_secret_unmap(d->data, d->bytes);
+    hd_combined_free(d->combination);
     hd_free(d);
 }
 

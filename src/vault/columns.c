@@ -43,16 +43,6 @@ uint64_t hd_column_block_bytes(const hd_table *t, uint32_t column, uint32_t bloc
     return (uint64_t)col->blocks[block].items * col->width + starts * sizeof(uint32_t);
 }
 
-/* Wipe bytes and give the pages that hold nothing else back to the system. */
-static void give_back(uint8_t *from, uint8_t *end)
-{
-    enum { PAGE = 4096 };
-    explicit_bzero(from, (size_t)(end - from));
-    uintptr_t first = ((uintptr_t)from + PAGE - 1) / PAGE * PAGE, last = (uintptr_t)end / PAGE * PAGE;
-    if (first < last)
-        madvise((void *)first, last - first, MADV_DONTNEED);
-}
-
 void hd_column_wipe_block(hd_table *t, uint32_t column, uint32_t block)
 {
     const struct hd_loaded *l = &t->loaded[column];
@@ -60,9 +50,9 @@ void hd_column_wipe_block(hd_table *t, uint32_t column, uint32_t block)
     uint8_t *data = (uint8_t *)l->data + first_item(t, column, block) * l->column.width;
     uint32_t rows = hd_rows_of_block(t->directory.rows, block);
     uint32_t *starts = l->starts ? l->starts + (uint64_t)block * HD_BLOCK_ROWS : NULL;
-    give_back(data, data + (size_t)b->items * l->column.width);
+    hd_secret_give_back(data, (size_t)b->items * l->column.width);
     if (starts && rows > 1) /* without the borders */
-        give_back((uint8_t *)(starts + 1), (uint8_t *)(starts + rows));
+        hd_secret_give_back(starts + 1, (rows - 1) * sizeof *starts);
 }
 
 /* Full blocks of codes begin and end with a page; those of lists begin anywhere. */

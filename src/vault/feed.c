@@ -15,7 +15,6 @@
 #include "vault/internal.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 
 enum { AHEAD = 8 }; /* blocks that the system is asked to read beforehand, in one piece */
 
@@ -72,9 +71,9 @@ static void use_small_pages(const hd_feed *f)
     const hd_directory *d = &f->t->directory;
     for (size_t i = 0; i < f->n_columns; i++) {
         const struct hd_loaded *l = &f->t->loaded[f->columns[i]];
-        madvise(l->data, (size_t)l->column.n_items * l->column.width, MADV_NOHUGEPAGE);
+        hd_secret_small_pages(l->data, (size_t)l->column.n_items * l->column.width);
         if (l->starts)
-            madvise(l->starts, (size_t)(d->rows + 1) * sizeof *l->starts, MADV_NOHUGEPAGE);
+            hd_secret_small_pages(l->starts, (size_t)(d->rows + 1) * sizeof *l->starts);
     }
 }
 
@@ -125,15 +124,15 @@ static hd_code take_memory(hd_feed *f, const hd_feed_wish *w, hd_err *err)
         all += !w->wanted || w->wanted[b] ? missing_in(f, b) : 0;
     hd_code rc = HD_LIMIT;
     if (!w->must_stream || all == 0)
-        rc = take(f, all, w->may_stream ? w->spare : 0, err);
+        rc = take(f, all + w->beside, w->may_stream ? w->spare : 0, err);
     if (rc != HD_LIMIT || !(w->may_stream || w->must_stream))
         return rc;
     f->streams = true;
-    rc = take(f, widest(f, w) * (hd_par_threads() + 1), w->spare, err);
+    rc = take(f, widest(f, w) * (hd_par_threads() + 1) + w->beside, w->spare, err);
     if (rc != HD_LIMIT)
         return rc;
     HD_TRY(empty_columns(f, err));
-    return take(f, widest(f, w) * (hd_par_threads() + 1), w->spare, err);
+    return take(f, widest(f, w) * (hd_par_threads() + 1) + w->beside, w->spare, err);
 }
 
 hd_code hd_feed_open(hd_feed **out, hd_table *t, const hd_feed_wish *w, hd_err *err)

@@ -157,6 +157,7 @@ typedef struct hd_feed_wish {
     bool may_stream;       /* then what the current hold loaded of these columns may go, too */
     bool must_stream;      /* what is not there already does not stay, even where it would fit */
     uint64_t spare;        /* when it may stream: bytes of the limit to be left for other work */
+    uint64_t beside;       /* bytes that the caller makes of the blocks in hand */
 } hd_feed_wish;
 HD_MUST hd_code hd_feed_open(hd_feed **out, hd_table *t, const hd_feed_wish *w, hd_err *err);
 void hd_feed_close(hd_feed *f); /* NULL is allowed; no block is entered */

@@ -2,10 +2,13 @@
  * program that goes row by row and shares no code with either.
  *
  *     random_queries [--seed S] [--first I] [--count N] [--seconds T] [--jobs J] [--show]
+ *                    [--streamed] [--rows R]
  *
  * Question i of seed S is the same whatever was asked before it, so `--seed S --first i --count 1`
- * repeats one. Every answer must agree in every cell: keys, value, records, people. Numbers with a
- * fraction agree to 1e-9 of themselves or 1e-12 of the largest number that went in.
+ * repeats one. --streamed: nothing that the kernel reads stays in memory, as where it does not fit.
+ * --rows: of the first table, instead of about a thousand. Every answer must agree in every cell:
+ * keys, value, records, people. Numbers with a fraction agree to 1e-9 of themselves or 1e-12 of the
+ * largest number that went in.
  */
 #include <getopt.h>
 #include <math.h>
@@ -28,7 +31,8 @@ typedef struct options {
     uint64_t seed, first, count;
     double seconds;
     unsigned jobs, job; /* processes that share the questions, and which one this is */
-    bool show;
+    bool show, streamed;
+    size_t rows;
 } options;
 
 typedef struct bench {
@@ -57,7 +61,7 @@ static void remove_root(const char *root)
         fprintf(stderr, "random_queries: %s is left behind\n", root);
 }
 
-static void open_bench(bench *b, uint64_t seed)
+static void open_bench(bench *b, uint64_t seed, const options *o)
 {
     hd_err err;
     char folder[96], key_file[96];
@@ -70,11 +74,12 @@ static void open_bench(bench *b, uint64_t seed)
     snprintf(folder, sizeof folder, "%s/vault", b->root);
     snprintf(key_file, sizeof key_file, "%s/keys/vault.key", b->root);
     snprintf(catalogue, sizeof catalogue, "%s/tests/oracle/catalogue", source ? source : ".");
-    world_make(b->tables, seed);
+    world_make_long(b->tables, seed, o->rows);
     world_store(b->tables, folder, key_file);
     must(hd_catalogue_open(&b->catalogue, catalogue, NULL, &err), &err);
     must(hd_vault_open(&b->vault, folder, key_file, false, &err), &err);
-    must(hd_engine_open(&b->engine, b->vault, b->catalogue, &err), &err);
+    const hd_engine_limits limits = {.always_streams = o->streamed};
+    must(hd_engine_open_limited(&b->engine, b->vault, b->catalogue, &limits, &err), &err);
 }
 
 static void close_bench(bench *b)
@@ -397,6 +402,8 @@ static options read_options(int argc, char **argv)
         {"seconds", required_argument, NULL, 't'},
         {"jobs", required_argument, NULL, 'j'},
         {"show", no_argument, NULL, 'v'},
+        {"streamed", no_argument, NULL, 'm'},
+        {"rows", required_argument, NULL, 'r'},
         {0},
     };
     options o = {.seed = 1, .count = 1000, .seconds = 1e9, .jobs = 1};
@@ -421,10 +428,16 @@ static options read_options(int argc, char **argv)
         case 'v':
             o.show = true;
             break;
+        case 'm':
+            o.streamed = true;
+            break;
+        case 'r':
+            o.rows = strtoull(optarg, NULL, 10);
+            break;
         default:
             fprintf(stderr,
                     "usage: random_queries [--seed S] [--first I] [--count N] [--seconds T] "
-                    "[--jobs J] [--show]\n");
+                    "[--jobs J] [--show] [--streamed] [--rows R]\n");
             exit(2);
         }
     }
@@ -450,7 +463,7 @@ static int ask_questions(const options *o)
         if (i / WORLD_QUESTIONS != world) {
             close_bench(&b);
             world = i / WORLD_QUESTIONS;
-            open_bench(&b, o->seed + world);
+            open_bench(&b, o->seed + world, o);
         }
         wrong += !check_question(&b, o->seed, i, o->show);
         done++;

@@ -294,8 +294,14 @@ static void fill_table(table *t, const char *name, const field *fields, size_t n
 
 void world_make(table tables[N_TABLES], uint64_t seed)
 {
+    world_make_long(tables, seed, 0);
+}
+
+void world_make_long(table tables[N_TABLES], uint64_t seed, size_t n_rows)
+{
     hd_rng r = hd_rng_stream(seed, 1);
-    fill_table(&tables[0], "stays", stays, 900 + hd_rng_below(&r, 500), 6, &r);
+    size_t few = 900 + hd_rng_below(&r, 500);
+    fill_table(&tables[0], "stays", stays, n_rows ? n_rows : few, 6, &r);
     fill_table(&tables[1], "visits", visits, 60 + hd_rng_below(&r, 300), 0, &r);
     fill_table(&tables[2], "calls", visits, 0, 0, &r);
 }
@@ -324,26 +330,29 @@ static void must(hd_code rc, const hd_err *err)
     abort();
 }
 
-static void append(hd_builder *b, const table *t, const int *fields, size_t n_columns)
+/* n rows from `first` on. */
+static void append(hd_builder *b, const table *t, const int *fields, size_t n_columns, size_t first,
+                   size_t n_rows)
 {
     hd_err err;
     hd_rows_column columns[MAX_FIELDS] = {0};
-    int64_t *order = keep(t->n_rows, sizeof *order);
+    int64_t *order = keep(n_rows, sizeof *order);
     for (size_t c = 0; c < n_columns; c++) {
         int f = fields[c];
         bool is_list = t->fields[f].shape == LIST;
-        uint32_t *codes = keep(t->n_rows * MAX_ELEMENTS, sizeof *codes);
-        uint32_t *counts = keep(t->n_rows, sizeof *counts);
+        uint32_t *codes = keep(n_rows * MAX_ELEMENTS, sizeof *codes);
+        uint32_t *counts = keep(n_rows, sizeof *counts);
         size_t n = 0;
-        for (size_t row = 0; row < t->n_rows && t->fields[f].shape != KEY; row++) {
+        for (size_t i = 0; i < n_rows && t->fields[f].shape != KEY; i++) {
+            size_t row = first + i;
             const hd_value *v = is_list ? &t->elements[f][row * MAX_ELEMENTS] : &t->values[f][row];
-            counts[row] = is_list ? t->lengths[f][row] : 1;
-            for (uint32_t e = 0; e < counts[row]; e++, n++)
+            counts[i] = is_list ? t->lengths[f][row] : 1;
+            for (uint32_t e = 0; e < counts[i]; e++, n++)
                 must(hd_builder_code(b, c, &v[e], &codes[n], &err), &err);
         }
-        columns[c] = (hd_rows_column){codes, counts, t->keys[f]};
+        columns[c] = (hd_rows_column){codes, counts, t->keys[f] ? t->keys[f] + first : NULL};
     }
-    const hd_rows rows = {t->n_rows, t->persons, order, columns};
+    const hd_rows rows = {n_rows, t->persons + first, order, columns};
     must(hd_builder_append(b, &rows, &err), &err);
     for (size_t c = 0; c < n_columns; c++) {
         free((void *)(uintptr_t)columns[c].codes);
@@ -371,7 +380,10 @@ static void store_table(const table *t, hd_vault *v, hd_publish *p)
         fields[n++] = (int)i;
     }
     must(hd_builder_new(&b, v, t->name, specs, n, &err), &err);
-    append(b, t, fields, n);
+    for (size_t at = 0; at == 0 || at < t->n_rows; at += HD_BLOCK_ROWS) {
+        size_t left = t->n_rows - at;
+        append(b, t, fields, n, at, left < HD_BLOCK_ROWS ? left : HD_BLOCK_ROWS);
+    }
     must(hd_publish_table(p, b, &err), &err);
     hd_builder_free(b);
 }

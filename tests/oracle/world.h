@@ -41,6 +41,8 @@ typedef struct table {
 /* Fill the tables from the seed. Texts live until the program ends, the rest until
  * world_free. */
 void world_make(table tables[N_TABLES], uint64_t seed);
+/* With so many rows in the first; 0: about a thousand. */
+void world_make_long(table tables[N_TABLES], uint64_t seed, size_t n_rows);
 void world_free(table tables[N_TABLES]);
 /* Write them into a new vault; aborts with the error when that fails. */
 void world_store(const table tables[N_TABLES], const char *folder, const char *key_file);

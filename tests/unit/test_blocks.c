@@ -9,6 +9,7 @@
 
 #include "base/rng.h"
 #include "engine/cells.h"
+#include "engine/chosen.h"
 #include "engine/question.h"
 #include "vault_fixture.h"
 
@@ -158,17 +159,20 @@ typedef struct asking {
 
 /* Two threads scan, and a stream takes a block for each and one. DuckDB gets one: thread sanitizers
  * cannot see how its own threads wait for each other. */
-static void start(asking *x, uint64_t memory_bytes, bool every_block)
+static void start_limited(asking *x, hd_engine_limits limits)
 {
     *x = (asking){0};
-    const hd_engine_limits limits = {.memory_bytes = memory_bytes,
-                                     .stop = &x->stop,
-                                     .progress = &x->progress,
-                                     .every_block = every_block};
+    limits.stop = &x->stop;
+    limits.progress = &x->progress;
     setenv("HDIS_THREADS", "1", 1);
     OK(hd_vault_open(&x->vault, the_fixture.folder, the_fixture.key_file, false, &err));
     OK(hd_engine_open_limited(&x->engine, x->vault, catalogue, &limits, &err));
     setenv("HDIS_THREADS", "2", 1);
+}
+
+static void start(asking *x, uint64_t memory_bytes, bool every_block)
+{
+    start_limited(x, (hd_engine_limits){.memory_bytes = memory_bytes, .every_block = every_block});
 }
 
 static void end(asking *x)
@@ -278,8 +282,9 @@ static void values_over_other_records_come_by_blocks(void **state)
     end(&little);
 }
 
-/* An expression of several columns becomes a column; where they have too many values together for the
- * memory, DuckDB runs the question. The answers are the same. */
+/* An expression of several columns becomes a column, and where that is long for the memory, one
+ * that comes and goes block by block; where they have too many values together, DuckDB runs the
+ * question. The answers are the same. */
 static void several_columns_in_one_expression(void **state)
 {
     (void)state;
@@ -294,9 +299,10 @@ static void several_columns_in_one_expression(void **state)
         {"SELECT next(sex = 2, discharged) > stay, count(*) FROM admissions GROUP BY 1", false},
         {"SELECT count(*), sum(age + stay * 2 + month) FROM admissions WHERE "
          "age + stay + provider + month + sex > 90", true}};
-    asking plenty, little;
+    asking plenty, little, least;
     start(&plenty, 0, false);
-    start(&little, 60000000, false);
+    start(&little, 16000000, false);
+    start_limited(&least, (hd_engine_limits){.memory_bytes = 5000000, .always_streams = true});
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         hd_question *q;
         hd_cells *a = ask(&plenty, cases[i].sql, HD_ROUTE_KERNEL);
@@ -311,8 +317,76 @@ static void several_columns_in_one_expression(void **state)
         hd_cells_free(b);
         hd_cells_free(c);
     }
+    for (size_t i = 0; i < sizeof cases / sizeof *cases && !cases[i].is_wide; i++) {
+        hd_cells *a = ask(&plenty, cases[i].sql, HD_ROUTE_KERNEL);
+        hd_cells *b = ask(&least, cases[i].sql, HD_ROUTE_KERNEL);
+        check_same(a, b, cases[i].sql);
+        assert_true(least.progress.streamed && hd_vault_memory_used(least.vault) <= 5000000);
+        hd_cells_free(a);
+        hd_cells_free(b);
+    }
     end(&plenty);
     end(&little);
+    end(&least);
+}
+
+struct records {
+    pthread_mutex_t lock;
+    uint64_t n, sum;
+};
+
+static hd_code add_records(void *ctx, const hd_chosen_block *b, hd_err *e)
+{
+    struct records *x = ctx;
+    (void)e;
+    pthread_mutex_lock(&x->lock);
+    for (size_t i = 0; i < b->n; i++) {
+        bool is_in = b->classes[i] & 1; /* the first aggregate's */
+        x->n += is_in;
+        x->sum += is_in ? (b->records[i] >> 7) * (b->persons[i] + 3) : 0;
+    }
+    pthread_mutex_unlock(&x->lock);
+    return HD_OK;
+}
+
+static struct records records_of(asking *x, const char *sql, bool by_kernel)
+{
+    struct records out = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    hd_question *q;
+    hd_chosen *c;
+    OK(hd_engine_ask(x->engine, sql, &q, &err));
+    assert_int_equal(q->fallback_reason == NULL, by_kernel);
+    OK(hd_chosen_open(&c, x->engine, q, &err));
+    for (size_t lane = 0; lane < hd_chosen_n_lanes(c); lane++)
+        OK(hd_chosen_scan(c, lane, add_records, &out, &err));
+    hd_chosen_free(c);
+    hd_question_free(q);
+    return out;
+}
+
+/* The records behind an answer, and who they are, do not depend on where blocks end; DuckDB's rows
+ * come whole. */
+static void records_come_by_blocks(void **state)
+{
+    (void)state;
+    static const char *const conditions[] = {"sex = 2", "stay > 20 AND provider < 3", "month >= 0",
+                                             "discharged - admitted < 4"};
+    asking plenty, least;
+    start(&plenty, 0, false);
+    start_limited(&least, (hd_engine_limits){.memory_bytes = 5000000, .always_streams = true});
+    for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++) {
+        char sql[300], by_duckdb[300];
+        snprintf(sql, sizeof sql, "SELECT count(stay) FROM admissions WHERE %s", conditions[i]);
+        snprintf(by_duckdb, sizeof by_duckdb,
+                 "SELECT count(stay), max(7) FROM admissions WHERE %s", conditions[i]);
+        struct records a = records_of(&plenty, by_duckdb, false);
+        struct records b = records_of(&plenty, sql, true), c = records_of(&least, sql, true);
+        assert_true(a.n > 0 && a.n == b.n && a.sum == b.sum);
+        assert_true(b.n == c.n && b.sum == c.sum);
+        assert_true(hd_vault_memory_used(least.vault) <= 5000000);
+    }
+    end(&plenty);
+    end(&least);
 }
 
 /* What can never fit is refused before anything is read, with the size that it needs. */
@@ -492,6 +566,7 @@ int main(void)
         cmocka_unit_test(rare_codes_and_months_leave_blocks_out),
         cmocka_unit_test(values_over_other_records_come_by_blocks),
         cmocka_unit_test(several_columns_in_one_expression),
+        cmocka_unit_test(records_come_by_blocks),
         cmocka_unit_test(too_large_is_refused),
         cmocka_unit_test(a_question_is_stopped),
         cmocka_unit_test(many_askers_share_a_vault),
