@@ -19,7 +19,7 @@ enum {
     REACHED = 4000, /* cells taken for surroundings */
     SUMS = 3,       /* how far surroundings go */
     ROOM = 4,       /* for five values */
-    MANY = 200,     /* required cells */
+    MANY = 100,     /* required cells */
     LAST_EFFORT = 8,
 };
 

@@ -29,10 +29,10 @@ typedef struct hd_plan {
     bool *is_tracked; /* protected, and every difference: witnesses are collected for these */
     bool needs_witnesses; /* something asked is proven by witnesses */
     bool needs_exactness; /* exact recomputation is looked at first */
-    bool is_exact;        /* most figures are, and none has a coarser form */
+    bool is_exact;        /* many figures are, and few have a coarser form */
     int n_circuits;       /* rounds of hd_plan_circuits */
     int n_insists;        /* rounds of looking longer */
-    size_t n_before;      /* cells that failed in the round before */
+    size_t n_before;      /* cells that failed when each was last helped by itself */
     uint8_t *n_stuck;     /* n_cells: nudges that did not move it */
     bool *is_open;    /* exact figures that may become helpers, as far as they were needed */
     int64_t *outer_low, *outer_high; /* propagated at the start of a pass */

@@ -350,8 +350,9 @@ static void fill_cell(const work *w, size_t c, hd_secondary_cell *s)
         if (hd_rule_withholds(w->p, w->t.count[c], persons_of(w, c)))
             coarse_mark = w->p->mark;
         hd_rule_range coarse = known(w, c, coarse_mark, false);
-        s->coarse_low = coarse.low;
-        s->coarse_high = bound(coarse.high);
+        bool is_coarser = coarse.low < now.low || coarse.high > now.high;
+        s->coarse_low = is_coarser ? coarse.low : 1;
+        s->coarse_high = is_coarser ? bound(coarse.high) : 0;
     }
 }
 

@@ -23,6 +23,7 @@ enum {
     FEW_OPEN = 500,
     HOPELESS = 4, /* cells in a row that looking longer did not prove */
     INSISTS = 2,
+    LARGE = 100, /* required cells */
 };
 
 void hd_secondary_options_init(hd_secondary_options *o)
@@ -194,18 +195,17 @@ static hd_code plan_outer(hd_plan *p, hd_err *err)
  * different values. */
 static void plan_needs(hd_plan *p)
 {
-    size_t n = p->canonical.system.n_cells, n_exact = 0;
-    p->is_exact = true;
+    size_t n = p->canonical.system.n_cells, n_exact = 0, n_coarser = 0;
     for (size_t c = 0; c < n; c++) {
         const hd_plan_cell *x = &p->cells[c];
-        p->is_exact &= !x->has[HD_COARSER];
+        n_coarser += x->has[HD_COARSER];
         n_exact += x->low[0] == x->high[0];
         if (!p->is_tracked[c])
             continue;
         p->needs_exactness |= x->need.not_computable;
         p->needs_witnesses |= x->need.values || x->need.has_span || x->need.width > 0;
     }
-    p->is_exact &= n_exact > n / 4;
+    p->is_exact = n_exact > n / 4 && n_coarser <= n / 8;
     p->needs_exactness |= n_exact > n / 4;
     for (size_t c = 0; c < n && p->needs_witnesses; c++)
         if (p->cells[c].need.not_computable && p->cells[c].need.values < 2)
@@ -403,7 +403,10 @@ static hd_code help_failing(job *j, uint32_t *list, size_t *n_failing, bool *is_
     *is_done = *n_failing == 0 || j->options->no_helpers || !p->prover->has_table;
     if (*is_done)
         return HD_OK;
-    if (p->is_exact && *n_failing > FEW && p->n_circuits++ < CIRCUITS) {
+    /* Where all is exact, many are helped together, and few where one by one does not get on. */
+    bool is_slow = p->n_before && *n_failing * 5 > p->n_before * 4;
+    bool is_stuck = is_slow && p->prover->n_watched >= LARGE;
+    if (p->is_exact && (*n_failing > FEW || is_stuck) && p->n_circuits++ < CIRCUITS) {
         HD_TRY(hd_plan_circuits(p, list, *n_failing, &has_helped, err));
         if (has_helped)
             return plan_prover(j, err);
@@ -430,9 +433,8 @@ static hd_code help_failing(job *j, uint32_t *list, size_t *n_failing, bool *is_
     if (*n_failing < n_left)
         return HD_OK;
     /* Where all is exact and cell by cell does not get on, everything around is opened. */
-    bool is_slow = p->is_exact && *n_failing > FEW && p->n_before &&
-                   *n_failing * 5 > p->n_before * 4;
     p->n_before = *n_failing;
+    is_slow &= p->is_exact && *n_failing > FEW;
     for (size_t i = 0; i < *n_failing && (!has_helped || is_slow); i++)
         if (hd_plan_is_required(p, list[i]))
             HD_TRY(hd_plan_help_all(p, list[i], &has_helped, err));
