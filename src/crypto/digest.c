@@ -1,5 +1,6 @@
 /* digest.c - see digest.h. */
 #include "crypto/digest.h"
+#include "crypto/lanes.h"
 
 #include <nettle/sha2.h>
 #include <sodium.h>
@@ -84,6 +85,22 @@ void hd_pseudonym(const hd_pseudonymiser *p, const void *id, size_t len, uint8_t
     sha256_digest(&h.outer, HD_PSEUDONYM, out);
     sodium_memzero(&h, sizeof h);
     sodium_memzero(inner, sizeof inner);
+}
+
+void hd_pseudonyms(const hd_pseudonymiser *p, const void *const *ids, const size_t *lens, size_t n,
+                   uint8_t (*out)[HD_PSEUDONYM])
+{
+    const struct hmac *h = (const void *)p->state_;
+    for (size_t i = 0, end; i < n; i = end) {
+        for (end = i; end < n && end < i + HD_LANES && lens[end] <= HD_LANE_MOST;)
+            end++;
+        if (end - i > 2 && hd_lanes_work()) {
+            hd_lanes_hmac(h->inner.state, h->outer.state, ids + i, lens + i, end - i, out + i);
+            continue;
+        }
+        hd_pseudonym(p, ids[i], lens[i], out[i]);
+        end = i + 1;
+    }
 }
 
 uint64_t hd_key_hash(const uint8_t key[HD_HASH_KEY], const void *bytes, size_t len)

@@ -457,6 +457,12 @@ void hd_vault_pseudonym(const hd_vault *v, const void *id, size_t len, uint8_t o
     hd_pseudonym(v->pseudonymiser, id, len, out);
 }
 
+void hd_vault_pseudonyms(const hd_vault *v, const void *const *ids, const size_t *lens, size_t n,
+                         uint8_t (*out)[16])
+{
+    hd_pseudonyms(v->pseudonymiser, ids, lens, n, out);
+}
+
 uint64_t hd_vault_key_hash(const hd_vault *v, const void *id, size_t len)
 {
     return hd_key_hash(v->keys->hash, id, len);

@@ -54,6 +54,8 @@ const char *hd_vault_folder(const hd_vault *v);
 /* Keyed pseudonym of a person id: HMAC-SHA-256 under the pseudonym key, cut to 128 bits. The same
  * id gives the same pseudonym in every data set. */
 void hd_vault_pseudonym(const hd_vault *v, const void *id, size_t len, uint8_t out[16]);
+void hd_vault_pseudonyms(const hd_vault *v, const void *const *ids, const size_t *lens, size_t n,
+                         uint8_t (*out)[16]);
 /* Keyed 64-bit hash of a row key (SipHash-2-4); never 0. */
 uint64_t hd_vault_key_hash(const hd_vault *v, const void *id, size_t len);
 /* A limit on sizes that records decide, lowered by up to a tenth as a keyed hash of the question has

@@ -130,6 +130,36 @@ static void pseudonyms_are_hmac_sha256(void **state)
     assert_hex(out, 16, "5bdcc146bf60754e6a042426089575c7");
 }
 
+/* Every length that fits into a block and some that do not, beside each other in any number. */
+static void many_pseudonyms_are_those_of_one(void **state)
+{
+    (void)state;
+    enum { MOST = 150 };
+    static uint8_t text[MOST + 256], many[MOST][HD_PSEUDONYM];
+    const void *ids[MOST];
+    size_t lens[MOST];
+    uint8_t key[32], one[HD_PSEUDONYM];
+    hd_pseudonymiser p;
+    hd_random(key, sizeof key);
+    hd_random(text, sizeof text);
+    hd_pseudonymiser_begin(&p, key);
+    for (size_t n = 0; n <= MOST; n++) {
+        for (size_t i = 0; i < n; i++) {
+            ids[i] = text + i;
+            lens[i] = n < 60 ? n : (i * 7 + n) % (i % 11 ? 56 : 200);
+        }
+        memset(many, 0, sizeof many);
+        hd_pseudonyms(&p, ids, lens, n, many);
+        for (size_t i = 0; i < n; i++) {
+            hd_pseudonym(&p, ids[i], lens[i], one);
+            assert_memory_equal(many[i], one, sizeof one);
+        }
+        for (size_t i = n; i < MOST; i++)
+            for (size_t k = 0; k < HD_PSEUDONYM; k++)
+                assert_int_equal(many[i][k], 0);
+    }
+}
+
 /* The vector of the SipHash paper. */
 static void key_hashes_are_siphash_2_4(void **state)
 {
@@ -183,6 +213,7 @@ int main(void)
         cmocka_unit_test(digests_match_published_vectors),
         cmocka_unit_test(file_digests_are_sha256),
         cmocka_unit_test(pseudonyms_are_hmac_sha256),
+        cmocka_unit_test(many_pseudonyms_are_those_of_one),
         cmocka_unit_test(key_hashes_are_siphash_2_4),
         cmocka_unit_test(wrapped_keys_open_under_their_own_key_only),
         cmocka_unit_test(hex_is_strict),
