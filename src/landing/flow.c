@@ -6,15 +6,15 @@
  *   decide    row by row in the order of the file: years, defects, rules; then into the builder
  *
  * Groups of columns are stages of their own. What a stage keeps between chunks (reader, person
- * numbers, a column's memo and dictionary, row keys) is touched by one thread at a time and sees the
- * chunks in order. Invariant: so the result, also of a refusal, is that of one chunk after another,
- * however many threads there are.
+ * numbers, a column's memo and dictionary, row keys) is touched by one thread at a time and sees
+ * the chunks in order. Invariant: so the result, also of a refusal, is that of one chunk after
+ * another, however many threads there are.
  *
  * A stage takes its next chunk as soon as those before it have left that chunk, whatever the others
  * do meanwhile. Rounds, in which every stage works on another chunk and all threads wait for the
- * last, were rejected: a tenth of the time went by with waiting. The threads stay for the whole
- * file, because starting one on a busy machine takes as long as a stage. One that finds nothing to
- * do looks for it for a moment before it sleeps.
+ * last, were rejected: that wait comes a thousand times a file. The threads stay for the whole file,
+ * because starting one on a busy machine takes as long as a stage. One that finds nothing to do
+ * looks for it for a moment before it sleeps.
  */
 #include "base/alloc.h"
 #include "base/par.h"
