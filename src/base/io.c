@@ -73,6 +73,16 @@ hd_code hd_io_read_at(int fd, void *bytes, size_t len, uint64_t offset, const ch
     return HD_OK;
 }
 
+void hd_io_start_sync(int fd, uint64_t offset, uint64_t len)
+{
+#ifdef SYNC_FILE_RANGE_WRITE
+    /* without the flags that wait it takes no error away from fsync */
+    (void)sync_file_range(fd, (off64_t)offset, (off64_t)len, SYNC_FILE_RANGE_WRITE);
+#else
+    (void)fd, (void)offset, (void)len;
+#endif
+}
+
 hd_code hd_io_sync(int fd, const char *name, hd_err *err)
 {
     if (step_fails() || fsync(fd) != 0)

@@ -14,6 +14,8 @@ HD_MUST hd_code hd_io_write_at(int fd, const void *bytes, size_t len, uint64_t o
 /* HD_FORMAT when the file ends before len bytes. */
 HD_MUST hd_code hd_io_read_at(int fd, void *bytes, size_t len, uint64_t offset, const char *name,
                               hd_err *err);
+/* The disk may begin with these bytes; hd_io_sync then waits for less. Promises nothing. */
+void hd_io_start_sync(int fd, uint64_t offset, uint64_t len);
 HD_MUST hd_code hd_io_sync(int fd, const char *name, hd_err *err);
 /* rename(2) inside one folder, then fsync of the folder. HD_INVALID where a device, a pipe or a link
  * is; whom a file already there is closed to, the new one is closed to as well. */

@@ -85,6 +85,15 @@ static bool is_worth_a_try(hd_packer *p, uint32_t column, hd_part_kind part)
     return false;
 }
 
+/* What was written is passed to the disk a stretch at a time while the next is packed, so that the
+ * sync at the end has not all of it before it. The part at hand begins at `at`. */
+static void start_sync(const hd_file_writer *f, uint64_t at, uint64_t len)
+{
+    const uint64_t stretch = UINT64_C(8) << 20, end = (at + len) / stretch * stretch;
+    if (end > at)
+        hd_io_start_sync(f->fd, end - stretch, stretch);
+}
+
 static hd_code write_part(hd_packer *p, uint32_t column, hd_part_kind part, uint32_t block,
                           uint32_t rows, uint32_t items, const void *stored, size_t len,
                           hd_encoding encoding, hd_part *out, hd_err *err)
@@ -98,6 +107,7 @@ static hd_code write_part(hd_packer *p, uint32_t column, hd_part_kind part, uint
     len += HD_SEAL_TAG;
     uint64_t at = __atomic_fetch_add(&f->end, len, __ATOMIC_RELAXED);
     HD_TRY(hd_io_write_at(f->fd, p->sealed, len, at, f->name, err));
+    start_sync(f, at, len);
     *out = (hd_part){at, len, (uint8_t)encoding};
     return HD_OK;
 }
