@@ -430,8 +430,13 @@ static hd_code solve(hd_audit *a, view v, hd_secondary_result *out, hd_err *err)
     hd_secondary_cell *cells = hd_calloc(n + 1, sizeof *cells);
     if (!cells)
         return hd_fail_nomem(err);
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < n; i++) {
         cells[i] = cell_of(a, a->node_of[i], only_earlier);
+        if (only_earlier && !a->about[a->node_of[i]].is_in_doubt) {
+            cells[i].is_protected = false;
+            cells[i].need.values = 0;
+        }
+    }
     hd_code rc = hd_secondary(&a->system, cells, &options, out, err);
     hd_wipe_free(cells, (n + 1) * sizeof *cells);
     return rc;
@@ -605,24 +610,24 @@ static hd_code set_aside_lost(hd_audit *a, hd_err *err)
     return rc;
 }
 
-/* Most answers need no helper. */
-static hd_code protect(hd_audit *a, hd_secondary_result *result, hd_err *err)
-{
-    hd_secondary_result_free(result);
-    HD_TRY(solve(a, NO_HELPERS, result, err));
-    if (result->n_unprotected == 0)
-        return HD_OK;
-    hd_secondary_result_free(result);
-    return solve(a, WITH_HELPERS, result, err);
-}
-
-/* The same for what is not proven to keep its values beside earlier releases, whatever the
- * answer shows. */
-static hd_code set_aside_unproven(hd_audit *a, bool *has_lost, hd_err *err)
+/* What is not proven to keep its values in the answer, and is not beside earlier releases alone
+ * either, is set aside too: whatever the answer withholds, it is not proven then, and the search for
+ * helpers takes longest where none helps. Everything is looked at once. */
+static hd_code set_aside_unproven(hd_audit *a, const hd_secondary_result *r, bool *has_lost,
+                                  hd_err *err)
 {
     hd_secondary_result earlier = {0};
+    bool is_new = false;
     *has_lost = false;
-    if (a->n_earlier == 0)
+    for (size_t i = 0; i < a->n_nodes; i++)
+        a->about[i].is_in_doubt = false;
+    for (size_t i = 0; i < r->n_unprotected && a->n_earlier; i++) {
+        uint32_t cell = r->unprotected[i];
+        hd_audit_node *n = cell < a->system.n_cells ? &a->about[a->node_of[cell]] : NULL;
+        if (n && !n->is_tried)
+            is_new = n->is_in_doubt = n->is_tried = true;
+    }
+    if (!is_new)
         return HD_OK;
     HD_TRY(solve(a, ONLY_EARLIER, &earlier, err));
     for (size_t i = 0; i < earlier.n_unprotected; i++)
@@ -632,18 +637,38 @@ static hd_code set_aside_unproven(hd_audit *a, bool *has_lost, hd_err *err)
     return HD_OK;
 }
 
-/* Solve; if something stays unprotected, set aside what is not proven for earlier releases
- * alone, and then withhold more, until everything else is protected. */
-static hd_code find_protection(hd_audit *a, hd_secondary_result *result, hd_err *err)
+/* Cells without a proof times cells of the system: beyond this no single helpers are looked for. The time
+ * they take grows with both, and everything near what is not proven is withheld instead. */
+enum { MOST_HELPER_WORK = 200000 };
+
+static hd_code judge_again(hd_audit *a, view v, hd_secondary_result *result, hd_err *err)
+{
+    hd_secondary_result_free(result);
+    return solve(a, v, result, err);
+}
+
+/* Most answers need no helper. */
+static hd_code protect(hd_audit *a, hd_secondary_result *result, hd_err *err)
 {
     bool has_lost;
-    HD_TRY(set_aside_lost(a, err));
-    HD_TRY(protect(a, result, err));
+    HD_TRY(judge_again(a, NO_HELPERS, result, err));
     if (result->n_unprotected == 0)
         return HD_OK;
-    HD_TRY(set_aside_unproven(a, &has_lost, err));
+    HD_TRY(set_aside_unproven(a, result, &has_lost, err));
     if (has_lost)
-        HD_TRY(protect(a, result, err));
+        HD_TRY(judge_again(a, NO_HELPERS, result, err));
+    if (result->n_unprotected == 0)
+        return HD_OK;
+    if (a->n_earlier && result->n_unprotected > MOST_HELPER_WORK / (a->system.n_cells + 1))
+        return HD_OK;
+    return judge_again(a, WITH_HELPERS, result, err);
+}
+
+/* Solve, and while something stays unprotected, withhold more around it. */
+static hd_code find_protection(hd_audit *a, hd_secondary_result *result, hd_err *err)
+{
+    HD_TRY(set_aside_lost(a, err));
+    HD_TRY(protect(a, result, err));
     for (size_t g = 0;;) {
         size_t n = 0;
         if (result->n_unprotected == 0)
@@ -654,6 +679,7 @@ static hd_code find_protection(hd_audit *a, hd_secondary_result *result, hd_err 
         if (n == 0)
             break;
         g += g + 1 < N_RINGS;
+        a->n_near += a->n_earlier > 0;
         HD_TRY(protect(a, result, err));
     }
     return hd_fail(err, HD_DENIED,

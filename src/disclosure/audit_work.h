@@ -20,6 +20,7 @@ enum { HD_AUDIT_WHOLE = 50000 };
 /* What is known of a set beside its bounds. */
 typedef struct hd_audit_node {
     bool now, shown_now, shown_before, is_small, is_exact;
+    bool is_in_doubt, is_tried; /* not proven in the answer; looked at without it */
     bool is_lost; /* earlier releases alone leave it too few values: nothing here changes that */
     int32_t preference;
     int64_t low_before, high_before; /* what earlier releases say */

@@ -4,6 +4,7 @@
 #include "disclosure/overlaps.h"
 
 #include "base/alloc.h"
+#include "base/intern.h"
 #include "base/rng.h"
 #include "base/vectors.h"
 
@@ -50,8 +51,7 @@ typedef struct search {
     uint32_t *group; /* n: another set of its group, or itself; sets of one sum are in one group */
     bool is_first;
     const atomic_bool *stop;
-    uint64_t *told; /* what was told already, hashed */
-    size_t n_told, told_cap;
+    hd_intern *told; /* hashes */
 } search;
 
 /* ---- arithmetic modulo 4 --------------------------------------------------------------------- */
@@ -387,20 +387,25 @@ static bool name_few(const search *s, relation *r, unsigned buckets, hd_overlap 
     return found;
 }
 
-/* The same is found in many draws. */
+hd_code hd_overlap_is_told(hd_intern *told, uint64_t hash, bool *out, hd_err *err)
+{
+    uint32_t n = hd_intern_count(told), id;
+    HD_TRY(hd_intern_add(told, &hash, sizeof hash, &id, err));
+    *out = id < n;
+    return HD_OK;
+}
+
 static hd_code tell(search *s, const relation *r, hd_overlap *o, hd_err *err)
 {
     uint64_t hash = 0;
+    bool is_told;
     for (size_t i = 0; i < r->n; i++) {
         uint64_t of_item = s->sets[r->items[i]]->sum[0] * (2 * (uint64_t)r->items[i] + 1);
         hash += (uint64_t)r->factors[i] * of_item;
     }
-    for (size_t i = 0; i < s->n_told; i++)
-        if (s->told[i] == hash)
-            return HD_OK;
-    if (!HD_GROW(s->told, s->n_told, s->told_cap))
-        return hd_fail_nomem(err);
-    s->told[s->n_told++] = hash;
+    HD_TRY(hd_overlap_is_told(s->told, hash, &is_told, err));
+    if (is_told)
+        return HD_OK;
     o->items = r->items;
     o->factors = r->factors;
     o->n = r->n;
@@ -528,7 +533,8 @@ static hd_code make_room(search *s, hd_err *err)
     s->depends = hd_calloc(s->n + 1, sizeof *s->depends);
     s->group = hd_calloc(s->n + 1, sizeof *s->group);
     s->low_pivots = hd_calloc(s->n + 1, sizeof *s->low_pivots);
-    if (!s->lanes || !s->e.pivots || !s->e.evens || !s->e.lane_of || !s->chosen || !s->depends ||
+    s->told = hd_intern_new();
+    if (!s->told || !s->lanes || !s->e.pivots || !s->e.evens || !s->e.lane_of || !s->chosen || !s->depends ||
         !s->group || !s->low_pivots)
         return hd_fail_nomem(err);
     for (size_t i = 0; i < s->n; i++)
@@ -546,7 +552,7 @@ static void free_room(search *s)
     hd_free(s->chosen);
     hd_free(s->depends);
     hd_free(s->group);
-    hd_free(s->told);
+    hd_intern_free(s->told);
 }
 
 typedef struct size {

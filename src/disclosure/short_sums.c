@@ -8,6 +8,7 @@
 #include "disclosure/short_sums.h"
 
 #include "base/alloc.h"
+#include "base/intern.h"
 
 #include <string.h>
 
@@ -48,8 +49,7 @@ typedef struct search {
     slot *slots;
     size_t n_slots;   /* power of two */
     uint64_t *filter; /* SPARSE bits for each slot, set where something belongs */
-    uint64_t *told;   /* hashes of what was told */
-    size_t n_told, told_cap;
+    hd_intern *told;  /* hashes */
 } search;
 
 static void name_pair(const search *s, named *out, pair p)
@@ -150,7 +150,7 @@ static void add_term(sum *r, uint32_t item, int factor)
 static hd_code tell(search *s, const sum *r, hd_err *err)
 {
     uint64_t hash = 0;
-    bool has_first = false;
+    bool has_first = false, is_told;
     for (size_t i = 0; i < r->n; i++) {
         hash += (uint64_t)(int64_t)r->factors[i] * (s->of->sums[r->items[i]][1] | 1);
         has_first |= r->items[i] < s->of->n_first;
@@ -158,12 +158,9 @@ static hd_code tell(search *s, const sum *r, hd_err *err)
     hash = hash * (2 * (uint64_t)r->items[0] + 1) ^ (uint64_t)r->n << 60;
     if (r->n < 3 || !has_first)
         return HD_OK;
-    for (size_t i = 0; i < s->n_told; i++)
-        if (s->told[i] == hash)
-            return HD_OK;
-    if (!HD_GROW(s->told, s->n_told, s->told_cap))
-        return hd_fail_nomem(err);
-    s->told[s->n_told++] = hash;
+    HD_TRY(hd_overlap_is_told(s->told, hash, &is_told, err));
+    if (is_told)
+        return HD_OK;
     const hd_overlap o = {.items = r->items, .factors = r->factors, .n = r->n};
     return s->take(s->ctx, &o, err);
 }
@@ -240,7 +237,8 @@ static hd_code list_pairs(search *s, hd_err *err)
     s->pairs = hd_calloc(room, sizeof *s->pairs);
     s->slots = hd_calloc(s->n_slots, sizeof *s->slots);
     s->filter = hd_calloc(s->n_slots / 64 * SPARSE, sizeof *s->filter);
-    if (!s->pairs || !s->slots || !s->filter)
+    s->told = hd_intern_new();
+    if (!s->pairs || !s->slots || !s->filter || !s->told)
         return hd_fail_nomem(err);
     for (uint16_t i = 0; i < s->n_sets; i++) {
         name_pairs(s, i);
@@ -269,6 +267,6 @@ out:
     hd_wipe_free(s.slots, s.n_slots * sizeof *s.slots);
     hd_free(s.filter);
     hd_free(s.pairs);
-    hd_free(s.told);
+    hd_intern_free(s.told);
     return rc;
 }
