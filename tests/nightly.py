@@ -1,7 +1,7 @@
 """The long tests of ./run nightly: what is too slow for every change.
 
-Sanitizers over the whole C suite (address with undefined; thread), every injected fault under
-sanitizers, a million random queries, ten million small tables against brute force, two million
+Sanitizers over the whole C suite (address with undefined; thread), 64 askers of one vault under the
+thread sanitizer, every injected fault under sanitizers, a million random queries, ten million small tables against brute force, two million
 synthetic people against the planted truth, and the fuzz targets for a while each. Ends with the
 same line as ./run check. Arguments choose parts by name, see PARTS.
 """
@@ -10,6 +10,7 @@ import glob
 import os
 import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import check  # noqa: E402
@@ -48,6 +49,19 @@ def faults():
 def one(*command, **env):
     code = subprocess.call(command, cwd=ROOT, env=dict(os.environ, **env))
     return (1, 0, 0) if code == 0 else (0, 1, 0)
+
+
+def askers():
+    """64 askers of one vault at once, and questions that are stopped, under the thread sanitizer."""
+    build("build-tsan", "-Db_sanitize=thread", "-Db_lundef=false", "-Dbuildtype=debugoptimized")
+    made = os.path.join(ROOT, "build", "bench", "with_hdis")
+    program = os.path.join(ROOT, "build-tsan", "bench", "askers")
+    options = "halt_on_error=1:suppressions=" + os.path.join(ROOT, "tests", "tsan.supp")
+    with tempfile.TemporaryDirectory() as folder:
+        vault = [os.path.join(folder, "vault"), os.path.join(folder, "key")]
+        subprocess.check_call([made, "make", *vault, "140000", "1", "english"])
+        return one(program, *vault, os.path.join(ROOT, "catalogue", "yardstick"), "none",
+                   os.environ.get("HDIS_NIGHTLY_ASKERS", "64"), "1", "4", TSAN_OPTIONS=options)
 
 
 def queries():
@@ -94,7 +108,7 @@ def fuzz():
     return sums
 
 
-PARTS = {"sanitize": sanitize, "faults": faults, "queries": queries, "tables": tables,
+PARTS = {"sanitize": sanitize, "askers": askers, "faults": faults, "queries": queries, "tables": tables,
          "attacks": attacks, "people": people, "fuzz": fuzz}
 
 
