@@ -114,7 +114,7 @@ def test_import_of_ods_files(ods, tmp_path):
     vault.mkdir()
     out = hdis("organisations", "import", "--ods", str(ods), "--vault", str(vault), "--peers",
                str(peers))
-    assert "4 providers (2 with a successor), 2 sites, 1 commissioners, 1 practices" in out
+    assert "4 providers (2 with a successor), 2 sites, 1 commissioner, 1 practice, " in out
     providers = {r["code"]: r for r in rows((vault / "organisations/providers.csv").read_text())}
     assert providers["ZX1"]["type"] == "FOUNDATION"
     assert providers["ZX1"]["name"] == "NORTH FOUNDATION TRUST, OLD"
