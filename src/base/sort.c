@@ -4,6 +4,7 @@
 #include "base/sort.h"
 #include "base/par.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static uint64_t differing(const uint64_t *keys, size_t n)
@@ -92,6 +93,49 @@ void hd_sort_pairs(uint64_t *keys, uint64_t *values, uint64_t *spare_keys, uint6
     }
     hd_code rc = hd_par_run(PIECES / AT_ONCE, sort_pieces, &p, NULL);
     HD_ALWAYS(rc == HD_OK); /* no piece can fail */
+}
+
+/* The numbers are left in `spare` instead if it is asked for. */
+static void sort_short(uint64_t *numbers, uint64_t *spare, size_t n, unsigned lowest, bool to_spare)
+{
+    uint64_t differ = n ? differing(numbers, n) >> lowest << lowest : 0, *from = numbers, *to = spare;
+    for (unsigned shift = lowest; shift < 64; shift += 8) {
+        if (!(differ >> shift & 255))
+            continue;
+        size_t at[257] = {0};
+        for (size_t i = 0; i < n; i++)
+            at[(from[i] >> shift & 255) + 1]++;
+        for (unsigned d = 0; d < 256; d++)
+            at[d + 1] += at[d];
+        for (size_t i = 0; i < n; i++)
+            to[at[from[i] >> shift & 255]++] = from[i];
+        uint64_t *swap = from;
+        from = to;
+        to = swap;
+    }
+    if (from != (to_spare ? spare : numbers))
+        memcpy(to, from, n * sizeof *from);
+}
+
+void hd_sort_numbers(uint64_t *numbers, uint64_t *spare, size_t n, unsigned lowest)
+{
+    uint64_t differ = n < LONG ? 0 : differing(numbers, n) >> lowest;
+    if (differ >> BITS == 0) {
+        sort_short(numbers, spare, n, lowest, false);
+        return;
+    }
+    unsigned shift = lowest + 64 - (unsigned)__builtin_clzll(differ) - BITS;
+    size_t starts[PIECES + 1] = {0}, at[PIECES];
+    for (size_t i = 0; i < n; i++)
+        starts[(numbers[i] >> shift & (PIECES - 1)) + 1]++;
+    for (size_t d = 0; d < PIECES; d++) {
+        at[d] = starts[d];
+        starts[d + 1] += starts[d];
+    }
+    for (size_t i = 0; i < n; i++)
+        spare[at[numbers[i] >> shift & (PIECES - 1)]++] = numbers[i];
+    for (size_t d = 0; d < PIECES; d++)
+        sort_short(spare + starts[d], numbers + starts[d], starts[d + 1] - starts[d], lowest, true);
 }
 
 /* Bits from the top; only numbers that begin like the one sought stay. */

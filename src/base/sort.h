@@ -9,6 +9,9 @@
 void hd_sort_pairs(uint64_t *keys, uint64_t *values, uint64_t *spare_keys, uint64_t *spare_values,
                    size_t n);
 
+/* Numbers by their bits from `lowest` (below 64) up, on this processor alone. */
+void hd_sort_numbers(uint64_t *numbers, uint64_t *spare, size_t n, unsigned lowest);
+
 /* The number that has k below or beside it (k below n), without putting all in order. Spoils the array. */
 uint64_t hd_kth_smallest(uint64_t *numbers, size_t n, size_t k);
 

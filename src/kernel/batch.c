@@ -573,7 +573,7 @@ static hd_code update_measure(batch *b, size_t measure, bool is_all, size_t n, h
     for (size_t set = 0; set < b->q->n_sets; set++) {
         const uint32_t *cells = (is_all ? b->cells : b->member_cells) + set * ROOM;
         const hd_k_coded_rows rows = {codes, width, cells, n};
-        HD_TRY(hd_k_update_measure(b->lane, set, measure, &rows, b->keys, err));
+        HD_TRY(hd_k_update_measure(b->lane, set, measure, &rows, (uint32_t *)b->keys, err));
     }
     return HD_OK;
 }

@@ -1,6 +1,7 @@
 /* lane.c - see lane.h. */
 #include "kernel/lane.h"
 #include "base/alloc.h"
+#include "base/sort.h"
 
 #include <string.h>
 
@@ -180,10 +181,8 @@ void hd_k_lane_close(hd_k_lane *lane)
         hd_k_table *t = &lane->tables[s];
         for (size_t a = 0; t->arrays && a < p->n_arrays; a++)
             hd_free(t->arrays[a]);
-        for (size_t m = 0; t->pairs && m < p->q->n_measures; m++) {
-            map_free(&t->pairs[m].map);
-            hd_free(t->pairs[m].counts);
-        }
+        for (size_t m = 0; t->pairs && m < p->q->n_measures; m++)
+            hd_free(t->pairs[m].items);
         for (size_t a = 0; t->full && a < p->n_arrays; a++)
             hd_free(t->full[a].at);
         map_free(&t->map);
@@ -317,21 +316,66 @@ void hd_k_lane_finish(hd_k_lane *lane, size_t set, bool has_rows)
     }
 }
 
-hd_code hd_k_lane_pairs(hd_k_lane *lane, size_t set, size_t measure, const uint64_t *keys, size_t n,
-                        hd_err *err)
+static unsigned bits_below(uint64_t n) /* of numbers below n */
 {
-    hd_k_pairs *pairs = &lane->tables[set].pairs[measure];
-    while (pairs->map.cap < pairs->map.n + n) {
-        size_t old = pairs->map.cap;
-        HD_TRY(map_grow(lane, &pairs->map, err));
-        void *counts = pairs->counts;
-        hd_code rc = grow_array(lane, &counts, old, pairs->map.cap, sizeof *pairs->counts, err);
-        pairs->counts = counts;
-        HD_TRY(rc);
-    }
+    return n > 1 ? 64 - (unsigned)__builtin_clzll(n - 1) : 0;
+}
+
+hd_k_pair_bits hd_k_lane_pair_bits(const hd_k_plan *p, size_t set, size_t measure)
+{
+    const hd_k_set_plan *s = &p->sets[set];
+    uint64_t cells = s->dense || s->product < p->q->n_rows ? s->product : p->q->n_rows;
+    unsigned rank = bits_below(p->q->measures[measure].n_ranks), rest = 64 - rank - bits_below(cells);
+    return (hd_k_pair_bits){rank, rest < 32 ? rest : 32};
+}
+
+size_t hd_k_join_pairs(uint64_t *items, uint64_t *spare, size_t n, unsigned rows_bits)
+{
+    const uint64_t most = (UINT64_C(1) << rows_bits) - 1;
+    size_t kept = 0;
+    hd_sort_numbers(items, spare, n, rows_bits);
     for (size_t i = 0; i < n; i++) {
-        map_bring(&pairs->map, keys, i, n);
-        pairs->counts[map_number(&pairs->map, keys[i])]++;
+        uint64_t rows = items[i] & most;
+        if (kept && items[kept - 1] >> rows_bits == items[i] >> rows_bits &&
+            (items[kept - 1] & most) + rows <= most)
+            items[kept - 1] += rows;
+        else
+            items[kept++] = items[i];
     }
+    return kept;
+}
+
+static hd_code join_list(hd_k_lane *lane, hd_k_pairs *p, unsigned rows_bits, hd_err *err)
+{
+    const size_t bytes = p->n * sizeof *p->items;
+    HD_TRY(hd_k_lane_take(lane, bytes, err));
+    uint64_t *spare = hd_malloc(bytes);
+    if (!spare)
+        return hd_fail_nomem(err);
+    p->n = hd_k_join_pairs(p->items, spare, p->n, rows_bits);
+    lane->bytes -= bytes;
+    hd_free(spare);
     return HD_OK;
+}
+
+hd_code hd_k_lane_pair_room(hd_k_lane *lane, size_t set, size_t measure, size_t n, hd_err *err)
+{
+    enum { LEAST = 1 << 13, SHORT = 1 << 15 };
+    hd_k_pairs *p = &lane->tables[set].pairs[measure];
+    if (p->cap - p->n >= n)
+        return HD_OK;
+    unsigned rows_bits = hd_k_lane_pair_bits(lane->plan, set, measure).rows;
+    if (rows_bits == 0)
+        return hd_k_fail_limit(lane->plan->q, err);
+    if (p->n >= SHORT)
+        HD_TRY(join_list(lane, p, rows_bits, err));
+    if (p->n + n <= p->cap / 2)
+        return HD_OK;
+    size_t next = p->cap ? p->cap * 2 : LEAST; /* a batch fits the half */
+    void *items = p->items;
+    hd_code rc = grow_array(lane, &items, p->cap, next, sizeof *p->items, err);
+    p->items = items;
+    if (rc == HD_OK)
+        p->cap = next;
+    return rc;
 }

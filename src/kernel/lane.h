@@ -27,10 +27,18 @@ typedef struct hd_k_map {
     size_t n, cap;   /* cap is a power of two, or 0 */
 } hd_k_map;
 
+/* Bins that have no place of their own: a list of cell, rank and how many rows, in one number from the top.
+ * The same cell and rank may be there more than once; what is the same is put together before the list
+ * grows, so it is never much longer than there are different ones. */
 typedef struct hd_k_pairs {
-    hd_k_map map;     /* cell << 32 | rank */
-    uint32_t *counts; /* rows of each */
+    uint64_t *items;
+    size_t n, cap;
 } hd_k_pairs;
+
+/* How an item divides. */
+typedef struct hd_k_pair_bits {
+    unsigned rank, rows;
+} hd_k_pair_bits;
 
 /* Rows counted in bytes, of a set or of the bins of a measure. The place of a bin is
  * rank x product + cell: the few ranks that most rows have then lie close together, and so do the
@@ -90,8 +98,11 @@ HD_MUST hd_code hd_k_lane_count_runs(hd_k_lane *lane, size_t set, size_t array, 
 /* Once all rows are read: rows of classes out of bins and packed sums, unless they are there already,
  * and the sums themselves. */
 void hd_k_lane_finish(hd_k_lane *lane, size_t set, bool has_rows);
-/* Count n pairs of a measure whose bins are kept by hash: keys are cell << 32 | rank. */
-HD_MUST hd_code hd_k_lane_pairs(hd_k_lane *lane, size_t set, size_t measure, const uint64_t *keys,
-                                size_t n, hd_err *err);
+hd_k_pair_bits hd_k_lane_pair_bits(const hd_k_plan *p, size_t set, size_t measure);
+/* Room for n more pairs of a measure. */
+HD_MUST hd_code hd_k_lane_pair_room(hd_k_lane *lane, size_t set, size_t measure, size_t n,
+                                    hd_err *err);
+/* Put the n items in order, and those of the same cell and rank together. Returns how many are left. */
+size_t hd_k_join_pairs(uint64_t *items, uint64_t *spare, size_t n, unsigned rows_bits);
 
 #endif

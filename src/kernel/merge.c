@@ -362,16 +362,21 @@ static void put_slots(const hd_k_merge *m, size_t cell, const uint32_t *slots)
         m->out->slots[g][cell] = slots[g];
 }
 
-/* The slots of the next key. */
-static void advance(const hd_k_merge *m, size_t set, uint32_t *slots)
+/* The slots of the key that is so many further, below 2^31: as a rule only the last one changes. */
+static void advance(const hd_k_merge *m, size_t set, uint32_t further, uint32_t *slots)
 {
     const hd_k_question *q = m->p->q;
-    for (size_t g = q->n_groups; g-- > 0;) {
+    for (size_t g = q->n_groups; further && g-- > 0;) {
+        uint32_t n_slots = q->groups[g].n_slots;
         if (!m->p->sets[set].strides[g])
             continue;
-        if (++slots[g] < q->groups[g].n_slots)
-            return;
-        slots[g] = 0;
+        uint64_t slot = (uint64_t)slots[g] + further;
+        further = 0;
+        if (slot >= n_slots) {
+            further = (uint32_t)(slot / n_slots);
+            slot %= n_slots;
+        }
+        slots[g] = (uint32_t)slot;
     }
 }
 
@@ -382,18 +387,14 @@ static size_t find_range(hd_k_merge *m, const ranges *r, size_t range, const uin
     const hd_k_set_cells *s = &m->sets[r->set];
     uint32_t slots[HD_K_MAX_GROUPS];
     size_t n = 0, n_keys = keys_of(r, range);
-    bool is_next = false; /* slots are those of the key before */
+    uint64_t before = (uint64_t)range * RANGE; /* the key that slots are of */
+    find_slots(m, r->set, before, slots);
     for (size_t k = 0; k < n_keys; k++) {
         uint64_t key = (uint64_t)range * RANGE + k;
-        if (counted ? counted[k] == 0 : !is_there(m, r->set, key)) {
-            is_next = false;
+        if (counted ? counted[k] == 0 : !is_there(m, r->set, key))
             continue;
-        }
-        if (is_next)
-            advance(m, r->set, slots);
-        else
-            find_slots(m, r->set, key, slots);
-        is_next = true;
+        advance(m, r->set, (uint32_t)(key - before), slots);
+        before = key;
         size_t at = s->starts[range] + n;
         from[n] = (uint32_t)key;
         to[n++] = (uint32_t)(s->first + at);

@@ -1,12 +1,11 @@
 /* merge_bins.c - the bins of all lanes as ascending (rank, rows) of each cell; see merge.h.
  *
  * Bins kept by place are bytes, rank by rank; all threads take ranges of keys, twice: to count and to
- * write. A list says where bytes passed 255; these rows are added last.
+ * write. A list says where bytes passed 255; these rows are added last. Other bins come as lists.
  */
 #include "kernel/merge.h"
 #include "base/alloc.h"
 #include "base/par.h"
-#include "base/sort.h"
 
 #include <string.h>
 
@@ -163,6 +162,7 @@ static hd_code walk_range(void *ctx, size_t range, hd_err *err)
     return HD_OK;
 }
 
+/* Ranks differ and ascend, so there are at most as many bins between two as their difference. */
 static hd_k_bin *find_bin(const dense *d, uint32_t place)
 {
     uint32_t product = (uint32_t)d->m->p->sets[d->set].product, rank = place / product;
@@ -170,10 +170,10 @@ static hd_k_bin *find_bin(const dense *d, uint32_t place)
     size_t cell = s->first + s->places[0][place % product] - 1;
     const hd_k_bins *bins = bins_of(d->m, cell, d->measure);
     hd_k_bin *all = d->m->out->distribution + bins->first;
-    size_t low = 0, high = bins->n - 1;
-    if (high > rank) /* ranks differ, so there are at most as many before it */
-        high = rank;
+    size_t low = 0, high = bins->n - 1 < rank ? bins->n - 1 : rank;
     while (all[high].rank > rank && low < high) {
+        size_t most = all[high].rank - rank;
+        low = high - low > most ? high - most : low;
         size_t middle = low + (high - low) / 2;
         if (all[middle].rank < rank)
             low = middle + 1;
@@ -214,53 +214,146 @@ out:
     return rc;
 }
 
-/* ---- by hash -------------------------------------------------------------------------------- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
-/* Bins arrive by cell, then rank ascending. */
-static hd_code add_bin(hd_k_merge *m, size_t set, size_t measure, size_t cell, uint32_t rank,
-                       uint64_t rows, hd_err *err)
+/* Items of all lanes, cut by their cells into pieces that fit the cache; each piece is put in order and
+ * becomes the bins of its cells, by any thread. */
+enum { CUTS = 1 << 10 };
+
+typedef struct listed {
+    hd_k_merge *m;
+    size_t set, measure;
+    hd_k_pair_bits bits;
+    unsigned shift;           /* of an item: its piece is above */
+    uint64_t *items, *spare;  /* of all lanes */
+    size_t *at;               /* n_lanes x CUTS: where a lane's items of a piece go */
+    size_t starts[CUTS + 1];  /* items before each piece */
+    size_t n_left[CUTS];      /* of each piece, put together */
+    size_t n_bins[CUTS + 1];  /* ... and bins before each */
+} listed;
+
+/* An item under the cell's place in the answer. */
+static uint64_t placed(const listed *l, size_t lane, uint64_t item)
 {
-    cell += m->sets[set].first;
-    if (m->p->q->measures[measure].kind == HD_K_DISTINCT) {
-        ++*number_of(m, cell, measure);
-        return HD_OK;
+    unsigned below = l->bits.rank + l->bits.rows;
+    uint64_t place = l->m->sets[l->set].places[lane][item >> below] - 1;
+    return place << below | (item & ((UINT64_C(1) << below) - 1));
+}
+
+static const hd_k_pairs *list_of(const listed *l, size_t lane)
+{
+    return &l->m->lanes[lane].tables[l->set].pairs[l->measure];
+}
+
+static hd_code count_items(void *ctx, size_t lane, hd_err *err)
+{
+    listed *l = ctx;
+    const hd_k_pairs *p = list_of(l, lane);
+    for (size_t i = 0; i < p->n; i++)
+        l->at[lane * CUTS + (placed(l, lane, p->items[i]) >> l->shift)]++;
+    return hd_k_go_on(l->m->p->q, err);
+}
+
+static hd_code cut_items(void *ctx, size_t lane, hd_err *err)
+{
+    listed *l = ctx;
+    const hd_k_pairs *p = list_of(l, lane);
+    for (size_t i = 0; i < p->n; i++) {
+        uint64_t item = placed(l, lane, p->items[i]);
+        l->items[l->at[lane * CUTS + (item >> l->shift)]++] = item;
     }
-    HD_TRY(make_room(m, 1, err));
-    hd_k_bins *to = bins_of(m, cell, measure);
-    if (to->n++ == 0)
-        to->first = m->n_bins;
-    m->out->distribution[m->n_bins++] = (hd_k_bin){rank, (uint32_t)rows};
+    return hd_k_go_on(l->m->p->q, err);
+}
+
+static void place_cuts(listed *l)
+{
+    size_t next = 0;
+    for (size_t cut = 0; cut < CUTS; cut++) {
+        l->starts[cut] = next;
+        for (size_t lane = 0; lane < l->m->p->n_lanes; lane++) {
+            size_t n = l->at[lane * CUTS + cut];
+            l->at[lane * CUTS + cut] = next;
+            next += n;
+        }
+    }
+    l->starts[CUTS] = next;
+}
+
+static hd_code join_cut(void *ctx, size_t cut, hd_err *err)
+{
+    listed *l = ctx;
+    uint64_t *items = l->items + l->starts[cut];
+    size_t n = l->starts[cut + 1] - l->starts[cut];
+    n = hd_k_join_pairs(items, l->spare + l->starts[cut], n, l->bits.rows);
+    l->n_left[cut] = n;
+    for (size_t i = 0; i < n; i++) /* more rows than one item can tell take several */
+        l->n_bins[cut + 1] += i == 0 || items[i] >> l->bits.rows != items[i - 1] >> l->bits.rows;
+    return hd_k_go_on(l->m->p->q, err);
+}
+
+static hd_code write_cut(void *ctx, size_t cut, hd_err *err)
+{
+    const listed *l = ctx;
+    const hd_k_merge *m = l->m;
+    const uint64_t *items = l->items + l->starts[cut];
+    const uint64_t most = (UINT64_C(1) << l->bits.rows) - 1, ranks = (UINT64_C(1) << l->bits.rank) - 1;
+    bool is_distinct = m->p->q->measures[l->measure].kind == HD_K_DISTINCT;
+    size_t bin = m->n_bins + l->n_bins[cut];
+    for (size_t i = 0; i < l->n_left[cut];) {
+        uint64_t key = items[i] >> l->bits.rows, rows = 0;
+        size_t cell = m->sets[l->set].first + (size_t)(key >> l->bits.rank);
+        for (; i < l->n_left[cut] && items[i] >> l->bits.rows == key; i++)
+            rows += items[i] & most;
+        if (is_distinct) {
+            ++*number_of(m, cell, l->measure);
+            continue;
+        }
+        hd_k_bins *to = bins_of(m, cell, l->measure);
+        if (to->n++ == 0)
+            to->first = bin;
+        m->out->distribution[bin++] = (hd_k_bin){(uint32_t)(key & ranks), (uint32_t)rows};
+    }
+    return hd_k_go_on(m->p->q, err);
+}
+
+static hd_code merge_listed(listed *l, size_t n, hd_err *err)
+{
+    hd_k_merge *m = l->m;
+    HD_TRY(hd_k_merge_array(m, &l->at, m->p->n_lanes * CUTS, sizeof *l->at, err));
+    HD_TRY(hd_k_merge_array(m, &l->items, n, sizeof *l->items, err));
+    HD_TRY(hd_k_merge_array(m, &l->spare, n, sizeof *l->spare, err));
+    HD_TRY(hd_par_run(m->p->n_lanes, count_items, l, err));
+    place_cuts(l);
+    HD_TRY(hd_par_run(m->p->n_lanes, cut_items, l, err));
+    HD_TRY(hd_par_run(CUTS, join_cut, l, err));
+    for (size_t cut = 0; cut < CUTS; cut++)
+        l->n_bins[cut + 1] += l->n_bins[cut];
+    bool is_distinct = m->p->q->measures[l->measure].kind == HD_K_DISTINCT;
+    if (!is_distinct)
+        HD_TRY(make_room(m, l->n_bins[CUTS], err));
+    HD_TRY(hd_par_run(CUTS, write_cut, l, err));
+    m->n_bins += is_distinct ? 0 : l->n_bins[CUTS];
     return HD_OK;
 }
 
-static hd_code merge_pairs(hd_k_merge *m, size_t set, size_t measure, hd_err *err)
+static hd_code merge_lists(hd_k_merge *m, size_t set, size_t measure, hd_err *err)
 {
-    const hd_k_set_cells *s = &m->sets[set];
-    uint64_t *arrays[4] = {NULL, NULL, NULL, NULL}; /* keys, rows, and their spares */
-    size_t n = 0, at = 0;
-    hd_code rc = HD_OK;
+    listed *l = hd_calloc(1, sizeof *l);
+    if (!l)
+        return hd_fail_nomem(err);
+    *l = (listed){.m = m, .set = set, .measure = measure};
+    l->bits = hd_k_lane_pair_bits(m->p, set, measure);
+    size_t n = 0;
     for (size_t lane = 0; lane < m->p->n_lanes; lane++)
-        n += m->lanes[lane].tables[set].pairs[measure].map.n;
-    for (size_t a = 0; a < 4; a++)
-        HD_GO(hd_k_merge_array(m, &arrays[a], n, sizeof(uint64_t), err));
-    for (size_t lane = 0; lane < m->p->n_lanes; lane++) {
-        const hd_k_pairs *pairs = &m->lanes[lane].tables[set].pairs[measure];
-        for (size_t i = 0; i < pairs->map.n; i++, at++) {
-            uint32_t place = s->places[lane][pairs->map.keys[i] >> 32];
-            arrays[0][at] = (uint64_t)(place - 1) << 32 | (uint32_t)pairs->map.keys[i];
-            arrays[1][at] = pairs->counts[i];
-        }
-    }
-    hd_sort_pairs(arrays[0], arrays[1], arrays[2], arrays[3], n);
-    for (size_t i = 0; i < n;) {
-        uint64_t key = arrays[0][i], rows = 0;
-        for (; i < n && arrays[0][i] == key; i++)
-            rows += arrays[1][i];
-        HD_GO(add_bin(m, set, measure, key >> 32, (uint32_t)key, rows, err));
-    }
-out:
-    for (size_t a = 0; a < 4; a++)
-        hd_k_merge_give_back(m, arrays[a], n, sizeof(uint64_t));
+        n += list_of(l, lane)->n;
+    l->shift = l->bits.rank + l->bits.rows;
+    while (m->sets[set].n >> (l->shift - l->bits.rank - l->bits.rows) >= CUTS)
+        l->shift++;
+    hd_code rc = merge_listed(l, n, err);
+    hd_k_merge_give_back(m, l->at, m->p->n_lanes * CUTS, sizeof *l->at);
+    hd_k_merge_give_back(m, l->items, n, sizeof *l->items);
+    hd_k_merge_give_back(m, l->spare, n, sizeof *l->spare);
+    hd_free(l);
     return rc;
 }
 
@@ -272,5 +365,5 @@ hd_code hd_k_merge_bins(hd_k_merge *m, size_t set, size_t measure, hd_err *err)
     HD_TRY(hd_k_go_on(m->p->q, err));
     return m->p->sets[set].items[hd_k_array_values(m->p, measure)]
                ? merge_dense(m, set, measure, err)
-               : merge_pairs(m, set, measure, err);
+               : merge_lists(m, set, measure, err);
 }

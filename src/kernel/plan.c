@@ -125,7 +125,7 @@ static size_t value_bytes(const hd_k_plan *p, const hd_k_measure *m, uint64_t pr
         return sizeof(hd_k_extremes);
     case HD_K_DISTRIBUTION:
     case HD_K_DISTINCT:
-        /* A byte a rank; 0: kept as pairs by hash. A place that is hardly ever used costs too. */
+        /* A byte a rank; 0: kept in a list. A place that is hardly ever used costs too. */
         return product <= p->tuning.dense_bins / (m->n_ranks ? m->n_ranks : 1) &&
                        product * m->n_ranks / 8 <= p->n_expected + 4096
                    ? m->n_ranks

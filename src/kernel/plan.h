@@ -20,7 +20,7 @@
 typedef struct hd_k_tuning {
     uint64_t dense_cells; /* a set with more combinations of slots keeps its cells by hash        */
     uint64_t sure_cells; /* ... with fewer by place, however few rows are expected to be chosen   */
-    uint64_t dense_bins; /* cells x ranks of a measure above this are kept by hash, for each lane */
+    uint64_t dense_bins; /* cells x ranks of a measure above this are kept in a list */
     uint64_t wide_cells; /* a set with more cells counts rows in bytes, when people do not matter */
     uint64_t lane_rows;  /* do not make pieces shorter than this                                 */
     uint32_t max_lanes;  /* pieces, where each has a lane of its own                             */

@@ -192,15 +192,28 @@ static inline void hd_k_mark_places(const uint32_t *restrict places, size_t n,
         bins[places[i]] = 1;
 }
 
-/* All of one measure in one set. scratch: room for n of 8 bytes. */
+static inline hd_code hd_k_list_pairs(hd_k_lane *lane, size_t set, size_t measure,
+                                      const hd_k_coded_rows *r, hd_err *err)
+{
+    HD_TRY(hd_k_lane_pair_room(lane, set, measure, r->n, err));
+    const uint32_t *restrict ranks = lane->plan->q->measures[measure].ranks;
+    const hd_k_pair_bits bits = hd_k_lane_pair_bits(lane->plan, set, measure);
+    hd_k_pairs *pairs = &lane->tables[set].pairs[measure];
+    uint64_t *restrict items = pairs->items + pairs->n;
+    HD_K_EACH(r->codes, r->width, r->n,
+              items[i] = ((uint64_t)r->cells[i] << bits.rank | ranks[at[i]]) << bits.rows | 1);
+    pairs->n += r->n;
+    return HD_OK;
+}
+
+/* All of one measure in one set. places: room for n. */
 static inline hd_code hd_k_update_measure(hd_k_lane *lane, size_t set, size_t measure,
-                                          const hd_k_coded_rows *r, uint64_t *scratch, hd_err *err)
+                                          const hd_k_coded_rows *r, uint32_t *places, hd_err *err)
 {
     const hd_k_measure *m = &lane->plan->q->measures[measure];
     const size_t array = hd_k_array_values(lane->plan, measure);
     void *values = lane->tables[set].arrays[array];
     const int64_t *packed = lane->plan->packings[measure].adds;
-    uint32_t *numbers = (uint32_t *)scratch;
     bool is_one_cell = lane->plan->sets[set].product == 1;
     if (m->kind == HD_K_MOMENTS && lane->plan->is_narrow[measure])
         hd_k_update_sums(packed ? packed : m->integers, r, is_one_cell, values);
@@ -214,14 +227,12 @@ static inline hd_code hd_k_update_measure(hd_k_lane *lane, size_t set, size_t me
     else if (m->kind == HD_K_EXTREMES)
         hd_k_update_extremes(m->ranks, r, is_one_cell, values);
     else if (values) {
-        hd_k_find_places(lane, set, m, r, numbers);
+        hd_k_find_places(lane, set, m, r, places);
         if (m->kind == HD_K_DISTRIBUTION)
-            return hd_k_count_places(lane, set, array, numbers, r->n, err);
-        hd_k_mark_places(numbers, r->n, values);
+            return hd_k_count_places(lane, set, array, places, r->n, err);
+        hd_k_mark_places(places, r->n, values);
     } else {
-        HD_K_EACH(r->codes, r->width, r->n,
-                  scratch[i] = (uint64_t)r->cells[i] << 32 | m->ranks[at[i]]);
-        return hd_k_lane_pairs(lane, set, measure, scratch, r->n, err);
+        return hd_k_list_pairs(lane, set, measure, r, err);
     }
     return HD_OK;
 }

@@ -638,6 +638,61 @@ static void too_much_memory_is_refused(void **state)
     assert_true(was_refused && was_answered);
 }
 
+/* Bins without a place of their own take the memory of the different ones, not of the rows; of one bin there
+ * may be more rows than an item of a list can tell. */
+static void long_lists_stay_short(void **state)
+{
+    (void)state;
+    enum { ROWS = 600000, CELLS = 3, RANKS = 50 };
+    static uint32_t persons[ROWS], ranks[RANKS], lut[CELLS];
+    static uint8_t cells[ROWS], values[ROWS], has_value[RANKS];
+    uint32_t want[CELLS][RANKS] = {{0}};
+    hd_rng r = hd_rng_stream(7, 7);
+    for (size_t i = 0; i < RANKS; i++) {
+        ranks[i] = (uint32_t)i;
+        has_value[i] = 1;
+    }
+    for (uint32_t i = 0; i < ROWS; i++) {
+        persons[i] = i / 3 + 1;
+        cells[i] = (uint8_t)hd_rng_below(&r, CELLS);
+        values[i] = (uint8_t)(hd_rng_below(&r, 3) ? 7 : hd_rng_below(&r, RANKS));
+        want[cells[i]][values[i]]++;
+    }
+    for (uint32_t i = 0; i < CELLS; i++)
+        lut[i] = i;
+    const hd_k_group group = {.codes = {.data = cells, .width = 1, .n_codes = CELLS}, .n_slots = CELLS, .lut = lut};
+    const hd_k_measure measure = {.kind = HD_K_DISTRIBUTION, .filter = -1, .has_value = has_value,
+                                  .codes = {.data = values, .width = 1, .n_codes = RANKS},
+                                  .ranks = ranks, .n_ranks = RANKS};
+    const uint32_t set = 1;
+    const hd_k_question q = {.n_rows = ROWS, .persons = persons, .where = -1, .n_groups = 1, .groups = &group,
+                             .n_sets = 1, .sets = &set, .n_measures = 1, .measures = &measure,
+                             .max_bytes = 3 * ROWS};
+    hd_k_answer a = run_way(&q, &ways[1]);
+    assert_int_equal(a.n_cells, CELLS);
+    for (size_t c = 0; c < CELLS; c++) {
+        const hd_k_bins *bins = (const hd_k_bins *)a.values[0].items + c;
+        assert_int_equal(bins->n, RANKS);
+        for (size_t k = 0; k < RANKS; k++) {
+            assert_int_equal(a.distribution[bins->first + k].rank, k);
+            assert_int_equal(a.distribution[bins->first + k].rows, want[c][k]);
+        }
+    }
+    hd_k_answer_free(&a);
+    uint64_t items[1000], spare[1000], rows = 0;
+    for (size_t i = 0; i < 1000; i++)
+        items[i] = (i % 2) << 5 | (1 + i % 31); /* at most 31 rows in an item */
+    size_t n = hd_k_join_pairs(items, spare, 1000, 5);
+    assert_true(n < 1000);
+    for (size_t i = 0; i < n; i++) {
+        assert_true(i == 0 || items[i] >> 5 >= items[i - 1] >> 5);
+        rows += items[i] & 31;
+    }
+    for (size_t i = 0; i < 1000; i++)
+        rows -= 1 + i % 31;
+    assert_int_equal(rows, 0);
+}
+
 static void a_stopped_question_ends(void **state)
 {
     (void)state;
@@ -1018,9 +1073,33 @@ static void check_sorted(uint32_t N)
     }
 }
 
+static void check_numbers(uint32_t n)
+{
+    static uint64_t x[LONG_ARRAY], y[LONG_ARRAY], spare[LONG_ARRAY];
+    hd_rng r = hd_rng_stream(1, 2);
+    for (unsigned lowest = 0; lowest < 64; lowest += 9) {
+        for (size_t i = 0; i < n; i++)
+            x[i] = hd_rng_next(&r) >> lowest / 2;
+        for (size_t i = 0; i < n; i++)
+            y[i] = x[i] >> lowest << 8 | i % 256; /* what is equal keeps its order */
+        memcpy(spare, x, sizeof x);
+        hd_sort_numbers(x, spare, n, lowest);
+        for (size_t i = 1; i < n; i++)
+            assert_true(x[i - 1] >> lowest <= x[i] >> lowest);
+        if (lowest < 8)
+            continue;
+        hd_sort_numbers(y, spare, n, 8);
+        for (size_t i = 0; i < n; i++)
+            assert_true(y[i] >> 8 == (x[i] >> lowest & UINT64_MAX >> 8));
+    }
+}
+
 static void pairs_are_sorted(void **state)
 {
     (void)state;
+    check_numbers(1);
+    check_numbers(3000);
+    check_numbers(LONG_ARRAY);
     check_sorted(3000);
     check_sorted(LONG_ARRAY);
 }
@@ -1081,6 +1160,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(random_small_questions_match),
         cmocka_unit_test(random_questions_at_borders_match),
         cmocka_unit_test(too_much_memory_is_refused),
+        cmocka_unit_test(long_lists_stay_short),
         cmocka_unit_test(a_stopped_question_ends),
         cmocka_unit_test(too_many_combinations_are_refused),
         cmocka_unit_test(wrong_questions_are_found),
