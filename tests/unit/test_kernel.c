@@ -65,7 +65,7 @@ static void unmake(made *t)
 static uint32_t next_code(const hd_k_question *q, hd_rng *r, uint64_t row, uint32_t before,
                           uint32_t n_codes, uint32_t descents)
 {
-    bool same = row && q->persons[row] == q->persons[row - 1];
+    bool same = row && row < q->n_rows && q->persons[row] == q->persons[row - 1];
     if (!same || hd_rng_below(r, descents) == 0)
         return hd_rng_below(r, n_codes);
     return hd_rng_below(r, 2) ? before : before + hd_rng_below(r, n_codes - before);
