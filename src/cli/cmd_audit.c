@@ -90,9 +90,13 @@ static bool say(const asked *a, const hd_attack_report *r)
                             "figure safe; narrow and exact ones are found: audit it in parts\n", r->n_cells);
         return false;
     }
-    if (!is_split && (r->n_withheld > r->n_zero || r->n_zero == 0))
+    size_t n_safe = r->n_withheld - r->n_zero - r->n_helpers;
+    if (!is_split && (n_safe || r->n_withheld == 0))
         fprintf(stderr, "%s, each with at least %lld possible values\n",
-                hd_counted(r->n_withheld - r->n_zero, "withheld figure").text, (long long)r->values);
+                hd_counted(n_safe, "withheld figure").text, (long long)r->values);
+    if (r->n_helpers)
+        fprintf(stderr, "%s without need of its own: not small, or national\n",
+                hd_counted(r->n_helpers, "more withheld figure").text);
     if (r->n_zero)
         fprintf(stderr, "%s for 0, as others tell, with nobody behind: nothing to protect\n",
                 hd_counted(r->n_zero, "mark").text);

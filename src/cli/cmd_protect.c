@@ -61,13 +61,16 @@ typedef struct asked {
     hd_option_list hierarchies, exact, wanted;
 } asked;
 
-static void say(const hd_protect_report *r)
+static void say(const hd_protect_report *r, bool wants_exact)
 {
     fprintf(stderr, "%s: %zu withheld for themselves, %zu more to protect them",
             hd_counted(r->n_cells, "figure").text, r->n_primary, r->n_helpers);
-    if (r->n_exact)
+    if (r->n_exact || wants_exact)
         fprintf(stderr, ", %zu exact", r->n_exact);
     fputc('\n', stderr);
+    if (r->n_exact == 0 && wants_exact)
+        fputs("no figure of --exact is exact: they would give others away, so all were rounded "
+              "or withheld\n", stderr);
 }
 
 static hd_code protect(const asked *a, hd_err *err)
@@ -82,7 +85,7 @@ static hd_code protect(const asked *a, hd_err *err)
         HD_GO(hd_io_write_file(a->certificate, report.certificate.data, report.certificate.len, 0600,
                                err));
     HD_GO(hd_output_release(&a->output, NULL, release, err));
-    say(&report);
+    say(&report, a->exact.n > 0);
 out:
     hd_release_free(release);
     hd_protect_report_free(&report);

@@ -31,8 +31,9 @@ typedef struct meaning {
     hd_rule_range range;
 } meaning;
 
-/* V_HELPER: withheld, and known to be neither small nor zero, so that it needs no protection. V_ZERO: a
- * mark for a count that can only be 0: nobody is behind it, and who is behind others does not hang on it. */
+/* V_HELPER: withheld, and known to be neither small nor zero, or national, so that it needs no
+ * protection. V_ZERO: a mark for a count that can only be 0: nobody is behind it, and who is behind
+ * others does not hang on it. */
 typedef enum verdict { V_NONE, V_HELPER, V_ZERO, V_SAFE, V_UNPROVEN, V_NARROW, V_EXACT } verdict;
 
 typedef struct work {
@@ -453,6 +454,7 @@ static hd_code decide(work *w, hd_attack_report *report, hd_err *err)
     }
     for (size_t c = 0; c < w->t.n_cells; c++) {
         report->n_withheld += w->is_withheld[c];
+        report->n_helpers += w->verdicts[c] == V_HELPER;
         report->n_zero += w->verdicts[c] == V_ZERO;
         report->n_exact += w->verdicts[c] == V_EXACT;
         report->n_narrow += w->verdicts[c] >= V_NARROW;

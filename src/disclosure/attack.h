@@ -25,6 +25,7 @@ typedef struct hd_attack_options {
 
 typedef struct hd_attack_report {
     size_t n_cells, n_withheld;
+    size_t n_helpers;         /* that need no protection */
     size_t n_exact, n_narrow; /* fixed; fewer values than asked, the fixed ones included */
     size_t n_zero;            /* a mark for a count that can only be 0: nobody is behind it */
     size_t n_unproven;        /* neither narrow nor proven to be safe */

@@ -171,6 +171,23 @@ def test_line_ends_marks_and_quotes_change_nothing(tmp_path):
     assert quoted.replace('"x\n""x"', "x") == want
 
 
+def test_says_when_no_figure_can_be_exact(tmp_path):
+    """A reader who asked for exact figures learns it; the audit tells what needs protection from what does not."""
+    counts = [("a0", "b0", 2), ("a0", "b1", 8), ("a1", "b0", 1), ("a1", "b1", 1), ("a1", "b2", 7)]
+    data = "a,b,n\n" + "".join("%s,%s,%d\n" % c for c in counts)
+    out = tmp_path / "out.csv"
+    done = outcome(tmp_path, data.encode(), "--exact", "a=Total", "-o", out)
+    assert done.returncode == 0 and ", 0 exact\nno figure of --exact is exact" in done.stderr
+    withheld = [r for r in rows_of(out.read_text()) if r["shown"] in "*:"]
+    national = [r for r in withheld if r["exact"] == "true"]
+    done = hdis("audit", out)
+    assert done.returncode == 0 and national
+    assert "%d withheld figures, each with at least 5" % (len(withheld) - len(national)) in done.stderr
+    assert "%d more withheld figure without need" % len(national) in done.stderr
+    done = outcome(tmp_path, data.encode())
+    assert done.returncode == 0 and "exact" not in done.stderr
+
+
 def test_a_million_columns_are_no_matter(tmp_path):
     names = ["a", "b", "n"] + ["c%d" % i for i in range(10 ** 6)]
     wide = ",".join(names) + "\n" + ",".join(["1"] * len(names)) + "\n"
