@@ -1,5 +1,5 @@
 -- The questions of bench/interrogate. A block begins with "== NAME | TITLE | TABLE: columns that a scan reads"; they
--- are counted whole, although of columns that only chosen rows read some lines are passed over (Q3: every second one).
+-- ("begins": where persons begin, a bit a row) are counted whole, although of columns that only chosen rows read some lines are passed over (Q3: every second one).
 -- "-- hdis", "-- duckdb ...", "-- clickhouse ..." begin a form of the question; several forms of a peer are tried and
 -- the fastest counts. Statements before the last are settings. @codes@ stands for 200 scattered diagnoses.
 
@@ -40,7 +40,7 @@ SELECT commissioner, age // 5, sex, count(*) FROM admissions WHERE diagnosis IN 
 -- clickhouse
 SELECT commissioner, intDiv(age, 5) AS g, sex, count() FROM admissions WHERE diagnosis IN (@codes@) GROUP BY commissioner, g, sex
 
-== Q4a | different people by provider | admissions: provider person
+== Q4a | different people by provider | admissions: provider begins
 -- hdis
 SELECT provider, count(DISTINCT person) FROM admissions GROUP BY 1
 -- duckdb
@@ -54,7 +54,7 @@ SELECT provider, count() FROM (SELECT person, provider FROM admissions GROUP BY 
 -- clickhouse array by person
 SELECT p, count() FROM (SELECT arrayJoin(ps) AS p FROM (SELECT groupUniqArray(provider) AS ps FROM admissions GROUP BY person SETTINGS optimize_aggregation_in_order = 1)) GROUP BY p
 
-== Q4b | different people by provider and month | admissions: provider month person
+== Q4b | different people by provider and month | admissions: provider month begins
 -- hdis
 SELECT provider, month, count(DISTINCT person) FROM admissions GROUP BY 1, 2
 -- duckdb

@@ -50,6 +50,16 @@ void *hd_realloc_n(void *p, size_t n, size_t size)
     return hd_realloc(p, total);
 }
 
+void *hd_huge_alloc(size_t size)
+{
+    if (hd_fault(HD_FAULT_ALLOC))
+        return NULL;
+    void *p = aligned_alloc(HD_HUGE_PAGE, size);
+    if (p)
+        madvise(p, size, MADV_HUGEPAGE);
+    return p;
+}
+
 char *hd_strndup(const char *s, size_t len)
 {
     char *copy = hd_malloc(len + 1);

@@ -18,6 +18,11 @@ HD_MUST char *hd_strndup(const char *s, size_t len);
 void hd_free(void *p);                  /* NULL is allowed */
 void hd_wipe_free(void *p, size_t len); /* wipes first; NULL is allowed */
 
+/* Memory that will be used at random: on pages of 2 MiB where the system has them, at the start of one;
+ * size must be a multiple of that. Not zeroed. hd_free takes it back. */
+#define HD_HUGE_PAGE ((size_t)2 << 20)
+HD_MUST void *hd_huge_alloc(size_t size);
+
 /* Large memory for decrypted columns: anonymous mapping, zeroed, left out of core files
  * (MADV_DONTDUMP), wiped when released. NULL when memory is out; len 0 gives a valid pointer. */
 HD_MUST void *hd_secret_map(size_t len);

@@ -15,6 +15,21 @@ static uint64_t differing(const uint64_t *keys, size_t n)
     return differ;
 }
 
+/* Where the numbers of each digit go, when they are put in its order; n_digits is a power of two. */
+static inline void find_starts(const uint64_t *keys, size_t n, unsigned shift, size_t n_digits,
+                               size_t *starts)
+{
+    size_t next = 0;
+    memset(starts, 0, n_digits * sizeof *starts);
+    for (size_t i = 0; i < n; i++)
+        starts[keys[i] >> shift & (n_digits - 1)]++;
+    for (size_t d = 0; d < n_digits; d++) {
+        size_t count = starts[d];
+        starts[d] = next;
+        next += count;
+    }
+}
+
 static void sort_piece(uint64_t *keys, uint64_t *values, uint64_t *spare_keys, uint64_t *spare_values,
                        size_t n)
 {
@@ -23,11 +38,8 @@ static void sort_piece(uint64_t *keys, uint64_t *values, uint64_t *spare_keys, u
     for (unsigned shift = 0; shift < 64; shift += 8) {
         if (!(differ >> shift & 255))
             continue;
-        size_t at[257] = {0};
-        for (size_t i = 0; i < n; i++)
-            at[(k[i] >> shift & 255) + 1]++;
-        for (unsigned d = 0; d < 256; d++)
-            at[d + 1] += at[d];
+        size_t at[256];
+        find_starts(k, n, shift, 256, at);
         for (size_t i = 0; i < n; i++) {
             size_t to = at[k[i] >> shift & 255]++;
             k2[to] = k[i];
@@ -80,12 +92,9 @@ void hd_sort_pairs(uint64_t *keys, uint64_t *values, uint64_t *spare_keys, uint6
     unsigned shift = 64 - (unsigned)__builtin_clzll(differ) - BITS;
     pieces p = {keys, values, spare_keys, spare_values, {0}};
     size_t at[PIECES];
-    for (size_t i = 0; i < n; i++)
-        p.starts[(keys[i] >> shift & (PIECES - 1)) + 1]++;
-    for (size_t d = 0; d < PIECES; d++) {
-        at[d] = p.starts[d];
-        p.starts[d + 1] += p.starts[d];
-    }
+    find_starts(keys, n, shift, PIECES, at);
+    memcpy(p.starts, at, sizeof at);
+    p.starts[PIECES] = n;
     for (size_t i = 0; i < n; i++) {
         size_t to = at[keys[i] >> shift & (PIECES - 1)]++;
         spare_keys[to] = keys[i];
@@ -102,11 +111,8 @@ static void sort_short(uint64_t *numbers, uint64_t *spare, size_t n, unsigned lo
     for (unsigned shift = lowest; shift < 64; shift += 8) {
         if (!(differ >> shift & 255))
             continue;
-        size_t at[257] = {0};
-        for (size_t i = 0; i < n; i++)
-            at[(from[i] >> shift & 255) + 1]++;
-        for (unsigned d = 0; d < 256; d++)
-            at[d + 1] += at[d];
+        size_t at[256];
+        find_starts(from, n, shift, 256, at);
         for (size_t i = 0; i < n; i++)
             to[at[from[i] >> shift & 255]++] = from[i];
         uint64_t *swap = from;
@@ -125,13 +131,10 @@ void hd_sort_numbers(uint64_t *numbers, uint64_t *spare, size_t n, unsigned lowe
         return;
     }
     unsigned shift = lowest + 64 - (unsigned)__builtin_clzll(differ) - BITS;
-    size_t starts[PIECES + 1] = {0}, at[PIECES];
-    for (size_t i = 0; i < n; i++)
-        starts[(numbers[i] >> shift & (PIECES - 1)) + 1]++;
-    for (size_t d = 0; d < PIECES; d++) {
-        at[d] = starts[d];
-        starts[d + 1] += starts[d];
-    }
+    size_t starts[PIECES + 1], at[PIECES];
+    find_starts(numbers, n, shift, PIECES, at);
+    memcpy(starts, at, sizeof at);
+    starts[PIECES] = n;
     for (size_t i = 0; i < n; i++)
         spare[at[numbers[i] >> shift & (PIECES - 1)]++] = numbers[i];
     for (size_t d = 0; d < PIECES; d++)

@@ -152,46 +152,59 @@ static void leave(void *ctx, uint64_t first, uint64_t end)
         atomic_fetch_add_explicit(&b->progress->rows_done, end - first, memory_order_relaxed);
 }
 
-/* Walk over the rows of one block while they are of the same person as the row before. */
+/* Whether a person begins at a row of a block that was entered. */
+static bool begins_at(const scan_blocks *b, uint64_t row)
+{
+    const uint64_t *begins = hd_feed_begins(b->feed);
+    const uint32_t *persons = hd_feed_persons(b->feed);
+    if (begins)
+        return begins[row / 64] >> row % 64 & 1;
+    uint32_t block = (uint32_t)(row / HD_BLOCK_ROWS), before = 0;
+    if (row % HD_BLOCK_ROWS != 0)
+        before = persons[row - 1];
+    else if (block > 0)
+        before = hd_table_persons_block(b->t, block - 1).highest;
+    return persons[row] != before;
+}
+
 static hd_code person_start(void *ctx, uint64_t row, uint64_t *out, hd_err *err)
 {
     scan_blocks *b = ctx;
-    const uint32_t *persons = hd_feed_persons(b->feed);
-    uint64_t n_rows = hd_table_rows(b->t), end = row;
-    *out = row;
-    if (row == 0 || row >= n_rows)
-        return HD_OK;
-    uint32_t block = (uint32_t)((row - 1) / HD_BLOCK_ROWS);
-    HD_TRY(hd_feed_enter_persons(b->feed, block, err));
-    uint32_t before = persons[row - 1];
-    hd_feed_leave_persons(b->feed, block);
-    while (*out == end && *out < n_rows) {
-        block = (uint32_t)(*out / HD_BLOCK_ROWS);
-        end = *out - *out % HD_BLOCK_ROWS + hd_table_persons_block(b->t, block).rows;
+    uint64_t n_rows = hd_table_rows(b->t);
+    bool found = row == 0;
+    for (*out = row; !found && *out < n_rows;) {
+        uint32_t block = (uint32_t)(*out / HD_BLOCK_ROWS);
+        uint64_t end = *out - *out % HD_BLOCK_ROWS + hd_table_persons_block(b->t, block).rows;
         HD_TRY(hd_feed_enter_persons(b->feed, block, err));
-        while (*out < end && persons[*out] == before)
+        while (*out < end && !(found = begins_at(b, *out)))
             ++*out;
         hd_feed_leave_persons(b->feed, block);
     }
     return HD_OK;
 }
 
+static bool is_same_person(void *ctx, uint64_t last, uint64_t first)
+{
+    const scan_blocks *b = ctx;
+    return hd_table_persons_block(b->t, (uint32_t)(last / HD_BLOCK_ROWS)).highest ==
+           hd_table_persons_block(b->t, (uint32_t)(first / HD_BLOCK_ROWS)).lowest;
+}
+
 /* Rows of nobody come first; at most one block has them and others. */
 static hd_code count_unlinked(scan_blocks *b, hd_err *err)
 {
-    const uint32_t *persons = hd_feed_persons(b->feed);
     uint64_t *n = &b->view.n_unlinked;
     for (uint32_t block = 0; block < b->n_blocks; block++) {
         hd_block_stats s = hd_table_persons_block(b->t, block);
         if (s.lowest > 0)
             return HD_OK;
+        uint64_t end = *n + s.rows;
         if (s.highest == 0) {
-            *n += s.rows;
+            *n = end;
             continue;
         }
-        uint64_t end = *n + s.rows;
         HD_TRY(hd_feed_enter_persons(b->feed, block, err));
-        while (*n < end && persons[*n] == 0)
+        while (*n < end && !begins_at(b, *n))
             ++*n;
         hd_feed_leave_persons(b->feed, block);
         return HD_OK;
@@ -264,6 +277,7 @@ struct opening {
     hd_engine_progress *progress;
     const hd_operand *also; /* a column that the plan does not name */
     bool must_stream, every_block;
+    bool numbers; /* of persons, not only where they begin */
 };
 
 static hd_code open_blocks(scan_blocks *b, scan_plan *p, hd_table *t, const struct opening *o,
@@ -273,8 +287,12 @@ static hd_code open_blocks(scan_blocks *b, scan_plan *p, hd_table *t, const stru
     uint64_t beside = 0;
     *b = (scan_blocks){
         .engine = p->e, .progress = o->progress, .t = t, .n_blocks = hd_table_n_blocks(t)};
-    b->view = (hd_k_feed){
-        .ctx = b, .block_rows = HD_BLOCK_ROWS, .enter = enter, .leave = leave, .person_start = person_start};
+    b->view = (hd_k_feed){.ctx = b,
+                          .block_rows = HD_BLOCK_ROWS,
+                          .enter = enter,
+                          .leave = leave,
+                          .person_start = person_start,
+                          .is_same_person = is_same_person};
     b->wanted = hd_calloc(b->n_blocks, 1);
     HD_GO(b->wanted ? HD_OK : hd_fail_nomem(err));
     HD_GO(hd_blocks_wanted(p, t, b->wanted, &b->n_wanted, err));
@@ -290,14 +308,15 @@ static hd_code open_blocks(scan_blocks *b, scan_plan *p, hd_table *t, const stru
     const hd_feed_wish wish = {.columns = b->columns,
                                .n_columns = b->n_columns,
                                .wanted = b->wanted,
-                               .persons = !p->e->without_people,
+                               .persons = o->numbers,
+                               .begins = !o->numbers && !p->e->without_people,
                                .may_stream = true,
                                .must_stream = o->must_stream || p->e->limits.always_streams,
                                .spare = p->e->limits.memory_bytes / 4,
                                .beside = beside};
     HD_GO(hd_feed_open(&b->feed, t, &wish, err));
     HD_GO(open_made(b, p->e, err));
-    if (wish.persons)
+    if (wish.persons || wish.begins)
         HD_GO(count_unlinked(b, err));
     tell_total(b);
 out:
@@ -319,7 +338,7 @@ hd_code hd_blocks_open_part(scan_blocks *b, scan_plan *p, hd_table *t, bool must
 hd_code hd_blocks_open_all(scan_blocks *b, scan_plan *p, hd_table *t, const hd_operand *also,
                            hd_err *err)
 {
-    return open_blocks(b, p, t, &(struct opening){.also = also, .every_block = true}, err);
+    return open_blocks(b, p, t, &(struct opening){.also = also, .every_block = true, .numbers = true}, err);
 }
 
 void hd_blocks_close(scan_blocks *b)

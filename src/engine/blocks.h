@@ -38,7 +38,8 @@ HD_MUST hd_code hd_blocks_open(scan_blocks *out, scan_plan *p, hd_table *t, hd_e
  * hd_feed_wish. */
 HD_MUST hd_code hd_blocks_open_part(scan_blocks *out, scan_plan *p, hd_table *t, bool must_stream,
                                     hd_err *err);
-/* The same with every block and one column more; for who reads rows beside the plan. */
+/* The same with every block, the numbers of persons, and one column more; for who reads rows beside the
+ * plan. */
 HD_MUST hd_code hd_blocks_open_all(scan_blocks *out, scan_plan *p, hd_table *t,
                                    const hd_operand *also, hd_err *err);
 void hd_blocks_close(scan_blocks *b); /* all zero is allowed */

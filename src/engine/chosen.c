@@ -447,7 +447,7 @@ static hd_code open_plan(hd_chosen *c, hd_engine *e, hd_table *t, hd_err *err)
     HD_TRY(hd_scan_plan_make(e, t, &a, 1, &c->plan, err));
     HD_TRY(hd_blocks_open_all(&c->blocks, c->plan, t, has_date ? &date : NULL, err));
     HD_TRY(hd_scan_plan_bind(c->plan, t, &c->blocks, err));
-    c->persons = c->plan->q.persons;
+    c->persons = hd_feed_persons(c->blocks.feed);
     HD_ALWAYS(c->persons);
     if (has_date && hd_blocks_column(&c->blocks, date, &column))
         c->date = (loaded_column){column.data, column.width, hd_operand_dictionary(t, date), NULL};

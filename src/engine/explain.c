@@ -277,7 +277,9 @@ hd_code hd_engine_explain(hd_engine *e, const hd_question *q, hd_plan_line **out
     HD_GO(add(&l, err, "table", q->table, "%s", l.a->table->title));
     HD_GO(hd_orders_ready(e, (asked *)(uintptr_t)l.a, l.t, err));
     HD_GO(q->fallback_reason ? explain_duckdb(&l, err) : explain_kernel(&l, e, err));
-    l.bytes += (uint64_t)hd_table_n_blocks(l.t) * HD_BLOCK_ROWS * sizeof(uint32_t); /* persons */
+    l.bytes += (uint64_t)hd_table_n_blocks(l.t) *
+               (q->fallback_reason ? HD_BLOCK_ROWS * sizeof(uint32_t) /* persons */
+                                   : HD_BLOCK_ROWS / 8 /* where they begin */);
     HD_GO(add(&l, err, "scan", "", "%.1f MB of columns, in whole blocks of %d rows",
               (double)l.bytes / 1e6, HD_BLOCK_ROWS));
     *out = l.line;

@@ -444,7 +444,7 @@ static hd_code bind(scan_plan *p, hd_table *t, const scan_blocks *blocks, hd_ope
 {
     loaded_column c;
     hd_column by_block;
-    if (blocks && hd_blocks_column(blocks, s, &by_block))
+    if (hd_blocks_column(blocks, s, &by_block))
         c = (loaded_column){by_block.data, by_block.width, hd_operand_dictionary(t, s),
                             by_block.starts};
     else
@@ -467,11 +467,8 @@ hd_code hd_scan_plan_bind(scan_plan *p, hd_table *t, const scan_blocks *blocks, 
         if (p->measures[m].has_value)
             HD_TRY(bind(p, t, blocks, p->measure_inputs[m].operand, &p->measures[m].codes, &starts,
                         err));
-    if (blocks)
-        p->q.persons = hd_feed_persons(blocks->feed);
-    else
-        HD_TRY(hd_table_persons(t, &p->q.persons, err));
-    p->q.feed = blocks ? &blocks->view : NULL;
+    p->q.begins = hd_feed_begins(blocks->feed);
+    p->q.feed = &blocks->view;
     p->q.without_people = p->e->without_people;
     p->q.n_rows = hd_table_rows(t);
     p->q.atoms = p->atoms;

@@ -15,7 +15,6 @@
  *
  * Sums of decimals are formed row by row in the order of the rows, as in the scalar kernel.
  */
-#include "base/alloc.h"
 #include "kernel/merge.h"
 #include "kernel/shape.h"
 #include "kernel/update.h"
@@ -77,7 +76,6 @@ typedef struct batch {
     uint16_t *positions; /* of the selected rows */
     uint8_t *sums[HD_K_PARTS];
     uint8_t *signatures;    /* of the selected rows */
-    uint32_t person_before; /* of the last row before the batch */
     bool is_pending;        /* a person began after the last selected row before this batch */
     uint64_t begins[BITS];  /* persons, of the selected rows */
     uint64_t *groups;       /* n_sets x BITS, of the selected rows */
@@ -184,15 +182,27 @@ static const void *selected(batch *b, unsigned width, const void *in, void *out)
     return out;
 }
 
+/* n bits from `first` on; those from n on are 0, up to the end of the word. */
+static void copy_bits(const uint64_t *restrict from, uint64_t first, size_t n, uint64_t *restrict to)
+{
+    const uint64_t *word = from + first / 64, *last = from + (first + n - 1) / 64;
+    unsigned shift = first % 64;
+    for (size_t at = 0; at < n; at += 64, word++) {
+        uint64_t bits = *word >> shift;
+        if (shift && word < last)
+            bits |= word[1] << (64 - shift);
+        to[at / 64] = n - at < 64 ? bits & ((UINT64_C(1) << (n - at)) - 1) : bits;
+    }
+}
+
 static void find_persons(batch *b)
 {
-    const uint32_t *persons = b->q->persons + b->base;
     uint64_t begins[BITS];
     bool all = b->s->keeps_all;
-    b->ops->begins(persons, b->n_rows, b->person_before, all ? b->begins : begins);
+    copy_bits(b->q->begins, b->base, b->n_rows, all ? b->begins : begins);
+    (all ? b->begins : begins)[0] |= b->lane->begins_anew && b->base == b->lane->first;
     if (!all)
         b->ops->begins_of(b->selection, begins, b->n_rows, &b->is_pending, b->begins);
-    b->person_before = persons[b->n_rows - 1];
 }
 
 static void select_rows(batch *b)
@@ -625,36 +635,11 @@ static hd_code scan_batch(batch *b, hd_err *err)
 
 /* ---- the lane -------------------------------------------------------------------------------- */
 
-typedef struct part {
-    void *to;
-    size_t n, item;
-} part;
-
-/* One allocation for a list of arrays. */
-static hd_code take_parts(hd_k_lane *lane, const part *parts, size_t n_parts, char **memory,
-                          hd_err *err)
-{
-    enum { ALIGN = 64 };
-    size_t total = ALIGN;
-    for (size_t i = 0; i < n_parts; i++)
-        total += (parts[i].n * parts[i].item + ALIGN - 1) / ALIGN * ALIGN;
-    HD_TRY(hd_k_lane_take(lane, total, err));
-    *memory = hd_calloc(total, 1);
-    if (!*memory)
-        return hd_fail_nomem(err);
-    char *at = *memory + (ALIGN - (uintptr_t)*memory % ALIGN) % ALIGN;
-    for (size_t i = 0; i < n_parts; i++) {
-        memcpy(parts[i].to, &at, sizeof at); /* every part is a pointer to an object */
-        at += (parts[i].n * parts[i].item + ALIGN - 1) / ALIGN * ALIGN;
-    }
-    return HD_OK;
-}
-
-static hd_code open_batch(batch *b, hd_k_lane *lane, char **memory, hd_err *err)
+static hd_code open_batch(batch *b, hd_k_lane *lane, hd_err *err)
 {
     const hd_k_plan *p = lane->plan;
     *b = (batch){.q = p->q, .p = p, .s = p->shape, .ops = p->ops, .lane = lane};
-    const part parts[] = {
+    const hd_k_part parts[] = {
         {&b->by_signature, p->q->n_sets, sizeof *b->by_signature},
         {&b->class_has_values, p->n_classes, sizeof *b->class_has_values},
         {&b->positions, ROOM, sizeof *b->positions},
@@ -674,11 +659,11 @@ static hd_code open_batch(batch *b, hd_k_lane *lane, char **memory, hd_err *err)
         {&b->runs, ROOM, sizeof *b->runs},
         {&b->countings, p->q->n_sets * p->n_classes, sizeof *b->countings},
     };
-    return take_parts(lane, parts, sizeof parts / sizeof *parts, memory, err);
+    return hd_k_lane_parts(lane, parts, sizeof parts / sizeof *parts, err);
 }
 
 /* Counting by signature pays when several classes share the rows and the table stays small. */
-static hd_code open_signatures(batch *b, size_t set, char **memory, hd_err *err)
+static hd_code open_signatures(batch *b, size_t set, hd_err *err)
 {
     enum { MOST = 1 << 24 };
     by_signature *t = &b->by_signature[set];
@@ -689,12 +674,12 @@ static hd_code open_signatures(batch *b, size_t set, char **memory, hd_err *err)
     if (a_cell == 0 || b->p->n_classes == 1 || !b->p->sets[set].dense || cells > MOST / a_cell ||
         cells * a_cell > (b->lane->max_bytes - b->lane->bytes) / 2)
         return HD_OK;
-    const part parts[] = {
+    const hd_k_part parts[] = {
         {&t->seen, has_people ? cells : 0, sizeof *t->seen},
         {&t->bytes, cells * n_bytes, 1},
         {&t->carried, cells * n_bytes, sizeof *t->carried},
     };
-    HD_TRY(take_parts(b->lane, parts, sizeof parts / sizeof *parts, memory, err));
+    HD_TRY(hd_k_lane_parts(b->lane, parts, sizeof parts / sizeof *parts, err));
     for (uint64_t cell = 0; cell < cells && has_people; cell++)
         t->seen[cell].classes = UINT64_MAX;
     t->is_used = true;
@@ -771,27 +756,19 @@ hd_code hd_k_expect_rows(hd_k_plan *p, hd_err *err)
 
 hd_code hd_k_scan_batches(hd_k_lane *lane, hd_err *err)
 {
-    hd_code rc = HD_OK;
     batch b;
     size_t n_sets = lane->plan->q->n_sets;
-    char **memory = hd_calloc(n_sets + 1, sizeof *memory);
-    if (!memory)
-        return hd_fail_nomem(err);
-    HD_GO(open_batch(&b, lane, &memory[n_sets], err));
+    HD_TRY(open_batch(&b, lane, err));
     for (size_t set = 0; set < n_sets; set++)
-        HD_GO(open_signatures(&b, set, &memory[set], err));
+        HD_TRY(open_signatures(&b, set, err));
     b.is_counted = is_counted_by_signature(&b);
     for (size_t class = 0; class < b.p->n_classes; class ++)
         b.class_has_values[class] = has_values(b.p, class);
-    HD_GO(scan_pieces(&b, err));
+    HD_TRY(scan_pieces(&b, err));
     for (size_t set = 0; set < n_sets; set++) {
         if (b.by_signature[set].is_used)
             spread_signatures(&b, set);
         hd_k_lane_finish(lane, set, b.by_signature[set].is_used);
     }
-out:
-    for (size_t i = 0; i <= n_sets; i++)
-        hd_free(memory[i]);
-    hd_free(memory);
-    return rc;
+    return HD_OK;
 }

@@ -255,9 +255,8 @@ static hd_code check_measures(const hd_k_question *q, hd_err *err)
 
 hd_code hd_kernel_check(const hd_k_question *q, hd_err *err)
 {
-    for (uint64_t r = 1; r < q->n_rows && !q->without_people; r++)
-        if (q->persons[r] < q->persons[r - 1])
-            return hd_fail(err, HD_INVALID, "kernel question: persons do not ascend");
+    if (q->n_rows && !q->without_people && !q->begins)
+        return hd_fail(err, HD_INVALID, "kernel question: nothing says where persons begin");
     HD_TRY(check_atoms(q, err));
     HD_TRY(check_nodes(q, err));
     HD_TRY(check_groups(q, err));

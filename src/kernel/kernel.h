@@ -85,16 +85,19 @@ static inline bool hd_k_is_always_there(const hd_k_measure *m)
 typedef struct hd_k_feed {
     void *ctx;
     uint64_t block_rows;
-    uint64_t n_unlinked; /* rows of person 0, which come first */
+    uint64_t n_unlinked; /* rows linked to nobody, which come first */
     hd_code (*enter)(void *ctx, uint64_t first, uint64_t end, bool *matters, hd_err *err);
     void (*leave)(void *ctx, uint64_t first, uint64_t end);
     /* The first row from `row` on where a person begins, or all rows end. */
     hd_code (*person_start)(void *ctx, uint64_t row, uint64_t *out, hd_err *err);
+    /* Whether the last row of a block and the first of a later one are of the same person. */
+    bool (*is_same_person)(void *ctx, uint64_t last, uint64_t first);
 } hd_k_feed;
 
 typedef struct hd_k_question {
     uint64_t n_rows;
-    const uint32_t *persons; /* ascending; 0: not linked to anyone, adds no person to any count */
+    const uint64_t *begins; /* bit r % 64 of word r / 64: row r is the first of a person. Rows before all
+                             * of these are linked to nobody and add no person to any count */
     size_t n_atoms, n_nodes, n_groups, n_sets, n_measures;
     const hd_k_atom *atoms;
     const hd_k_node *nodes;
@@ -103,7 +106,7 @@ typedef struct hd_k_question {
     const uint32_t *sets;    /* grouping sets: bit g set when group g is a key; at least one */
     const hd_k_measure *measures;
     bool without_people;     /* nobody reads how many people: counts[].persons of the answer stay NULL,
-                              * and `persons` is not read and may be NULL */
+                              * and `begins` is not read and may be NULL */
     uint64_t max_bytes;      /* refuse with HD_LIMIT, naming the need, rather than use more */
     const hd_k_feed *feed;   /* NULL: all rows are there */
     const atomic_bool *stop; /* NULL, or: end with HD_CANCELLED soon after it becomes true. Every

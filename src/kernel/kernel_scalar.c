@@ -6,7 +6,6 @@
  * truth values are ordered false 0, unknown 1, true 2: AND is the smaller, OR the larger.
  */
 #include "kernel/kernel.h"
-#include "base/alloc.h"
 #include "kernel/merge.h"
 #include "kernel/update.h"
 
@@ -27,6 +26,7 @@ typedef struct batch {
     uint8_t *truth;         /* n_nodes x BATCH */
     uint32_t *codes;        /* BATCH */
     uint16_t *rows;         /* BATCH: selected rows, from base */
+    uint32_t person;        /* number of the last one seen; 0: nobody */
     uint32_t *persons;      /* BATCH: of the selected rows */
     uint32_t *slots;        /* n_groups x BATCH: of the selected rows */
     uint64_t *keys;         /* BATCH */
@@ -182,15 +182,28 @@ static size_t keep_all(size_t n, uint16_t *restrict out)
     return n;
 }
 
+/* Whoever begins gets the next number. */
+static void number_persons(batch *b)
+{
+    const uint64_t *begins = b->q->begins;
+    bool anew = b->lane->begins_anew && b->base == b->lane->first;
+    size_t n = 0;
+    for (size_t i = 0; i < b->n_rows; i++) {
+        uint64_t row = b->base + i;
+        b->person += (anew && i == 0) || begins[row / 64] >> row % 64 & 1;
+        if (n < b->n && b->rows[n] == i)
+            b->persons[n++] = b->person;
+    }
+}
+
 static void select_rows(batch *b)
 {
     if (b->q->where < 0)
         b->n = keep_all(b->n_rows, b->rows);
     else
         b->n = keep_true(b->truth + (size_t)b->q->where * BATCH, b->n_rows, b->rows);
-    const hd_k_codes persons = {.data = b->q->persons, .width = 4};
     if (!b->q->without_people)
-        pick_codes(&persons, b->base, b->rows, b->n, b->persons);
+        number_persons(b);
 }
 
 static size_t keep_filtered(const uint8_t *restrict truth, const uint16_t *restrict rows, size_t n,
@@ -343,15 +356,11 @@ static hd_code scan_batch(batch *b, hd_err *err)
     return HD_OK;
 }
 
-/* One allocation for all buffers, cut by this table of sizes. */
-static hd_code open_batch(batch *b, hd_k_lane *lane, char **memory, hd_err *err)
+static hd_code open_batch(batch *b, hd_k_lane *lane, hd_err *err)
 {
     const hd_k_question *q = lane->plan->q;
     *b = (batch){.q = q, .plan = lane->plan, .lane = lane};
-    struct {
-        void *to;
-        size_t n, item;
-    } parts[] = {
+    const hd_k_part parts[] = {
         {&b->keys, BATCH, sizeof *b->keys},
         {&b->n_members, lane->plan->n_classes, sizeof *b->n_members},
         {&b->codes, BATCH, sizeof *b->codes},
@@ -363,43 +372,26 @@ static hd_code open_batch(batch *b, hd_k_lane *lane, char **memory, hd_err *err)
         {&b->members, lane->plan->n_classes * BATCH, sizeof *b->members},
         {&b->truth, q->n_nodes * BATCH, 1},
     };
-    size_t total = 0;
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        total += parts[i].n * parts[i].item;
-    HD_TRY(hd_k_lane_take(lane, total, err));
-    *memory = hd_calloc(total, 1);
-    if (!*memory)
-        return hd_fail_nomem(err);
-    char *at = *memory;
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        memcpy(parts[i].to, &at, sizeof at); /* every part is a pointer to an object */
-        at += parts[i].n * parts[i].item;
-    }
-    return HD_OK;
+    return hd_k_lane_parts(lane, parts, sizeof parts / sizeof *parts, err);
 }
 
 hd_code hd_k_scan_scalar(hd_k_lane *lane, hd_err *err)
 {
-    hd_code rc = HD_OK;
-    char *memory = NULL;
     batch b;
-    bool more;
-    HD_GO(open_batch(&b, lane, &memory, err));
-    for (;;) {
-        HD_GO(hd_k_lane_next(lane, &more, err));
+    HD_TRY(open_batch(&b, lane, err));
+    for (bool more;;) {
+        HD_TRY(hd_k_lane_next(lane, &more, err));
         if (!more)
             break;
         for (b.base = lane->first; b.base < lane->end; b.base += BATCH) {
-            HD_GO(hd_k_go_on(b.q, err));
+            HD_TRY(hd_k_go_on(b.q, err));
             b.n_rows = lane->end - b.base < BATCH ? (size_t)(lane->end - b.base) : BATCH;
-            HD_GO(scan_batch(&b, err));
+            HD_TRY(scan_batch(&b, err));
         }
     }
     for (size_t set = 0; set < b.q->n_sets; set++)
         hd_k_lane_finish(lane, set, false);
-out:
-    hd_free(memory);
-    return rc;
+    return HD_OK;
 }
 
 static hd_code run_scalar(const hd_k_question *q, hd_k_answer *out, hd_err *err)

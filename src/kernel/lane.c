@@ -26,6 +26,62 @@ static hd_code grow_array(hd_k_lane *lane, void **array, size_t old, size_t next
     return HD_OK;
 }
 
+/* ---- parts ----------------------------------------------------------------------------------- */
+
+static hd_code add_room(hd_k_lane *lane, size_t bytes, hd_err *err)
+{
+    hd_k_room *room = hd_calloc(1, sizeof *room);
+    if (!room)
+        return hd_fail_nomem(err);
+    bool is_long = lane->plan->q->n_rows / lane->plan->n_lanes >= lane->plan->tuning.long_rows;
+    room->size = is_long ? (bytes + HD_HUGE_PAGE - 1) / HD_HUGE_PAGE * HD_HUGE_PAGE : bytes;
+    room->memory = is_long ? hd_huge_alloc(room->size) : hd_malloc(room->size);
+    room->next = lane->rooms;
+    lane->rooms = room;
+    return room->memory ? HD_OK : hd_fail_nomem(err);
+}
+
+static void close_rooms(hd_k_lane *lane)
+{
+    while (lane->rooms) {
+        hd_k_room *room = lane->rooms;
+        lane->rooms = room->next;
+        hd_free(room->memory);
+        hd_free(room);
+    }
+}
+
+static hd_code cut_part(hd_k_lane *lane, size_t bytes, void **out, hd_err *err)
+{
+    enum { LINE = 64 };
+    size_t size = (bytes + LINE - 1) / LINE * LINE + LINE; /* memory need not begin on a line */
+    HD_TRY(hd_k_lane_take(lane, size, err));
+    hd_k_room *room = lane->rooms;
+    while (room && room->size - room->used < size)
+        room = room->next;
+    if (!room) {
+        HD_TRY(add_room(lane, size, err));
+        room = lane->rooms;
+    }
+    char *at = room->memory + room->used;
+    *out = at + (LINE - (uintptr_t)at % LINE) % LINE;
+    memset(*out, 0, bytes);
+    room->used += size;
+    return HD_OK;
+}
+
+hd_code hd_k_lane_parts(hd_k_lane *lane, const hd_k_part *parts, size_t n_parts, hd_err *err)
+{
+    for (size_t i = 0; i < n_parts; i++) {
+        void *at;
+        HD_TRY(cut_part(lane, parts[i].n * parts[i].item, &at, err));
+        memcpy(parts[i].to, &at, sizeof at); /* every part is a pointer to an object */
+    }
+    return HD_OK;
+}
+
+/* ---- cells ----------------------------------------------------------------------------------- */
+
 /* Multiply and fold: neighbouring keys, the usual case, must not collide. */
 static size_t hash(uint64_t key)
 {
@@ -105,6 +161,21 @@ static hd_code grow_cells(hd_k_lane *lane, size_t set, size_t next, hd_err *err)
     return HD_OK;
 }
 
+static hd_code open_cells(hd_k_lane *lane, size_t set, hd_err *err)
+{
+    hd_k_table *t = &lane->tables[set];
+    const hd_k_set_plan *s = &lane->plan->sets[set];
+    for (size_t a = 0; a < lane->plan->n_arrays; a++) {
+        const hd_k_part part = {&t->arrays[a], s->product, s->items[a]};
+        if (s->items[a])
+            HD_TRY(hd_k_lane_parts(lane, &part, 1, err));
+    }
+    t->n_cells = s->product;
+    return HD_OK;
+}
+
+/* ---- the lane -------------------------------------------------------------------------------- */
+
 static void leave_rows(hd_k_lane *lane)
 {
     const hd_k_feed *f = lane->plan->q->feed;
@@ -124,6 +195,19 @@ static bool next_piece(hd_k_lane *lane)
     return true;
 }
 
+/* After blocks that were left out may come the rows of a person who began there. Pieces begin where a
+ * person does, so only between whole blocks can somebody go on. */
+static bool begins_anew(const hd_k_lane *lane)
+{
+    const hd_k_feed *f = lane->plan->q->feed;
+    uint64_t end = lane->read_end;
+    if (lane->first <= end || lane->first < lane->plan->n_unlinked)
+        return false;
+    if (!f || end == 0 || end % f->block_rows != 0 || lane->first % f->block_rows != 0)
+        return true;
+    return !f->is_same_person(f->ctx, end - 1, lane->first);
+}
+
 hd_code hd_k_lane_next(hd_k_lane *lane, bool *more, hd_err *err)
 {
     const hd_k_feed *f = lane->plan->q->feed;
@@ -141,6 +225,8 @@ hd_code hd_k_lane_next(hd_k_lane *lane, bool *more, hd_err *err)
         if (f)
             HD_TRY(f->enter(f->ctx, lane->first, lane->end, &lane->has_entered, err));
     } while (f && !lane->has_entered);
+    lane->begins_anew = !lane->plan->q->without_people && begins_anew(lane);
+    lane->read_end = lane->end;
     *more = true;
     return HD_OK;
 }
@@ -163,10 +249,8 @@ hd_code hd_k_lane_open(hd_k_lane *lane, const hd_k_plan *p, size_t number,
         t->full = hd_calloc(p->n_arrays, sizeof *t->full);
         if (!t->arrays || !t->pairs || !t->full)
             return hd_fail_nomem(err);
-        if (!p->sets[s].dense)
-            continue;
-        HD_TRY(grow_cells(lane, s, p->sets[s].product, err));
-        t->n_cells = t->cap;
+        if (p->sets[s].dense)
+            HD_TRY(open_cells(lane, s, err));
     }
     return HD_OK;
 }
@@ -179,7 +263,7 @@ void hd_k_lane_close(hd_k_lane *lane)
     const hd_k_plan *p = lane->plan;
     for (size_t s = 0; s < p->q->n_sets; s++) {
         hd_k_table *t = &lane->tables[s];
-        for (size_t a = 0; t->arrays && a < p->n_arrays; a++)
+        for (size_t a = 0; t->arrays && a < p->n_arrays && !p->sets[s].dense; a++)
             hd_free(t->arrays[a]);
         for (size_t m = 0; t->pairs && m < p->q->n_measures; m++)
             hd_free(t->pairs[m].items);
@@ -190,6 +274,7 @@ void hd_k_lane_close(hd_k_lane *lane)
         hd_free(t->pairs);
         hd_free(t->full);
     }
+    close_rooms(lane);
     hd_free(lane->tables);
     lane->tables = NULL;
 }

@@ -60,16 +60,25 @@ typedef struct hd_k_table {
     hd_k_full *full;   /* plan's n_arrays */
 } hd_k_table;
 
+/* Memory that is cut into parts and stays until its lane closes. */
+typedef struct hd_k_room {
+    struct hd_k_room *next;
+    char *memory;
+    size_t size, used;
+} hd_k_room;
+
 typedef struct hd_k_lane {
     const hd_k_plan *plan;
     uint64_t first, end;       /* rows in hand: a piece, or what of it lies in one block */
-    uint64_t piece_end;
+    uint64_t piece_end, read_end; /* read_end: of the rows that were in hand last */
+    bool begins_anew;          /* the first row in hand counts as that of another person */
     bool has_entered;          /* the feed knows that we read them */
     atomic_size_t *next_piece; /* shared by all lanes; NULL: the lane has one piece, its own */
     size_t number;             /* of the lane */
     bool is_done;
     uint64_t bytes, max_bytes;
     hd_k_table *tables; /* n_sets */
+    hd_k_room *rooms;
 } hd_k_lane;
 
 HD_MUST hd_code hd_k_lane_open(hd_k_lane *lane, const hd_k_plan *p, size_t number,
@@ -80,6 +89,17 @@ void hd_k_lane_close(hd_k_lane *lane);
 
 /* Room for bytes more, or HD_LIMIT. */
 HD_MUST hd_code hd_k_lane_take(hd_k_lane *lane, uint64_t bytes, hd_err *err);
+
+/* n items of a part; `to` is the address of a pointer. */
+typedef struct hd_k_part {
+    void *to;
+    size_t n, item;
+} hd_k_part;
+
+/* Zeros for each part, on a cache line, until the lane closes. In a long scan they lie together on huge
+ * pages: tables and scratch of a few hundred kilobytes, touched at every row, are more small pages than
+ * the processor knows the addresses of. */
+HD_MUST hd_code hd_k_lane_parts(hd_k_lane *lane, const hd_k_part *parts, size_t n_parts, hd_err *err);
 
 /* Turn n keys (mixed radix of slots) into cells of a set, making cells as they appear. */
 HD_MUST hd_code hd_k_lane_cells(hd_k_lane *lane, size_t set, const uint64_t *keys, size_t n,

@@ -121,17 +121,28 @@ static hd_code sort_full(hd_k_merge *m, size_t set, hd_err *err)
     return HD_OK;
 }
 
-/* Without groups the one cell is there even when no row passes. */
-static inline bool is_there(const hd_k_merge *m, size_t set, uint64_t key)
+/* Not 0 where a lane has rows. Without groups the one cell is there even when no row passes. */
+static void or_rows(const ranges *r, size_t range, size_t n, uint32_t *restrict any)
 {
-    if (m->p->sets[set].mask == 0)
-        return true;
-    for (size_t lane = 0; lane < m->p->n_lanes; lane++) {
-        const uint32_t *rows = m->lanes[lane].tables[set].arrays[hd_k_array_rows(0)];
-        if (rows[key] > 0)
-            return true;
+    memset(any, 0, n * sizeof *any);
+    for (size_t lane = 0; lane < r->m->p->n_lanes; lane++) {
+        const uint32_t *restrict rows =
+            (uint32_t *)r->m->lanes[lane].tables[r->set].arrays[hd_k_array_rows(0)] + range * RANGE;
+        for (size_t k = 0; k < n; k++)
+            any[k] |= rows[k];
     }
-    return false;
+    if (r->m->p->sets[r->set].mask == 0)
+        any[0] = 1;
+}
+
+static size_t count_rows(const ranges *r, size_t range, size_t n)
+{
+    uint32_t any[RANGE];
+    size_t there = 0;
+    or_rows(r, range, n, any);
+    for (size_t k = 0; k < n; k++)
+        there += any[k] != 0;
+    return there;
 }
 
 static hd_code count_range(void *ctx, size_t range, hd_err *err)
@@ -139,11 +150,8 @@ static hd_code count_range(void *ctx, size_t range, hd_err *err)
     ranges *r = ctx;
     size_t n = keys_of(r, range);
     HD_TRY(hd_k_go_on(r->m->p->q, err));
-    if (r->m->p->sets[r->set].in_bytes)
-        r->starts[range + 1] = count_bytes(r, range, n);
-    else
-        for (size_t k = 0; k < n; k++)
-            r->starts[range + 1] += is_there(r->m, r->set, (uint64_t)range * RANGE + k);
+    r->starts[range + 1] =
+        r->m->p->sets[r->set].in_bytes ? count_bytes(r, range, n) : count_rows(r, range, n);
     return HD_OK;
 }
 
@@ -362,45 +370,64 @@ static void put_slots(const hd_k_merge *m, size_t cell, const uint32_t *slots)
         m->out->slots[g][cell] = slots[g];
 }
 
-/* The slots of the key that is so many further, below 2^31: as a rule only the last one changes. */
-static void advance(const hd_k_merge *m, size_t set, uint32_t further, uint32_t *slots)
+/* The slots of the first key after those that differ in group `last` alone. */
+static void advance(const hd_k_merge *m, size_t set, size_t last, uint32_t *slots)
 {
     const hd_k_question *q = m->p->q;
-    for (size_t g = q->n_groups; further && g-- > 0;) {
-        uint32_t n_slots = q->groups[g].n_slots;
+    slots[last] = 0;
+    for (size_t g = last; g-- > 0;) {
         if (!m->p->sets[set].strides[g])
             continue;
-        uint64_t slot = (uint64_t)slots[g] + further;
-        further = 0;
-        if (slot >= n_slots) {
-            further = (uint32_t)(slot / n_slots);
-            slot %= n_slots;
-        }
-        slots[g] = (uint32_t)slot;
+        if (++slots[g] < q->groups[g].n_slots)
+            return;
+        slots[g] = 0;
     }
 }
 
-/* Keys of a range that hold rows, their slots, and their cells. counted NULL: lanes say where rows are. */
-static size_t find_range(hd_k_merge *m, const ranges *r, size_t range, const uint32_t *counted,
+static size_t last_group(const hd_k_merge *m, size_t set)
+{
+    size_t g = m->p->q->n_groups;
+    while (g > 0 && !m->p->sets[set].strides[g - 1])
+        g--;
+    return g > 0 ? g - 1 : 0;
+}
+
+/* Slots of n cells that differ in group `last` alone, whose slots are there. */
+static void repeat_slots(const hd_k_merge *m, size_t last, const uint32_t *slots, size_t first, size_t n)
+{
+    for (size_t g = 0; g < m->p->q->n_groups; g++)
+        for (size_t i = 0; i < n && (g != last || slots[g] == HD_K_NO_SLOT); i++)
+            m->out->slots[g][first + i] = slots[g];
+}
+
+/* Keys of a range that hold rows, their slots, and their cells. */
+static size_t find_range(hd_k_merge *m, const ranges *r, size_t range, const uint32_t *any,
                          uint32_t *from, uint32_t *to)
 {
     const hd_k_set_cells *s = &m->sets[r->set];
-    uint32_t slots[HD_K_MAX_GROUPS];
-    size_t n = 0, n_keys = keys_of(r, range);
-    uint64_t before = (uint64_t)range * RANGE; /* the key that slots are of */
-    find_slots(m, r->set, before, slots);
-    for (size_t k = 0; k < n_keys; k++) {
-        uint64_t key = (uint64_t)range * RANGE + k;
-        if (counted ? counted[k] == 0 : !is_there(m, r->set, key))
-            continue;
-        advance(m, r->set, (uint32_t)(key - before), slots);
-        before = key;
-        size_t at = s->starts[range] + n;
-        from[n] = (uint32_t)key;
-        to[n++] = (uint32_t)(s->first + at);
-        put_slots(m, s->first + at, slots);
-        if (s->places[0])
-            s->places[0][key] = (uint32_t)at + 1;
+    const size_t first = s->first + s->starts[range], n_keys = keys_of(r, range);
+    const size_t last = last_group(m, r->set);
+    const bool has_groups = m->p->sets[r->set].mask != 0;
+    uint32_t slots[HD_K_MAX_GROUPS] = {0}, *restrict places = s->places[0];
+    uint32_t *restrict own = has_groups ? m->out->slots[last] : NULL;
+    size_t n = 0;
+    find_slots(m, r->set, (uint64_t)range * RANGE, slots);
+    for (size_t k = 0; k < n_keys;) {
+        size_t n_before = n, left = has_groups ? m->p->q->groups[last].n_slots - slots[last] : 1;
+        size_t end = left < n_keys - k ? k + left : n_keys, slot_less = slots[last] - k;
+        for (; k < end; k++) {
+            if (!any[k])
+                continue;
+            from[n] = (uint32_t)(range * RANGE + k);
+            to[n] = (uint32_t)(first + n);
+            if (own)
+                own[first + n] = (uint32_t)(slot_less + k);
+            n++;
+            if (places)
+                places[range * RANGE + k] = (uint32_t)(s->starts[range] + n);
+        }
+        repeat_slots(m, last, slots, first + n_before, n - n_before);
+        advance(m, r->set, last, slots);
     }
     return n;
 }
@@ -409,14 +436,16 @@ static hd_code fill_range(void *ctx, size_t range, hd_err *err)
 {
     const ranges *r = ctx;
     hd_k_merge *m = r->m;
-    uint32_t from[RANGE], to[RANGE], counted[RANGE];
+    uint32_t from[RANGE], to[RANGE], rows[RANGE];
     const bool is_counted = m->p->sets[r->set].in_bytes;
     HD_TRY(hd_k_go_on(m->p->q, err));
     if (is_counted)
-        add_bytes(r, range, keys_of(r, range), counted);
-    size_t n = find_range(m, r, range, is_counted ? counted : NULL, from, to);
+        add_bytes(r, range, keys_of(r, range), rows);
+    else
+        or_rows(r, range, keys_of(r, range), rows);
+    size_t n = find_range(m, r, range, rows, from, to);
     for (size_t i = 0; is_counted && i < n; i++)
-        m->out->counts[0].rows[to[i]] = counted[from[i] % RANGE];
+        m->out->counts[0].rows[to[i]] = rows[from[i] % RANGE];
     for (size_t lane = 0; lane < m->p->n_lanes; lane++)
         add_lane(m, &(move){&m->lanes[lane].tables[r->set], from, to, n, is_counted});
     if (n > 0)

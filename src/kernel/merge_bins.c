@@ -1,11 +1,13 @@
 /* merge_bins.c - the bins of all lanes as ascending (rank, rows) of each cell; see merge.h.
  *
  * Bins kept by place are bytes, rank by rank; all threads take ranges of keys, twice: to count and to
- * write. A list says where bytes passed 255; these rows are added last. Other bins come as lists.
+ * write. Lists say where bytes passed 255; they are put in the order in which bins are written. Other bins
+ * come as lists.
  */
 #include "kernel/merge.h"
 #include "base/alloc.h"
 #include "base/par.h"
+#include "base/sort.h"
 
 #include <string.h>
 
@@ -39,6 +41,8 @@ typedef struct dense {
     size_t set, measure;
     size_t *starts; /* n_ranges + 1: bins before each range, once counted */
     bool writes;
+    uint64_t *full, *spare; /* what bytes could not hold: rank x RANGE + key in the range */
+    size_t *full_starts;    /* n_ranges + 1 */
 } dense;
 
 /* Keys of one range. */
@@ -48,6 +52,8 @@ typedef struct tile {
     uint8_t any[RANGE];   /* of one rank: whether a lane has rows there */
     uint8_t few[RANGE];   /* bins of the last n_counted ranks, below 256 */
     uint64_t at[RANGE];   /* of each key: how many bins, or where the next one goes */
+    const uint64_t *full, *full_end; /* ranks that are still to be written */
+    uint32_t more[RANGE];            /* of the rank in hand: rows that bytes could not hold */
 } tile;
 
 static const hd_k_table *table_of(const dense *d, size_t lane)
@@ -89,7 +95,7 @@ static void count_rank(tile *t)
 
 static void write_bin(const dense *d, tile *t, size_t rank, size_t k)
 {
-    uint32_t rows = 0;
+    uint32_t rows = t->more[k];
     for (size_t lane = 0; lane < d->m->p->n_lanes; lane++)
         rows += *bins_at(d, lane, rank, t->first + k);
     d->m->out->distribution[t->at[k]++] = (hd_k_bin){(uint32_t)rank, rows};
@@ -97,6 +103,9 @@ static void write_bin(const dense *d, tile *t, size_t rank, size_t k)
 
 static void write_rank(const dense *d, tile *t, size_t rank)
 {
+    const uint64_t *first = t->full;
+    for (; t->full < t->full_end && *t->full / RANGE == rank; t->full++)
+        t->more[*t->full % RANGE] += HD_K_FULL_ROWS;
     for (size_t k = 0; k < t->n; k++) {
         uint64_t eight = 1;
         if (k + 8 <= t->n)
@@ -106,6 +115,8 @@ static void write_rank(const dense *d, tile *t, size_t rank)
         else if (t->any[k])
             write_bin(d, t, rank, k);
     }
+    for (; first < t->full; first++)
+        t->more[*first % RANGE] = 0;
 }
 
 /* What was counted goes to the cells: how many bins, or different values. */
@@ -123,6 +134,36 @@ static size_t note_numbers(const dense *d, const tile *t)
         total += t->at[k];
     }
     return total;
+}
+
+static const hd_k_full *full_of(const dense *d, size_t lane)
+{
+    return &table_of(d, lane)->full[hd_k_array_values(d->m->p, d->measure)];
+}
+
+/* The lists of all lanes, range by range: ranks and keys of the range. */
+static hd_code sort_full(dense *d, size_t n_ranges, size_t n, hd_err *err)
+{
+    const uint32_t product = (uint32_t)d->m->p->sets[d->set].product;
+    HD_TRY(hd_k_merge_array(d->m, &d->full_starts, n_ranges + 2, sizeof *d->full_starts, err));
+    HD_TRY(hd_k_merge_array(d->m, &d->full, n, sizeof *d->full, err));
+    HD_TRY(hd_k_merge_array(d->m, &d->spare, n, sizeof *d->spare, err));
+    size_t *next = d->full_starts + 1; /* of each range, which ends as the start of the one after it */
+    for (size_t pass = 0; pass < 2; pass++) {
+        for (size_t lane = 0; lane < d->m->p->n_lanes; lane++) {
+            const hd_k_full *f = full_of(d, lane);
+            for (size_t i = 0; i < f->n; i++) {
+                uint32_t key = f->at[i] % product, rank = f->at[i] / product;
+                if (pass == 0)
+                    next[key / RANGE + 1]++;
+                else
+                    d->full[next[key / RANGE]++] = (uint64_t)rank * RANGE + key % RANGE;
+            }
+        }
+        for (size_t range = 0; pass == 0 && range < n_ranges; range++)
+            next[range + 1] += next[range];
+    }
+    return HD_OK;
 }
 
 /* Where the bins of each key begin. */
@@ -146,8 +187,13 @@ static hd_code walk_range(void *ctx, size_t range, hd_err *err)
     uint64_t first = range * RANGE, left = m->p->sets[d->set].product - first;
     tile t = {.first = first, .n = left < RANGE ? (size_t)left : RANGE};
     HD_TRY(hd_k_go_on(m->p->q, err));
-    if (d->writes)
+    if (d->writes) {
+        const size_t *at = &d->full_starts[range];
         find_starts(d, &t, m->n_bins + d->starts[range]);
+        hd_sort_numbers(d->full + at[0], d->spare + at[0], at[1] - at[0], 0);
+        t.full = d->full + at[0];
+        t.full_end = d->full + at[1];
+    }
     for (size_t rank = 0; rank < m->p->q->measures[d->measure].n_ranks; rank++) {
         look_at_rank(d, &t, rank);
         if (d->writes)
@@ -162,42 +208,13 @@ static hd_code walk_range(void *ctx, size_t range, hd_err *err)
     return HD_OK;
 }
 
-/* Ranks differ and ascend, so there are at most as many bins between two as their difference. */
-static hd_k_bin *find_bin(const dense *d, uint32_t place)
-{
-    uint32_t product = (uint32_t)d->m->p->sets[d->set].product, rank = place / product;
-    const hd_k_set_cells *s = &d->m->sets[d->set];
-    size_t cell = s->first + s->places[0][place % product] - 1;
-    const hd_k_bins *bins = bins_of(d->m, cell, d->measure);
-    hd_k_bin *all = d->m->out->distribution + bins->first;
-    size_t low = 0, high = bins->n - 1 < rank ? bins->n - 1 : rank;
-    while (all[high].rank > rank && low < high) {
-        size_t most = all[high].rank - rank;
-        low = high - low > most ? high - most : low;
-        size_t middle = low + (high - low) / 2;
-        if (all[middle].rank < rank)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return &all[high];
-}
-
-/* The rows that bytes could not hold. Lanes share bins. */
-static hd_code add_full(void *ctx, size_t lane, hd_err *err)
-{
-    const dense *d = ctx;
-    const hd_k_full *full = &table_of(d, lane)->full[hd_k_array_values(d->m->p, d->measure)];
-    for (size_t i = 0; i < full->n; i++)
-        __atomic_fetch_add(&find_bin(d, full->at[i])->rows, HD_K_FULL_ROWS, __ATOMIC_RELAXED);
-    return hd_k_go_on(d->m->p->q, err);
-}
-
 static hd_code merge_dense(hd_k_merge *m, size_t set, size_t measure, hd_err *err)
 {
     hd_code rc = HD_OK;
     dense d = {.m = m, .set = set, .measure = measure};
-    size_t n = (size_t)((m->p->sets[set].product + RANGE - 1) / RANGE);
+    size_t n = (size_t)((m->p->sets[set].product + RANGE - 1) / RANGE), n_full = 0;
+    for (size_t lane = 0; lane < m->p->n_lanes; lane++)
+        n_full += full_of(&d, lane)->n;
     HD_GO(hd_k_merge_array(m, &d.starts, n + 1, sizeof *d.starts, err));
     HD_GO(hd_par_run(n, walk_range, &d, err));
     for (size_t range = 0; range < n; range++)
@@ -205,12 +222,15 @@ static hd_code merge_dense(hd_k_merge *m, size_t set, size_t measure, hd_err *er
     if (m->p->q->measures[measure].kind == HD_K_DISTINCT)
         goto out;
     HD_GO(make_room(m, d.starts[n], err));
+    HD_GO(sort_full(&d, n, n_full, err));
     d.writes = true;
     HD_GO(hd_par_run(n, walk_range, &d, err));
     m->n_bins += d.starts[n];
-    HD_GO(hd_par_run(m->p->n_lanes, add_full, &d, err));
 out:
     hd_k_merge_give_back(m, d.starts, n + 1, sizeof *d.starts);
+    hd_k_merge_give_back(m, d.full_starts, n + 2, sizeof *d.full_starts);
+    hd_k_merge_give_back(m, d.full, n_full, sizeof *d.full);
+    hd_k_merge_give_back(m, d.spare, n_full, sizeof *d.spare);
     return rc;
 }
 

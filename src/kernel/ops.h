@@ -64,10 +64,8 @@ typedef struct hd_k_ops {
                    const uint32_t *before, uint32_t *keys);
     void (*key_slots)(const uint8_t *codes, size_t n, const uint8_t *slots, uint32_t stride,
                       const uint32_t *before, uint32_t *keys);
-    /* Bits of rows at which something begins; those from n on are 0, up to the end of the word. It begins
-     * where a person is not that of the row before (`before`: of the row before the first). */
-    void (*begins)(const uint32_t *persons, size_t n, uint32_t before, uint64_t *begins);
-    /* Of the selected rows, one bit each: whether something begins at the row or after the selected one
+    /* Bits of rows at which something begins; those from n on are 0, up to the end of the word. Of the
+     * selected rows, one bit each: whether something begins at the row or after the selected one
      * before it. *pending: whether it did after the last one; kept from batch to batch. */
     void (*begins_of)(const uint64_t *selection, const uint64_t *begins, size_t n, bool *pending,
                       uint64_t *out);

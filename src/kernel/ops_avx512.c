@@ -228,21 +228,6 @@ static inline __m512i shifted(__m512i items, __m512i before)
     return _mm512_alignr_epi32(items, before, 15);
 }
 
-static void begins(const uint32_t *persons, size_t n, uint32_t before, uint64_t *out)
-{
-    __m512i last = _mm512_set1_epi32((int)before);
-    for (size_t at = 0; at < n; at += 64) {
-        uint64_t word = 0;
-        for (size_t i = 0; i < 64 && at + i < n; i += 16) {
-            __mmask16 here = (__mmask16)first(n - at - i);
-            __m512i person = _mm512_maskz_loadu_epi32(here, persons + at + i);
-            word |= (uint64_t)_mm512_mask_cmpneq_epi32_mask(here, person, shifted(person, last)) << i;
-            last = person;
-        }
-        out[at / 64] = word;
-    }
-}
-
 static bool groups(const uint32_t *keys, const uint64_t *begins, size_t n, uint64_t *out)
 {
     __m512i last = _mm512_set1_epi32((int)keys[0]);
@@ -348,7 +333,6 @@ const hd_k_ops hd_k_ops_avx512 = {
     .look8 = look8,
     .look16 = look16,
     .key_slots = key_slots,
-    .begins = begins,
     .begins_of = plain_begins_of,
     .groups = groups,
     .shared = shared,

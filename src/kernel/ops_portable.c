@@ -17,7 +17,6 @@ const hd_k_ops hd_k_ops_portable = {
     .look8 = plain_look8,
     .look16 = plain_look16,
     .key_slots = plain_key_slots,
-    .begins = plain_begins,
     .begins_of = plain_begins_of,
     .groups = plain_groups,
     .shared = plain_shared,

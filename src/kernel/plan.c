@@ -12,6 +12,7 @@ const hd_k_tuning hd_k_tuning_default = {
     .dense_bins = UINT64_C(1) << 26,
     .wide_cells = UINT64_C(1) << 18,
     .lane_rows = UINT64_C(1) << 17,
+    .long_rows = UINT64_C(1) << 20,
     .max_lanes = 16,
     .max_pieces = 64,
 };
@@ -209,17 +210,25 @@ static uint64_t choose_tables(hd_k_plan *p, uint64_t *to_merge)
     return total;
 }
 
+static uint64_t next_begin(const hd_k_question *q, uint64_t row)
+{
+    for (; row < q->n_rows; row = (row / 64 + 1) * 64) {
+        uint64_t word = q->begins[row / 64] >> row % 64;
+        if (word)
+            return row + (uint64_t)__builtin_ctzll(word);
+    }
+    return q->n_rows;
+}
+
 /* The first row from `row` on where a person begins; rows of nobody may be cut anywhere. */
 static hd_code next_person(const hd_k_plan *p, uint64_t row, uint64_t *out, hd_err *err)
 {
-    const uint32_t *persons = p->q->persons;
     *out = row;
     if (row <= p->n_unlinked || p->q->without_people)
         return HD_OK;
     if (p->q->feed)
         return p->q->feed->person_start(p->q->feed->ctx, row, out, err);
-    while (*out < p->q->n_rows && persons[*out] == persons[*out - 1])
-        ++*out;
+    *out = next_begin(p->q, row);
     return HD_OK;
 }
 
@@ -340,19 +349,6 @@ static hd_code pack_sums(hd_k_plan *p, size_t measure, hd_err *err)
     return HD_OK;
 }
 
-static uint64_t count_unlinked(const hd_k_question *q)
-{
-    uint64_t low = q->feed ? q->feed->n_unlinked : 0, high = q->feed ? low : q->n_rows;
-    while (low < high) {
-        uint64_t middle = low + (high - low) / 2;
-        if (q->persons[middle] == 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 hd_code hd_k_plan_make(hd_k_plan *p, const hd_k_question *q, const hd_k_tuning *tuning, hd_err *err)
 {
     hd_code rc = HD_OK;
@@ -360,7 +356,8 @@ hd_code hd_k_plan_make(hd_k_plan *p, const hd_k_question *q, const hd_k_tuning *
     p->q = q;
     p->tuning = *tuning;
     p->n_expected = q->n_rows;
-    p->n_unlinked = q->without_people ? 0 : count_unlinked(q);
+    if (!q->without_people)
+        p->n_unlinked = q->feed ? q->feed->n_unlinked : next_begin(q, 0);
     p->classes = hd_calloc(q->n_measures + 1, sizeof *p->classes);
     p->class_of = hd_calloc(q->n_measures, sizeof *p->class_of);
     p->twin = hd_calloc(q->n_measures, sizeof *p->twin);

@@ -8,7 +8,7 @@
  * takes the next piece when it is ready. Refusals never depend on the number of threads: a question
  * that does not fit is tried again with one lane.
  *
- * The rows of person 0 come first. Nobody is counted twice because a linked person lies in one
+ * Rows linked to nobody come first. Nobody is counted twice because a linked person lies in one
  * lane; the unlinked rows may be cut anywhere, because they add no person.
  */
 #ifndef HD_KERNEL_PLAN_H
@@ -23,6 +23,7 @@ typedef struct hd_k_tuning {
     uint64_t dense_bins; /* cells x ranks of a measure above this are kept in a list */
     uint64_t wide_cells; /* a set with more cells counts rows in bytes, when people do not matter */
     uint64_t lane_rows;  /* do not make pieces shorter than this                                 */
+    uint64_t long_rows;  /* a lane of so many rows pays for huge pages, which cost as some thousand */
     uint32_t max_lanes;  /* pieces, where each has a lane of its own                             */
     uint32_t max_pieces; /* ... and where not: the last one to end keeps the others waiting      */
 } hd_k_tuning;
@@ -76,7 +77,7 @@ typedef struct hd_k_plan {
     uint64_t *strides;
     size_t *items;
     uint32_t *rows_from;
-    uint64_t n_unlinked; /* rows of person 0 */
+    uint64_t n_unlinked; /* rows linked to nobody */
     uint64_t n_expected; /* about so many rows pass `where`; decides which tables pay, nothing else */
     size_t n_lanes, n_pieces;
     uint64_t *piece_starts;         /* n_pieces + 1 */

@@ -242,25 +242,33 @@ hd_value hd_builder_value(const hd_builder *b, size_t column, uint32_t code)
 }
 
 /* Note which of n codes occur, of which `most` is the highest; a code that was never given out is
- * the caller's mistake. */
+ * the caller's mistake. Soon all codes are marked, and there is nothing to do. */
 static hd_code mark_used(hd_built_column *c, const uint32_t *codes, size_t n, uint32_t most,
                          hd_err *err)
 {
     uint32_t count = hd_intern_count(c->values);
     size_t need = (size_t)count + 1;
     HD_ALWAYS(most <= count);
+    if (c->n_used == need)
+        return HD_OK;
     if (need > c->used_len) {
         size_t len = need < 64 ? 64 : need * 2;
         uint8_t *used = hd_realloc(c->used, len);
         if (!used)
             return hd_fail_nomem(err);
         memset(used + c->used_len, 0, len - c->used_len);
+        c->n_used += !used[0];
+        used[0] = 1; /* NULL: nobody asks */
         c->used = used;
         c->used_len = len;
     }
     uint8_t *used = c->used;
-    for (size_t i = 0; i < n; i++)
+    uint32_t n_used = c->n_used;
+    for (size_t i = 0; i < n; i++) {
+        n_used += !used[codes[i]];
         used[codes[i]] = 1;
+    }
+    c->n_used = n_used;
     return HD_OK;
 }
 

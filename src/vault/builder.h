@@ -38,6 +38,7 @@ typedef struct hd_built_column {
     hd_intern *values; /* value number i is code i + 1; NULL for keys */
     uint8_t *used;     /* by code: a row has it. Other values do not reach the file */
     size_t used_len;
+    uint32_t n_used;   /* codes that are marked so */
     uint32_t max_count;
 } hd_built_column;
 

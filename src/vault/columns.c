@@ -14,15 +14,26 @@
 #include <string.h>
 #include <sys/mman.h>
 
-static bool is_list(const hd_table *t, uint32_t column)
+const hd_file_column *hd_column_file(const hd_table *t, uint32_t column)
 {
-    return t->directory.columns[column].kind == HD_COLUMN_LIST;
+    return &t->directory.columns[column == hd_begins_column(t) ? 0 : column];
 }
 
-static size_t data_len(const hd_table *t, uint32_t column)
+static bool is_list(const hd_table *t, uint32_t column)
 {
-    const hd_file_column *col = &t->directory.columns[column];
-    return (size_t)col->n_items * col->width;
+    return hd_column_file(t, column)->kind == HD_COLUMN_LIST;
+}
+
+/* Bytes of so many items in memory; blocks but the last have a multiple of 64. */
+static size_t bytes_of(const hd_table *t, uint32_t column, uint64_t items)
+{
+    return column == hd_begins_column(t) ? (size_t)((items + 63) / 64 * sizeof(uint64_t))
+                                         : (size_t)items * hd_column_file(t, column)->width;
+}
+
+size_t hd_column_len(const hd_table *t, uint32_t column)
+{
+    return bytes_of(t, column, hd_column_file(t, column)->n_items);
 }
 
 static size_t starts_len(const hd_table *t, uint32_t column)
@@ -38,19 +49,19 @@ static uint64_t first_item(const hd_table *t, uint32_t column, uint32_t block)
 
 uint64_t hd_column_block_bytes(const hd_table *t, uint32_t column, uint32_t block)
 {
-    const hd_file_column *col = &t->directory.columns[column];
     uint64_t starts = is_list(t, column) ? hd_rows_of_block(t->directory.rows, block) : 0;
-    return (uint64_t)col->blocks[block].items * col->width + starts * sizeof(uint32_t);
+    return bytes_of(t, column, hd_column_file(t, column)->blocks[block].items) +
+           starts * sizeof(uint32_t);
 }
 
 void hd_column_wipe_block(hd_table *t, uint32_t column, uint32_t block)
 {
     const struct hd_loaded *l = &t->loaded[column];
-    const hd_block *b = &t->directory.columns[column].blocks[block];
-    uint8_t *data = (uint8_t *)l->data + first_item(t, column, block) * l->column.width;
+    const hd_block *b = &hd_column_file(t, column)->blocks[block];
+    uint8_t *data = (uint8_t *)l->data + bytes_of(t, column, first_item(t, column, block));
     uint32_t rows = hd_rows_of_block(t->directory.rows, block);
     uint32_t *starts = l->starts ? l->starts + (uint64_t)block * HD_BLOCK_ROWS : NULL;
-    hd_secret_give_back(data, (size_t)b->items * l->column.width);
+    hd_secret_give_back(data, bytes_of(t, column, b->items));
     if (starts && rows > 1) /* without the borders */
         hd_secret_give_back(starts + 1, (rows - 1) * sizeof *starts);
 }
@@ -74,7 +85,7 @@ bool hd_column_move_block(hd_table *t, uint32_t column, uint32_t from, uint32_t 
 {
 #ifdef MREMAP_DONTUNMAP
     const struct hd_loaded *l = &t->loaded[column];
-    size_t len = (size_t)HD_BLOCK_ROWS * l->column.width;
+    size_t len = bytes_of(t, column, HD_BLOCK_ROWS);
     uint8_t *old = (uint8_t *)l->data + from * len, *new = (uint8_t *)l->data + to * len;
     int how = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
     if (mremap(old, len, len, how, new) == MAP_FAILED)
@@ -99,7 +110,7 @@ void hd_column_drop(hd_table *t, uint32_t column)
     for (uint32_t b = 0; l->data && l->blocks && b < t->directory.n_blocks; b++)
         if (l->blocks[b].place != HD_BLOCK_ABSENT)
             hd_column_wipe_block(t, column, b);
-    hd_clean_unmap(l->data, data_len(t, column));
+    hd_clean_unmap(l->data, hd_column_len(t, column));
     hd_clean_unmap(l->starts, starts_len(t, column));
     hd_free(l->blocks);
     hd_free(l->spent);
@@ -112,11 +123,11 @@ hd_code hd_column_room(hd_table *t, uint32_t column, hd_err *err)
 {
     struct hd_loaded *l = &t->loaded[column];
     const hd_directory *d = &t->directory;
-    const hd_file_column *col = &d->columns[column];
+    const hd_file_column *col = hd_column_file(t, column);
     if (l->data)
         return HD_OK;
     l->blocks = hd_calloc(d->n_blocks, sizeof *l->blocks);
-    l->data = hd_secret_map(data_len(t, column));
+    l->data = hd_secret_map(hd_column_len(t, column));
     if (is_list(t, column)) {
         l->starts = hd_secret_map(starts_len(t, column));
         l->first_item = hd_calloc(d->n_blocks, sizeof *l->first_item);
@@ -167,7 +178,9 @@ hd_code hd_column_read_block(hd_reader *r, hd_table *t, uint32_t column, uint32_
                              hd_err *err)
 {
     const struct hd_loaded *l = &t->loaded[column];
-    uint8_t *to = (uint8_t *)l->data + first_item(t, column, block) * l->column.width;
+    uint8_t *to = (uint8_t *)l->data + bytes_of(t, column, first_item(t, column, block));
+    if (column == hd_begins_column(t))
+        return hd_reader_begins(r, block, (uint64_t *)(void *)to, err);
     HD_TRY(hd_reader_data(r, column, block, to, err));
     return l->starts ? read_starts(r, t, column, block, err) : HD_OK;
 }
@@ -179,8 +192,8 @@ void hd_column_populate(hd_table *t, uint32_t column, uint32_t block)
 #ifdef MADV_POPULATE_WRITE
     enum { PAGE = 4096 };
     const struct hd_loaded *l = &t->loaded[column];
-    uintptr_t from = (uintptr_t)l->data + first_item(t, column, block) * l->column.width;
-    size_t len = (size_t)t->directory.columns[column].blocks[block].items * l->column.width;
+    uintptr_t from = (uintptr_t)l->data + bytes_of(t, column, first_item(t, column, block));
+    size_t len = bytes_of(t, column, hd_column_file(t, column)->blocks[block].items);
     uintptr_t first = from / PAGE * PAGE;
     madvise((void *)first, from + len - first, MADV_POPULATE_WRITE);
 #else

@@ -21,9 +21,9 @@ enum { AHEAD = 8 }; /* blocks that the system is asked to read beforehand, in on
 struct hd_feed {
     hd_table *t;
     hd_memory *m;
-    uint32_t *columns; /* of the file; persons are 0 and come first */
+    uint32_t *columns; /* of the file; persons, or where they begin, come first */
     size_t n_columns;
-    bool has_persons, streams;
+    bool has_persons, has_begins, streams;
     const uint8_t *wanted; /* borrowed */
     uint64_t taken; /* counted in the memory's `used`, and not in any column */
     uint64_t read;  /* blocks that this feed opened, all columns */
@@ -45,14 +45,17 @@ static hd_code name_columns(hd_feed *f, const hd_feed_wish *w, hd_err *err)
     f->columns = hd_calloc(w->n_columns + 1, sizeof *f->columns);
     if (!f->columns)
         return hd_fail_nomem(err);
+    HD_ALWAYS(!w->persons || !w->begins);
     f->has_persons = w->persons;
+    f->has_begins = w->begins;
     f->wanted = w->wanted;
-    f->n_columns = w->persons;
+    if (w->persons || w->begins)
+        f->columns[f->n_columns++] = w->begins ? hd_begins_column(f->t) : 0;
     for (size_t i = 0; i < w->n_columns; i++) {
         HD_ALWAYS(w->columns[i] < hd_table_n_columns(f->t));
         f->columns[f->n_columns++] = (uint32_t)w->columns[i] + 1;
     }
-    return w->persons ? hd_table_check_order(f->t, err) : HD_OK;
+    return w->persons || w->begins ? hd_table_check_order(f->t, err) : HD_OK;
 }
 
 /* Bytes that a block will add: of the columns that are not there to stay already. */
@@ -71,7 +74,7 @@ static void use_small_pages(const hd_feed *f)
     const hd_directory *d = &f->t->directory;
     for (size_t i = 0; i < f->n_columns; i++) {
         const struct hd_loaded *l = &f->t->loaded[f->columns[i]];
-        hd_secret_small_pages(l->data, (size_t)l->column.n_items * l->column.width);
+        hd_secret_small_pages(l->data, hd_column_len(f->t, f->columns[i]));
         if (l->starts)
             hd_secret_small_pages(l->starts, (size_t)(d->rows + 1) * sizeof *l->starts);
     }
@@ -223,9 +226,14 @@ const uint32_t *hd_feed_persons(const hd_feed *f)
     return f->has_persons ? f->t->loaded[0].data : NULL;
 }
 
+const uint64_t *hd_feed_begins(const hd_feed *f)
+{
+    return f->has_begins ? f->t->loaded[hd_begins_column(f->t)].data : NULL;
+}
+
 const hd_column *hd_feed_column(const hd_feed *f, size_t i)
 {
-    return &f->t->loaded[f->columns[f->has_persons + i]].column;
+    return &f->t->loaded[f->columns[(f->has_persons || f->has_begins) + i]].column;
 }
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
@@ -256,7 +264,7 @@ static void widen(const hd_part *p, uint64_t *first, uint64_t *end, uint64_t *su
  * lie together; where they do not, each is read when it is its turn. */
 static void read_ahead(const hd_feed *f, size_t i, uint32_t block)
 {
-    const hd_file_column *col = &f->t->directory.columns[f->columns[i]];
+    const hd_file_column *col = hd_column_file(f->t, f->columns[i]);
     uint64_t first = UINT64_MAX, end = 0, sum = 0;
     if (block % AHEAD != 0)
         return;
@@ -419,7 +427,7 @@ void hd_feed_leave(hd_feed *f, uint32_t block)
 
 hd_code hd_feed_enter_persons(hd_feed *f, uint32_t block, hd_err *err)
 {
-    HD_ALWAYS(f->has_persons);
+    HD_ALWAYS(f->has_persons || f->has_begins);
     return enter(f, block, 1, false, err);
 }
 

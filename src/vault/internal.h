@@ -85,7 +85,7 @@ struct hd_table {
         uint32_t n_holds;       /* questions that use it */
         uint64_t bytes;         /* of the blocks that are kept */
         uint64_t used_at;       /* hd_memory.clock */
-    } *loaded; /* by file column; 0 is the persons */
+    } *loaded; /* n_columns + 1, by file column; 0 is the persons, the last hd_begins_column() */
 };
 
 /* vault.c */
@@ -116,7 +116,8 @@ typedef struct hd_reader {
     ZSTD_DCtx *zstd;
     uint8_t *sealed, *packed; /* scratch: sealed bytes, opened but not yet unpacked */
     uint8_t *values;          /* scratch: values of runs */
-    size_t sealed_cap, packed_cap, values_cap;
+    uint8_t *differences;     /* scratch: of persons */
+    size_t sealed_cap, packed_cap, values_cap, differences_cap;
 } hd_reader;
 
 HD_MUST hd_code hd_reader_init(hd_reader *r, const hd_table *t, hd_err *err);
@@ -129,6 +130,9 @@ HD_MUST hd_code hd_reader_dictionary(hd_reader *r, uint32_t column, uint8_t **ou
  * persons ascending. out has room for items * width bytes. */
 HD_MUST hd_code hd_reader_data(hd_reader *r, uint32_t column, uint32_t block, void *out,
                                hd_err *err);
+/* Of a block of persons, checked like them: a bit for each row that is the first of a person. out has
+ * room for whole words. */
+HD_MUST hd_code hd_reader_begins(hd_reader *r, uint32_t block, uint64_t *out, hd_err *err);
 /* Read and open the parts of a block, and forget them. */
 HD_MUST hd_code hd_reader_open_block(hd_reader *r, uint32_t column, uint32_t block, hd_err *err);
 /* Lowest and highest of n > 0 items of 1, 2 or 4 bytes. */
@@ -140,6 +144,14 @@ HD_MUST hd_code hd_reader_starts(hd_reader *r, uint32_t column, uint32_t block, 
 
 /* columns.c: room for a column and what is in its blocks. Who calls these has the lock, or is alone
  * with the block. */
+/* Where persons begin is a column in memory alone, made of that of the persons: a bit a row. */
+static inline uint32_t hd_begins_column(const hd_table *t)
+{
+    return t->directory.n_columns;
+}
+/* The column of the file whose blocks are read for it. */
+const hd_file_column *hd_column_file(const hd_table *t, uint32_t column);
+size_t hd_column_len(const hd_table *t, uint32_t column); /* bytes of all its items */
 HD_MUST hd_code hd_column_room(hd_table *t, uint32_t file_column, hd_err *err);
 void hd_column_drop(hd_table *t, uint32_t file_column); /* whoever holds it */
 uint64_t hd_column_block_bytes(const hd_table *t, uint32_t file_column, uint32_t block);

@@ -134,7 +134,7 @@ static bool find_oldest(const hd_memory *m, hd_table **table, uint32_t *column, 
     *can_go = 0;
     for (size_t i = 0; m->vault && i < m->vault->n_entries; i++) {
         hd_table *t = m->vault->entries[i].table;
-        for (uint32_t c = 0; t && c < t->directory.n_columns; c++) {
+        for (uint32_t c = 0; t && c <= hd_begins_column(t); c++) {
             const struct hd_loaded *l = &t->loaded[c];
             if (!l->data || is_in_use(l))
                 continue;

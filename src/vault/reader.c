@@ -43,6 +43,7 @@ void hd_reader_fini(hd_reader *r)
     hd_wipe_free(r->sealed, r->sealed_cap);
     hd_wipe_free(r->packed, r->packed_cap);
     hd_wipe_free(r->values, r->values_cap);
+    hd_wipe_free(r->differences, r->differences_cap);
     *r = (hd_reader){0};
 }
 
@@ -267,6 +268,60 @@ hd_code hd_reader_data(hd_reader *r, uint32_t column, uint32_t block, void *out,
     if (lowest != b->lowest || highest != b->highest)
         return damaged(r, column, block, err);
     return HD_OK;
+}
+
+/* 64 differences to the bits of those that are not 0, and their sum. */
+static uint64_t bits_of(const uint32_t *differences, uint64_t *sum)
+{
+    uint64_t bits = 0;
+#ifdef __SSE2__
+    const __m128i zero = _mm_setzero_si128(), low = _mm_set1_epi64x(UINT32_MAX);
+    __m128i sums = zero;
+    for (unsigned i = 0; i < 64; i += 16) {
+        __m128i is_zero[4];
+        for (unsigned k = 0; k < 4; k++) {
+            __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(differences + i + 4 * k));
+            sums = _mm_add_epi64(sums, _mm_add_epi64(_mm_and_si128(x, low), _mm_srli_epi64(x, 32)));
+            is_zero[k] = _mm_cmpeq_epi32(x, zero);
+        }
+        __m128i bytes = _mm_packs_epi16(_mm_packs_epi32(is_zero[0], is_zero[1]),
+                                        _mm_packs_epi32(is_zero[2], is_zero[3]));
+        bits |= (uint64_t)(~(unsigned)_mm_movemask_epi8(bytes) & 0xFFFF) << i;
+    }
+    uint64_t two[2];
+    memcpy(two, &sums, sizeof two);
+    *sum += two[0] + two[1];
+#else
+    for (unsigned i = 0; i < 64; i++) {
+        bits |= (uint64_t)(differences[i] != 0) << i;
+        *sum += differences[i];
+    }
+#endif
+    return bits;
+}
+
+/* The persons are never made: that the differences lead from the lowest to the highest shows that all
+ * numbers between are in range, and ascend. */
+hd_code hd_reader_begins(hd_reader *r, uint32_t block, uint64_t *out, hd_err *err)
+{
+    const hd_directory *d = &r->table->directory;
+    const hd_block *b = &d->columns[0].blocks[block];
+    const size_t room = ((size_t)b->items + 63) / 64 * 64;
+    HD_TRY(hd_scratch(&r->differences, &r->differences_cap, room * sizeof(uint32_t), err));
+    uint32_t *differences = (uint32_t *)(void *)r->differences;
+    memset(differences + b->items, 0, (room - b->items) * sizeof *differences);
+    HD_TRY(read_part(r, 0, HD_PART_DATA, block, hd_rows_of_block(d->rows, block), b->items, &b->data,
+                     differences, b->items, sizeof *differences, 0, err));
+    if (b->items == 0)
+        return HD_OK;
+    if (differences[0] != (d->has_first_person ? 0 : b->lowest))
+        return damaged(r, 0, block, err);
+    differences[0] = 0;
+    uint64_t highest = b->lowest, before = block > 0 ? b[-1].highest : 0;
+    for (size_t i = 0; i < room; i += 64)
+        out[i / 64] = bits_of(differences + i, &highest);
+    out[0] |= b->lowest != before;
+    return highest == b->highest ? HD_OK : damaged(r, 0, block, err);
 }
 
 /* Starts from counts, which lie further on in the same memory; stops where they pass `most`. */

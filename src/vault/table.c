@@ -99,7 +99,7 @@ hd_code hd_table_open(hd_table **out, int fd, const char *name, const uint8_t as
     memcpy(t->key, key, HD_SEAL_KEY);
     HD_GO(open_directory(t, err));
     t->dictionaries = hd_calloc(t->directory.n_columns, sizeof *t->dictionaries);
-    t->loaded = hd_calloc(t->directory.n_columns, sizeof *t->loaded);
+    t->loaded = hd_calloc((size_t)t->directory.n_columns + 1, sizeof *t->loaded);
     if (!t->dictionaries || !t->loaded) {
         rc = hd_fail_nomem(err);
         goto out;
@@ -116,12 +116,10 @@ void hd_table_close(hd_table *t)
 {
     if (!t)
         return;
-    for (uint32_t c = 0; c < t->directory.n_columns; c++) {
-        if (t->loaded)
-            hd_column_drop(t, c);
-        if (t->dictionaries)
-            hd_dictionary_free(&t->dictionaries[c]);
-    }
+    for (uint32_t c = 0; t->loaded && c <= hd_begins_column(t); c++)
+        hd_column_drop(t, c);
+    for (uint32_t c = 0; t->dictionaries && c < t->directory.n_columns; c++)
+        hd_dictionary_free(&t->dictionaries[c]);
     hd_free(t->loaded);
     hd_free(t->dictionaries);
     hd_directory_free(&t->directory);

@@ -468,6 +468,12 @@ uint64_t hd_vault_key_hash(const hd_vault *v, const void *id, size_t len)
     return hd_key_hash(v->keys->hash, id, len);
 }
 
+void hd_vault_key_hashes(const hd_vault *v, const uint64_t *first, const uint64_t *second, size_t n,
+                         uint64_t *out)
+{
+    hd_key_hashes(v->keys->hash, first, second, n, out);
+}
+
 uint64_t hd_vault_blurred_limit(const hd_vault *v, const char *question, uint64_t limit)
 {
     return limit - hd_vault_key_hash(v, question, strlen(question)) % (limit / 10 + 1);

@@ -58,6 +58,9 @@ void hd_vault_pseudonyms(const hd_vault *v, const void *const *ids, const size_t
                          uint8_t (*out)[16]);
 /* Keyed 64-bit hash of a row key (SipHash-2-4); never 0. */
 uint64_t hd_vault_key_hash(const hd_vault *v, const void *id, size_t len);
+/* Of many ids of 8 to 15 bytes, in words (hd_key_hashes). */
+void hd_vault_key_hashes(const hd_vault *v, const uint64_t *first, const uint64_t *second, size_t n,
+                         uint64_t *out);
 /* A limit on sizes that records decide, lowered by up to a tenth as a keyed hash of the question has
  * it. At a limit that is known, one record more is a refusal: who fills a question up to it could
  * count people by refusals. Which question is refused here depends on its text more than on them. */
@@ -156,6 +159,7 @@ typedef struct hd_feed_wish {
     const uint8_t *wanted; /* by block: whether it will be entered; NULL: all. Lives as long as
                             * the feed */
     bool persons;          /* also the persons */
+    bool begins;           /* or where they begin: a bit a row takes a fraction of the memory */
     bool may_stream;       /* then what the current hold loaded of these columns may go, too */
     bool must_stream;      /* what is not there already does not stay, even where it would fit */
     uint64_t spare;        /* when it may stream: bytes of the limit to be left for other work */
@@ -164,12 +168,14 @@ typedef struct hd_feed_wish {
 HD_MUST hd_code hd_feed_open(hd_feed **out, hd_table *t, const hd_feed_wish *w, hd_err *err);
 void hd_feed_close(hd_feed *f); /* NULL is allowed; no block is entered */
 const uint32_t *hd_feed_persons(const hd_feed *f); /* NULL: not wished for */
+/* Bit r % 64 of word r / 64: row r is linked to somebody, and the row before it to nobody or another. */
+const uint64_t *hd_feed_begins(const hd_feed *f); /* NULL: not wished for */
 const hd_column *hd_feed_column(const hd_feed *f, size_t i); /* of the wish */
 bool hd_feed_streams(const hd_feed *f);
 uint64_t hd_feed_blocks_read(hd_feed *f); /* by this feed: blocks of single columns */
 HD_MUST hd_code hd_feed_enter(hd_feed *f, uint32_t block, hd_err *err);
 void hd_feed_leave(hd_feed *f, uint32_t block);
-/* The persons of a block alone, wanted or not. */
+/* The persons of a block alone, or where they begin, whichever was wished for; wanted or not. */
 HD_MUST hd_code hd_feed_enter_persons(hd_feed *f, uint32_t block, hd_err *err);
 void hd_feed_leave_persons(hd_feed *f, uint32_t block);
 /* Read and open all blocks of these columns, and where wished of the persons, and use none of them:

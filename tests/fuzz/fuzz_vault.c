@@ -65,10 +65,31 @@ static void check_column(hd_table *t, size_t c, bool is_whole)
     hd_table_unload(t, c);
 }
 
+/* Where persons begin is made without them, and must say the same. */
+static void check_begins(hd_table *t, const uint32_t *persons)
+{
+    hd_err err;
+    hd_feed *f;
+    const hd_feed_wish wish = {.begins = true};
+    if (hd_feed_open(&f, t, &wish, &err) != HD_OK)
+        return;
+    const uint64_t *begins = hd_feed_begins(f), rows = hd_table_rows(t);
+    for (uint32_t b = 0; b < hd_table_n_blocks(t); b++) {
+        bool is_there = hd_feed_enter(f, b, &err) == HD_OK;
+        HD_ALWAYS(is_there || !persons);
+        for (uint64_t i = (uint64_t)b * HD_BLOCK_ROWS; is_there && persons && i < rows; i++)
+            HD_ALWAYS((begins[i / 64] >> i % 64 & 1) == (persons[i] != (i ? persons[i - 1] : 0)) ||
+                      i >= (uint64_t)(b + 1) * HD_BLOCK_ROWS);
+        if (is_there)
+            hd_feed_leave(f, b);
+    }
+    hd_feed_close(f);
+}
+
 static void use_table(hd_table *t)
 {
     hd_err err;
-    const uint32_t *persons;
+    const uint32_t *persons = NULL;
     uint64_t rows = hd_table_rows(t);
     bool is_whole = false;
     for (size_t c = 0; c < hd_table_n_columns(t); c++)
@@ -86,6 +107,7 @@ static void use_table(hd_table *t)
             HD_ALWAYS(persons[i - 1] <= persons[i]);
     else
         HD_ALWAYS(!is_whole);
+    check_begins(t, persons);
     for (size_t c = 0; c < hd_table_n_columns(t); c++)
         check_column(t, c, is_whole);
 }
