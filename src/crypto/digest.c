@@ -2,6 +2,7 @@
 #include "crypto/digest.h"
 #include "crypto/lanes.h"
 
+#include <endian.h>
 #include <nettle/sha2.h>
 #include <sodium.h>
 #include <string.h>
@@ -100,6 +101,17 @@ void hd_pseudonyms(const hd_pseudonymiser *p, const void *const *ids, const size
         }
         hd_pseudonym(p, ids[i], lens[i], out[i]);
         end = i + 1;
+    }
+}
+
+void hd_key_hashes(const uint8_t key[HD_HASH_KEY], const uint64_t *first, const uint64_t *second,
+                   size_t n, uint64_t *out)
+{
+    size_t done = hd_lanes_work() ? n / HD_KEY_LANES * HD_KEY_LANES : 0;
+    hd_lanes_siphash(key, first, second, done, out);
+    for (size_t i = done; i < n; i++) {
+        const uint64_t words[2] = {htole64(first[i]), htole64(second[i])};
+        out[i] = hd_key_hash(key, words, second[i] >> 56);
     }
 }
 

@@ -3,7 +3,8 @@
  * SHA-256 names delivered files, as sha256sum does; BLAKE2b-256 chains the log. HMAC-SHA-256 makes
  * pseudonyms, SipHash-2-4 row keys; both are keyed and mean nothing without the key file. SHA-256
  * is Nettle's, which uses the processor's instructions for it: of all that is done to a delivered
- * row it would be the largest part in plain code. Many pseudonyms at a time are our own (lanes.h).
+ * row it would be the largest part in plain code. Many pseudonyms or row keys at a time are our
+ * own (lanes.h).
  */
 #ifndef HD_CRYPTO_DIGEST_H
 #define HD_CRYPTO_DIGEST_H
@@ -48,5 +49,9 @@ void hd_pseudonyms(const hd_pseudonymiser *p, const void *const *ids, const size
 
 /* SipHash-2-4; 0 is turned into 1, because 0 stands for NULL. */
 uint64_t hd_key_hash(const uint8_t key[HD_HASH_KEY], const void *bytes, size_t len);
+/* The same of many messages of 8 to 15 bytes: the first eight bytes of each as a word, and the rest
+ * with zeros behind it and the length in the highest byte. Eight at a time with AVX-512. */
+void hd_key_hashes(const uint8_t key[HD_HASH_KEY], const uint64_t *first, const uint64_t *second,
+                   size_t n, uint64_t *out);
 
 #endif

@@ -32,6 +32,7 @@ hd_code hd_agreement_bind(struct hd_intake *in, hd_err *err)
     for (size_t i = 0; i < in->n_targets; i++)
         if (in->targets[i].condition_bits && in->targets[i].n_sources)
             in->conditioned[in->n_conditioned++] = &in->targets[i];
+    memset(in->places, 0, sizeof *in->places << HD_PLACE_BITS);
     in->place = (hd_bound){target_at(in, r->provider), target_at(in, r->period), NULL};
     for (size_t i = 0; i < r->n_key_fields; i++)
         in->key_fields[i] = target_at(in, r->key_fields[i]);
@@ -211,34 +212,40 @@ static hd_code find_cell(struct hd_intake *in, uint32_t provider, int32_t month,
     return HD_OK;
 }
 
+/* The provider of a row as delivered, when that is all in one word; else HD_MEMO_FREE. */
+static inline uint64_t provider_word(const struct hd_intake *in, const hd_chunk *c, size_t row)
+{
+    const hd_target *t = in->place.a;
+    return t && t->field->kind == HD_FIELD_STORED
+               ? c->batch.laid[t->sources[0]].first[c->rows[row]]
+               : HD_MEMO_FREE;
+}
+
 /* The cell of a row. Number 0 is "": a provider that is not known, or too many to keep apart. */
-static hd_code cell_of(struct hd_intake *in, const struct operand *p, const struct operand *d,
-                       size_t row, uint32_t *cell, hd_err *err)
+static hd_code cell_of(struct hd_intake *in, const hd_chunk *c, const struct operand *p,
+                       const struct operand *d, size_t row, uint32_t *cell, hd_err *err)
 {
     hd_quality *q = &in->quality;
     bool is_open = q->n_cells < MAX_CELLS;
     bool has_provider = p->kinds && is_proper(p, row) && is_open;
-    hd_slice text = has_provider ? p->texts[row] : (hd_slice){0};
     int32_t month = is_open && d->kinds && has_number(d, row)
                         ? hd_date_month_index((int32_t)d->numbers[row])
                         : INT32_MIN;
     uint32_t provider = 0;
     hd_place *place = NULL;
-    if (has_provider && text.len <= 8) {
-        uint64_t word = hd_memo_word(text.bytes, text.len);
+    const uint64_t word = has_provider ? provider_word(in, c, row) : HD_MEMO_FREE;
+    if (hd_memo_is_whole(word)) {
         uint64_t hash = (word + (uint64_t)month) * UINT64_C(0x9E3779B97F4A7C15);
         place = &in->places[hash >> (64 - HD_PLACE_BITS)];
         *cell = place->cell_plus_one - 1;
-        if (place->cell_plus_one && place->provider == word && place->len == text.len &&
-            place->month == month)
+        if (place->cell_plus_one && place->provider == word && place->month == month)
             return HD_OK;
     }
     if (has_provider)
-        HD_TRY(hd_intern_add(q->providers, text.bytes, text.len, &provider, err));
+        HD_TRY(hd_intern_add(q->providers, p->texts[row].bytes, p->texts[row].len, &provider, err));
     HD_TRY(find_cell(in, provider, month, cell, err));
     if (place)
-        *place = (hd_place){hd_memo_word(text.bytes, text.len), (uint32_t)text.len, *cell + 1,
-                            month};
+        *place = (hd_place){word, *cell + 1, month};
     return HD_OK;
 }
 
@@ -258,7 +265,7 @@ hd_code hd_cell_rows(struct hd_intake *in, const hd_chunk *c, unsigned made, hd_
     if (r->n_key_fields == 0)
         return HD_OK;
     for (size_t row = 0; row < c->n_rows; row++)
-        HD_TRY(cell_of(in, &p, &d, row, &in->cells[row], err));
+        HD_TRY(cell_of(in, c, &p, &d, row, &in->cells[row], err));
     hd_quality_cell *cells = in->quality.cells;
     for (size_t row = 0; row < c->n_rows; row++)
         cells[in->cells[row]].rows++;

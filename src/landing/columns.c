@@ -208,10 +208,10 @@ static bool make_target_room(hd_target *t, size_t rows)
     for (size_t i = 0; i < HD_MADE; i++) {
         hd_made *m = &t->made[i];
         ok &= (m->flaws = hd_calloc(rows, sizeof *m->flaws)) != NULL;
-        if (t->is_watched) {
+        if (t->is_watched)
             ok &= (m->kinds = hd_calloc(rows, sizeof *m->kinds)) != NULL;
+        if (t->has_numbers)
             ok &= (m->numbers = hd_calloc(rows, sizeof *m->numbers)) != NULL;
-        }
         if (t->condition_bits)
             ok &= (m->conditions = hd_calloc(rows, sizeof *m->conditions)) != NULL;
         if (t->has_texts)
@@ -322,6 +322,25 @@ static void line_up(struct hd_intake *in)
     qsort(in->in_file, in->n_in_file, sizeof(hd_target *), by_source);
 }
 
+/* What is judged by a memo is laid out, and row keys, and the year that every row must have. */
+static hd_code lay_out(struct hd_intake *in, hd_err *err)
+{
+    bool *wanted = hd_calloc(hd_delivery_n_columns(in->reader), sizeof *wanted);
+    if (!wanted)
+        return hd_fail_nomem(err);
+    for (size_t i = 0; i < in->n_targets; i++) {
+        const hd_target *t = &in->targets[i];
+        for (size_t k = 0; t->field->kind != HD_FIELD_PERSON && k < t->n_sources; k++)
+            if (t->sources[k] >= 0)
+                wanted[t->sources[k]] = true;
+    }
+    if (in->year_source >= 0)
+        wanted[in->year_source] = true;
+    hd_code rc = hd_delivery_lay_out(in->reader, wanted, err);
+    hd_free(wanted);
+    return rc;
+}
+
 hd_code hd_columns_bind(struct hd_intake *in, hd_err *err)
 {
     size_t n = hd_delivery_n_columns(in->reader);
@@ -346,6 +365,7 @@ hd_code hd_columns_bind(struct hd_intake *in, hd_err *err)
     HD_GO(hd_agreement_bind(in, err));
     HD_GO(make_room(in, err));
     line_up(in);
+    HD_GO(lay_out(in, err));
 out:
     hd_free(headers);
     return rc;

@@ -72,18 +72,19 @@ hd_code hd_decide_defects(struct hd_intake *in, hd_chunk *c, hd_err *err)
 
 /* ---- one row -------------------------------------------------------------------------------- */
 
-/* Every row of a file belongs to one extract. `last` is a value that was found right. */
+/* Every row of a file belongs to one extract. `last` is the word of a text of at most eight bytes
+ * that was found right, or of none. */
 static hd_code check_year(const struct hd_intake *in, const hd_chunk *c, size_t row,
-                          hd_slice *last, hd_err *err)
+                          uint64_t *last, hd_err *err)
 {
     if (in->year_source < 0)
         return HD_OK;
-    hd_slice v = hd_batch_field(&c->batch, row, (size_t)in->year_source);
-    if (last->bytes && last->len == v.len &&
-        (v.len <= 8 ? hd_memo_word(last->bytes, v.len) == hd_memo_word(v.bytes, v.len)
-                    : memcmp(last->bytes, v.bytes, v.len) == 0))
+    const uint64_t word = c->batch.laid[in->year_source].first[row];
+    if (word == *last)
         return HD_OK;
-    *last = v;
+    if (hd_memo_is_whole(word))
+        *last = word;
+    hd_slice v = hd_batch_field(&c->batch, row, (size_t)in->year_source);
     int part = hd_read_year(in, v);
     bool same = in->year_is_part ? part == in->file->part_year : part / 100 == in->file->data_year;
     if (part && !same)
@@ -187,7 +188,7 @@ static void link_persons(struct hd_intake *in, hd_chunk *c, unsigned made)
 static hd_code decide_rows(struct hd_intake *in, hd_chunk *c, unsigned made, hd_err *err)
 {
     const uint64_t *keys = keys_of(in, in->key, made);
-    hd_slice last = {0};
+    uint64_t last = HD_MEMO_FREE;
     size_t row = 0;
     for (size_t i = 0; i < c->batch.n_rows; i++) {
         if (c->n_noted < c->batch.n_defects)

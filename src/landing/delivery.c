@@ -5,12 +5,13 @@
 #include "base/alloc.h"
 #include "base/csv.h"
 #include "duck/duck.h"
+#include "landing/lay.h"
 #include "landing/split.h"
 
 #include <string.h>
 #include <strings.h>
 
-enum { BATCH_ROWS = 8192, BATCH_FIELDS = 512 * 1024, FIRST_BUFFER = 512 * 1024 };
+enum { BATCH_ROWS = 8192, BATCH_FIELDS = 512 * 1024 };
 /* Bytes that may be read twice because of broken quotes before the file is given up: without a
  * ceiling a file of lone quotes would cost the field limit for every line. */
 static const uint64_t RESCAN_LIMIT = UINT64_C(1) << 30;
@@ -21,6 +22,13 @@ struct room { /* one batch and the text it points into */
     uint32_t *places; /* n_places */
     uint64_t *lines;  /* max_rows */
     hd_row_defect *defects;
+    uint64_t *words; /* of the columns that are laid out: first words, then second, each n_words */
+    hd_laid *laid;   /* n_columns */
+};
+
+struct lying { /* a column that is laid out */
+    size_t column;
+    bool is_wide; /* a text of more than eight bytes was seen */
 };
 
 struct hd_delivery {
@@ -40,6 +48,9 @@ struct hd_delivery {
     size_t n_columns;
     char **columns;
     size_t max_rows, n_places, n_rows;
+    struct lying *lying; /* n_lying, or NULL */
+    size_t n_lying, n_words;
+    size_t n_laid; /* rows of the batch */
     hd_slice *row;    /* HD_DELIVERY_COLUMNS: a row that was looked at byte by byte */
     uint8_t *doubled; /* by field of that row: holds doubled quotes */
     size_t n_defects;
@@ -111,6 +122,7 @@ static hd_code fill(hd_delivery *r, hd_err *err)
 /* More text behind what is unread; only while no slice is out. */
 static hd_code more(hd_delivery *r, hd_err *err)
 {
+    hd_packed_show(r->source, SIZE_MAX);
     if (r->at) {
         memmove(r->buf, r->buf + r->at, r->end - r->at);
         r->end -= r->at;
@@ -133,7 +145,12 @@ static hd_code next_room(hd_delivery *r, struct room **out, hd_err *err)
         m->lines = hd_calloc(r->max_rows, sizeof *m->lines);
     if (!m->defects)
         m->defects = hd_calloc(r->max_rows, sizeof *m->defects);
-    return m->places && m->lines && m->defects ? HD_OK : hd_fail_nomem(err);
+    if (r->n_lying && !m->words)
+        m->words = hd_calloc(2 * r->n_lying * r->n_words, sizeof *m->words);
+    if (r->n_lying && !m->laid)
+        m->laid = hd_calloc(r->n_columns, sizeof *m->laid);
+    bool has_words = !r->n_lying || (m->words && m->laid);
+    return m->places && m->lines && m->defects && has_words ? HD_OK : hd_fail_nomem(err);
 }
 
 /* On to the next room, with the text that is left over. */
@@ -141,6 +158,7 @@ static hd_code turn(hd_delivery *r, hd_err *err)
 {
     struct room *next;
     size_t left = r->end - r->at;
+    hd_packed_show(r->source, SIZE_MAX);
     HD_TRY(next_room(r, &next, err));
     HD_TRY(widen(next, r->eof ? left : r->room->cap, 0, err));
     if (left)
@@ -368,9 +386,65 @@ static void keep_row(hd_delivery *r, const hd_slice *fields)
     r->room->lines[r->n_rows++] = r->line;
 }
 
-/* As many rows as have nothing special. */
+/* A batch's columns begin a line of the cache further each time: written side by side, they must
+ * not drive each other out. So many rows at once stay in a near cache with their text. */
+enum { WORDS_APART = 8, LAID_AT_ONCE = 64 };
+
+hd_code hd_delivery_lay_out(hd_delivery *r, const bool *wanted, hd_err *err)
+{
+    HD_ALWAYS(!r->lying && !r->room->words);
+    r->lying = hd_calloc(r->n_columns, sizeof *r->lying);
+    if (!r->lying)
+        return hd_fail_nomem(err);
+    for (size_t c = 0; c < r->n_columns; c++)
+        if (wanted[c])
+            r->lying[r->n_lying++].column = c;
+    r->n_words = r->max_rows + WORDS_APART;
+    hd_packed_show_later(r->source);
+    return HD_OK;
+}
+
+static uint64_t *words_of(const hd_delivery *r, size_t lying, bool second)
+{
+    return r->room->words + ((second ? r->n_lying : 0) + lying) * r->n_words;
+}
+
+/* The rows that came since the last time, and with each column a share of their text for the
+ * watcher: a digest waits for its own steps, this for memory. Rows before a column's first text of
+ * more than eight bytes have no second words: they are 0. */
+static void lay_out_rows(hd_delivery *r)
+{
+    const size_t pitch = r->n_columns + 1, from = r->n_laid, n = r->n_rows - from;
+    const uint32_t *whole = r->room->places + from * pitch;
+    const size_t share = n ? (whole[n * pitch - 1] - whole[0]) / (r->n_lying + 1) : 0;
+    for (size_t i = 0; i < r->n_lying && n; i++) {
+        struct lying *k = &r->lying[i];
+        const uint32_t *places = r->room->places + from * pitch + k->column;
+        uint64_t *first = words_of(r, i, false), *second = words_of(r, i, true);
+        hd_packed_show(r->source, share);
+        bool any_wide = hd_lay_out(r->room->buf, places, pitch, n, first + from,
+                                   k->is_wide ? second + from : NULL);
+        if (!any_wide || k->is_wide)
+            continue;
+        k->is_wide = true;
+        memset(second, 0, from * sizeof *second);
+        hd_lay_out(r->room->buf, places, pitch, n, first + from, second + from);
+    }
+    r->n_laid = r->n_rows;
+}
+
+static void note_laid(hd_delivery *r)
+{
+    for (size_t i = 0; i < r->n_lying; i++)
+        r->room->laid[r->lying[i].column] = (hd_laid){
+            words_of(r, i, false), r->lying[i].is_wide ? words_of(r, i, true) : NULL};
+}
+
+/* As many rows as have nothing special; when they are to be laid out, no more than a near cache
+ * holds with their text. */
 static void take_plain_rows(hd_delivery *r)
 {
+    const size_t most = r->max_rows - r->n_defects, some = r->n_laid + LAID_AT_ONCE;
     hd_split s = {.text = r->buf,
                   .at = r->at,
                   .end = r->end,
@@ -382,7 +456,7 @@ static void take_plain_rows(hd_delivery *r)
                   .lines = r->room->lines,
                   .line = r->line,
                   .n_rows = r->n_rows,
-                  .max_rows = r->max_rows - r->n_defects};
+                  .max_rows = r->n_lying && some < most ? some : most};
     hd_split_plain(&s);
     r->at = s.at;
     r->line = s.line;
@@ -405,6 +479,7 @@ static hd_code next_row(hd_delivery *r, struct row *w, bool *stop, hd_err *err)
 {
     bool is_empty = r->n_rows + r->n_defects == 0;
     *stop = false;
+    hd_packed_show(r->source, SIZE_MAX); /* quotes are undone in place */
     if (r->skip && !skip_line(r)) {
         *stop = r->is_used_up = !is_empty;
         return is_empty ? more(r, err) : HD_OK;
@@ -495,10 +570,13 @@ static hd_code next_text(hd_delivery *r, hd_err *err)
     bool stop = false;
     HD_TRY(turn(r, err));
     while (!stop && r->n_rows + r->n_defects < r->max_rows) {
+        const size_t before = r->n_rows;
         if (!r->skip)
             take_plain_rows(r);
-        if (r->n_rows + r->n_defects == r->max_rows)
-            break;
+        if (r->n_rows - r->n_laid >= LAID_AT_ONCE)
+            lay_out_rows(r);
+        if (r->n_rows > before)
+            continue;
         struct row w = {.fields = r->row, .room = r->n_columns};
         HD_TRY(next_row(r, &w, &stop, err));
     }
@@ -507,13 +585,16 @@ static hd_code next_text(hd_delivery *r, hd_err *err)
 
 hd_code hd_delivery_next(hd_delivery *r, hd_batch *out, hd_err *err)
 {
-    r->n_rows = r->n_defects = 0;
+    r->n_rows = r->n_defects = r->n_laid = 0;
     *out = (hd_batch){0};
     HD_TRY(r->parquet ? next_parquet(r, err) : next_text(r, err));
+    lay_out_rows(r);
+    note_laid(r);
     *out = (hd_batch){.n_rows = r->n_rows,
                       .n_columns = r->n_columns,
                       .text = r->room->buf,
                       .places = r->room->places,
+                      .laid = r->room->laid,
                       .lines = r->room->lines,
                       .n_defects = r->n_defects,
                       .defects = r->room->defects};
@@ -660,7 +741,8 @@ static void size_batches(hd_delivery *r)
     r->n_places = r->max_rows * (r->n_columns + 1) + HD_PLACES_SLACK;
 }
 
-hd_code hd_delivery_open_sized(hd_delivery **out, const char *path, size_t buffer, hd_err *err)
+hd_code hd_delivery_open_sized(hd_delivery **out, const char *path, size_t buffer,
+                               hd_packed_watcher *watcher, void *ctx, hd_err *err)
 {
     hd_code rc;
     *out = NULL;
@@ -674,7 +756,7 @@ hd_code hd_delivery_open_sized(hd_delivery **out, const char *path, size_t buffe
     r->row = hd_calloc(HD_DELIVERY_COLUMNS, sizeof *r->row);
     if (!r->row)
         HD_GO(hd_fail_nomem(err));
-    HD_GO(hd_packed_open(&r->source, path, err));
+    HD_GO(hd_packed_open(&r->source, path, watcher, ctx, err));
     if (hd_packed_packing(r->source) == HD_PACKING_PARQUET)
         HD_GO(open_parquet(r, path, err));
     else
@@ -689,7 +771,7 @@ out:
 
 hd_code hd_delivery_open(hd_delivery **out, const char *path, hd_err *err)
 {
-    return hd_delivery_open_sized(out, path, FIRST_BUFFER, err);
+    return hd_delivery_open_sized(out, path, HD_DELIVERY_BUFFER, NULL, NULL, err);
 }
 
 void hd_delivery_close(hd_delivery *r)
@@ -704,7 +786,10 @@ void hd_delivery_close(hd_delivery *r)
         hd_free(m->places);
         hd_free(m->lines);
         hd_free(m->defects);
+        hd_wipe_free(m->words, 2 * r->n_lying * r->n_words * sizeof *m->words);
+        hd_free(m->laid);
     }
+    hd_free(r->lying);
     for (size_t i = 0; i < r->n_columns && r->columns; i++)
         hd_free(r->columns[i]);
     hd_free(r->columns);

@@ -22,7 +22,8 @@
 enum {
     HD_DELIVERY_FIELD_BYTES = 64 * 1024,
     HD_DELIVERY_ROW_BYTES = 16 * 1024 * 1024,
-    HD_DELIVERY_COLUMNS = 4096
+    HD_DELIVERY_COLUMNS = 4096,
+    HD_DELIVERY_BUFFER = 512 * 1024 /* the first, of a batch of text; it grows with a long row */
 };
 
 typedef enum hd_defect {
@@ -52,12 +53,18 @@ typedef struct hd_row_defect {
     hd_defect what;
 } hd_row_defect;
 
+typedef struct hd_laid { /* the texts of a column as words, by row (lay.h) */
+    const uint64_t *first;  /* NULL: nobody wants them */
+    const uint64_t *second; /* NULL: no text of the batch has more than eight bytes */
+} hd_laid;
+
 typedef struct hd_batch {
     size_t n_rows;
     size_t n_columns;
     const char *text;
     const uint32_t *places; /* n_columns + 1 a row: where in the text each field begins; it ends one
                                byte before the next. HD_PLACES_SLACK more can be read */
+    const hd_laid *laid;    /* n_columns; NULL: nobody wants any */
     const uint64_t *lines;  /* n_rows; line on which each row starts */
     size_t n_defects;
     const hd_row_defect *defects;
@@ -79,9 +86,11 @@ typedef struct hd_delivery hd_delivery;
 /* Open and read the header. HD_FORMAT: empty, only one of the refused kinds, no usable header (a
  * column name twice, more than 4096 columns, broken quotes). */
 HD_MUST hd_code hd_delivery_open(hd_delivery **out, const char *path, hd_err *err);
-/* The same with a first buffer of that many bytes: for tests of chunk borders. */
+/* The same with a watcher of the file's bytes, which has seen all of them when the last batch, the
+ * empty one, was handed out (of a Parquet file those that were read from hd_delivery_source), and a
+ * first buffer of that many bytes. */
 HD_MUST hd_code hd_delivery_open_sized(hd_delivery **out, const char *path, size_t buffer,
-                                       hd_err *err);
+                                       hd_packed_watcher *watcher, void *ctx, hd_err *err);
 void hd_delivery_close(hd_delivery *r); /* wipes; NULL is allowed */
 size_t hd_delivery_n_columns(const hd_delivery *r);
 size_t hd_delivery_max_rows(const hd_delivery *r); /* of a batch */
@@ -89,6 +98,8 @@ size_t hd_delivery_max_rows(const hd_delivery *r); /* of a batch */
 const char *hd_delivery_column(const hd_delivery *r, size_t i);
 char hd_delivery_delimiter(const hd_delivery *r); /* '|', '\t', ','; 0 for Parquet */
 hd_packed *hd_delivery_source(hd_delivery *r);
+/* Lay out some columns of all batches to come; before the first. */
+HD_MUST hd_code hd_delivery_lay_out(hd_delivery *r, const bool *wanted, hd_err *err);
 /* Next rows; n_rows and n_defects are both 0 only at the end. */
 HD_MUST hd_code hd_delivery_next(hd_delivery *r, hd_batch *out, hd_err *err);
 

@@ -198,6 +198,17 @@ static hd_code work(void *ctx, size_t thread, hd_err *err)
 
 /* ---- a file --------------------------------------------------------------------------------- */
 
+/* Room for the keys of as many rows as a file that is not packed has by its length, when its first
+ * rows speak for all. */
+static hd_code expect_rows(const struct flow *f, const hd_batch *b, hd_err *err)
+{
+    const uint64_t size = hd_packed_size(f->source);
+    const uint32_t len = hd_batch_row(b, b->n_rows - 1)[b->n_columns] - hd_batch_row(b, 0)[0];
+    if (hd_packed_packing(f->source) != HD_PACKING_NONE)
+        return HD_OK;
+    return hd_seen_expect(&f->in->seen, size / (len / b->n_rows + 1), err);
+}
+
 /* Chunks without rows until the first that has some and so gives the data year, by which the judges
  * judge. */
 static hd_code begin(struct flow *f, hd_err *err)
@@ -213,6 +224,7 @@ static hd_code begin(struct flow *f, hd_err *err)
             break;
     }
     f->stages[READ].n_done = 1;
+    HD_TRY(expect_rows(f, &c->batch, err));
     return hd_settle_year(in, &c->batch, err);
 }
 

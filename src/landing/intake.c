@@ -256,9 +256,8 @@ hd_code hd_intake_file(hd_intake *in, const char *path, hd_err *err)
     *in->file = (hd_file_summary){.name = hd_strdup(in->name)};
     if (!in->file->name)
         HD_GO(hd_fail_nomem(err));
-    HD_GO(hd_delivery_open(&in->reader, path, err));
     hd_sha256_begin(&in->digest);
-    hd_packed_watch(hd_delivery_source(in->reader), note_bytes, in);
+    HD_GO(hd_delivery_open_sized(&in->reader, path, HD_DELIVERY_BUFFER, note_bytes, in, err));
     HD_GO(hd_columns_bind(in, err));
     HD_GO(hd_flow(in, err));
     HD_GO(end_file(in, err));

@@ -50,6 +50,11 @@ enum { HD_MEMO_SHORT = 15 };
 #define HD_MEMO_LONG_SLOT (UINT64_C(0xFD) << 56)
 #define HD_MEMO_WIDE      (UINT64_C(0xFC) << 56)
 #define HD_MEMO_EIGHTH    (UINT64_C(0xFF) << 56)
+/* Is this first word all of a text? */
+static inline bool hd_memo_is_whole(uint64_t first)
+{
+    return first < HD_MEMO_WIDE;
+}
 typedef struct hd_memo_front {
     uint64_t first, second; /* of the probe; HD_MEMO_FREE, HD_MEMO_LONG */
     uint32_t len;
@@ -159,14 +164,17 @@ static inline bool hd_memo_is(const hd_memo_front *f, const hd_memo_probe *p)
 HD_MUST hd_code hd_memo_look_further(hd_memo *m, const char *raw, size_t len, hd_memo_probe p,
                                      hd_err *err);
 
-/* Many texts at a time. A span is what two neighbours of hd_batch.places say of a field. */
+/* Many texts at a time, as hd_lay_out has laid them out. A span is what two neighbours of
+ * hd_batch.places say of a field. */
 typedef struct hd_memo_span {
     uint32_t at, next;
 } hd_memo_span;
-static inline size_t hd_memo_span_len(hd_memo_span s)
-{
-    return s.next - s.at - 1;
-}
+typedef struct hd_memo_texts {
+    const uint64_t *first, *second; /* second NULL: none has more than eight bytes */
+    const char *text;
+    const uint32_t *places; /* the span of text i begins at i * pitch */
+    size_t pitch;
+} hd_memo_texts;
 enum { HD_MEMO_MANY = 64 };
 typedef struct hd_memo_answers {
     size_t n;                     /* texts that have their answers */
@@ -176,10 +184,11 @@ typedef struct hd_memo_answers {
 } hd_memo_answers;
 /* The answers to n <= HD_MEMO_MANY texts, or to fewer, at least one, where the next may make the
  * memo forget: the ids hold until the next call. */
-HD_MUST hd_code hd_memo_look_many(hd_memo *m, const char *text, const hd_memo_span *spans, size_t n,
-                                  bool wants_ids, hd_memo_answers *a, hd_err *err);
-/* For tests: the same one by one. */
-HD_MUST hd_code hd_memo_look_each(hd_memo *m, const char *text, const hd_memo_span *spans, size_t n,
-                                  bool wants_ids, hd_memo_answers *a, hd_err *err);
+HD_MUST hd_code hd_memo_look_many(hd_memo *m, const hd_memo_texts *x, size_t n, bool wants_ids,
+                                  hd_memo_answers *a, hd_err *err);
+/* For tests: in no better form than this. */
+typedef enum hd_memo_form { HD_MEMO_EACH, HD_MEMO_AVX2, HD_MEMO_AVX512 } hd_memo_form;
+HD_MUST hd_code hd_memo_look_with(hd_memo *m, const hd_memo_texts *x, size_t n, bool wants_ids,
+                                  hd_memo_answers *a, hd_memo_form best, hd_err *err);
 
 #endif

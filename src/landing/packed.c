@@ -26,8 +26,12 @@ struct hd_packed {
     z_stream z;
     bool z_ready;
     ZSTD_DStream *zstd;
-    void (*note)(void *, const void *, size_t);
-    void *note_ctx;
+    hd_packed_watcher *watcher;
+    void *watcher_ctx;
+    bool shows_later;
+    const char *unseen; /* n_unseen bytes that the watcher waits for */
+    size_t n_unseen;
+    uint64_t shown;
     unsigned char in[IN_BYTES];
 };
 
@@ -52,6 +56,41 @@ uint64_t hd_packed_delivered(const hd_packed *s)
     return s->delivered;
 }
 
+void hd_packed_show_later(hd_packed *s)
+{
+    s->shows_later = true;
+}
+
+/* Up to a whole number of blocks of a digest, as long as there are more. */
+void hd_packed_show(hd_packed *s, size_t most)
+{
+    enum { BLOCK = 64 };
+    size_t n = s->n_unseen;
+    if (most < n)
+        n = most + (BLOCK - (s->shown + most) % BLOCK) % BLOCK;
+    n = n < s->n_unseen ? n : s->n_unseen;
+    if (n == 0)
+        return;
+    s->watcher(s->watcher_ctx, s->unseen, n);
+    s->unseen += n;
+    s->n_unseen -= n;
+    s->shown += n;
+}
+
+/* The watcher sees these next. */
+static void note(hd_packed *s, const void *bytes, size_t len, bool stay)
+{
+    if (!s->watcher || len == 0)
+        return;
+    if (s->n_unseen && s->unseen + s->n_unseen != (const char *)bytes)
+        hd_packed_show(s, SIZE_MAX);
+    if (s->n_unseen == 0)
+        s->unseen = bytes;
+    s->n_unseen += len;
+    if (!stay)
+        hd_packed_show(s, SIZE_MAX);
+}
+
 /* The next bytes of the disk. */
 static hd_code deliver(hd_packed *s, void *bytes, size_t cap, size_t *len, hd_err *err)
 {
@@ -64,8 +103,7 @@ static hd_code deliver(hd_packed *s, void *bytes, size_t cap, size_t *len, hd_er
     *len = (size_t)n;
     s->at_end = n == 0;
     s->delivered += (uint64_t)n;
-    if (s->note && n)
-        s->note(s->note_ctx, bytes, (size_t)n);
+    note(s, bytes, (size_t)n, s->shows_later && bytes != s->in);
     return HD_OK;
 }
 
@@ -75,15 +113,6 @@ static hd_code fill(hd_packed *s, hd_err *err)
         return HD_OK;
     s->at = 0;
     return deliver(s, s->in, IN_BYTES, &s->have, err);
-}
-
-void hd_packed_watch(hd_packed *s, void (*note)(void *ctx, const void *bytes, size_t len),
-                     void *ctx)
-{
-    s->note = note;
-    s->note_ctx = ctx;
-    if (s->have)
-        note(ctx, s->in + s->at, s->have); /* what opening has read already */
 }
 
 static const struct {
@@ -131,7 +160,8 @@ static hd_code recognise(hd_packed *s, hd_err *err)
     return HD_OK;
 }
 
-hd_code hd_packed_open(hd_packed **out, const char *path, hd_err *err)
+hd_code hd_packed_open(hd_packed **out, const char *path, hd_packed_watcher *watcher, void *ctx,
+                       hd_err *err)
 {
     hd_code rc = HD_OK;
     *out = NULL;
@@ -139,6 +169,8 @@ hd_code hd_packed_open(hd_packed **out, const char *path, hd_err *err)
     if (!s)
         return hd_fail_nomem(err);
     s->name = hd_packed_name(path);
+    s->watcher = watcher;
+    s->watcher_ctx = ctx;
     s->fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
     if (s->fd < 0 && errno == ENOENT)

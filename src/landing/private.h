@@ -27,7 +27,7 @@ enum { /* hd_made.kinds */
 typedef struct hd_made { /* what a target made of a chunk, by row; an array for each thing because
                             the checks go over a chunk column by column */
     uint8_t *kinds;       /* when watched */
-    int64_t *numbers;     /* when watched; INT64_MIN: none */
+    int64_t *numbers;     /* when has_numbers; INT64_MIN: none */
     uint64_t *conditions; /* when conditions read it */
     hd_slice *texts;      /* when has_texts; borrowed from the batch */
     uint32_t *codes;     /* lists: elements of all rows one after another */
@@ -48,7 +48,7 @@ typedef struct hd_target {
     size_t preference;
     hd_judge *judge;
     hd_memo memo;
-    bool has_memo, is_watched, has_texts, is_left_out;
+    bool has_memo, is_watched, has_numbers, has_texts, is_left_out;
     uint64_t condition_bits; /* of the conditions on this field */
     hd_identifier_counts shapes;
     uint8_t *element_shapes; /* lists: shapes met, by element */
@@ -86,11 +86,11 @@ typedef struct hd_scan { /* a column of the file that is not kept, watched for i
     hd_identifier_counts shapes;
 } hd_scan;
 
-/* Cells of a provider and month that were found lately. */
+/* Cells of a provider and month that were found lately in the file at hand. */
 enum { HD_PLACE_BITS = 10 };
 typedef struct hd_place {
-    uint64_t provider; /* the text, at most 8 bytes */
-    uint32_t len, cell_plus_one;
+    uint64_t provider; /* the text as delivered, at most 8 bytes (hd_laid) */
+    uint32_t cell_plus_one;
     int32_t month;
 } hd_place;
 
@@ -209,6 +209,8 @@ int hd_read_year(const struct hd_intake *in, hd_slice v);
 /* seen.c */
 /* *found: 0 new, 1 the key was there, 2 the whole row was there. */
 HD_MUST hd_code hd_seen_add(hd_seen *s, uint64_t key, uint64_t row, unsigned *found, hd_err *err);
+/* So many more will come, about. */
+HD_MUST hd_code hd_seen_expect(hd_seen *s, uint64_t n, hd_err *err);
 void hd_seen_prefetch(const hd_seen *s, uint64_t key);
 void hd_seen_free(hd_seen *s);
 /* A row key's hash: keyed by the vault, or in a check by a random key. */

@@ -1,7 +1,6 @@
-/* rows.c - the judging stage of flow.c. A task takes a few columns that stand beside each other in
- * the file, some rows at a time: those rows stay in the nearest cache while column after column is
- * judged, and a column's memo while its rows are. A target's state is touched by one task at a
- * time. */
+/* rows.c - the judging stage of flow.c. A task takes a few columns, one after another: what a memo
+ * asks for lies beside each other (lay.h), and the memo stays in a near cache while its column is
+ * judged. A target's state is touched by one task at a time. */
 #include "landing/private.h"
 
 #include <string.h>
@@ -9,7 +8,7 @@
 #include <emmintrin.h>
 #endif
 
-enum { ROWS = 512 }; /* judged together */
+enum { AHEAD = 16 };
 
 struct range { /* rows of a chunk */
     size_t first, n;
@@ -26,14 +25,25 @@ static inline size_t len_at(const uint32_t *place)
     return place[1] - place[0] - 1;
 }
 
-static inline void note_watched(const hd_made *m, size_t row, const hd_known *k, const char *raw)
+static inline void note_known(const hd_made *m, size_t row, const hd_known *k, const char *raw)
 {
-    m->kinds[row] = (uint8_t)(k->meaning | k->flags << 4);
-    m->numbers[row] = k->number;
+    if (m->numbers)
+        m->numbers[row] = k->number;
     if (m->conditions)
         m->conditions[row] = k->conditions;
     if (m->texts)
         m->texts[row] = (hd_slice){raw + k->text_at, k->text_len};
+}
+
+static inline uint8_t kind_of(uint64_t word)
+{
+    return (uint8_t)(HD_ANSWER_MEANING(word) | HD_ANSWER_FLAGS(word) << 4);
+}
+
+/* More than the answers say is wanted of the texts. */
+static inline bool wants_known(const hd_made *m)
+{
+    return m->numbers || m->conditions || m->texts;
 }
 
 static void note_flaw(hd_made *m, const hd_chunk *c, size_t row, uint8_t flaw)
@@ -46,35 +56,82 @@ static void note_flaw(hd_made *m, const hd_chunk *c, size_t row, uint8_t flaw)
 
 /* What a group of rows answered; `at` are those rows. */
 static void take_answers(hd_target *t, const hd_chunk *c, struct range at, hd_made *m,
-                         const hd_memo_span *spans, const hd_memo_answers *a)
+                         const hd_memo_texts *x, const hd_memo_answers *a)
 {
     uint32_t *codes = m->codes + at.first;
+    uint8_t *kinds = m->kinds + at.first;
     for (size_t i = 0; i < at.n; i++)
         codes[i] = HD_ANSWER_CODE(a->words[i]);
     for (size_t i = 0; i < at.n && HD_ANSWER_FLAW(a->any); i++)
         if (HD_ANSWER_FLAW(a->words[i]))
             note_flaw(m, c, at.first + i, HD_ANSWER_FLAW(a->words[i]));
     for (size_t i = 0; i < at.n && m->kinds; i++)
-        note_watched(m, at.first + i, &t->memo.known[a->ids[i]], c->batch.text + spans[i].at);
+        kinds[i] = kind_of(a->words[i]);
+    const hd_known *known = t->memo.known;
+    for (size_t i = 0; i < at.n && m->numbers; i++)
+        m->numbers[at.first + i] = known[a->ids[i]].number;
+    for (size_t i = 0; i < at.n && m->conditions; i++)
+        m->conditions[at.first + i] = known[a->ids[i]].conditions;
+    for (size_t i = 0; i < at.n && m->texts; i++) {
+        const hd_known *k = &known[a->ids[i]];
+        m->texts[at.first + i] =
+            (hd_slice){x->text + x->places[i * x->pitch] + k->text_at, k->text_len};
+    }
     for (size_t k = 0; k < 5; k++)
         t->counts[k] += a->meanings >> 8 * k & 255;
 }
 
-static hd_code judge_stored(hd_target *t, const hd_chunk *c, struct range at, hd_made *m,
-                            hd_err *err)
-{
-    const size_t pitch = c->batch.n_columns + 1;
-    const uint32_t *places = c->batch.places + t->sources[0];
+struct texts { /* of a chunk that has lost rows */
+    uint64_t first[HD_MEMO_MANY], second[HD_MEMO_MANY];
     hd_memo_span spans[HD_MEMO_MANY];
+};
+
+/* The texts of some rows: as they were laid out, or collected into `some` when rows are missing. */
+static hd_memo_texts texts_of(const hd_chunk *c, int source, struct range at, struct texts *some)
+{
+    const hd_batch *b = &c->batch;
+    const hd_laid laid = b->laid[source];
+    const size_t pitch = b->n_columns + 1;
+    if (c->n_rows == b->n_rows)
+        return (hd_memo_texts){.first = laid.first + at.first,
+                               .second = laid.second ? laid.second + at.first : NULL,
+                               .text = b->text,
+                               .places = b->places + at.first * pitch + source,
+                               .pitch = pitch};
+    for (size_t i = 0; i < at.n; i++) {
+        const uint32_t row = c->rows[at.first + i];
+        some->first[i] = laid.first[row];
+        some->second[i] = laid.second ? laid.second[row] : 0;
+        memcpy(&some->spans[i], place_of(c, at.first + i, source), sizeof *some->spans);
+    }
+    return (hd_memo_texts){.first = some->first,
+                           .second = laid.second ? some->second : NULL,
+                           .text = b->text,
+                           .places = &some->spans[0].at,
+                           .pitch = 2};
+}
+
+/* Long texts are compared as a whole, and lie in no cache near by: they are asked for at once. */
+static void fetch_long(const hd_memo_texts *x, size_t n)
+{
+    for (size_t i = 0; x->second && i < n; i++)
+        if ((x->first[i] & HD_MEMO_EIGHTH) == HD_MEMO_LONG)
+            __builtin_prefetch(x->text + x->places[i * x->pitch]);
+}
+
+static hd_code judge_stored(hd_target *t, const hd_chunk *c, hd_made *m, hd_err *err)
+{
+    struct range at = {0};
+    struct texts some;
     hd_memo_answers a;
     HD_TRY(hd_memo_begin(&t->memo, err));
-    hd_memo_note(&t->memo, at.n);
-    for (size_t end = at.first + at.n; at.first < end; at.first += a.n) {
-        at.n = end - at.first < HD_MEMO_MANY ? end - at.first : HD_MEMO_MANY;
-        for (size_t i = 0; i < at.n; i++)
-            memcpy(&spans[i], places + c->rows[at.first + i] * pitch, sizeof *spans);
-        HD_TRY(hd_memo_look_many(&t->memo, c->batch.text, spans, at.n, m->kinds != NULL, &a, err));
-        take_answers(t, c, (struct range){at.first, a.n}, m, spans, &a);
+    hd_memo_note(&t->memo, c->n_rows);
+    for (; at.first < c->n_rows; at.first += a.n) {
+        at.n = c->n_rows - at.first < HD_MEMO_MANY ? c->n_rows - at.first : HD_MEMO_MANY;
+        const hd_memo_texts x = texts_of(c, t->sources[0], at, &some);
+        fetch_long(&x, at.n);
+        HD_TRY(hd_memo_look_many(&t->memo, &x, at.n, wants_known(m), &a, err));
+        take_answers(t, c, (struct range){at.first, a.n}, m, &x, &a);
     }
     return HD_OK;
 }
@@ -105,8 +162,9 @@ static inline uint64_t find_elements(const hd_target *t, const uint32_t *row, si
 
 struct elements { /* on their way to the memo */
     size_t n;
-    hd_memo_span spans[HD_MEMO_MANY];
+    struct texts texts;
     uint32_t rows[HD_MEMO_MANY], positions[HD_MEMO_MANY];
+    bool any_second; /* a column with texts of more than eight bytes is among them */
     uint32_t row, filled; /* the row of the last one that has its answer, and its codes so far */
 };
 
@@ -134,56 +192,78 @@ static inline void take_element(hd_target *t, const hd_chunk *c, hd_made *m, str
     if (HD_ANSWER_FLAW(word))
         note_flaw(m, c, row, HD_ANSWER_FLAW(word));
     if (position == 0 && m->kinds)
-        note_watched(m, row, &t->memo.known[a->ids[i]], c->batch.text + e->spans[i].at);
+        m->kinds[row] = kind_of(word);
+    if (position == 0 && wants_known(m))
+        note_known(m, row, &t->memo.known[a->ids[i]], c->batch.text + e->texts.spans[i].at);
 }
 
 static hd_code ask_elements(hd_target *t, const hd_chunk *c, hd_made *m, struct elements *e,
                             hd_err *err)
 {
     hd_memo_answers a;
+    struct texts *some = &e->texts;
+    const hd_memo_texts x = {some->first, e->any_second ? some->second : NULL, c->batch.text,
+                             &some->spans[0].at, 2};
     hd_memo_note(&t->memo, e->n);
-    HD_TRY(hd_memo_look_many(&t->memo, c->batch.text, e->spans, e->n, m->kinds != NULL, &a, err));
+    HD_TRY(hd_memo_look_many(&t->memo, &x, e->n, wants_known(m), &a, err));
     for (size_t i = 0; i < a.n; i++)
         take_element(t, c, m, e, i, &a);
     for (size_t k = 0; k < 5; k++)
         t->counts[k] += a.meanings >> 8 * k & 255;
     e->n -= a.n;
-    memmove(e->spans, e->spans + a.n, e->n * sizeof *e->spans);
+    memmove(some->first, some->first + a.n, e->n * sizeof *some->first);
+    memmove(some->second, some->second + a.n, e->n * sizeof *some->second);
+    memmove(some->spans, some->spans + a.n, e->n * sizeof *some->spans);
     memmove(e->rows, e->rows + a.n, e->n * sizeof *e->rows);
     memmove(e->positions, e->positions + a.n, e->n * sizeof *e->positions);
     return HD_OK;
 }
 
-/* Empty elements are no answers, and no memo is looked at for them. */
-static hd_code judge_list(hd_target *t, const hd_chunk *c, struct range at, hd_made *m,
-                          hd_err *err)
+static inline void add_element(struct elements *e, const hd_target *t, const hd_chunk *c, size_t r,
+                               size_t position)
 {
-    static const hd_known nothing = {
-        .number = INT64_MIN, .meaning = HD_MEANING_MISSING, .flags = HD_KNOWN_NULL};
+    const int source = t->sources[position];
+    const uint32_t row = c->rows[r];
+    const hd_laid laid = c->batch.laid[source];
+    e->texts.first[e->n] = laid.first[row];
+    e->texts.second[e->n] = laid.second ? laid.second[row] : 0;
+    e->any_second |= laid.second != NULL;
+    memcpy(&e->texts.spans[e->n], place_of(c, r, source), sizeof *e->texts.spans);
+    e->rows[e->n] = (uint32_t)r;
+    e->positions[e->n++] = (uint32_t)position;
+}
+
+/* Empty elements are no answers, and no memo is looked at for them. */
+static hd_code judge_list(hd_target *t, const hd_chunk *c, hd_made *m, hd_err *err)
+{
+    static const hd_known nothing = {.number = INT64_MIN};
     struct elements e;
     HD_TRY(hd_memo_begin(&t->memo, err));
     e.n = e.filled = 0;
-    e.row = (uint32_t)at.first;
-    m->n_elements = at.first ? m->n_elements : 0;
-    for (size_t r = at.first; r < at.first + at.n; r++) {
+    e.any_second = false;
+    e.row = 0;
+    m->n_elements = 0;
+    for (size_t r = 0; r < c->n_rows; r++) {
         const uint32_t *row = place_of(c, r, 0);
+        if (r + AHEAD < c->n_rows && t->n_there)
+            __builtin_prefetch(place_of(c, r + AHEAD, 0) + t->sources[t->n_there - 1]);
         m->lengths[r] = 0;
         if (m->kinds)
-            note_watched(m, r, &nothing, "");
+            m->kinds[r] = HD_MEANING_MISSING | HD_KIND_NULL;
+        if (wants_known(m))
+            note_known(m, r, &nothing, "");
         for (size_t from = 0; from < t->n_there; from += 64)
             for (uint64_t left = find_elements(t, row, from); left; left &= left - 1) {
                 const size_t position = from + (size_t)__builtin_ctzll(left);
                 if (e.n == HD_MEMO_MANY)
                     HD_TRY(ask_elements(t, c, m, &e, err));
-                memcpy(&e.spans[e.n], row + t->sources[position], sizeof *e.spans);
-                e.rows[e.n] = (uint32_t)r;
-                e.positions[e.n++] = (uint32_t)position;
+                add_element(&e, t, c, r, position);
             }
     }
     while (e.n)
         HD_TRY(ask_elements(t, c, m, &e, err));
     m->n_elements += m->lengths[e.row];
-    for (size_t r = at.first; r < at.first + at.n; r++)
+    for (size_t r = 0; r < c->n_rows; r++)
         t->counts[HD_MEANING_MISSING] += m->lengths[r] == 0;
     return HD_OK;
 }
@@ -196,89 +276,119 @@ uint64_t hd_intake_key_hash(const struct hd_intake *in, const void *id, size_t l
                     : hd_key_hash(in->hash_key, id, len);
 }
 
-/* Up to 16 digits, the first of which is no zero: what hd_normal_id leaves as it is. Most keys are
- * so. */
-static inline bool is_plain_number(const char *p, size_t len)
+/* A byte that is no digit. */
+static inline uint64_t odd_digits(uint64_t word)
 {
-    if (len == 0 || len > 16 || *p == '0')
+    const uint64_t zeros = UINT64_C(0x3030303030303030);
+    return ((word ^ zeros) | ((word ^ zeros) + UINT64_C(0x0606060606060606))) &
+           UINT64_C(0xF0F0F0F0F0F0F0F0);
+}
+
+/* Nine to fifteen digits, the first of which is no zero: what hd_normal_id leaves as it is. Most
+ * keys are so. The words of such a text (hd_laid) become those of hd_key_hashes. */
+static inline bool is_plain_number(uint64_t *first, uint64_t *second)
+{
+    if ((*first & HD_MEMO_EIGHTH) != HD_MEMO_WIDE)
         return false;
-    uint64_t word[2], odd = 0;
-    word[0] = hd_memo_word(p, len);
-    word[1] = len > 8 ? hd_memo_word(p + 8, len - 8) : 0;
-    for (size_t i = 0; i < 2; i++) {
-        size_t have = len < 8 * i ? 0 : len - 8 * i;
-        uint64_t filled = word[i] | (have >= 8 ? 0 : UINT64_C(0x3030303030303030) << 8 * have);
-        odd |= (filled ^ UINT64_C(0x3030303030303030)) |
-               ((filled ^ UINT64_C(0x3030303030303030)) + UINT64_C(0x0606060606060606));
+    const uint64_t front = (*first & ~HD_MEMO_EIGHTH) | (*second & HD_MEMO_EIGHTH);
+    const uint64_t rest = *second & ~HD_MEMO_EIGHTH;
+    const unsigned len = (71 - (unsigned)__builtin_clzll(rest)) / 8; /* 1 to 7 */
+    const uint64_t filled = rest | UINT64_C(0x3030303030303030) << 8 * len;
+    *first = front;
+    *second = rest | (uint64_t)(8 + len) << 56;
+    return (odd_digits(front) | odd_digits(filled)) == 0 && (front & 255) != '0';
+}
+
+static void judge_key(const struct hd_intake *in, hd_target *t, const hd_chunk *c, hd_made *m,
+                      size_t r)
+{
+    const uint32_t *place = place_of(c, r, t->sources[0]);
+    const char *raw = c->batch.text + place[0], *id = raw;
+    size_t len = len_at(place);
+    char scratch[10];
+    hd_meaning meaning = HD_MEANING_VALID;
+    bool is_there = hd_normal_id(&id, &len, scratch);
+    if (!is_there) {
+        meaning = HD_MEANING_MISSING;
+    } else if (!hd_field_is_open(t->field)) {
+        hd_judged j;
+        hd_judge_text(t->judge, raw, len_at(place), &j);
+        meaning = j.meaning;
+        /* a listed sentinel ("-1": could not be spelled) is no key; an odd-looking one is */
+        is_there = meaning == HD_MEANING_VALID || meaning == HD_MEANING_OTHER ||
+                   (meaning == HD_MEANING_INVALID && *t->field->pattern);
     }
-    return (odd & UINT64_C(0xF0F0F0F0F0F0F0F0)) == 0;
+    m->keys[r] = is_there ? hd_intake_key_hash(in, id, len) : 0;
+    t->counts[meaning]++;
+    if (meaning == HD_MEANING_INVALID)
+        note_flaw(m, c, r, HD_FLAW_INVALID);
+}
+
+struct plain_keys { /* on their way to their hashes */
+    size_t n;
+    uint64_t first[HD_MEMO_MANY], second[HD_MEMO_MANY], hashes[HD_MEMO_MANY];
+    uint32_t rows[HD_MEMO_MANY];
+};
+
+static void hash_keys(const struct hd_intake *in, struct plain_keys *p, hd_made *m)
+{
+    if (in->sink)
+        hd_vault_key_hashes(in->sink->vault, p->first, p->second, p->n, p->hashes);
+    else
+        hd_key_hashes(in->hash_key, p->first, p->second, p->n, p->hashes);
+    for (size_t i = 0; i < p->n; i++)
+        m->keys[p->rows[i]] = p->hashes[i];
+    p->n = 0;
 }
 
 /* Row keys are all different: no memo. */
-static void judge_keys(const struct hd_intake *in, hd_target *t, const hd_chunk *c,
-                       struct range at, hd_made *m)
+static void judge_keys(const struct hd_intake *in, hd_target *t, const hd_chunk *c, hd_made *m)
 {
-    bool is_open = hd_field_is_open(t->field);
-    for (size_t r = at.first; r < at.first + at.n; r++) {
-        const uint32_t *place = place_of(c, r, t->sources[0]);
-        const char *raw = c->batch.text + place[0], *id = raw;
-        size_t len = len_at(place);
-        char scratch[10];
-        hd_meaning meaning = HD_MEANING_VALID;
-        bool is_there = is_plain_number(id, len) || hd_normal_id(&id, &len, scratch);
-        if (!is_there) {
-            meaning = HD_MEANING_MISSING;
-        } else if (!is_open) {
-            hd_judged j;
-            hd_judge_text(t->judge, raw, len_at(place), &j);
-            meaning = j.meaning;
-            /* a listed sentinel ("-1": could not be spelled) is no key; an odd-looking one is */
-            is_there = meaning == HD_MEANING_VALID || meaning == HD_MEANING_OTHER ||
-                       (meaning == HD_MEANING_INVALID && *t->field->pattern);
+    const hd_laid laid = c->batch.laid[t->sources[0]];
+    const bool may_be_plain = laid.second && hd_field_is_open(t->field);
+    struct plain_keys p;
+    p.n = 0;
+    for (size_t r = 0; r < c->n_rows; r++) {
+        const uint32_t row = c->rows[r];
+        p.first[p.n] = laid.first[row];
+        p.second[p.n] = may_be_plain ? laid.second[row] : 0;
+        if (!may_be_plain || !is_plain_number(&p.first[p.n], &p.second[p.n])) {
+            judge_key(in, t, c, m, r);
+            continue;
         }
-        m->keys[r] = is_there ? hd_intake_key_hash(in, id, len) : 0;
-        t->counts[meaning]++;
-        if (meaning == HD_MEANING_INVALID)
-            note_flaw(m, c, r, HD_FLAW_INVALID);
+        t->counts[HD_MEANING_VALID]++;
+        p.rows[p.n++] = (uint32_t)r;
+        if (p.n == HD_MEMO_MANY)
+            hash_keys(in, &p, m);
     }
+    hash_keys(in, &p, m);
+    explicit_bzero(&p, sizeof p);
 }
 
-static hd_code judge_rows(const struct hd_intake *in, hd_target *t, const hd_chunk *c,
-                          struct range at, hd_made *m, hd_err *err)
+static hd_code judge_rows(const struct hd_intake *in, hd_target *t, const hd_chunk *c, hd_made *m,
+                          hd_err *err)
 {
     if (t->field->kind == HD_FIELD_LIST)
-        return judge_list(t, c, at, m, err);
+        return judge_list(t, c, m, err);
     if (t->field->kind == HD_FIELD_STORED)
-        return judge_stored(t, c, at, m, err);
+        return judge_stored(t, c, m, err);
     if (t->field->kind == HD_FIELD_KEY)
-        judge_keys(in, t, c, at, m);
+        judge_keys(in, t, c, m);
     return HD_OK;
-}
-
-/* The text that a task begins with is in no cache near by: all of it is asked for at once. */
-static void fetch_texts(const hd_chunk *c, struct range at, const hd_target *first)
-{
-    for (size_t r = at.first; r < at.first + at.n && first->sources[0] >= 0; r++)
-        __builtin_prefetch(c->batch.text + *place_of(c, r, first->sources[0]));
 }
 
 hd_code hd_rows_targets(struct hd_intake *in, hd_target *const *targets, size_t n,
                         const hd_chunk *c, unsigned made, hd_err *err)
 {
-    for (size_t i = 0; i < n; i++)
-        targets[i]->made[made].has_flaws = false;
-    for (struct range at = {0, ROWS}; at.first < c->n_rows; at.first += ROWS) {
-        at.n = c->n_rows - at.first < ROWS ? c->n_rows - at.first : ROWS;
-        if (n)
-            fetch_texts(c, at, targets[0]);
-        for (size_t i = 0; i < n; i++)
-            HD_TRY(judge_rows(in, targets[i], c, at, &targets[i]->made[made], err));
-    }
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        hd_target *t = targets[i];
+        t->made[made].has_flaws = false;
+        HD_TRY(judge_rows(in, t, c, &t->made[made], err));
         for (size_t k = 0; k < 5; k++) {
-            in->quality.counts[targets[i]->position][k] += targets[i]->counts[k];
-            targets[i]->counts[k] = 0;
+            in->quality.counts[t->position][k] += t->counts[k];
+            t->counts[k] = 0;
         }
+    }
     return HD_OK;
 }
 

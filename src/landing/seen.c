@@ -24,9 +24,9 @@ static size_t slot_of(const hd_seen *s, uint64_t key)
     return i;
 }
 
-static hd_code widen(hd_seen *s, hd_err *err)
+static hd_code widen(hd_seen *s, size_t n_slots, hd_err *err)
 {
-    hd_seen wide = {.n_slots = s->n_slots ? s->n_slots * 2 : 4096, .n = s->n};
+    hd_seen wide = {.n_slots = n_slots, .n = s->n};
     wide.slots = hd_calloc(wide.n_slots, sizeof *wide.slots);
     if (!wide.slots)
         return hd_fail_nomem(err);
@@ -38,13 +38,21 @@ static hd_code widen(hd_seen *s, hd_err *err)
     return HD_OK;
 }
 
+hd_code hd_seen_expect(hd_seen *s, uint64_t n, hd_err *err)
+{
+    size_t n_slots = s->n_slots ? s->n_slots : 4096;
+    while (n_slots < MAX_SLOTS && (s->n + n) * 3 >= n_slots * 2)
+        n_slots *= 2;
+    return n_slots > s->n_slots ? widen(s, n_slots, err) : HD_OK;
+}
+
 hd_code hd_seen_add(hd_seen *s, uint64_t key, uint64_t row, unsigned *found, hd_err *err)
 {
     *found = 0;
     if (s->n * 3 >= s->n_slots * 2 && !s->is_full) {
         s->is_full = s->n_slots >= MAX_SLOTS;
         if (!s->is_full)
-            HD_TRY(widen(s, err));
+            HD_TRY(widen(s, s->n_slots ? s->n_slots * 2 : 4096, err));
     }
     size_t i = slot_of(s, key);
     if (s->slots[i].key)

@@ -106,6 +106,12 @@ static void keep_texts(struct hd_intake *in, int position)
         in->targets[in->target_of[position]].has_texts = true;
 }
 
+static void keep_numbers(struct hd_intake *in, int position)
+{
+    if (position >= 0 && in->target_of[position] >= 0)
+        in->targets[in->target_of[position]].has_numbers = true;
+}
+
 static void watch_all(struct hd_intake *in)
 {
     const hd_rulebook *r = in->rules;
@@ -128,7 +134,13 @@ static void watch_all(struct hd_intake *in)
             keep_texts(in, k->a);
         if (k->test == HD_CHECK_STARTS_WITH)
             keep_texts(in, k->b);
+        else if (k->test != HD_CHECK_NEVER) {
+            keep_numbers(in, k->a);
+            keep_numbers(in, k->b);
+            keep_numbers(in, k->c);
+        }
     }
+    keep_numbers(in, r->period);
     keep_texts(in, r->provider);
     in->provider = r->provider < 0 ? -1 : in->target_of[r->provider];
     in->period = r->period < 0 ? -1 : in->target_of[r->period];
@@ -140,7 +152,7 @@ static void watch_all(struct hd_intake *in)
         bits += hd_order_bits(in->targets[t].field->type);
         if (bits > HD_ORDER_BITS)
             break;
-        in->targets[t].is_watched = true;
+        in->targets[t].is_watched = in->targets[t].has_numbers = true;
         in->order[in->n_order++] = t;
     }
 }

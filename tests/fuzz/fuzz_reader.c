@@ -12,8 +12,19 @@
 #include "landing/delivery.h"
 #include "landing/identifiers.h"
 #include "landing/judge.h"
+#include "landing/memo.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The words of a field are those of its text. */
+static void check_words(const hd_batch *b, size_t row, size_t column)
+{
+    const hd_slice f = hd_batch_field(b, row, column);
+    const hd_memo_probe p = hd_memo_probe_of(f.bytes, f.len);
+    const hd_laid laid = b->laid[column];
+    HD_ALWAYS(laid.first[row] == p.first);
+    HD_ALWAYS(laid.second ? laid.second[row] == p.second : f.len <= 8);
+}
 
 static void check_batch(const hd_batch *b, size_t width)
 {
@@ -24,6 +35,8 @@ static void check_batch(const hd_batch *b, size_t width)
         for (size_t c = 0; c < width; c++) {
             const hd_slice f = hd_batch_field(b, r, c);
             HD_ALWAYS(f.len <= HD_DELIVERY_FIELD_BYTES);
+            if (b->laid)
+                check_words(b, r, c);
             HD_ALWAYS(!memchr(f.bytes, '\0', f.len) && hd_utf8_ok(f.bytes, f.len));
             hd_identifier_shape(f.bytes, f.len, 2014);
             const char *id = f.bytes;
@@ -38,6 +51,19 @@ static void check_batch(const hd_batch *b, size_t width)
         HD_ALWAYS(b->defects[i].what > HD_DEFECT_NONE && b->defects[i].what < HD_N_DEFECTS);
 }
 
+struct bytes {
+    const uint8_t *want;
+    size_t n;
+};
+
+/* The watcher sees the file as it is. */
+static void see(void *ctx, const void *bytes, size_t len)
+{
+    struct bytes *b = ctx;
+    HD_ALWAYS(memcmp(b->want + b->n, bytes, len) == 0);
+    b->n += len;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     /* Parquet goes to DuckDB's own reader, which is not what is tested here. */
@@ -49,10 +75,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     hd_delivery *d;
     hd_err err;
-    hd_code rc = hd_delivery_open_sized(&d, path, 8 + data[0], &err);
+    struct bytes seen = {data + 1, 0};
+    hd_code rc = hd_delivery_open_sized(&d, path, 8 + data[0], see, &seen, &err);
+    if (rc == HD_OK && data[0] % 2) {
+        static bool wanted[HD_DELIVERY_COLUMNS];
+        memset(wanted, true, sizeof wanted);
+        rc = hd_delivery_lay_out(d, wanted, &err);
+    }
     while (rc == HD_OK) {
         hd_batch b;
         rc = hd_delivery_next(d, &b, &err);
+        if (rc == HD_OK && b.n_rows + b.n_defects == 0)
+            HD_ALWAYS(seen.n == size - 1);
         if (rc != HD_OK || b.n_rows + b.n_defects == 0)
             break;
         check_batch(&b, hd_delivery_n_columns(d));

@@ -172,6 +172,32 @@ static void key_hashes_are_siphash_2_4(void **state)
     assert_true(hd_key_hash(key, in, sizeof in) == UINT64_C(0xa129ca6149be45e5));
 }
 
+/* At every length from 8 to 15, beside each other in any number. */
+static void many_key_hashes_are_those_of_one(void **state)
+{
+    (void)state;
+    enum { MOST = 70 };
+    uint64_t first[MOST], second[MOST], many[MOST];
+    uint8_t key[HD_HASH_KEY];
+    hd_random(key, sizeof key);
+    for (size_t n = 0; n <= MOST; n++) {
+        hd_random(first, sizeof first);
+        hd_random(second, sizeof second);
+        for (size_t i = 0; i < n; i++) {
+            const size_t rest = (i * 3 + n) % 8;
+            second[i] = (second[i] & ((UINT64_C(1) << 8 * rest) - 1)) | (uint64_t)(8 + rest) << 56;
+        }
+        memset(many, 0, sizeof many);
+        hd_key_hashes(key, first, second, n, many);
+        for (size_t i = 0; i < n; i++) {
+            const uint64_t words[2] = {first[i], second[i]};
+            assert_true(many[i] == hd_key_hash(key, words, second[i] >> 56));
+        }
+        for (size_t i = n; i < MOST; i++)
+            assert_true(many[i] == 0);
+    }
+}
+
 static void wrapped_keys_open_under_their_own_key_only(void **state)
 {
     (void)state;
@@ -215,6 +241,7 @@ int main(void)
         cmocka_unit_test(pseudonyms_are_hmac_sha256),
         cmocka_unit_test(many_pseudonyms_are_those_of_one),
         cmocka_unit_test(key_hashes_are_siphash_2_4),
+        cmocka_unit_test(many_key_hashes_are_those_of_one),
         cmocka_unit_test(wrapped_keys_open_under_their_own_key_only),
         cmocka_unit_test(hex_is_strict),
     };

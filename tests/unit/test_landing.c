@@ -21,7 +21,6 @@
 #include "landing/identifiers.h"
 #include "landing/intake.h"
 #include "landing/judge.h"
-#include "landing/memo.h"
 #include "landing/optout.h"
 #include "landing/report.h"
 
@@ -81,7 +80,7 @@ static char *read_back(size_t buffer)
     hd_batch batch;
     hd_buf_init(&b, 1 << 26);
     hd_buf_init(&defects, 1 << 20);
-    assert_int_equal(hd_delivery_open_sized(&d, path, buffer, &err), HD_OK);
+    assert_int_equal(hd_delivery_open_sized(&d, path, buffer, NULL, NULL, &err), HD_OK);
     do {
         assert_int_equal(hd_delivery_next(d, &batch, &err), HD_OK);
         size_t n = hd_delivery_n_columns(d);
@@ -624,148 +623,7 @@ static void test_identifier_verdicts(void **state)
     assert_int_equal(hd_identifier_verdict(&two, false), 0);
 }
 
-/* ---- memo, years, report -------------------------------------------------------------------- */
-
-/* Judges a text by its length and all its bytes. */
-static hd_code judge_sum(void *ctx, const char *raw, size_t len, hd_known *out, hd_err *e)
-{
-    uint64_t *judged = ctx;
-    (void)e;
-    ++*judged;
-    out->number = (int64_t)len;
-    for (size_t i = 0; i < len; i++)
-        out->code = out->code * 31 + (unsigned char)raw[i];
-    return HD_OK;
-}
-
-static void look(hd_memo *m, const char *text, size_t len)
-{
-    hd_known want = {0};
-    uint64_t judged;
-    hd_memo_answers a;
-    const hd_memo_span s = {0, (uint32_t)len + 1};
-    assert_int_equal(judge_sum(&judged, text, len, &want, &err), HD_OK);
-    hd_memo_note(m, 1);
-    assert_int_equal(hd_memo_look_many(m, text, &s, 1, true, &a, &err), HD_OK);
-    assert_int_equal(a.n, 1);
-    assert_int_equal(HD_ANSWER_CODE(a.words[0]), want.code);
-    assert_int_equal(m->known[a.ids[0]].number, len);
-}
-
-/* More different texts than a memo keeps: it forgets, and every answer is right. */
-static void test_memo_is_bounded(void **state)
-{
-    (void)state;
-    uint64_t judged = 0;
-    hd_memo m;
-    assert_int_equal(hd_memo_init(&m, judge_sum, &judged, &err), HD_OK);
-    assert_int_equal(hd_memo_begin(&m, &err), HD_OK);
-    for (unsigned i = 0; i < 400000; i++) {
-        char text[64] = {0};
-        int len = snprintf(text, sizeof text, "%u", i);
-        look(&m, text, (size_t)len);
-        assert_true(m.n <= 128 * 1024);
-    }
-    assert_true(m.limit < 128 * 1024);
-    assert_int_equal(hd_memo_empty(&m, &err), HD_OK);
-    hd_memo_free(&m);
-}
-
-/* Texts that differ in one byte anywhere, or only in length, are told apart, at every length. */
-static void test_memo_tells_texts_apart(void **state)
-{
-    (void)state;
-    uint64_t judged = 0;
-    hd_memo m;
-    assert_int_equal(hd_memo_init(&m, judge_sum, &judged, &err), HD_OK);
-    assert_int_equal(hd_memo_begin(&m, &err), HD_OK);
-    for (unsigned round = 0; round < 3; round++)
-        for (size_t len = 0; len <= 40; len++)
-            for (size_t at = 0; at <= len; at++) {
-                char text[80];
-                memset(text, 'a', sizeof text);
-                text[at] = 'b'; /* at == len: behind the end, which must not matter */
-                look(&m, text, len);
-            }
-    assert_int_equal(judged, 41 + 40 * 41 / 2); /* each different text once */
-    hd_memo_free(&m);
-}
-
-/* Meaning and flaws of a text by its first byte, besides. */
-static hd_code judge_kind(void *ctx, const char *raw, size_t len, hd_known *out, hd_err *e)
-{
-    assert_int_equal(judge_sum(ctx, raw, len, out, e), HD_OK);
-    out->meaning = len ? (unsigned char)raw[0] % 5 : HD_MEANING_MISSING;
-    out->flags = len ? 0 : HD_KNOWN_NULL;
-    out->shape = (uint8_t)len;
-    return HD_OK;
-}
-
-enum { MANY_TEXTS = 3000, TEXT_BYTES = 48 };
-
-/* Random texts of a few lengths and letters, so that many are the same or begin the same. */
-static size_t make_texts(hd_rng *r, char *text, hd_memo_span *spans, unsigned letters)
-{
-    size_t at = 0, n = 0;
-    for (; n < MANY_TEXTS; n++) {
-        size_t len = hd_rng_below(r, 8) ? hd_rng_below(r, 10) : hd_rng_below(r, TEXT_BYTES - 1);
-        spans[n] = (hd_memo_span){(uint32_t)at, (uint32_t)(at + len + 1)};
-        for (size_t i = 0; i < len; i++)
-            text[at++] = (char)('a' + hd_rng_below(r, letters));
-        text[at++] = '|';
-    }
-    return n;
-}
-
-static void compare_answers(hd_memo *many, hd_memo *each, const char *text,
-                            const hd_memo_span *spans, size_t n)
-{
-    hd_memo_answers a, b;
-    uint64_t any = 0, meanings = 0;
-    assert_int_equal(hd_memo_begin(many, &err), HD_OK);
-    assert_int_equal(hd_memo_begin(each, &err), HD_OK);
-    hd_memo_note(many, n);
-    hd_memo_note(each, n);
-    assert_int_equal(hd_memo_look_many(many, text, spans, n, true, &a, &err), HD_OK);
-    assert_in_range(a.n, n ? 1 : 0, n);
-    for (size_t i = 0; i < a.n; i++) {
-        assert_int_equal(hd_memo_look_each(each, text, spans + i, 1, true, &b, &err), HD_OK);
-        assert_int_equal(a.words[i], b.words[0]);
-        assert_int_equal(many->known[a.ids[i]].number, hd_memo_span_len(spans[i]));
-        any |= b.any;
-        meanings += b.meanings;
-    }
-    assert_int_equal(a.any, any);
-    assert_int_equal(a.meanings, meanings);
-    if (a.n < n)
-        compare_answers(many, each, text, spans + a.n, n - a.n);
-}
-
-/* Four at a time is the same as one by one, in fronts of all sizes and when a memo is full. */
-static void test_memo_many(void **state)
-{
-    (void)state;
-    static char text[MANY_TEXTS * TEXT_BYTES + HD_SLICE_SLACK];
-    static hd_memo_span spans[MANY_TEXTS];
-    uint64_t judged[2] = {0};
-    hd_rng r = hd_rng_stream(5, 0);
-    for (unsigned letters = 1; letters < 20; letters += 3) {
-        hd_memo many, each;
-        assert_int_equal(hd_memo_init(&many, judge_kind, &judged[0], &err), HD_OK);
-        assert_int_equal(hd_memo_init(&each, judge_kind, &judged[1], &err), HD_OK);
-        many.limit = each.limit = letters % 2 ? 50 : 100000;
-        for (unsigned round = 0; round < 4; round++) {
-            size_t n = make_texts(&r, text, spans, letters), group;
-            for (size_t i = 0; i < n; i += group) {
-                group = hd_rng_below(&r, HD_MEMO_MANY + 1);
-                group = group < n - i ? group : n - i;
-                compare_answers(&many, &each, text, spans + i, group);
-            }
-        }
-        hd_memo_free(&many);
-        hd_memo_free(&each);
-    }
-}
+/* ---- years, report -------------------------------------------------------------------------- */
 
 static void test_years(void **state)
 {
@@ -846,9 +704,6 @@ int main(void)
         cmocka_unit_test(test_ids),
         cmocka_unit_test(test_identifier_shapes),
         cmocka_unit_test(test_identifier_verdicts),
-        cmocka_unit_test(test_memo_is_bounded),
-        cmocka_unit_test(test_memo_tells_texts_apart),
-        cmocka_unit_test(test_memo_many),
         cmocka_unit_test(test_years),
         cmocka_unit_test(test_small_numbers_are_hidden),
         cmocka_unit_test(test_opt_outs),

@@ -109,13 +109,39 @@ static void put_batch(hd_buf *out, const hd_batch *b, size_t n_columns)
         }
 }
 
+static void see(void *ctx, const void *bytes, size_t len)
+{
+    hd_buf_add(ctx, bytes, len);
+}
+
+/* The watcher saw the file, whole and in its order. */
+static void expect_seen(const char *path, const hd_buf *seen)
+{
+    FILE *f = fopen(path, "rb");
+    char bytes[4096];
+    size_t at = 0;
+    assert_non_null(f);
+    for (size_t n; (n = fread(bytes, 1, sizeof bytes, f)) > 0; at += n) {
+        assert_true(at + n <= seen->len);
+        assert_memory_equal(seen->data + at, bytes, n);
+    }
+    assert_int_equal(at, seen->len);
+    fclose(f);
+}
+
 /* Batches are looked at as late as they may be: when the fourth after them is about to be read. */
 static void read_hdis(const char *path, size_t buffer, const dialect *d, hd_buf *out)
 {
     hd_delivery *reader;
     hd_batch kept[HD_DELIVERY_KEPT];
     size_t n = 0, put = 0;
-    assert_int_equal(hd_delivery_open_sized(&reader, path, buffer, &err), HD_OK);
+    hd_buf seen;
+    hd_buf_init(&seen, SIZE_MAX / 2);
+    assert_int_equal(hd_delivery_open_sized(&reader, path, buffer, see, &seen, &err), HD_OK);
+    if (buffer % 2) {
+        static const bool wanted[HD_DELIVERY_COLUMNS] = {true, false, true, true};
+        assert_int_equal(hd_delivery_lay_out(reader, wanted, &err), HD_OK);
+    }
     assert_int_equal(hd_delivery_delimiter(reader), d->delimiter);
     for (bool more = true; more;) {
         if (n - put == HD_DELIVERY_KEPT)
@@ -129,6 +155,8 @@ static void read_hdis(const char *path, size_t buffer, const dialect *d, hd_buf 
     while (put < n)
         put_batch(out, &kept[put++ % HD_DELIVERY_KEPT], d->n_columns);
     hd_delivery_close(reader);
+    expect_seen(path, &seen);
+    hd_buf_free(&seen);
 }
 
 static dialect any_dialect(hd_rng *g)
