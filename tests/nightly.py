@@ -2,7 +2,7 @@
 
 Sanitizers over the whole C suite (address with undefined; thread), 64 askers of one vault under the
 thread sanitizer, every injected fault under sanitizers, a million random queries, ten million small tables against brute force, two million
-synthetic people against the planted truth, and the fuzz targets for a while each. Ends with the
+synthetic people against the planted truth, a census under every policy of hdis protect, and the fuzz targets for a while each. Ends with the
 same line as ./run check. Arguments choose parts by name, see PARTS.
 """
 
@@ -75,8 +75,10 @@ def queries():
 
 
 def attacks():
-    return one(os.path.join(ROOT, "build", "tests", "attack", "attack"), "--populations", "5000",
-               HDIS_SOURCE=ROOT)
+    program = os.path.join(ROOT, "build", "tests", "attack", "attack")
+    sums = [one(program, "--populations", "5000", "--policy", policy, HDIS_SOURCE=ROOT)
+            for policy in ("hes2018", "hes2018-cellkey")]
+    return tuple(map(sum, zip(*sums)))
 
 
 def tables():
@@ -95,6 +97,18 @@ def people():
                HDIS_NIGHTLY_PEOPLE="2000000", HDIS_NIGHTLY_SPELLS="2400")
 
 
+def matrix():
+    """A census under every policy, rounded and with exact national figures, protected and attacked."""
+    times = os.path.join(ROOT, "build", "matrix.txt")
+    if os.path.exists(times):
+        os.remove(times)
+    done = one(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+               os.path.join("tests", "nightly", "test_matrix.py"), HDIS_NIGHTLY_MATRIX=times)
+    with open(times, encoding="utf-8") as f:
+        print(f.read(), end="")
+    return done
+
+
 def fuzz():
     build("build-fuzz", "-Dfuzz=true", "-Db_lundef=false", compiler="clang")
     sums = (0, 0, 0)
@@ -109,7 +123,7 @@ def fuzz():
 
 
 PARTS = {"sanitize": sanitize, "askers": askers, "faults": faults, "queries": queries, "tables": tables,
-         "attacks": attacks, "people": people, "fuzz": fuzz}
+         "attacks": attacks, "people": people, "matrix": matrix, "fuzz": fuzz}
 
 
 def main():

@@ -29,7 +29,11 @@ const hd_command hd_command_audit = {
     "  --policy NAME             what numbers and marks mean: a file of catalogue/policies (hes2018)\n"
     "  --exact A=CODE            figures with this code are exact, beside those for which a column\n"
     "                            exact says true; may be repeated\n"
-    "  --numbers exact|policy    every number is exact, or as the policy prints it (policy)\n"
+    "  --numbers exact|policy|sums\n"
+    "                            every number is exact, or a count as the policy prints it (policy), or\n"
+    "                            a sum, rounded as the policy rounds sums: what is withheld must stay\n"
+    "                            uncertain by a tenth of the lowest value that it can have\n"
+    "  --decimals N              with sums: how many they have, where none is printed (0)\n"
     "  --mark TEXT=LOW..HIGH     what another mark stands for: \"c=0..\", \"=1..4\"; may be repeated\n"
     "  --people                  the policy's mark may stand for many records of few people\n"
     "  --values N                how many possible values each withheld figure must keep\n"
@@ -40,8 +44,7 @@ const hd_command hd_command_audit = {
     "  --format NAME             table, csv, json, xlsx or ods (table)\n"
     "  -o, --out FILE            write the result to a file, whole or not at all\n"
     "\n"
-    "Cells of the full table that are not in the file count as not known. Figures are taken for counts; of\n"
-    "a table of sums give --numbers exact --mark \"*=0..\" and read the intervals.\n"
+    "Cells of the full table that are not in the file count as not known.\n"
     "\n"
     "examples:\n"
     "  hdis audit shown.csv --hierarchy age=bands.csv --certificate proof.txt\n"
@@ -52,7 +55,7 @@ const hd_command hd_command_audit = {
 typedef struct asked {
     hd_attack_options o;
     hd_output_options output;
-    const char *numbers, *values;
+    const char *numbers, *values, *decimals;
     hd_option_list hierarchies, exact, marks;
 } asked;
 
@@ -65,6 +68,16 @@ static void say_solver(const asked *a, const hd_attack_report *r)
     else
         fprintf(stderr, "glpsol was asked about %s: agrees on %zu, no answer on %zu\n",
                 hd_counted(r->n_asked, "withheld figure").text, r->n_agreed, r->n_silent);
+}
+
+static void say_safe(const asked *a, const hd_attack_report *r, size_t n)
+{
+    if (a->o.are_sums)
+        fprintf(stderr, "%s, each uncertain by a tenth or more of the lowest value that it can have\n",
+                hd_counted(n, "withheld sum").text);
+    else
+        fprintf(stderr, "%s, each with at least %lld possible values\n",
+                hd_counted(n, "withheld figure").text, (long long)r->values);
 }
 
 /* Prints the outcome; true when the table passes. */
@@ -80,11 +93,14 @@ static bool say(const asked *a, const hd_attack_report *r)
         fprintf(stderr, "hdis audit: glpsol comes to other ends for %s\n",
                 hd_counted(r->n_asked - r->n_agreed - r->n_silent, "figure").text);
     if (r->n_narrow || r->n_unproven || r->n_differences) {
+        char wanted[64];
+        snprintf(wanted, sizeof wanted, "fewer than %lld values", (long long)r->values);
         fprintf(stderr,
-                "hdis audit: of %s keep fewer than %lld values: %zu, of these exact: %zu; not "
-                "proven safe: %zu; open differences of figures: %zu\n",
-                hd_counted(r->n_withheld, "withheld figure").text, (long long)r->values,
-                r->n_narrow, r->n_exact, r->n_unproven, r->n_differences);
+                "hdis audit: of %s keep %s: %zu, of these exact: %zu; not proven safe: %zu; open "
+                "differences of figures: %zu\n",
+                hd_counted(r->n_withheld, "withheld figure").text,
+                a->o.are_sums ? "less than a tenth" : wanted, r->n_narrow, r->n_exact, r->n_unproven,
+                r->n_differences);
         if (r->is_by_sums_only)
             fprintf(stderr, "a table of %zu cells, or with so many missing, is too large to prove a "
                             "figure safe; narrow and exact ones are found: audit it in parts\n", r->n_cells);
@@ -92,8 +108,7 @@ static bool say(const asked *a, const hd_attack_report *r)
     }
     size_t n_safe = r->n_withheld - r->n_zero - r->n_helpers;
     if (!is_split && (n_safe || r->n_withheld == 0))
-        fprintf(stderr, "%s, each with at least %lld possible values\n",
-                hd_counted(n_safe, "withheld figure").text, (long long)r->values);
+        say_safe(a, r, n_safe);
     if (r->n_helpers)
         fprintf(stderr, "%s without need of its own: not small, or national\n",
                 hd_counted(r->n_helpers, "more withheld figure").text);
@@ -129,8 +144,15 @@ static int check(asked *a)
 {
     const hd_command *c = &hd_command_audit;
     char *end = NULL;
-    if (a->numbers && strcmp(a->numbers, "exact") != 0 && strcmp(a->numbers, "policy") != 0)
-        return hd_usage_error(c, "--numbers is exact or policy");
+    if (a->numbers && strcmp(a->numbers, "exact") != 0 && strcmp(a->numbers, "policy") != 0 &&
+        strcmp(a->numbers, "sums") != 0)
+        return hd_usage_error(c, "--numbers is exact, policy or sums");
+    a->o.are_sums = a->numbers && strcmp(a->numbers, "sums") == 0;
+    if (a->decimals) {
+        a->o.decimals = (unsigned)strtoul(a->decimals, &end, 10);
+        if (*end || end == a->decimals || !a->o.are_sums || a->o.decimals > 9)
+            return hd_usage_error(c, "--decimals is a whole number from 0 to 9, for --numbers sums");
+    }
     a->o.numbers_are_exact = a->numbers && strcmp(a->numbers, "exact") == 0;
     if (a->values) {
         a->o.values = strtol(a->values, &end, 10);
@@ -154,6 +176,7 @@ static int run(int argc, char **argv)
         {"mark", .list = &a.marks},
         {"people", .flag = &a.o.has_persons},
         {"values", &a.values},
+        {"decimals", &a.decimals},
         {"total", &a.o.total},
         {"certificate", &a.o.certificate},
         {"lp", &a.o.lp},

@@ -71,6 +71,9 @@ static void say(const hd_protect_report *r, bool wants_exact)
     if (r->n_exact == 0 && wants_exact)
         fputs("no figure of --exact is exact: they would give others away, so all were rounded "
               "or withheld\n", stderr);
+    else if (r->n_exact < r->n_asked)
+        fprintf(stderr, "exact: %.*s; the others would give figures away\n", (int)r->exact.len,
+                r->exact.data);
 }
 
 static hd_code protect(const asked *a, hd_err *err)

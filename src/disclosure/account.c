@@ -126,6 +126,21 @@ static void print_cell(hd_account *a, const hd_policy_file *p, const hd_cells *c
     }
 }
 
+void hd_account_round_by_set(const hd_policy_file *p, const hd_question *q, const hd_cells *cells,
+                             const hd_sets *sets, hd_safe *safe)
+{
+    for (size_t i = 0; i < safe->n_cells * safe->n_aggregates; i++) {
+        size_t cell = i / safe->n_aggregates, a = i % safe->n_aggregates;
+        const hd_set *set = &sets->items[cell * sets->n_columns + sets->column_of[a]];
+        hd_aggregate_kind kind = q->aggregates[a].kind;
+        uint64_t key = (set->sum[0] ^ set->sum[1] >> 29) * UINT64_C(0x9E3779B97F4A7C15);
+        key ^= key >> 32;
+        if ((kind == HD_AGG_COUNT || kind == HD_AGG_COUNT_PERSONS) && !safe->figures[i].mark)
+            safe->figures[i].value.integer = hd_rule_round_by_set(
+                p, hd_vector_at(&cells->figures[a], cell).integer, key * UINT64_C(0xD6E8FEB86659FD93));
+    }
+}
+
 hd_code hd_account_make(hd_account *out, const hd_policy_file *p, const hd_question *q,
                         const uint32_t *asked, size_t n_asked, const hd_cells *cells,
                         const hd_safe *safe, hd_sets *sets, bool is_controlled, hd_err *err)

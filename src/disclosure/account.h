@@ -57,6 +57,10 @@ typedef struct hd_account {
     char *certificate;   /* "" when none */
 } hd_account;
 
+/* Counts whose rounding the set of records decides: the primary pass has rounded them to the nearest
+ * for want of the sets. Identities of records are keyed by the vault, and so is the direction. */
+void hd_account_round_by_set(const hd_policy_file *p, const hd_question *q, const hd_cells *cells,
+                             const hd_sets *sets, hd_safe *safe);
 /* Takes over the sets. asked: the question's grouping sets. */
 HD_MUST hd_code hd_account_make(hd_account *out, const hd_policy_file *p, const hd_question *q,
                                 const uint32_t *asked, size_t n_asked,

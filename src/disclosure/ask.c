@@ -226,22 +226,6 @@ static hd_code enter(asking *s, hd_err *err)
     return rc;
 }
 
-/* Counts whose rounding the set of records decides: the primary pass has rounded them to the nearest
- * for want of the sets. Identities of records are keyed by the vault, and so is the direction. */
-static void round_by_set(asking *s)
-{
-    for (size_t i = 0; i < s->safe.n_cells * s->safe.n_aggregates; i++) {
-        size_t cell = i / s->safe.n_aggregates, a = i % s->safe.n_aggregates;
-        const hd_set *set = &s->sets.items[cell * s->sets.n_columns + s->sets.column_of[a]];
-        hd_aggregate_kind kind = s->q->aggregates[a].kind;
-        uint64_t key = (set->sum[0] ^ set->sum[1] >> 29) * UINT64_C(0x9E3779B97F4A7C15);
-        key ^= key >> 32;
-        if ((kind == HD_AGG_COUNT || kind == HD_AGG_COUNT_PERSONS) && !s->safe.figures[i].mark)
-            s->safe.figures[i].value.integer = hd_rule_round_by_set(
-                s->p, hd_vector_at(&s->cells->figures[a], cell).integer, key * UINT64_C(0xD6E8FEB86659FD93));
-    }
-}
-
 /* Which records stand behind each figure. */
 static hd_code prepare(asking *s, hd_err *err)
 {
@@ -252,7 +236,7 @@ static hd_code prepare(asking *s, hd_err *err)
     HD_TRY(hd_sets_make(&s->sets, s->e, s->q, s->cells, &tuning, err));
     HD_TRY(hd_engine_go_on(s->e, err));
     if (s->p->rounding == HD_ROUND_BY_SET && is_controlled)
-        round_by_set(s);
+        hd_account_round_by_set(s->p, s->q, s->cells, &s->sets, &s->safe);
     size_t n_asked;
     const uint32_t *asked = hd_question_sets(s->q, &n_asked);
     HD_TRY(hd_account_make(&s->now, s->p, s->q, asked, n_asked, s->cells, &s->safe, &s->sets,

@@ -1,10 +1,12 @@
-/* attack.c - see attack.h: reading the printed table, judging it, naming what gives a cell away.
+/* attack.c - see attack.h: judging what was read of the printed table (attack_read.c), and naming what
+ * gives a cell away.
  *
- * Up to MAX_SEARCHED cells both ends of each withheld figure are searched, each with a table that has it.
- * Above, the ends are those that the sums leave one by one (hd_lattice_propagate), and tables are only
- * looked for until a figure has its values. Above MAX_JUDGED, and where the sums cannot be solved, nothing is proven but what the ends say.
+ * Up to MAX_SEARCHED cells both ends of each withheld figure are searched, each with a table that has
+ * it. Above, the ends are those that the sums leave one by one (hd_lattice_propagate), and tables are
+ * only looked for until a figure has its values. Above MAX_JUDGED, and where the sums cannot be solved,
+ * nothing is proven but what the ends say.
  */
-#include "disclosure/attack.h"
+#include "disclosure/attack_work.h"
 
 #include "base/alloc.h"
 #include "base/io.h"
@@ -23,273 +25,15 @@
 #include <string.h>
 
 #define MAX_FILE ((size_t)1 << 32)
-enum { MAX_TERMS = 12, SOLVER_CELLS = 200, MAX_SEARCHED = 30000, MAX_JUDGED = 1000000 };
+enum {
+    MAX_TERMS = 12,
+    SOLVER_CELLS = 200,
+    MAX_SEARCHED = 30000,
+    MAX_JUDGED = 1000000,
+    SUM_WIDTH = 10, /* a tenth, as in protect.c */
+};
 
-typedef struct meaning {
-    const char *text;
-    size_t len;
-    hd_rule_range range;
-} meaning;
-
-/* V_HELPER: withheld, and known to be neither small nor zero, or national, so that it needs no
- * protection. V_ZERO: a mark for a count that can only be 0: nobody is behind it, and who is behind
- * others does not hang on it. */
-typedef enum verdict { V_NONE, V_HELPER, V_ZERO, V_SAFE, V_UNPROVEN, V_NARROW, V_EXACT } verdict;
-
-typedef struct work {
-    const hd_policy_file *p;
-    const hd_attack_options *o;
-    hd_sheet t;
-    hd_csv csv;
-    meaning *marks; /* of --mark */
-    int64_t unit;
-    uint32_t *row;       /* of each cell in the file; UINT32_MAX: it is not there */
-    bool *is_withheld, *is_exact, *is_below, *is_summed;
-    bool *may_be_nobody; /* the policy's mark for a count, by which 0 says nothing of others */
-    int64_t *low, *high; /* as printed */
-    hd_system system;
-    hd_secondary_result judged;
-    hd_interval *intervals;        /* NULL above MAX_SEARCHED */
-    int32_t *dense_low, *dense_high; /* there instead */
-    hd_witnesses witnesses;
-    bool is_judged;      /* tables were looked for: `system` and `judged` are there */
-    verdict *verdicts;   /* n_verdicts, of judged.system: the cells, then the differences */
-    size_t n_verdicts;
-} work;
-
-/* ---- what the texts mean --------------------------------------------------------------------- */
-
-static hd_code read_meaning(const char *text, meaning *m, hd_err *err)
-{
-    const char *equals = strrchr(text, '='), *dots = equals ? strstr(equals, "..") : NULL;
-    char low[32];
-    *m = (meaning){text, equals ? (size_t)(equals - text) : 0, {0, HD_RULE_ENDLESS}};
-    if (dots && (size_t)(dots - equals) <= sizeof low) {
-        memcpy(low, equals + 1, (size_t)(dots - equals) - 1);
-        low[dots - equals - 1] = '\0';
-        if (hd_sheet_whole(low, &m->range.low) &&
-            (!dots[2] || (hd_sheet_whole(dots + 2, &m->range.high) &&
-                          m->range.low <= m->range.high)))
-            return HD_OK;
-    }
-    return hd_fail(err, HD_INVALID, "--mark is written TEXT=LOW..HIGH or TEXT=LOW..: \"%s\" is not",
-                   text);
-}
-
-static const meaning *find_meaning(const work *w, const char *text)
-{
-    for (size_t i = 0; i < w->o->n_marks; i++)
-        if (strlen(text) == w->marks[i].len && memcmp(text, w->marks[i].text, w->marks[i].len) == 0)
-            return &w->marks[i];
-    return NULL;
-}
-
-static bool is_mark(const char *text, char mark)
-{
-    return text[0] == mark && !text[1];
-}
-
-static const char *text_of(const work *w, size_t c, int column)
-{
-    return w->row[c] == UINT32_MAX ? "" : hd_csv_cell(&w->csv, w->row[c], column);
-}
-
-/* Which cells are below a small figure, from the marks alone: as protect.c has it. */
-static hd_code find_below(work *w, int column, hd_err *err)
-{
-    hd_code rc = HD_OK;
-    size_t n = w->t.n_cells;
-    bool *is_star = hd_calloc(n, sizeof *is_star), *is_zero = hd_calloc(n, sizeof *is_zero);
-    bool *is_plain = hd_calloc(n, sizeof *is_plain);
-    if (!is_star || !is_zero || !is_plain)
-        HD_GO(hd_fail_nomem(err));
-    for (size_t c = 0; c < n && w->p->below_star_is_withheld; c++) {
-        const char *text = text_of(w, c, column);
-        is_star[c] = !w->is_exact[c] && !w->is_summed[c] && is_mark(text, w->p->mark);
-        is_zero[c] = is_mark(text, '0');
-    }
-    hd_lattice_below(w->t.lattice, is_star, w->is_below);
-    hd_lattice_below(w->t.lattice, is_zero, is_plain);
-    for (size_t c = 0; c < n; c++)
-        w->is_below[c] &= !is_plain[c];
-out:
-    hd_free(is_star);
-    hd_free(is_zero);
-    hd_free(is_plain);
-    return rc;
-}
-
-static hd_code read_number(work *w, size_t c, int column, hd_err *err)
-{
-    const char *text = text_of(w, c, column);
-    const hd_rule_place place = {.is_exact = w->is_exact[c] || w->o->numbers_are_exact};
-    int64_t n;
-    unsigned decimals;
-    size_t line = w->csv.lines[w->row[c]];
-    if (!hd_sheet_decimal(text, &n, &decimals))
-        return hd_fail(err, HD_FORMAT,
-                       "%s, line %zu: neither a number of 0 or more nor a known mark: say what it "
-                       "stands for with --mark",
-                       w->t.name, line);
-    if (w->t.decimals > 0 && !place.is_exact)
-        return hd_fail(err, HD_INVALID,
-                       "%s has decimals, which policy %s does not print: give --numbers exact",
-                       w->t.name, w->p->name);
-    for (; decimals < w->t.decimals; decimals++)
-        if (__builtin_mul_overflow(n, 10, &n))
-            n = HD_MAX_VALUE;
-    if (n >= HD_MAX_VALUE)
-        return hd_fail(err, HD_LIMIT, "%s, line %zu: the number has too many digits", w->t.name,
-                       line);
-    hd_rule_range r = hd_rule_read_number(w->p, place, n);
-    if (r.low > r.high)
-        return hd_fail(err, HD_INVALID,
-                       "%s, line %zu: policy %s does not print this number: give its own --policy, "
-                       "--exact for national figures, or --numbers exact",
-                       w->t.name, line, w->p->name);
-    w->low[c] = r.low;
-    w->high[c] = r.high;
-    return HD_OK;
-}
-
-static hd_code read_cell(work *w, size_t c, int column, hd_err *err)
-{
-    const char *text = text_of(w, c, column);
-    const meaning *m = find_meaning(w, text);
-    hd_rule_range r = {0, HD_RULE_ENDLESS}; /* a cell that is not in the file */
-    if (w->row[c] != UINT32_MAX) {
-        const hd_rule_place place = {.is_exact = w->is_exact[c],
-                                     .is_below = w->is_below[c],
-                                     .has_persons = w->o->has_persons,
-                                     .is_total = !hd_lattice_is_leaf(w->t.lattice, c)};
-        bool is_marked = is_mark(text, w->p->mark) || is_mark(text, w->p->secondary_mark);
-        if (!m && !is_marked) {
-            HD_TRY(read_number(w, c, column, err));
-            if (w->is_summed[c]) /* it follows from the other figures */
-                w->low[c] = 0, w->high[c] = HD_NO_BOUND;
-            return HD_OK;
-        }
-        w->is_withheld[c] = true;
-        if (m)
-            r = m->range;
-        else if (w->t.decimals == 0 && !w->is_summed[c])
-            r = hd_rule_read_mark(w->p, place, text[0]);
-        w->may_be_nobody[c] = !m && w->t.decimals == 0 && !w->p->group_disclosure_is_withheld;
-    }
-    bool is_scaled = r.high != HD_RULE_ENDLESS && r.high <= HD_MAX_VALUE / w->unit;
-    w->low[c] = r.low * w->unit;
-    w->high[c] = is_scaled ? r.high * w->unit : HD_NO_BOUND;
-    return HD_OK;
-}
-
-/* The most decimals of any number; everything is counted in units of the last one. */
-static void find_unit(work *w, int column)
-{
-    w->unit = 1;
-    for (size_t row = 0; row < w->csv.n_rows; row++) {
-        int64_t n;
-        unsigned decimals;
-        if (hd_sheet_decimal(hd_csv_cell(&w->csv, row, column), &n, &decimals) &&
-            decimals > w->t.decimals && decimals <= 9)
-            w->t.decimals = decimals;
-    }
-    for (unsigned i = 0; i < w->t.decimals; i++)
-        w->unit *= 10;
-}
-
-/* ---- reading --------------------------------------------------------------------------------- */
-
-static hd_code all_columns(const work *w, int shown, hd_buf *b, hd_err *err)
-{
-    int percent = hd_csv_column(&w->csv, "percent"), exact = hd_csv_column(&w->csv, "exact");
-    if (w->csv.n_columns > HD_LATTICE_DIMENSIONS + 3)
-        return hd_fail(err, HD_LIMIT,
-                       "%s has %zu columns, at most %d can be dimensions: name them in --dims",
-                       w->t.name, w->csv.n_columns, HD_LATTICE_DIMENSIONS);
-    for (size_t i = 0; i < w->csv.n_columns; i++)
-        if ((int)i != shown && (int)i != percent && (int)i != exact)
-            hd_buf_printf(b, "%s%s", b->len ? "," : "", w->csv.header[i]);
-    if (!b->len)
-        return hd_fail(err, HD_FORMAT, "%s has no columns beside the figures", w->t.name);
-    return hd_buf_check(b, err);
-}
-
-static hd_code allocate(work *w, hd_err *err)
-{
-    size_t n = w->t.n_cells;
-    w->row = hd_malloc(n * sizeof *w->row);
-    w->is_withheld = hd_calloc(n, sizeof *w->is_withheld);
-    w->is_exact = hd_calloc(n, sizeof *w->is_exact);
-    w->is_below = hd_calloc(n, sizeof *w->is_below);
-    w->is_summed = hd_calloc(n, sizeof *w->is_summed);
-    w->may_be_nobody = hd_calloc(n, sizeof *w->may_be_nobody);
-    w->low = hd_calloc(n, sizeof *w->low);
-    w->high = hd_calloc(n, sizeof *w->high);
-    if (!w->row || !w->is_withheld || !w->is_exact || !w->is_below || !w->is_summed ||
-        !w->may_be_nobody || !w->low || !w->high)
-        return hd_fail_nomem(err);
-    memset(w->row, 0xff, n * sizeof *w->row);
-    return HD_OK;
-}
-
-static hd_code place_rows(work *w, hd_err *err)
-{
-    hd_code rc;
-    uint32_t *cells = NULL;
-    HD_TRY(hd_sheet_place(&w->t, &w->csv, &cells, err));
-    HD_GO(allocate(w, err));
-    for (size_t row = 0; row < w->csv.n_rows; row++) {
-        if (w->row[cells[row]] != UINT32_MAX)
-            HD_GO(hd_fail(err, HD_FORMAT,
-                          "%s, line %zu: the cell of line %zu again: %s", w->t.name,
-                          w->csv.lines[row], w->csv.lines[w->row[cells[row]]],
-                          w->o->dims ? "do --dims name every dimension of the table?"
-                                     : "name its dimensions with --dims, the figures with --shown"));
-        w->row[cells[row]] = (uint32_t)row;
-    }
-    for (size_t i = 0; i < w->o->n_exact; i++)
-        HD_GO(hd_sheet_flag(&w->t, "--exact", w->o->exact[i], w->is_exact, err));
-    int exact = hd_csv_column(&w->csv, "exact");
-    for (size_t row = 0; row < w->csv.n_rows && exact >= 0; row++)
-        w->is_exact[cells[row]] |= strcmp(hd_csv_cell(&w->csv, row, exact), "true") == 0;
-    for (size_t c = 0; c < w->t.n_cells; c++)
-        w->is_summed[c] = w->p->totals_are_summed && !w->o->numbers_are_exact && !w->is_exact[c] &&
-                          !hd_lattice_is_leaf(w->t.lattice, c);
-out:
-    hd_free(cells);
-    return rc;
-}
-
-static hd_code read_table(work *w, hd_err *err)
-{
-    const hd_attack_options *o = w->o;
-    hd_code rc;
-    int shown;
-    hd_buf dims;
-    hd_buf_init(&dims, (size_t)1 << 20);
-    w->t.name = o->file;
-    w->marks = hd_calloc(o->n_marks + 1, sizeof *w->marks);
-    if (!w->marks)
-        HD_GO(hd_fail_nomem(err));
-    for (size_t i = 0; i < o->n_marks; i++)
-        HD_GO(read_meaning(o->marks[i], &w->marks[i], err));
-    HD_GO(hd_csv_read_file(&w->csv, o->file, MAX_FILE, err));
-    HD_GO(hd_sheet_column(&w->csv, o->file, "--shown", o->shown ? o->shown : "shown", &shown, err));
-    if (w->csv.n_rows == 0)
-        HD_GO(hd_fail(err, HD_FORMAT, "%s has no rows: there is nothing to attack", o->file));
-    if (!o->dims)
-        HD_GO(all_columns(w, shown, &dims, err));
-    HD_GO(hd_sheet_axes(&w->t, o->dims ? o->dims : dims.data, o->hierarchies, o->n_hierarchies,
-                        o->total, err));
-    HD_GO(place_rows(w, err));
-    find_unit(w, shown);
-    HD_GO(find_below(w, shown, err));
-    for (size_t c = 0; c < w->t.n_cells; c++)
-        HD_GO(read_cell(w, c, shown, err));
-out:
-    hd_buf_free(&dims);
-    return rc;
-}
+typedef hd_attack_work work;
 
 /* ---- contradictions -------------------------------------------------------------------------- */
 
@@ -346,6 +90,9 @@ static bool is_protected(const work *w, size_t c)
 {
     int64_t most = w->p->candidates_for_counts_to ? w->p->candidates_for_counts_to : 7;
     bool is_open = w->low[c] < w->high[c] && w->low[c] <= most * w->unit;
+    if (w->o->are_sums) /* what is withheld for others needs no protection */
+        return is_open && w->is_withheld[c] && !w->is_summed[c] && !w->is_exact[c] &&
+               hd_attack_text(w, c, w->shown)[0] != w->p->secondary_mark;
     return w->row[c] != UINT32_MAX && is_open && !w->is_summed[c] && !w->is_exact[c];
 }
 
@@ -361,7 +108,7 @@ static hd_code judge(work *w, int64_t values, hd_err *err)
     options.sensitive_low = 1;
     options.sensitive_high = w->p->candidates_for_counts_to;
     /* Where every number is exact small ones may be shown, and so may differences. */
-    if (w->t.decimals || w->o->numbers_are_exact)
+    if (w->t.decimals || w->o->numbers_are_exact || w->o->are_sums)
         options.difference_need = (hd_need){0};
     else
         options.difference_need = (hd_need){.values = (uint32_t)values};
@@ -426,12 +173,25 @@ static hd_interval interval_of(const work *w, size_t c)
 }
 
 /* Of a withheld figure that is not proven. */
-static verdict doubt(const work *w, size_t c, int64_t values)
+static hd_verdict doubt(const work *w, size_t c, int64_t values)
 {
     hd_interval at = interval_of(w, c);
     if (at.low == at.high)
         return at.high == 0 && c < w->t.n_cells && w->may_be_nobody[c] ? V_ZERO : V_EXACT;
     return at.high < HD_NO_BOUND && at.high - at.low + 1 < values ? V_NARROW : V_UNPROVEN;
+}
+
+/* Of a withheld sum. Whoever protected it knew it; here it is at least its lowest value, and a tenth
+ * of that is asked for. */
+static hd_verdict judge_sum(const work *w, size_t c)
+{
+    hd_interval at = interval_of(w, c);
+    int64_t width = at.low / SUM_WIDTH + (at.low % SUM_WIDTH != 0);
+    if (at.low == at.high)
+        return V_EXACT;
+    if (at.high < HD_NO_BOUND && at.high - at.low < width)
+        return V_NARROW;
+    return at.seen_low < at.seen_high && at.seen_high - at.seen_low >= width ? V_SAFE : V_UNPROVEN;
 }
 
 static hd_code decide(work *w, hd_attack_report *report, hd_err *err)
@@ -444,10 +204,12 @@ static hd_code decide(work *w, hd_attack_report *report, hd_err *err)
     report->is_by_sums_only = !w->is_judged;
     for (size_t c = 0; c < w->t.n_cells; c++) {
         w->verdicts[c] = !w->is_withheld[c] ? V_NONE : is_protected(w, c) ? V_SAFE : V_HELPER;
-        if (w->verdicts[c] == V_SAFE && (!w->is_judged || interval_of(w, c).high == 0))
+        if (w->verdicts[c] == V_SAFE && w->o->are_sums)
+            w->verdicts[c] = judge_sum(w, c);
+        else if (w->verdicts[c] == V_SAFE && (!w->is_judged || interval_of(w, c).high == 0))
             w->verdicts[c] = doubt(w, c, report->values);
     }
-    for (size_t i = 0; i < w->judged.n_unprotected; i++) {
+    for (size_t i = 0; i < w->judged.n_unprotected && !w->o->are_sums; i++) {
         uint32_t c = w->judged.unprotected[i];
         w->verdicts[c] = doubt(w, c, report->values);
         report->n_differences += c >= w->t.n_cells;
@@ -549,8 +311,8 @@ static size_t row_cell(const work *w, size_t c)
     return c;
 }
 
-static hd_code put_row(const work *w, hd_release_builder *b, size_t c, int column,
-                       const char *how, hd_err *err)
+static hd_code put_row(const work *w, hd_release_builder *b, size_t c, const char *how,
+                       hd_err *err)
 {
     static const char *const names[] = {
         [V_NONE] = "",   [V_HELPER] = "helper",         [V_ZERO] = "zero",
@@ -560,7 +322,7 @@ static hd_code put_row(const work *w, hd_release_builder *b, size_t c, int colum
     hd_interval i = interval_of(w, c);
     for (size_t d = 0; d < w->t.n_dims; d++)
         HD_TRY(put_text(b, hd_sheet_code(&w->t, at, d), err));
-    HD_TRY(put_text(b, c < w->t.n_cells ? text_of(w, c, column) : "difference", err));
+    HD_TRY(put_text(b, c < w->t.n_cells ? hd_attack_text(w, c, w->shown) : "difference", err));
     HD_TRY(put_end(w, b, i.low, err));
     HD_TRY(put_end(w, b, i.high, err));
     HD_TRY(put_text(b, names[w->verdicts[c]], err));
@@ -584,7 +346,6 @@ static hd_code put_rows(const work *w, hd_release_builder *b, hd_err *err)
     hd_code rc;
     size_t n = w->t.n_cells;
     uint32_t *order = NULL;
-    int column = hd_csv_column(&w->csv, w->o->shown ? w->o->shown : "shown");
     bool *is_known = hd_calloc(n, sizeof *is_known), *is_fixed = hd_calloc(n, sizeof *is_fixed);
     hd_buf how;
     hd_buf_init(&how, (size_t)1 << 24);
@@ -601,7 +362,7 @@ static hd_code put_rows(const work *w, hd_release_builder *b, hd_err *err)
         if (w->verdicts[c] == V_NONE)
             continue;
         HD_GO(explain(w, c, is_known, is_fixed, &how, err));
-        HD_GO(put_row(w, b, c, column, how.data, err));
+        HD_GO(put_row(w, b, c, how.data, err));
     }
 out:
     hd_buf_free(&how);
@@ -755,7 +516,8 @@ hd_code hd_attack(hd_release **out, const hd_attack_options *o, const hd_policy 
     hd_code rc;
     work w = {.p = p->file, .o = o};
     *out = NULL;
-    *report = (hd_attack_report){.values = o->values ? o->values : p->file->minimum_candidates};
+    int64_t asked = o->are_sums ? 2 : p->file->minimum_candidates;
+    *report = (hd_attack_report){.values = o->values ? o->values : asked};
     if (p->file->shows_true_counts)
         return hd_fail(err, HD_DENIED, "policy %s withholds nothing, so there is nothing to attack",
                        p->file->name);
@@ -763,8 +525,13 @@ hd_code hd_attack(hd_release **out, const hd_attack_options *o, const hd_policy 
         return hd_fail(err, HD_INVALID, "policy %s asks for no number of values: give --values",
                        p->file->name);
     hd_system_init(&w.system);
-    HD_GO(read_table(&w, err));
+    HD_GO(hd_attack_read(&w, err));
     w.is_judged = w.t.n_cells <= MAX_JUDGED;
+    if (o->are_sums && w.t.n_cells > MAX_SEARCHED)
+        HD_GO(hd_fail(err, HD_LIMIT,
+                      "%s has %zu cells with its margins, of sums at most %d are searched: audit a "
+                      "part of it",
+                      o->file, w.t.n_cells, MAX_SEARCHED));
     if (o->lp && !w.is_judged)
         HD_GO(hd_fail(err, HD_LIMIT,
                       "%s has %zu cells with its margins, --lp writes at most %d: audit a part of it",
@@ -775,7 +542,7 @@ hd_code hd_attack(hd_release **out, const hd_attack_options *o, const hd_policy 
         HD_GO(check_certificate(&w, report, err));
     if (w.is_judged) {
         rc = judge(&w, report->values, err);
-        w.is_judged = rc != HD_LIMIT; /* sums too entangled to look for tables */
+        w.is_judged = rc != HD_LIMIT || o->are_sums; /* sums too entangled to look for tables */
         HD_GO(w.is_judged ? rc : HD_OK);
     }
     HD_GO(measure(&w, err));

@@ -15,6 +15,8 @@ typedef struct hd_attack_options {
     const char *shown; /* column; NULL: shown */
     const char *total; /* code of margins, NULL: Total */
     bool numbers_are_exact; /* every number is the true one; else as the policy prints it */
+    bool are_sums;     /* figures are sums, not counts: rounded by the policy's base, marks say nothing */
+    unsigned decimals; /* of the sums before they were rounded, at least */
     bool has_persons;  /* the policy's mark may stand for many records of few people */
     int64_t values;    /* how many possible values each withheld cell must keep; 0: the policy's */
     const char *certificate; /* file to check against the table, or NULL */

@@ -9,10 +9,13 @@
 #include "base/counted.h"
 #include "disclosure/build.h"
 #include "disclosure/certificate.h"
+#include "disclosure/exact_kept.h"
+#include "disclosure/places.h"
 #include "disclosure/primary.h"
 #include "disclosure/rule.h"
 #include "disclosure/secondary.h"
 #include "disclosure/sheet.h"
+#include "disclosure/sum_rule.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -24,7 +27,7 @@ enum {
     SMALL_TABLE = 500,      /* cells: there is time to look for a pattern twice */
     MOST_CELLS = 4000000,   /* a million takes 1.1 GB */
     MOST_ROUNDS = 8,        /* of starting again with more withheld */
-    SUM_WIDTH_PERCENT = 10, /* a withheld sum stays uncertain by at least so much of itself */
+    SUM_WIDTH_PERCENT = 10, /* a withheld sum stays uncertain by so much of itself, whatever the rule */
 };
 
 typedef struct work {
@@ -38,6 +41,7 @@ typedef struct work {
     bool *is_summed;  /* a total that is worked out from the figures shown */
     bool *is_sparse;  /* a total of small parts only, whose withheld form is the mark as well */
     bool by_values;   /* how "cannot be worked out" is looked for */
+    bool *is_asked;   /* --exact: was to stay as it is */
     bool *is_extra;   /* withheld because the secondary pass found no way around it */
     int64_t *printed; /* where mark is 0; sums in units */
     hd_secondary_cell *cells;
@@ -51,45 +55,18 @@ static int64_t persons_of(const work *w, size_t c)
     return w->t.people ? w->t.people[c] : -1;
 }
 
-/* Sums only: the n largest hold more than so much of it. */
-static bool is_dominated(const work *w, size_t c)
+static hd_sum sum_of(const work *w, size_t c)
 {
-    const hd_contributor *top = w->t.top ? &w->t.top[c * HD_SHEET_TOP] : NULL;
-    __int128 total = w->t.sum[c], held = 0;
-    int64_t left = w->p->dominance_n;
-    if (!top || total == 0)
-        return false;
-    for (size_t i = 0; i < HD_SHEET_TOP && left > 0 && top[i].value > 0; i++) {
-        int64_t n = top[i].weight < left ? top[i].weight : left;
-        held += (__int128)n * top[i].value;
-        left -= n;
-    }
-    return w->p->dominance_n > 0 && held * 100 > total * w->p->dominance_percent;
-}
-
-/* The second largest contributor knows its own part: what is left tells the largest that closely. */
-static bool is_p_percent(const work *w, size_t c)
-{
-    const hd_contributor *top = w->t.top ? &w->t.top[c * HD_SHEET_TOP] : NULL;
-    if (!top || w->p->p_percent == 0 || w->t.count[c] == 0)
-        return false;
-    if (w->t.sum[c] == 0)
-        return true; /* each of them has 0 */
-    __int128 first = top[0].value;
-    __int128 second = top[0].weight > 1 ? top[0].value : top[1].value > 0 ? top[1].value : 0;
-    return ((__int128)w->t.sum[c] - first - second) * 100 < first * w->p->p_percent;
-}
-
-static bool is_small_sum(const work *w, size_t c)
-{
-    return w->p->small_sums_are_withheld && w->t.sum[c] > 0 &&
-           w->t.sum[c] < (w->p->withheld_to + 1) * w->unit;
+    return (hd_sum){.value = w->t.sum[c],
+                    .unit = w->unit,
+                    .contributors = w->t.count[c],
+                    .top = w->t.top ? &w->t.top[c * HD_SHEET_TOP] : NULL};
 }
 
 static bool is_withheld_sum(const work *w, size_t c)
 {
-    return (w->t.count[c] > 0 && w->t.count[c] < w->p->minimum_mean_records) || is_small_sum(w, c) ||
-           is_dominated(w, c) || is_p_percent(w, c);
+    hd_sum s = sum_of(w, c);
+    return hd_sum_rule_withholds(w->p, &s);
 }
 
 static void mark_cells(work *w)
@@ -217,20 +194,12 @@ static hd_code primary(work *w, hd_err *err)
 
 /* ---- what is printed ------------------------------------------------------------------------- */
 
-static int64_t round_sum(const work *w, int64_t x)
-{
-    if (w->p->rounded_to == 1)
-        return x;
-    int64_t base = w->p->rounded_to * w->unit, rest = x % base;
-    return x - rest + (2 * rest >= base ? base : 0);
-}
-
 static int64_t print_cell(const work *w, size_t c, bool is_exact)
 {
     int64_t x = w->t.sum ? w->t.sum[c] : w->t.count[c];
     if (is_exact)
         return x;
-    return w->t.sum ? round_sum(w, x) : hd_rule_round(w->p, x);
+    return w->t.sum ? hd_sum_rule_round(w->p, w->unit, x) : hd_rule_round(w->p, x);
 }
 
 /* Totals that are sums of the figures shown; one over figures that are all withheld is withheld. */
@@ -266,21 +235,6 @@ static int64_t bound(int64_t high)
     return high >= HD_NO_BOUND ? HD_NO_BOUND : high;
 }
 
-static hd_rule_range sum_range(const work *w, int64_t shown, bool is_exact)
-{
-    int64_t half = w->p->rounded_to * w->unit;
-    if (is_exact || w->p->rounded_to == 1)
-        return (hd_rule_range){shown, shown};
-    hd_rule_range r = {shown - half / 2, shown + (half + 1) / 2 - 1};
-    r.low = r.low < 0 ? 0 : r.low;
-    int64_t least = w->p->small_sums_are_withheld ? (w->p->withheld_to + 1) * w->unit : 0;
-    if (shown == 0 && least > 0)
-        r.high = 0;
-    else if (r.low < least)
-        r.low = least;
-    return r;
-}
-
 /* What a reader knows of a cell that is printed with a mark (0: as a number). */
 static hd_rule_range known(const work *w, size_t c, char mark, bool is_exact)
 {
@@ -293,7 +247,8 @@ static hd_rule_range known(const work *w, size_t c, char mark, bool is_exact)
     if (mark)
         return hd_rule_read_mark(w->p, place, mark);
     int64_t shown = print_cell(w, c, is_exact);
-    return w->t.sum ? sum_range(w, shown, is_exact) : hd_rule_read_number(w->p, place, shown);
+    return w->t.sum ? hd_sum_rule_read(w->p, w->unit, shown, is_exact)
+                    : hd_rule_read_number(w->p, place, shown);
 }
 
 /* What policy and user ask of a cell, from what is printed in it. */
@@ -307,6 +262,13 @@ static void ask(const work *w, size_t c, hd_secondary_cell *s)
         int64_t least = (int64_t)((__int128)w->t.sum[c] * SUM_WIDTH_PERCENT / 100);
         s->is_protected = w->mark[c] != 0;
         s->need.width = width ? width : least > 0 ? least : 1;
+        hd_sum sum = sum_of(w, c);
+        int64_t room = width ? 0 : hd_sum_rule_room(w->p, &sum);
+        if (room > 0) {
+            s->need.has_span = true;
+            s->need.at_most = HD_NO_BOUND;
+            s->need.at_least = sum.value + room;
+        }
     } else if (w->p->minimum_candidates) {
         s->is_protected = w->mark[c] || is_small;
         s->is_protected_hidden = w->is_sparse[c] && !s->is_protected;
@@ -356,16 +318,6 @@ static void fill_cell(const work *w, size_t c, hd_secondary_cell *s)
     }
 }
 
-/* Where a cell stands, without its codes: the dimensions by which it is broken down. */
-static void put_cell_place(const work *w, size_t c, hd_buf *b)
-{
-    for (size_t d = 0; d < w->t.n_dims; d++)
-        if (strcmp(hd_sheet_code(&w->t, c, d), w->t.axes[d].codes[w->t.axes[d].total]) != 0)
-            hd_buf_printf(b, "%s%s", b->len ? ", " : "one by ", w->t.axes[d].name);
-    if (!b->len)
-        hd_buf_str(b, "the total");
-}
-
 static hd_code refuse(const work *w, hd_err *err)
 {
     hd_code rc;
@@ -373,7 +325,7 @@ static hd_code refuse(const work *w, hd_err *err)
     hd_buf_init(&name, (size_t)1 << 16);
     uint32_t first = w->result.unprotected[0];
     if (first < w->t.n_cells)
-        put_cell_place(w, first, &name);
+        hd_places_put(&w->t, first, &name);
     else
         hd_buf_str(&name, "a difference between two of them");
     rc = hd_buf_check(&name, err);
@@ -402,16 +354,16 @@ static hd_code run_secondary(work *w, hd_err *err)
     return hd_secondary_lattice(w->t.lattice, w->cells, &options, &w->result, err);
 }
 
-/* An exact figure that had to be rounded becomes one like any other; if its print is one that the
- * policy protects, everything is worked out anew. With `all`, none stays exact. */
-static bool give_up_exact(work *w, bool all)
+/* An exact figure that had to be rounded becomes one like any other; true if its print is one that
+ * the policy protects, so that everything is worked out anew. */
+static bool give_up_rounded(work *w)
 {
     bool is_news = false;
     for (size_t c = 0; c < w->t.n_cells; c++) {
-        if (!w->t.is_exact[c] || !(all || w->result.shown[c] == HD_COARSER))
+        if (!w->t.is_exact[c] || w->result.shown[c] != HD_COARSER)
             continue;
         w->t.is_exact[c] = false;
-        is_news |= all || w->cells[c].coarse_low <= w->p->candidates_for_counts_to;
+        is_news |= w->cells[c].coarse_low <= w->p->candidates_for_counts_to;
     }
     return is_news;
 }
@@ -462,24 +414,96 @@ static void widen(work *w, int rounds)
     }
 }
 
-static hd_code find_pattern(work *w, hd_err *err)
+/* The secondary pass, until no single figure has to be rounded. */
+static hd_code settle(work *w, hd_exact_outcome *out, hd_err *err)
 {
     HD_TRY(run_secondary(w, err));
-    for (int rounds = 0; w->result.n_unprotected || give_up_exact(w, false); rounds++) {
-        if (rounds == MOST_ROUNDS)
-            return refuse(w, err);
-        if (w->result.n_unprotected && !give_up_exact(w, true))
-            widen(w, rounds + 1);
+    int rounds = 0;
+    for (; w->result.n_unprotected == 0 && give_up_rounded(w) && rounds < MOST_ROUNDS; rounds++) {
         HD_TRY(start_again(w, err));
         HD_TRY(run_secondary(w, err));
     }
+    *out = (hd_exact_outcome){.is_safe = w->result.n_unprotected == 0 && rounds < MOST_ROUNDS};
+    for (size_t c = 0; c < w->t.n_cells; c++)
+        out->n_shown += w->t.is_exact[c] && w->t.count[c] > 0 && !w->mark[c] &&
+                        w->result.shown[c] == HD_AS_IS;
     return HD_OK;
 }
 
-static hd_code find_again(work *w, bool by_values, const bool *exact, hd_err *err)
+static hd_code run_exact(void *ctx, const bool *is_exact, hd_exact_outcome *out, hd_err *err)
+{
+    work *w = ctx;
+    memcpy(w->t.is_exact, is_exact, w->t.n_cells * sizeof *is_exact);
+    HD_TRY(start_again(w, err));
+    return settle(w, out, err);
+}
+
+static hd_code list_wishes(const work *w, hd_exact_wish **out, size_t *n, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    size_t cap = 0;
+    bool *flags = hd_calloc(w->t.n_cells, sizeof *flags);
+    bool *is_listed = hd_calloc(w->t.n_cells, sizeof *is_listed);
+    if (!flags || !is_listed)
+        HD_GO(hd_fail_nomem(err));
+    for (uint32_t i = 0; i < w->o->n_exact; i++) {
+        memset(flags, 0, w->t.n_cells * sizeof *flags);
+        HD_GO(hd_sheet_flag(&w->t, "--exact", w->o->exact[i], flags, err));
+        for (size_t c = 0; c < w->t.n_cells; c++) {
+            if (!flags[c] || is_listed[c] || w->t.count[c] == 0)
+                continue;
+            bool is_withheld = hd_rule_withholds(w->p, w->t.count[c], persons_of(w, c)) ||
+                               (w->t.sum && is_withheld_sum(w, c));
+            if (!HD_GROW(*out, *n, cap))
+                HD_GO(hd_fail_nomem(err));
+            (*out)[(*n)++] = (hd_exact_wish){.cell = (uint32_t)c,
+                                             .option = i,
+                                             .size = is_withheld ? 0 : print_cell(w, c, false)};
+            is_listed[c] = true;
+        }
+    }
+out:
+    hd_free(flags);
+    hd_free(is_listed);
+    return rc;
+}
+
+/* A pattern with nothing unprotected. Where it is not enough that none of the figures asked for stays
+ * exact, more is withheld besides, in the last round everything. */
+static hd_code find_pattern(work *w, hd_err *err)
+{
+    hd_code rc;
+    int rounds = 0;
+    hd_exact_search s = {.lattice = w->t.lattice,
+                         .is_asked = w->is_asked,
+                         .result = &w->result,
+                         .run = run_exact,
+                         .ctx = w};
+    HD_GO(settle(w, &s.last, err));
+    if (s.last.is_safe)
+        goto out;
+    HD_GO(list_wishes(w, &s.wishes, &s.n_wishes, err));
+    HD_GO(hd_exact_search_init(&s, err));
+    if (s.n_wishes)
+        HD_GO(hd_exact_give_up(&s, err));
+    for (; !s.last.is_safe; rounds++) {
+        if (rounds == MOST_ROUNDS)
+            HD_GO(refuse(w, err));
+        widen(w, rounds + 1);
+        HD_GO(start_again(w, err));
+        HD_GO(settle(w, &s.last, err));
+    }
+    HD_GO(hd_exact_give_back(&s, err));
+out:
+    hd_exact_search_free(&s);
+    hd_wipe_free(s.wishes, s.n_wishes * sizeof *s.wishes);
+    return rc;
+}
+
+static hd_code find_again(work *w, bool by_values, hd_err *err)
 {
     w->by_values = by_values;
-    memcpy(w->t.is_exact, exact, w->t.n_cells * sizeof *exact);
+    memcpy(w->t.is_exact, w->is_asked, w->t.n_cells * sizeof *w->is_asked);
     memset(w->is_extra, 0, w->t.n_cells * sizeof *w->is_extra);
     HD_TRY(start_again(w, err));
     return find_pattern(w, err);
@@ -489,26 +513,22 @@ static hd_code find_again(work *w, bool by_values, const bool *exact, hd_err *er
  * two values each. Of a small table the one that withholds less is taken. */
 static hd_code secondary(work *w, hd_err *err)
 {
-    hd_code rc;
-    bool *exact = hd_malloc(w->t.n_cells * sizeof *exact);
-    if (!exact)
-        return hd_fail_nomem(err);
-    memcpy(exact, w->t.is_exact, w->t.n_cells * sizeof *exact);
-    HD_GO(find_pattern(w, err));
+    HD_TRY(find_pattern(w, err));
     size_t n = w->result.n_helpers;
     if (w->p->minimum_candidates || w->t.sum || n == 0 || w->t.n_cells > SMALL_TABLE)
-        goto out;
+        return HD_OK;
     hd_err ignored;
-    rc = find_again(w, true, exact, &ignored);
+    hd_code rc = find_again(w, true, &ignored);
     if (rc != HD_OK || w->result.n_helpers >= n)
-        rc = find_again(w, false, exact, err);
-out:
-    hd_free(exact);
-    return rc;
+        return find_again(w, false, err);
+    return HD_OK;
 }
 
-static void apply_pattern(work *w, hd_protect_report *report)
+static hd_code apply_pattern(work *w, hd_protect_report *report, hd_err *err)
 {
+    bool *is_exact = hd_calloc(w->t.n_cells, sizeof *is_exact);
+    if (!is_exact)
+        return hd_fail_nomem(err);
     report->n_cells = w->t.n_cells;
     for (size_t c = 0; c < w->t.n_cells; c++) {
         report->n_primary += w->mark[c] != 0;
@@ -517,8 +537,13 @@ static void apply_pattern(work *w, hd_protect_report *report)
             report->n_helpers++;
         }
         w->printed[c] = print_cell(w, c, w->t.is_exact[c]);
-        report->n_exact += w->t.is_exact[c] && !w->mark[c];
+        is_exact[c] = w->t.is_exact[c] && !w->mark[c];
+        report->n_exact += is_exact[c];
+        report->n_asked += w->is_asked[c];
     }
+    hd_places_put_share(&w->t, w->is_asked, is_exact, &report->exact);
+    hd_free(is_exact);
+    return hd_buf_check(&report->exact, err);
 }
 
 /* ---- the release ----------------------------------------------------------------------------- */
@@ -654,12 +679,14 @@ static hd_code start_work(work *w, hd_err *err)
     w->is_below = hd_calloc(n, sizeof *w->is_below);
     w->is_summed = hd_calloc(n, sizeof *w->is_summed);
     w->is_sparse = hd_calloc(n, sizeof *w->is_sparse);
+    w->is_asked = hd_calloc(n, sizeof *w->is_asked);
     w->is_extra = hd_calloc(n, sizeof *w->is_extra);
     w->printed = hd_calloc(n, sizeof *w->printed);
     w->cells = hd_calloc(n, sizeof *w->cells);
     if (!w->mark || !w->is_star || !w->is_below || !w->is_summed || !w->is_sparse ||
-        !w->is_extra || !w->printed || !w->cells)
+        !w->is_asked || !w->is_extra || !w->printed || !w->cells)
         return hd_fail_nomem(err);
+    memcpy(w->is_asked, w->t.is_exact, n * sizeof *w->is_asked);
     w->unit = 1;
     for (unsigned i = 0; i < w->t.decimals; i++)
         w->unit *= 10;
@@ -674,6 +701,7 @@ static void end_work(work *w)
     hd_free(w->is_below);
     hd_free(w->is_summed);
     hd_free(w->is_sparse);
+    hd_free(w->is_asked);
     hd_free(w->is_extra);
     hd_wipe_free(w->printed, n * sizeof *w->printed);
     hd_wipe_free(w->cells, n * sizeof *w->cells);
@@ -689,6 +717,7 @@ hd_code hd_protect(hd_release **out, const hd_protect_options *o, const hd_polic
     *out = NULL;
     *report = (hd_protect_report){0};
     hd_buf_init(&report->certificate, (size_t)1 << 34);
+    hd_buf_init(&report->exact, (size_t)1 << 20);
     if (p->file->shows_true_counts)
         return hd_fail(err, HD_DENIED, "policy %s protects nothing", p->file->name);
     if (p->file->rounding == HD_ROUND_BY_SET)
@@ -700,7 +729,7 @@ hd_code hd_protect(hd_release **out, const hd_protect_options *o, const hd_polic
     HD_GO(find_sparse(&w, err));
     HD_GO(primary(&w, err));
     HD_GO(secondary(&w, err));
-    apply_pattern(&w, report);
+    HD_GO(apply_pattern(&w, report, err));
     if (w.p->totals_are_summed)
         HD_GO(print_sums(&w, err));
     HD_GO(certify(&w, report, err));
@@ -713,5 +742,6 @@ out:
 void hd_protect_report_free(hd_protect_report *r)
 {
     hd_buf_free(&r->certificate);
+    hd_buf_free(&r->exact);
     *r = (hd_protect_report){0};
 }

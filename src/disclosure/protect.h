@@ -22,7 +22,8 @@ typedef struct hd_protect_options {
 } hd_protect_options;
 
 typedef struct hd_protect_report {
-    size_t n_cells, n_primary, n_helpers, n_exact;
+    size_t n_cells, n_primary, n_helpers, n_exact, n_asked; /* n_asked: by --exact */
+    hd_buf exact; /* how many are exact, place by place */
     char digest[65]; /* of the certificate, hexadecimal */
     hd_buf certificate;
 } hd_protect_report;

@@ -11,8 +11,6 @@ enum {
     FIRST_RESTARTS = 4,
     FEW_STEPS = 8,
     START_STEPS = 100, /* of one search */
-    STARTS = 4,        /* of the default effort */
-    THOROUGH_STARTS = 16,
     CLOSED_STARTS = 4,
     NUDGE_STEPS = 60,
     SMALL_STEPS = 24,
@@ -34,6 +32,7 @@ hd_code hd_prover_init(hd_prover *p, hd_system *s, const bool *is_open, const bo
     p->wanted = wanted;
     p->limit = limit < 1 ? 1 : limit > HD_PROVER_VALUES ? HD_PROVER_VALUES : limit;
     p->effort = effort ? effort : 400;
+    p->starts = HD_PROVER_STARTS;
     p->seen = hd_calloc(n * p->limit, sizeof *p->seen);
     p->n_seen = hd_calloc(n, sizeof *p->n_seen);
     p->seen_low = hd_calloc(n, sizeof *p->seen_low);
@@ -351,8 +350,8 @@ static hd_code search_for(hd_prover *p, uint32_t cell, int64_t low, int64_t high
                           hd_err *err)
 {
     uint64_t steps = p->effort < START_STEPS ? p->effort : START_STEPS;
-    uint64_t n = p->effort / (STARTS * START_STEPS);
-    n = (n ? n : 1) * (p->is_thorough && !p->is_trial ? THOROUGH_STARTS : STARTS);
+    uint64_t n = p->effort / (HD_PROVER_STARTS * START_STEPS);
+    n = (n ? n : 1) * (p->is_trial ? HD_PROVER_STARTS : p->starts);
     *is_found = false;
     for (uint64_t i = 0; i < n && !*is_found; i++)
         HD_TRY(hd_search_reach(&p->search, cell, low, high, steps, is_found, err));
@@ -511,7 +510,7 @@ hd_code hd_prover_insist(hd_prover *p, uint32_t cell, const hd_need *need, bool 
     size_t n = p->n_tables;
     *is_proven = hd_prover_has(p, cell, need);
     p->effort *= 2;
-    p->is_thorough = true;
+    p->starts = HD_PROVER_THOROUGH_STARTS;
     for (size_t k = 0; k < INSISTENCE && k < n && !*is_proven && rc == HD_OK; k++) {
         const hd_proof_table *t = &p->tables[n - 1 - k * n / INSISTENCE];
         bool is_known = k % 2 == 0 && t->n_out == 0;
@@ -522,7 +521,7 @@ hd_code hd_prover_insist(hd_prover *p, uint32_t cell, const hd_need *need, bool 
             rc = hd_prover_prove(p, cell, need, is_proven, err);
     }
     p->effort = effort;
-    p->is_thorough = false;
+    p->starts = HD_PROVER_STARTS;
     if (rc == HD_OK && !p->has_table)
         rc = stand_on_witness(p, err);
     return rc;

@@ -11,7 +11,11 @@
 #include "disclosure/search.h"
 #include "disclosure/secondary.h"
 
-enum { HD_PROVER_VALUES = 16 }; /* different values remembered a cell */
+enum {
+    HD_PROVER_VALUES = 16, /* different values remembered a cell */
+    HD_PROVER_STARTS = 4,
+    HD_PROVER_THOROUGH_STARTS = 16
+};
 
 typedef struct hd_proof_table {
     int64_t *values;
@@ -54,7 +58,7 @@ typedef struct hd_prover {
     hd_bent *bent;
     size_t n_bent, bent_cap;
     uint64_t epoch, home_epoch, last_epoch; /* another one whenever a bound widens */
-    bool is_thorough;     /* look longer: what is not found costs a helper */
+    unsigned starts;      /* searches for one value from one table: what is not found costs a helper */
     bool is_trial;        /* only the cell in question is noted, nothing is kept */
 } hd_prover;
 

@@ -24,6 +24,7 @@ enum {
     HOPELESS = 4, /* cells in a row that looking longer did not prove */
     INSISTS = 2,
     LARGE = 100, /* required cells */
+    MANY = 200,  /* failing cells */
 };
 
 void hd_secondary_options_init(hd_secondary_options *o)
@@ -312,7 +313,7 @@ static hd_code sweep_tables(hd_plan *p, bool is_hard, size_t *n_open, hd_err *er
 {
     memset(p->n_stuck, 0, p->canonical.system.n_cells * sizeof *p->n_stuck);
     for (int k = 0; k < SWEEPS && p->prover->has_table; k++) {
-        size_t n_tables = p->prover->n_tables, n_tried = 0;
+        size_t n_tables = p->prover->n_tables, n_tried = 0, n_moved = 0;
         *n_open = 0;
         for (uint32_t c = 0; c < p->canonical.system.n_cells; c++) {
             if (!p->is_tracked[c] || !hd_plan_is_required(p, c) ||
@@ -324,10 +325,11 @@ static hd_code sweep_tables(hd_plan *p, bool is_hard, size_t *n_open, hd_err *er
             bool has_moved;
             n_tried++;
             HD_TRY(hd_prover_nudge(p->prover, c, &p->cells[c].need, is_hard, &has_moved, err));
+            n_moved += has_moved;
             p->n_stuck[c] = has_moved ? 0 : p->n_stuck[c] + 1;
         }
         HD_TRY(hd_prover_keep(p->prover, err));
-        if (n_tried == 0 || p->prover->n_tables == n_tables)
+        if (n_tried == 0 || p->prover->n_tables == n_tables || (is_hard && n_moved < n_tried / 8))
             break;
     }
     return HD_OK;
@@ -363,9 +365,12 @@ static hd_code list_failing(hd_plan *p, uint32_t *list, size_t *n, hd_err *err)
         bool is_proven;
         if (!p->is_tracked[c] || !hd_plan_is_required(p, c))
             continue;
-        p->prover->is_thorough = had_room(p, c);
+        if (*n >= MANY)
+            p->prover->starts = 1;
+        else if (had_room(p, c))
+            p->prover->starts = HD_PROVER_THOROUGH_STARTS;
         hd_code rc = hd_plan_prove(p, c, &is_proven, err);
-        p->prover->is_thorough = false;
+        p->prover->starts = HD_PROVER_STARTS;
         HD_TRY(rc);
         if (!is_proven)
             list[(*n)++] = c;
@@ -464,9 +469,38 @@ static hd_code list_computable(const hd_plan *p, uint32_t *list, size_t *n, hd_e
     return rc;
 }
 
+/* Cells that would keep too few values even if all that may be withheld were: what limits them stays
+ * whatever helps, as an exact national figure does, and no search need begin. */
+static hd_code list_cramped(const hd_plan *p, uint32_t *list, size_t *n, hd_err *err)
+{
+    hd_system s;
+    hd_propagation done;
+    *n = 0;
+    HD_TRY(hd_system_copy(&s, &p->canonical.system, err));
+    for (size_t c = 0; c < s.n_cells; c++)
+        for (int to = HD_COARSER; to <= HD_HELPER; to++)
+            if (p->cells[c].has[to]) {
+                s.low[c] = p->cells[c].low[to] < s.low[c] ? p->cells[c].low[to] : s.low[c];
+                s.high[c] = p->cells[c].high[to] > s.high[c] ? p->cells[c].high[to] : s.high[c];
+            }
+    hd_code rc = hd_propagate(&s, &done, err);
+    for (uint32_t c = 0; rc == HD_OK && c < s.n_cells; c++) {
+        const hd_plan_cell *x = &p->cells[c];
+        if (x->is_protected && hd_plan_is_required(p, c) && s.high[c] - s.low[c] + 1 < x->need.values)
+            list[(*n)++] = c;
+    }
+    hd_system_free(&s);
+    return rc;
+}
+
 static hd_code run_pass(job *j, uint32_t *failing, size_t *n_failing, hd_err *err)
 {
     HD_TRY(plan_init(j, err));
+    if (!j->options->no_helpers) {
+        HD_TRY(list_cramped(&j->plan, failing, n_failing, err));
+        if (*n_failing)
+            return HD_OK;
+    }
     if (j->plan.needs_exactness && !j->options->no_helpers)
         HD_TRY(hd_plan_exactness(&j->plan, err));
     if (!j->plan.needs_witnesses)

@@ -74,7 +74,8 @@ typedef struct hd_secondary_result {
     size_t n_cells;        /* of the input; the system has the differences after them */
     hd_shown *shown;       /* n_cells */
     size_t n_helpers, n_coarser;
-    size_t n_unprotected;  /* cells and differences that no further helper protects: do not release */
+    size_t n_unprotected;  /* cells and differences that no further helper protects: do not release. Where
+                            * some could not keep enough values whatever is withheld, these alone */
     uint32_t *unprotected; /* their numbers in `system` */
     hd_system system;      /* the release as it is known, differences as cells of their own */
     bool *is_protected;    /* system.n_cells: what was asked to keep its values */

@@ -75,6 +75,15 @@ static hd_axis *find_axis(const hd_sheet *t, const char *name, size_t len)
     return NULL;
 }
 
+hd_code hd_sheet_figures(const hd_sheet *t, const hd_csv *csv, const char *option, const char *name,
+                         int *column, hd_err *err)
+{
+    if (find_axis(t, name, strlen(name)))
+        return hd_fail(err, HD_INVALID,
+                       "%s names column \"%s\", which is a dimension: its codes are printed", option, name);
+    return hd_sheet_column(csv, t->name, option, name, column, err);
+}
+
 /* "dim=rest" */
 static hd_code split_option(const hd_sheet *t, const char *option, const char *text, hd_axis **axis,
                             const char **rest, hd_err *err)

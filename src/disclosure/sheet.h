@@ -65,6 +65,9 @@ const char *hd_sheet_code(const hd_sheet *t, size_t cell, size_t d);
 /* Column of the file by name; HD_NOTFOUND names the option that asked for it. */
 HD_MUST hd_code hd_sheet_column(const hd_csv *csv, const char *file, const char *option,
                                 const char *name, int *column, hd_err *err);
+/* The same of a column that must not be a dimension, because what is in it is withheld. */
+HD_MUST hd_code hd_sheet_figures(const hd_sheet *t, const hd_csv *csv, const char *option,
+                                 const char *name, int *column, hd_err *err);
 /* A whole number of 0 to 5,000,000,000 ("12", "12.0"). */
 bool hd_sheet_whole(const char *text, int64_t *out);
 /* A decimal number that is not negative: digits and how many of them are decimals. */

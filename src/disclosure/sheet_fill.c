@@ -56,7 +56,7 @@ static hd_code read_counts(const hd_sheet *t, const char *option, const char *na
                            const hd_csv *csv, const uint32_t *cells, int64_t *out, hd_err *err)
 {
     int column;
-    HD_TRY(hd_sheet_column(csv, t->name, option, name, &column, err));
+    HD_TRY(hd_sheet_figures(t, csv, option, name, &column, err));
     for (size_t row = 0; row < csv->n_rows; row++)
         if (!hd_sheet_whole(hd_csv_cell(csv, row, column), &out[cells[row]]))
             return fail_number(t->name, csv, row, column,
@@ -188,7 +188,7 @@ static hd_code read_sums(hd_sheet *t, const char *name, const checked *k, const 
     hd_code rc;
     int column;
     int64_t *rows = NULL;
-    HD_TRY(hd_sheet_column(k->csv, t->name, "--value", name, &column, err));
+    HD_TRY(hd_sheet_figures(t, k->csv, "--value", name, &column, err));
     HD_TRY(hd_sheet_decimals(k->csv, t->name, column, &t->decimals, err));
     rows = hd_malloc((k->csv->n_rows + 1) * sizeof *rows);
     t->sum = hd_calloc(t->n_cells, sizeof *t->sum);
@@ -214,7 +214,7 @@ static hd_code read_one_largest(hd_sheet *t, const char *name, const checked *k,
 {
     int column;
     unsigned decimals = 0;
-    HD_TRY(hd_sheet_column(k->csv, t->name, "--largest", name, &column, err));
+    HD_TRY(hd_sheet_figures(t, k->csv, "--largest", name, &column, err));
     HD_TRY(hd_sheet_decimals(k->csv, t->name, column, &decimals, err));
     if (decimals > t->decimals)
         return hd_fail(err, HD_INVALID, "%s: column %s has more decimals than the sums", t->name,

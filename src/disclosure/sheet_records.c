@@ -183,7 +183,7 @@ static hd_code read_persons(tally *k, const char *name, hd_err *err)
         memset(k->person, 0xff, (k->csv->n_rows + 1) * sizeof *k->person);
         return HD_OK;
     }
-    HD_TRY(hd_sheet_column(k->csv, k->t->name, "--people", name, &column, err));
+    HD_TRY(hd_sheet_figures(k->t, k->csv, "--people", name, &column, err));
     ids = hd_intern_new();
     k->t->people = hd_calloc(k->t->n_cells, sizeof *k->t->people);
     if (!ids || !k->t->people)
@@ -206,7 +206,7 @@ static hd_code read_values(tally *k, const hd_protect_options *o, hd_err *err)
     hd_sheet *t = k->t;
     if (!o->value)
         return HD_OK;
-    HD_TRY(hd_sheet_column(k->csv, t->name, "--value", o->value, &value, err));
+    HD_TRY(hd_sheet_figures(t, k->csv, "--value", o->value, &value, err));
     HD_TRY(hd_sheet_decimals(k->csv, t->name, value, &t->decimals, err));
     k->value = hd_malloc((k->csv->n_rows + 1) * sizeof *k->value);
     k->weight = hd_malloc((k->csv->n_rows + 1) * sizeof *k->weight);
@@ -226,7 +226,7 @@ static hd_code read_values(tally *k, const hd_protect_options *o, hd_err *err)
     k->weight_one = 1;
     if (!o->weight)
         return HD_OK;
-    HD_TRY(hd_sheet_column(k->csv, t->name, "--weight", o->weight, &weight, err));
+    HD_TRY(hd_sheet_figures(t, k->csv, "--weight", o->weight, &weight, err));
     HD_TRY(hd_sheet_decimals(k->csv, t->name, weight, &weight_decimals, err));
     HD_TRY(hd_sheet_values(k->csv, t->name, weight, false, weight_decimals, k->weight, err));
     for (unsigned i = 0; i < weight_decimals; i++)

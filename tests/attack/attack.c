@@ -2,7 +2,7 @@
  * together to learn about 1 to 7 people. Each must succeed against the national rule alone, or it
  * tests nothing, and must never succeed against the ledger and the audit.
  *
- *     attack [--populations N] [--only NAME]
+ *     attack [--populations N] [--only NAME] [--policy NAME]
  *
  * A count is learnt when the printed figures leave fewer than five values for it. An average is
  * learnt when twenty or more pairs of figures give it to the nearest whole number.
@@ -695,17 +695,18 @@ typedef struct attack {
     outcome (*run)(world *w);
     size_t most_people;
     unsigned every; /* every so many populations: some attacks ask a lot */
+    bool needs_nearest; /* nine values behind each figure, not five, are too many for it */
 } attack;
 
 static const attack attacks[] = {
     {"padding and averaging", by_averaging, 300, 50},
     {"groups with the few, and all groups", by_many_groups, 300, 4},
     {"the same, sixteen of them", by_sixteen_groups, 300, 4},
-    {"the same, the few not asked for", by_groups_and_unknown_few, 300, 4},
+    {"the same, the few not asked for", by_groups_and_unknown_few, 300, 4, true},
     {"pairs of groups with the few", by_pairs_of_groups, 300, 8},
     {"three groups two by two, with the few", by_triples, 300, 8},
     {"rows of a table and conditions", by_key_and_condition, 300, 8},
-    {"four sets, the few in one", by_four_sets, 300, 8},
+    {"four sets, the few in one", by_four_sets, 300, 8, true},
     {"pairs of groups, of two tables", by_pairs_of_tables, 300, 8},
     {"pairs of groups, records and people", by_pairs_of_records_and_people, 300, 8},
     {"a few withdraw", by_withdrawal, 300, 1},
@@ -755,14 +756,16 @@ int main(int argc, char **argv)
 {
     unsigned populations = 200;
     int failed = 0;
-    const char *only = "";
+    const char *only = "", *policy = "hes2018";
     for (int i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--populations") == 0)
             populations = (unsigned)strtoul(argv[i + 1], NULL, 10);
         if (strcmp(argv[i], "--only") == 0)
             only = argv[i + 1];
+        if (strcmp(argv[i], "--policy") == 0)
+            policy = argv[i + 1];
     }
-    world_open();
+    bool is_nearest = world_open(policy);
     printf("%-46s %8s %16s %10s\n", "", "targets", "learnt without", "learnt with");
     for (size_t i = 0; i < sizeof attacks / sizeof *attacks; i++) {
         if (!strstr(attacks[i].name, only))
@@ -770,7 +773,8 @@ int main(int argc, char **argv)
         score off = run(&attacks[i], false, populations);
         score on = run(&attacks[i], true, populations);
         printf("%-46s %8u %16u %10u\n", attacks[i].name, off.targets, off.learnt, on.learnt);
-        if (off.learnt == 0 || on.learnt > 0) {
+        bool must_work = is_nearest || !attacks[i].needs_nearest;
+        if ((off.learnt == 0 && must_work) || on.learnt > 0) {
             printf("  %s\n", on.learnt ? "FAILED: the protection was broken"
                                        : "FAILED: the attack does not work");
             failed++;

@@ -26,15 +26,16 @@ static void must(hd_code rc, const hd_err *err)
     exit(2);
 }
 
-void world_open(void)
+bool world_open(const char *name)
 {
     char folder[PATH_MAX];
     hd_err err;
     snprintf(folder, sizeof folder, "%s/catalogue", getenv("HDIS_SOURCE"));
-    must(hd_policy_open(&policy, folder, "hes2018", &err), &err);
+    must(hd_policy_open(&policy, folder, name, &err), &err);
     plain = *policy->file;
     plain.minimum_distinct_values = 0;
     plain.minimum_candidates = plain.minimum_value_candidates = 0;
+    return plain.rounding == HD_ROUND_NEAREST;
 }
 
 void world_close(void)
@@ -304,6 +305,8 @@ void world_ask(world *w, const question *q, answer *out)
     hd_account now;
     const hd_policy mild = {&plain};
     must(hd_primary_apply(w->is_protected ? policy : &mild, &asked, cells, &safe, &err), &err);
+    if (policy->file->rounding == HD_ROUND_BY_SET && !q->is_national)
+        hd_account_round_by_set(policy->file, &asked, cells, &found, &safe);
     must(hd_account_make(&now, policy->file, &asked, sets, n_sets, cells, &safe, &found,
                          !q->is_national, &err),
          &err);

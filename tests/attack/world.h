@@ -59,7 +59,7 @@ typedef struct answer {
     size_t n;
 } answer;
 
-void world_open(void);  /* reads the policy */
+bool world_open(const char *name); /* reads the policy of this name; does it round to the nearest? */
 void world_close(void);
 void world_make(world *w, uint64_t seed, size_t people);
 void world_free(world *w);

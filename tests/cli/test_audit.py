@@ -180,6 +180,37 @@ def test_a_table_that_contradicts_itself_is_said_to(shown, args, tmp_path):
     assert done.stderr.count("\n") == 1 and "contradicts itself" in done.stderr
 
 
+@pytest.mark.parametrize("policy", ["hes2014", "hes2018", "mhsds", "ons10-5", "opensafely", "opensafely-midpoint6"])
+@pytest.mark.parametrize("decimals", [0, 2])
+def test_a_table_of_sums_is_attacked_with_its_rounding_known(policy, decimals, tmp_path):
+    """What hdis protect made of sums passes, with its proof; every interval holds the truth."""
+    r = random.Random(decimals)
+    rows = [dict(a="a%d" % r.randrange(5), b="b%d" % r.randrange(6), v="%.*f" % (decimals, 10 * 1.9 ** r.uniform(0, 8)))
+            for _ in range(200)]
+    out, proof = tmp_path / "out.csv", tmp_path / "proof.txt"
+    done = hdis("protect", write(tmp_path / "t.csv", rows), "--dims", "a,b", "--value", "v", "--policy", policy,
+                "-o", out, "--certificate", proof)
+    assert done.returncode == 0, done.stderr
+    found, said = audit(out, "--numbers", "sums", "--decimals", decimals, "--policy", policy, "--certificate", proof)
+    assert "each uncertain by a tenth" in said and "adds up" in said
+    assert sum(x["verdict"] == "safe" for x in found) > 2
+    for x in found:
+        true = sum(round(float(y["v"]) * 100) for y in rows if all(x[d] in ("Total", y[d]) for d in "ab"))
+        assert round(float(x["lowest"]) * 100) <= true, x
+        assert not x["highest"] or true <= round(float(x["highest"]) * 100), x
+
+
+@pytest.mark.parametrize("cells,total,verdict,ends", [
+    ("*", "1000", "narrow", (196, 204)),  # 800 is 798 to 802, 1000 is 998 to 1002
+    ("*", "805", "safe", (1, 9)),
+    (":", "1000", "helper", (196, 204))])
+def test_a_withheld_sum_is_held_against_a_tenth_of_itself(cells, total, verdict, ends, tmp_path):
+    file = write(tmp_path / "t.csv", [dict(a="x", shown=cells), dict(a="y", shown="800"), dict(a="Total", shown=total)])
+    found, said = audit(file, "--numbers", "sums", status=int(verdict == "narrow"))
+    assert (found[0]["verdict"], int(found[0]["lowest"]), int(found[0]["highest"])) == (verdict, *ends)
+    assert ("keep less than a tenth: 1" in said) == (verdict == "narrow")
+
+
 def test_contradictions_between_several_sums(tmp_path):
     rows = [dict(a=a, b=b, shown=s) for a, b, s in
             [("A", "x", "c"), ("A", "y", "c"), ("A", "Total", "10"), ("B", "x", "c"), ("B", "y", "c"),

@@ -73,6 +73,31 @@ def test_figures_of_every_kind_are_shown_again_as_they_were(vault, sql, policy):
     assert len(first[0]) > 2 and ask(vault, sql, "--policy", policy) == first
 
 
+@pytest.mark.parametrize("policy", ["hes2018", "hes2018-cellkey"])
+@pytest.mark.parametrize("fields", [("provider", "startage // 10"), ("provider", "admission_type"), ("region", "startage // 5")])
+def test_a_table_with_its_totals_stands_an_attack(vault, fields, policy, tmp_path):
+    """What a question showed, as a table of `hdis audit` under the same policy."""
+    where = " AND ".join("%s IS NOT NULL" % f for f in fields)
+    done = vault.run("query", "--format", "csv", "--policy", policy,
+                     "SELECT %s AS a, %s AS b, count(*) AS shown FROM spells WHERE %s GROUP BY CUBE (1, 2)"
+                     % (*fields, where))
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    for r in rows:
+        r.update(a=r["a"] or "Total", b=r["b"] or "Total")
+    shown = {(r["a"], r["b"]) for r in rows}
+    for a in {r["a"] for r in rows}:  # a row that does not appear holds nobody, or lies below a mark
+        for b in {r["b"] for r in rows} - {b for x, b in shown if x == a}:
+            rows.append(dict(a=a, b=b, shown="?"))
+    path = tmp_path / "t.csv"
+    with open(path, "w", newline="", encoding="utf-8") as f:
+        out = csv.DictWriter(f, ["a", "b", "shown"])
+        out.writeheader()
+        out.writerows(rows)
+    assert sum(r["shown"] == "*" for r in rows) > 3
+    done = vault.run("audit", path, "--policy", policy, "--people", "--mark", "?=0..7", ok=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_total_asked_for_alone_is_the_row_of_the_table(vault, people):
     """A row of a breakdown and the same records by a condition are one set."""
     rows, _ = ask(vault, ALL + "GROUP BY 1 ORDER BY 1")

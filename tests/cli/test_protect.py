@@ -37,10 +37,12 @@ def case(*parts):
     ("01_nhs_rules/mhsds_sweep_0_200.csv", "mhsds", "display"),
     ("01_nhs_rules/mhsds_sweep_0_200.csv", "iapt", "display"),
     ("02_opensafely_docs/midpoint6.csv", "opensafely-midpoint6", "midpoint6")])
-def test_published_sweeps_come_out_cell_by_cell(file, policy, column):
-    got = shown(protect(case(file), "count", "--count", "count", "--policy", policy), "count")
-    for r in read(case(file)):
-        assert got[r["count"],] == r[column], r["count"]
+def test_published_sweeps_come_out_cell_by_cell(file, policy, column, tmp_path):
+    sweep = read(case(file))
+    path = write(tmp_path / "t.csv", [dict(cell="c" + r["count"], n=r["count"]) for r in sweep])
+    got = shown(protect(path, "cell", "--count", "n", "--policy", policy), "cell")
+    for r in sweep:
+        assert got["c" + r["count"],] == r[column], r["count"]
 
 
 @needs_cases
@@ -188,12 +190,47 @@ def test_says_when_no_figure_can_be_exact(tmp_path):
     assert done.returncode == 0 and "exact" not in done.stderr
 
 
+@pytest.mark.parametrize("order", ["abc", "cab"])
+@pytest.mark.parametrize("seed,n,choices", [(2, (2, 8, 2), [0, 0, 1, 2, 3]), (10, (2, 8, 2), [0, 0, 1, 2, 3]),
+                                            (16, (5, 4, 2), [0] * 11 + [40, 1])])
+def test_keeps_as_many_exact_figures_as_can_stay(seed, n, choices, order, tmp_path):
+    """Where all together give others away, some stay; which, does not hang on the order of rows."""
+    r = random.Random(seed)
+    rows = [dict(a="a%d" % a, b="b%d" % b, c="c%d" % c, n=r.choice(choices))
+            for a in range(n[0]) for b in range(n[1]) for c in range(n[2])]
+    out, proof = tmp_path / "out.csv", tmp_path / "proof.txt"
+    args = ["--dims", ",".join(order), "--count", "n", "--policy", "hes2014", "--exact", "a=Total"]
+    done = hdis("protect", write(tmp_path / "t.csv", rows), *args, "-o", out, "--certificate", proof)
+    assert done.returncode == 0, done.stderr
+    said = re.search("^exact: (.*); the others would give figures away$", done.stderr, re.M)
+    released = read(out)
+    is_had = lambda x: x["exact"] == "true" and x["shown"] not in "*:"
+    national = [x for x in released if x["a"] == "Total"]
+    assert sum(is_had(x) and x["shown"] != "0" for x in national) > 3 and said, done.stderr
+    for place, by in (("the total", ""), ("by b", "b"), ("by c", "c"), ("by b, c", "bc")):
+        cells = [x for x in national if "".join(d for d in "bc" if x[d] != "Total") == by]
+        place = "by c, b" if by == "bc" and order == "cab" else place
+        assert "%d of %d %s" % (sum(map(is_had, cells)), len(cells), place) in said.group(1).split("; ")
+    assert hdis("audit", out, "--policy", "hes2014", "--certificate", proof).returncode == 0
+    again = hdis("protect", write(tmp_path / "t2.csv", r.sample(rows, len(rows))), *args)
+    key = lambda rows: {(x["a"], x["b"], x["c"]): (x["shown"], x["exact"]) for x in rows}
+    assert key(rows_of(again.stdout)) == key(released)
+
+
 def test_a_million_columns_are_no_matter(tmp_path):
     names = ["a", "b", "n"] + ["c%d" % i for i in range(10 ** 6)]
     wide = ",".join(names) + "\n" + ",".join(["1"] * len(names)) + "\n"
     assert outcome(tmp_path, wide.encode()).returncode == 0
     done = hdis("audit", tmp_path / "in.csv", "--shown", "n")
     assert done.returncode == 1 and "at most 8" in done.stderr and "--dims" in done.stderr
+
+
+def test_what_is_withheld_is_no_dimension(tmp_path):
+    """Else the true count would stand in the output as a code, beside its star."""
+    (tmp_path / "t.csv").write_text("r,n\nx,3\ny,20\n")
+    done = hdis("protect", tmp_path / "t.csv", "--dims", "r,n", "--count", "n", "--out", tmp_path / "out.csv")
+    assert done.returncode == 1 and "--count" in done.stderr and "a dimension" in done.stderr
+    assert not (tmp_path / "out.csv").exists()
 
 
 @pytest.mark.parametrize("option", ["--out", "--certificate"])
@@ -342,6 +379,41 @@ def test_dominance_of_records(tmp_path):
     assert len(cells("count")) == 6
     assert len(cells("nk", "--value", "inc_grants")) == 1
     assert len(cells("pq", "--value", "inc_grants")) == 2
+
+
+@pytest.mark.parametrize("rule,value", [("p", 10), ("p", 60), ("nk", (1, 50)), ("nk", (2, 70))])
+def test_a_withheld_sum_stays_as_uncertain_as_its_rule_asks(rule, value, tmp_path):
+    """The highest sum that a reader thinks possible would pass the rule with the same largest contributors."""
+    def room(parts):
+        parts = sorted(parts, reverse=True) + [0, 0]
+        if rule == "p":
+            return max(0, parts[0] * value / 100 - sum(parts[2:]))
+        held = sum(parts[:value[0]])
+        return max(0, held * 100 / value[1] - sum(parts))
+
+    changes = dict(p_percent=value) if rule == "p" else dict(dominance_n=value[0], dominance_percent=value[1])
+    own_policy(tmp_path, "own", **dict(PLAIN, withheld_to=0, **changes))
+    n_rules = n_beyond = 0
+    for seed in range(4):
+        r = random.Random(seed)
+        rows = [dict(a="a%d" % r.randrange(6), b="b%d" % r.randrange(5), v=int(10 * 1.9 ** r.uniform(1, 9)))
+                for _ in range(150)]
+        file, out, ends = tmp_path / "t.csv", tmp_path / "out.csv", tmp_path / "ends.csv"
+        done = hdis("protect", write(file, rows), "--dims", "a,b", "--value", "v", "--policy", "own", "-o", out,
+                    catalogue=tmp_path)
+        assert done.returncode == 0, done.stderr
+        done = hdis("audit", out, "--numbers", "exact", "--mark", "*=0..", "--mark", ":=0..", "--values", "2",
+                    "--format", "csv", "-o", ends)
+        assert done.returncode == 0, done.stderr
+        ends = {(x["a"], x["b"]): x for x in read(ends)}
+        for c in {(x["a"], x["b"]) for x in read(out) if x["shown"] == "*"}:
+            parts = [x["v"] for x in rows if all(k in ("Total", x[d]) for d, k in zip("ab", c))]
+            assert room(parts) > 0 and c in ends
+            n_rules += 1
+            n_beyond += room(parts) > sum(parts) / 10
+            highest = ends[c]["highest"]
+            assert not highest or int(highest) >= sum(parts) + room(parts), (c, highest, sum(parts), room(parts))
+    assert n_rules > 8 and (n_beyond > 4 or value == 10)
 
 
 def test_weights_stand_for_several(tmp_path):
