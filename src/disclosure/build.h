@@ -21,5 +21,9 @@ HD_MUST hd_release_builder *hd_release_builder_start(const hd_release_origin *o)
 HD_MUST hd_code hd_release_builder_take(hd_release_builder *b, size_t column,
                                         const hd_vector *values, const char *marks,
                                         const uint32_t *rows, size_t n_rows, hd_err *err);
+/* The same of all rows, without marks and without a copy: the values' data become the release's, also
+ * when this fails. A column of places may find them changed. */
+HD_MUST hd_code hd_release_builder_own(hd_release_builder *b, size_t column,
+                                       const hd_vector *values, size_t n_rows, hd_err *err);
 
 #endif

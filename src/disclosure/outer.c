@@ -125,16 +125,15 @@ typedef struct series {
 
 typedef struct outer {
     const hd_question *q;
-    const hd_cells *cells;
+    hd_cells *cells;
     const hd_safe *safe;
     operand *outputs, *order; /* n_outputs, n_order */
     const char **texts;       /* n_computed: what DuckDB works out */
     size_t n_computed;
     hd_duck_result *result; /* NULL: nothing to work out; else cell and the computed, a row each */
     uint32_t *row_of;       /* n_cells: row of the result; only with a result */
-    uint32_t *rows;         /* cells that are shown, in order */
+    uint32_t *rows;         /* cells that are shown, in order; NULL: row i is cell i */
     size_t n_rows;
-    bool is_every; /* row i is cell i */
 } outer;
 
 /* "k3" or "a12", and nothing else. */
@@ -167,8 +166,7 @@ static hd_code name_operands(outer *o, hd_err *err)
     o->outputs = hd_calloc(q->n_outputs, sizeof *o->outputs);
     o->order = hd_calloc(q->n_order, sizeof *o->order);
     o->texts = hd_calloc(q->n_outputs + q->n_order, sizeof *o->texts);
-    o->rows = hd_malloc(o->cells->n_cells * sizeof *o->rows);
-    if (!o->outputs || !o->order || !o->texts || !o->rows)
+    if (!o->outputs || !o->order || !o->texts)
         return hd_fail_nomem(err);
     for (size_t i = 0; i < q->n_outputs; i++)
         o->outputs[i] = name_operand(o, q->outputs[i].sql, q->outputs[i].aggregates);
@@ -284,6 +282,11 @@ static hd_type type_of(const outer *o, const operand *x)
                                : hd_duck_column_type(o->result, 1 + x->at);
 }
 
+static size_t row_cell(const outer *o, size_t row)
+{
+    return o->rows ? o->rows[row] : row;
+}
+
 /* Values that do not lie in a vector yet; of the cells that are shown. */
 static hd_code gather(const outer *o, const operand *x, series *s, hd_err *err)
 {
@@ -299,7 +302,7 @@ static hd_code gather(const outer *o, const operand *x, series *s, hd_err *err)
     for (size_t cell = 0; cell < n && v->form == HD_PLACES; cell++)
         s->own_values[cell] = (hd_value){.type = v->type, .is_null = true};
     for (size_t i = 0; i < o->n_rows; i++) {
-        size_t cell = o->rows[i];
+        size_t cell = row_cell(o, i);
         hd_value value = {.is_null = true};
         if (!s->marks || !s->marks[cell])
             value = value_of(o, x, cell);
@@ -459,30 +462,49 @@ out:
     return rc;
 }
 
+static bool has_null(const hd_cells *c, size_t key)
+{
+    const uint32_t *places = c->keys[key].data;
+    size_t n = 0;
+    for (size_t i = 0; i < c->n_cells; i++)
+        n += places[i] == 0;
+    return n > 0;
+}
+
 /* Whether the cells come in the order of their keys, NULL last: mostly so, and then nothing is to
  * be done. */
 static bool is_in_key_order(const outer *o)
 {
     const hd_cells *c = o->cells;
     uint32_t lowest[MOST_KEYS]; /* NULL is place 0 or nowhere; less this it is the highest */
+    bool any_null = false;
     if (c->grouping || c->n_keys > MOST_KEYS)
         return false;
     for (size_t k = 0; k < c->n_keys; k++) {
         if (!c->keys[k].ascends)
             return false;
         lowest[k] = c->keys[k].n_values > 0 && c->keys[k].values[0].is_null;
+        any_null = any_null || (lowest[k] && has_null(c, k));
     }
+    if (c->are_in_order && !any_null)
+        return true;
     for (size_t i = 1; i < o->n_rows; i++)
         for (size_t k = 0; k < c->n_keys; k++) {
             const uint32_t *places = c->keys[k].data;
-            uint32_t before = places[o->rows[i - 1]] - lowest[k];
-            uint32_t here = places[o->rows[i]] - lowest[k];
+            uint32_t before = places[row_cell(o, i - 1)] - lowest[k];
+            uint32_t here = places[row_cell(o, i)] - lowest[k];
             if (before > here)
                 return false;
             if (before < here)
                 break;
         }
     return true;
+}
+
+static hd_code take_rows(outer *o, hd_err *err)
+{
+    o->rows = o->rows ? o->rows : hd_malloc(o->cells->n_cells * sizeof *o->rows);
+    return o->rows ? HD_OK : hd_fail_nomem(err);
 }
 
 static hd_code order_rows(outer *o, hd_err *err)
@@ -500,7 +522,7 @@ static hd_code order_rows(outer *o, hd_err *err)
     if (!s.cells || !s.keys || !s.spare_cells || !s.spare_keys)
         HD_GO(hd_fail_nomem(err));
     for (size_t i = 0; i < n; i++)
-        s.cells[i] = o->rows[i];
+        s.cells[i] = row_cell(o, i);
     if (o->q->limit >= 0)
         HD_GO(keep_first(o, &s, (size_t)o->q->limit + (size_t)(o->q->offset > 0 ? o->q->offset : 0), err));
     for (size_t i = 0; i < s.n; i++)
@@ -511,10 +533,10 @@ static hd_code order_rows(outer *o, hd_err *err)
         HD_GO(order_by(o, &s, &(operand){.kind = KEY, .at = k}, false, 1, err));
     for (size_t i = o->q->n_order; i-- > 0;)
         HD_GO(order_by(o, &s, &o->order[i], o->q->order[i].descending, o->q->order[i].nulls, err));
+    HD_GO(take_rows(o, err));
     for (size_t i = 0; i < s.n; i++)
         o->rows[i] = (uint32_t)s.cells[i];
     o->n_rows = s.n;
-    o->is_every = false;
 out:
     hd_free(s.cells);
     hd_free(s.keys);
@@ -526,13 +548,16 @@ out:
 /* The cells that HAVING keeps, as they come. */
 static hd_code collect_rows(outer *o, hd_err *err)
 {
-    if (!o->result) {
-        for (size_t cell = 0; cell < o->cells->n_cells; cell++)
-            if (!is_left_out(o->safe, cell))
-                o->rows[o->n_rows++] = (uint32_t)cell;
-        o->is_every = o->n_rows == o->cells->n_cells;
+    if (!o->result && !o->safe->left_out) {
+        o->n_rows = o->cells->n_cells;
         return HD_OK;
     }
+    HD_TRY(take_rows(o, err));
+    for (size_t cell = 0; cell < o->cells->n_cells && !o->result; cell++)
+        if (!is_left_out(o->safe, cell))
+            o->rows[o->n_rows++] = (uint32_t)cell;
+    if (!o->result)
+        return HD_OK;
     o->row_of = hd_calloc(o->cells->n_cells, sizeof *o->row_of);
     if (!o->row_of)
         return hd_fail_nomem(err);
@@ -547,21 +572,44 @@ static hd_code collect_rows(outer *o, hd_err *err)
 
 /* ---- the release ---------------------------------------------------------------------------- */
 
-static hd_code put_columns(hd_release_builder *b, const outer *o, hd_err *err)
+static const void *data_of(const outer *o, const operand *x)
+{
+    return x->kind == KEY      ? o->cells->keys[x->at].data
+           : x->kind == FIGURE ? o->cells->figures[x->at].data
+                               : NULL;
+}
+
+/* Whether output i may have the cells' own column: what stands in it may be shown to everybody (the policy shows
+ * true counts), all of it is, and no later output reads it. */
+static bool may_own(const outer *o, size_t i, const series *s)
+{
+    bool may = !o->safe->figures && !o->rows && !s->marks && !s->own_data;
+    for (size_t later = i + 1; later < o->q->n_outputs; later++)
+        may = may && data_of(o, &o->outputs[later]) != s->values.data;
+    return may && hd_cells_give(o->cells, s->values.data);
+}
+
+static hd_code put_columns(hd_release_builder *b, outer *o, hd_err *err)
 {
     const hd_question *q = o->q;
     size_t first = q->offset > 0 ? (size_t)q->offset : 0, n = o->n_rows;
     first = first < n ? first : n;
     n = q->limit >= 0 && (size_t)q->limit < n - first ? (size_t)q->limit : n - first;
+    if (first > 0 && !o->rows) {
+        HD_TRY(take_rows(o, err));
+        for (size_t i = 0; i < o->n_rows; i++)
+            o->rows[i] = (uint32_t)i;
+    }
     for (size_t i = 0; i < q->n_outputs; i++)
         HD_TRY(hd_release_builder_column(b, q->outputs[i].name, type_of(o, &o->outputs[i]),
                                          q->n_keys > 0 && q->outputs[i].aggregates == 0, err));
     for (size_t i = 0; i < q->n_outputs; i++) {
         series s;
         hd_code rc = make_series(o, &o->outputs[i], &s, err);
-        if (rc == HD_OK)
-            rc = hd_release_builder_take(b, i, &s.values, s.marks,
-                                         o->is_every && first == 0 ? NULL : o->rows + first, n,
+        if (rc == HD_OK && n == o->cells->n_cells && may_own(o, i, &s))
+            rc = hd_release_builder_own(b, i, &s.values, n, err);
+        else if (rc == HD_OK)
+            rc = hd_release_builder_take(b, i, &s.values, s.marks, o->rows ? o->rows + first : NULL, n,
                                          err);
         series_free(&s);
         HD_TRY(rc);
@@ -570,7 +618,7 @@ static hd_code put_columns(hd_release_builder *b, const outer *o, hd_err *err)
 }
 
 hd_code hd_outer_evaluate(hd_release **out, hd_duck *duck, const hd_question *q,
-                          const hd_cells *cells, const hd_safe *safe,
+                          hd_cells *cells, const hd_safe *safe,
                           const hd_release_origin *origin, hd_err *err)
 {
     hd_code rc;

@@ -300,11 +300,11 @@ static hd_code take_values(release *r, size_t column, const hd_vector *from, siz
     uint32_t *number = hd_calloc((size_t)from->n_values + 1, sizeof *number);
     if (!number)
         return hd_fail_nomem(err);
-    for (size_t i = 0; i < n_rows; i++)
-        if (places[i] != HD_NO_PLACE)
+    for (size_t i = 0; i < n_rows && n < from->n_values; i++)
+        if ((i == 0 || places[i] != places[i - 1]) && places[i] != HD_NO_PLACE && !number[places[i]]) {
             number[places[i]] = 1;
-    for (uint32_t i = 0; i < from->n_values; i++)
-        n += number[i];
+            n++;
+        }
     h->texts = hd_calloc(n, sizeof *h->texts);
     h->values = n;
     for (uint32_t i = 0; i < from->n_values && h->texts; i++) {
@@ -344,6 +344,25 @@ hd_code hd_release_builder_take(hd_release_builder *b, size_t column, const hd_v
             blank(v, i);
             r->open.n_withheld++;
         }
+    r->n_figures += n_rows;
+    return v->form == HD_PLACES ? take_values(r, column, values, n_rows, err) : HD_OK;
+}
+
+hd_code hd_release_builder_own(hd_release_builder *b, size_t column, const hd_vector *values,
+                               size_t n_rows, hd_err *err)
+{
+    release *r = b->r;
+    hd_vector *v = &r->columns[column].values;
+    b->has_rows = true;
+    HD_ALWAYS(column < r->open.n_columns && values->type == r->columns[column].type && !v->data);
+    v->form = values->form;
+    v->data = values->data;
+    r->held[column].rows = n_rows;
+    v->is_null = values->is_null ? hd_malloc(n_rows) : NULL;
+    if (values->is_null && !v->is_null)
+        return hd_fail_nomem(err);
+    if (values->is_null)
+        memcpy(v->is_null, values->is_null, n_rows);
     r->n_figures += n_rows;
     return v->form == HD_PLACES ? take_values(r, column, values, n_rows, err) : HD_OK;
 }

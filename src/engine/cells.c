@@ -20,6 +20,17 @@ hd_code hd_cells_own(hd_cells *c, void *array, size_t bytes, hd_err *err)
     return HD_OK;
 }
 
+bool hd_cells_give(hd_cells *c, const void *array)
+{
+    size_t i = 0;
+    while (i < c->n_owned_ && c->owned_[i].items != array)
+        i++;
+    if (i == c->n_owned_)
+        return false;
+    c->owned_[i] = c->owned_[--c->n_owned_];
+    return true;
+}
+
 void *hd_cells_take(hd_cells *c, size_t n, size_t item)
 {
     hd_err ignored;

@@ -38,6 +38,7 @@ typedef struct hd_cells {
     hd_vector *keys;    /* n_keys; NULL where the key is summed over */
     uint32_t *grouping; /* n_cells: bit k set when key k is summed over (GROUPING SETS, ROLLUP, CUBE);
                          * or NULL: none ever is */
+    bool are_in_order;  /* by their keys, where no key is NULL: whoever made them knows */
     hd_cell_counts all; /* every record of the cell, whatever the aggregates' filters */
     hd_vector *figures; /* n_aggregates */
     hd_cell_counts *counts; /* n_aggregates: of the records behind each */
@@ -84,6 +85,8 @@ HD_MUST hd_code hd_cells_new(hd_cells **out, size_t n_keys, size_t n_aggregates,
                              size_t text_bytes, hd_err *err);
 /* n items of zeros that live and are wiped with the cells; NULL when memory is out. */
 HD_MUST void *hd_cells_take(hd_cells *c, size_t n, size_t item);
+/* Let go of an array, which the caller frees from now on. False: it is not the cells' to give. */
+HD_MUST bool hd_cells_give(hd_cells *c, const void *array);
 /* Take over an array made elsewhere, which is freed when this fails too. */
 HD_MUST hd_code hd_cells_own(hd_cells *c, void *array, size_t bytes, hd_err *err);
 

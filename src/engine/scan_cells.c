@@ -412,6 +412,7 @@ hd_code hd_scan_cells(const scan_plan *p, size_t part, hd_k_answer *answer, hd_c
     }
     HD_GO(note_groupings(&c, err));
     HD_GO(claim_all(&c, answer, part + 1 == p->n_parts, err));
+    c.out->are_in_order = !c.out->grouping; /* the kernel's order: slots ascending */
 out:
     if (rc != HD_OK) {
         hd_cells_free(*out);

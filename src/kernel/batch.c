@@ -253,7 +253,7 @@ static void add_picked_key(batch *b, size_t g, uint32_t stride, bool is_first,
     const void *codes = (const char *)c->data + b->base * c->width;
     if (is_first)
         memset(cells, 0, b->n * sizeof *cells);
-    if (b->s->keys[g].is_identity)
+    if (b->s->keys[g].is_shifted && b->s->keys[g].lowest == 0)
         HD_K_EACH(codes, c->width, b->n, cells[i] += stride * at[rows[i]]);
     else
         HD_K_EACH(codes, c->width, b->n, cells[i] += stride * lut[at[rows[i]]]);
@@ -269,12 +269,12 @@ static void add_key(batch *b, size_t g, uint32_t stride, bool is_first, uint32_t
         return;
     }
     const void *codes = view(b, k->column);
-    if (group->codes.width == 1 && k->is_identity)
-        b->ops->key8(codes, b->n, stride, before, cells);
+    if (group->codes.width == 1 && k->is_shifted)
+        b->ops->key8(codes, b->n, k->lowest, stride, before, cells);
     else if (k->bytes)
         b->ops->key_slots(codes, b->n, k->bytes, stride, before, cells);
-    else if (group->codes.width == 2 && k->is_identity)
-        b->ops->key16(codes, b->n, stride, before, cells);
+    else if (group->codes.width == 2 && k->is_shifted)
+        b->ops->key16(codes, b->n, k->lowest, stride, before, cells);
     else if (group->codes.width == 1)
         b->ops->look8(codes, b->n, lut, stride, before, cells);
     else if (group->codes.width == 2)

@@ -51,13 +51,13 @@ typedef struct hd_k_ops {
     void (*pack32)(const uint64_t *selection, const uint32_t *in, size_t n, uint32_t *out);
     /* The selected rows themselves. */
     void (*positions)(const uint64_t *selection, size_t n, uint16_t *out);
-    /* keys[r] = before[r] + stride * codes[r], or stride * slots[codes[r]] (256 slots), or
-     * stride * by_code[codes[r]], where by_code has as many as there are codes. before is NULL for 0,
-     * or keys, or lies elsewhere, and has the room of scratch. */
-    void (*key8)(const uint8_t *codes, size_t n, uint32_t stride, const uint32_t *before,
-                 uint32_t *keys);
-    void (*key16)(const uint16_t *codes, size_t n, uint32_t stride, const uint32_t *before,
-                  uint32_t *keys);
+    /* keys[r] = before[r] + stride * (codes[r] - lowest), or stride * slots[codes[r]] (256 slots), or
+     * stride * by_code[codes[r]], where by_code has as many as there are codes. Codes below lowest are
+     * taken for it. before is NULL for 0, or keys, or lies elsewhere, and has the room of scratch. */
+    void (*key8)(const uint8_t *codes, size_t n, uint32_t lowest, uint32_t stride,
+                 const uint32_t *before, uint32_t *keys);
+    void (*key16)(const uint16_t *codes, size_t n, uint32_t lowest, uint32_t stride,
+                  const uint32_t *before, uint32_t *keys);
     void (*look8)(const uint8_t *codes, size_t n, const uint32_t *by_code, uint32_t stride,
                   const uint32_t *before, uint32_t *keys);
     void (*look16)(const uint16_t *codes, size_t n, const uint32_t *by_code, uint32_t stride,

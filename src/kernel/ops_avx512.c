@@ -167,20 +167,24 @@ static inline void put_keys64(uint32_t *keys, const uint32_t *before, size_t at,
     put_keys(keys, before, at + 48, _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(codes, 3)), stride);
 }
 
-static void key8(const uint8_t *codes, size_t n, uint32_t stride, const uint32_t *before, uint32_t *keys)
+static void key8(const uint8_t *codes, size_t n, uint32_t lowest, uint32_t stride,
+                 const uint32_t *before, uint32_t *keys)
 {
-    const __m512i by = _mm512_set1_epi32((int)stride);
-    for (size_t i = 0; i < n; i += 64)
-        put_keys64(keys, before, i, _mm512_maskz_loadu_epi8(first(n - i), codes + i), by);
+    const __m512i by = _mm512_set1_epi32((int)stride), less = _mm512_set1_epi8((char)lowest);
+    for (size_t i = 0; i < n; i += 64) {
+        __m512i code = _mm512_maskz_loadu_epi8(first(n - i), codes + i);
+        put_keys64(keys, before, i, _mm512_subs_epu8(code, less), by);
+    }
 }
 
-static void key16(const uint16_t *codes, size_t n, uint32_t stride, const uint32_t *before,
-                  uint32_t *keys)
+static void key16(const uint16_t *codes, size_t n, uint32_t lowest, uint32_t stride,
+                  const uint32_t *before, uint32_t *keys)
 {
     const __m512i by = _mm512_set1_epi32((int)stride);
+    const __m256i less = _mm256_set1_epi16((short)lowest);
     for (size_t i = 0; i < n; i += 16) {
         __m256i code = _mm256_maskz_loadu_epi16((__mmask16)first(n - i), codes + i);
-        put_keys(keys, before, i, _mm512_cvtepu16_epi32(code), by);
+        put_keys(keys, before, i, _mm512_cvtepu16_epi32(_mm256_subs_epu16(code, less)), by);
     }
 }
 

@@ -335,6 +335,25 @@ static bool ranks_ascend(const hd_k_measure *m)
     return true;
 }
 
+/* Whether each number is its code less *lowest, for codes that can be there and have a value (has_value
+ * NULL: all have one). */
+static bool is_shifted(const hd_k_codes *codes, const uint32_t *numbers, const uint8_t *has_value,
+                       uint32_t *lowest)
+{
+    bool is_first = true;
+    *lowest = 0;
+    for (uint32_t c = codes->lowest; c < codes->n_codes; c++) {
+        if (has_value && !has_value[c])
+            continue;
+        if (is_first && numbers[c] <= c)
+            *lowest = c - numbers[c];
+        is_first = false;
+        if (c < *lowest || numbers[c] != c - *lowest)
+            return false;
+    }
+    return codes->width < 4 && *lowest < UINT32_C(1) << 8 * codes->width;
+}
+
 static hd_code find_columns(hd_k_shape *s, const hd_k_plan *p, hd_err *err)
 {
     const hd_k_question *q = p->q;
@@ -344,7 +363,8 @@ static hd_code find_columns(hd_k_shape *s, const hd_k_plan *p, hd_err *err)
     s->measure_column = hd_calloc(q->n_measures, sizeof *s->measure_column);
     s->rank_bytes = hd_calloc(q->n_measures, sizeof *s->rank_bytes);
     s->ranks_ascend = hd_calloc(q->n_measures, sizeof *s->ranks_ascend);
-    if (!s->columns || !s->keys || !s->key_bytes || !s->measure_column || !s->rank_bytes ||
+    s->ranks = hd_calloc(q->n_measures, sizeof *s->ranks);
+    if (!s->ranks || !s->columns || !s->keys || !s->key_bytes || !s->measure_column || !s->rank_bytes ||
         !s->ranks_ascend)
         return hd_fail_nomem(err);
     for (size_t g = 0; g < q->n_groups; g++) {
@@ -352,13 +372,11 @@ static hd_code find_columns(hd_k_shape *s, const hd_k_plan *p, hd_err *err)
         if (!p->group_is_used[g])
             continue;
         hd_k_key *k = &s->keys[g];
-        *k = (hd_k_key){.is_identity = true, .column = column_of(s, &group->codes)};
+        *k = (hd_k_key){.column = column_of(s, &group->codes)};
+        k->is_shifted = is_shifted(&group->codes, group->lut, NULL, &k->lowest);
         bool bytes = group->codes.width == 1 && group->n_slots <= 256;
-        for (uint32_t c = 0; c < group->codes.n_codes; c++) {
-            k->is_identity = k->is_identity && group->lut[c] == c;
-            if (bytes && c < 256)
-                s->key_bytes[g][c] = (uint8_t)group->lut[c];
-        }
+        for (uint32_t c = 0; bytes && c < group->codes.n_codes && c < 256; c++)
+            s->key_bytes[g][c] = (uint8_t)group->lut[c];
         k->bytes = bytes ? s->key_bytes[g] : NULL;
     }
     for (size_t m = 0; m < q->n_measures; m++) {
@@ -367,6 +385,9 @@ static hd_code find_columns(hd_k_shape *s, const hd_k_plan *p, hd_err *err)
             continue;
         s->measure_column[m] = column_of(s, &measure->codes);
         s->ranks_ascend[m] = ranks_ascend(measure);
+        if (measure->ranks)
+            s->ranks[m].is_shifted = is_shifted(&measure->codes, measure->ranks, measure->has_value,
+                                                &s->ranks[m].lowest);
         for (uint32_t c = 0; measure->ranks && c < measure->codes.n_codes && c < 256; c++)
             s->rank_bytes[m][c] = (uint8_t)measure->ranks[c]; /* used when there are 256 at most */
     }
@@ -434,6 +455,7 @@ void hd_k_shape_free(hd_k_shape *s)
     hd_free(s->keys);
     hd_free(s->key_bytes);
     hd_free(s->measure_column);
+    hd_free(s->ranks);
     hd_free(s->rank_bytes);
     hd_free(s->ranks_ascend);
     memset(s, 0, sizeof *s);

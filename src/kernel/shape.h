@@ -26,7 +26,8 @@ typedef struct hd_k_reader { /* one column that predicates read */
 } hd_k_reader;
 
 typedef struct hd_k_key { /* one group that a set uses */
-    bool is_identity;     /* slot = code */
+    bool is_shifted; /* slot = code - lowest, or 0 */
+    uint32_t lowest;
     const uint8_t *bytes; /* 256 slots: codes and slots fit a byte; else NULL */
     size_t column;
 } hd_k_key;
@@ -53,6 +54,7 @@ typedef struct hd_k_shape {
     uint8_t (*key_bytes)[256];
     size_t *measure_column; /* n_measures */
     bool *ranks_ascend;         /* n_measures: with codes, of those that have a value */
+    hd_k_key *ranks;            /* n_measures: rank = code - lowest; without column or bytes */
     uint8_t (*rank_bytes)[256]; /* n_measures: ranks, where they fit a byte as codes do */
 } hd_k_shape;
 

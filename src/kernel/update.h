@@ -173,8 +173,14 @@ static inline void hd_k_find_places(const hd_k_lane *lane, size_t set, const hd_
     const hd_k_ops *ops = lane->plan->ops;
     const uint32_t product = (uint32_t)lane->plan->sets[set].product, *restrict ranks = m->ranks;
     if (lane->plan->shape && r->width < 4) {
-        const uint8_t *bytes = lane->plan->shape->rank_bytes[m - lane->plan->q->measures];
-        if (r->width == 1 && m->n_ranks <= 256)
+        const size_t measure = (size_t)(m - lane->plan->q->measures);
+        const uint8_t *bytes = lane->plan->shape->rank_bytes[measure];
+        const hd_k_key *k = &lane->plan->shape->ranks[measure];
+        if (r->width == 1 && k->is_shifted)
+            ops->key8(r->codes, r->n, k->lowest, product, r->cells, places);
+        else if (k->is_shifted)
+            ops->key16(r->codes, r->n, k->lowest, product, r->cells, places);
+        else if (r->width == 1 && m->n_ranks <= 256)
             ops->key_slots(r->codes, r->n, bytes, product, r->cells, places);
         else if (r->width == 1)
             ops->look8(r->codes, r->n, ranks, product, r->cells, places);

@@ -96,6 +96,13 @@ QUESTIONS = [
     ("SELECT count(*) AS n FROM ae WHERE depdur - initdur > 60",
      "SELECT count(*) AS n FROM ae WHERE CAST(depdur AS INT) - CAST(initdur AS INT) > 60"),
     ("SELECT count(DISTINCT epikey) AS n FROM apc", None),
+    # columns that are shown twice, and rows from a place on
+    ("SELECT diag_02 AS d, count(*) AS n, sex, count(*) AS again, diag_02 AS e, sum(1) AS s FROM apc "
+     "WHERE diag_02 > 'K' GROUP BY diag_02, sex", None),
+    ("SELECT sex, classpat, count(*) AS n, count(*) AS again FROM apc WHERE sex <> '9' AND classpat > '' "
+     "GROUP BY 1, 2 LIMIT 3 OFFSET 2",
+     "SELECT sex, classpat, count(*) AS n, count(*) AS again FROM apc WHERE sex <> '9' AND classpat > '' "
+     "GROUP BY 1, 2 ORDER BY 1, 2 LIMIT 3 OFFSET 2"),
 ]
 
 

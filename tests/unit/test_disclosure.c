@@ -537,7 +537,7 @@ static void make_outer(outer_case *t)
     t->cells = rows_as_cells(&t->q, 4, t->keys, t->grouping, t->all, t->figures);
 }
 
-static hd_release *evaluate(const hd_policy *p, const hd_question *q, const hd_cells *cells)
+static hd_release *evaluate(const hd_policy *p, const hd_question *q, hd_cells *cells)
 {
     hd_safe safe;
     hd_err err;

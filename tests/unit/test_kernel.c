@@ -1050,8 +1050,8 @@ static void check_steps(const hd_k_ops *x, hd_rng *r, size_t n)
         memcpy(out8[k], codes8, n);
         uint32_t *keys = out32[k];
         memset(keys, 255, sizeof out32[k]);
-        sets[k]->key8(codes8, n, stride, NULL, keys);
-        sets[k]->key16(codes16, n, stride, keys, keys);
+        sets[k]->key8(codes8, n, stride % 256, stride, NULL, keys);
+        sets[k]->key16(codes16, n, stride % 1000, stride, keys, keys);
         sets[k]->key_slots(codes8, n, slots, stride, keys, more32[k]);
         sets[k]->look8(codes8, n, numbers, stride, more32[k], keys);
         sets[k]->look16(codes16, n, numbers, stride, keys, keys);
