@@ -54,26 +54,30 @@ uint64_t hd_column_block_bytes(const hd_table *t, uint32_t column, uint32_t bloc
            starts * sizeof(uint32_t);
 }
 
-void hd_column_wipe_block(hd_table *t, uint32_t column, uint32_t block)
+static uint64_t items_of(const hd_table *t, uint32_t column, uint32_t block, uint32_t n)
+{
+    const hd_block *b = &hd_column_file(t, column)->blocks[block + n - 1];
+    return first_item(t, column, block + n - 1) + b->items - first_item(t, column, block);
+}
+
+void hd_column_wipe_blocks(hd_table *t, uint32_t column, uint32_t block, uint32_t n)
 {
     const struct hd_loaded *l = &t->loaded[column];
-    const hd_block *b = &hd_column_file(t, column)->blocks[block];
     uint8_t *data = (uint8_t *)l->data + bytes_of(t, column, first_item(t, column, block));
-    uint32_t rows = hd_rows_of_block(t->directory.rows, block);
+    uint32_t rows = (n - 1) * HD_BLOCK_ROWS + hd_rows_of_block(t->directory.rows, block + n - 1);
     uint32_t *starts = l->starts ? l->starts + (uint64_t)block * HD_BLOCK_ROWS : NULL;
-    hd_secret_give_back(data, bytes_of(t, column, b->items));
+    hd_secret_give_back(data, bytes_of(t, column, items_of(t, column, block, n)));
     if (starts && rows > 1) /* without the borders */
         hd_secret_give_back(starts + 1, (rows - 1) * sizeof *starts);
 }
 
 /* Full blocks of codes begin and end with a page; those of lists begin anywhere. */
-bool hd_column_is_movable(const hd_table *t, uint32_t column, uint32_t block)
+bool hd_column_is_movable(const hd_table *t, uint32_t column, uint32_t block, uint32_t n)
 {
 #ifdef MREMAP_DONTUNMAP
-    return !is_list(t, column) &&
-           hd_rows_of_block(t->directory.rows, block) == HD_BLOCK_ROWS;
+    return !is_list(t, column) && (uint64_t)(block + n) * HD_BLOCK_ROWS <= t->directory.rows;
 #else
-    (void)t, (void)column, (void)block;
+    (void)t, (void)column, (void)block, (void)n;
     return false;
 #endif
 }
@@ -81,12 +85,12 @@ bool hd_column_is_movable(const hd_table *t, uint32_t column, uint32_t block)
 /* The pages go to another address, which costs a fraction of wiping them, giving them back and taking
  * new ones. In their place comes untouched memory with the same advice as around it, so that the
  * system sees one piece again: the number of pieces is limited. */
-bool hd_column_move_block(hd_table *t, uint32_t column, uint32_t from, uint32_t to)
+bool hd_column_move_blocks(hd_table *t, uint32_t column, uint32_t from, uint32_t to, uint32_t n)
 {
 #ifdef MREMAP_DONTUNMAP
     const struct hd_loaded *l = &t->loaded[column];
-    size_t len = bytes_of(t, column, HD_BLOCK_ROWS);
-    uint8_t *old = (uint8_t *)l->data + from * len, *new = (uint8_t *)l->data + to * len;
+    const size_t one = bytes_of(t, column, HD_BLOCK_ROWS), len = n * one;
+    uint8_t *old = (uint8_t *)l->data + from * one, *new = (uint8_t *)l->data + to * one;
     int how = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
     if (mremap(old, len, len, how, new) == MAP_FAILED)
         return false;
@@ -97,7 +101,7 @@ bool hd_column_move_block(hd_table *t, uint32_t column, uint32_t from, uint32_t 
     }
     return true;
 #else
-    (void)t, (void)column, (void)from, (void)to;
+    (void)t, (void)column, (void)from, (void)to, (void)n;
     return false;
 #endif
 }
@@ -106,17 +110,17 @@ bool hd_column_move_block(hd_table *t, uint32_t column, uint32_t from, uint32_t 
 void hd_column_drop(hd_table *t, uint32_t column)
 {
     struct hd_loaded *l = &t->loaded[column];
-    uint32_t n_holds = l->n_holds;
+    uint32_t n_holds = l->n_holds, n_streams = l->n_streams;
     for (uint32_t b = 0; l->data && l->blocks && b < t->directory.n_blocks; b++)
         if (l->blocks[b].place != HD_BLOCK_ABSENT)
-            hd_column_wipe_block(t, column, b);
+            hd_column_wipe_blocks(t, column, b, 1);
     hd_clean_unmap(l->data, hd_column_len(t, column));
     hd_clean_unmap(l->starts, starts_len(t, column));
     hd_free(l->blocks);
-    hd_free(l->spent);
+    hd_free(l->runs);
     hd_free(l->first_item);
     hd_memory_give_back(t->memory, l->bytes);
-    *l = (struct hd_loaded){.n_holds = n_holds};
+    *l = (struct hd_loaded){.n_holds = n_holds, .n_streams = n_streams};
 }
 
 hd_code hd_column_room(hd_table *t, uint32_t column, hd_err *err)
@@ -185,19 +189,19 @@ hd_code hd_column_read_block(hd_reader *r, hd_table *t, uint32_t column, uint32_
     return l->starts ? read_starts(r, t, column, block, err) : HD_OK;
 }
 
-/* The pages of a block in one call instead of a fault each; where the system cannot, they are made
+/* The pages of blocks in one call instead of a fault each; where the system cannot, they are made
  * by faults. */
-void hd_column_populate(hd_table *t, uint32_t column, uint32_t block)
+void hd_column_populate(hd_table *t, uint32_t column, uint32_t block, uint32_t n)
 {
 #ifdef MADV_POPULATE_WRITE
     enum { PAGE = 4096 };
     const struct hd_loaded *l = &t->loaded[column];
     uintptr_t from = (uintptr_t)l->data + bytes_of(t, column, first_item(t, column, block));
-    size_t len = bytes_of(t, column, hd_column_file(t, column)->blocks[block].items);
+    size_t len = bytes_of(t, column, items_of(t, column, block, n));
     uintptr_t first = from / PAGE * PAGE;
     madvise((void *)first, from + len - first, MADV_POPULATE_WRITE);
 #else
-    (void)t, (void)column, (void)block;
+    (void)t, (void)column, (void)block, (void)n;
 #endif
 }
 

@@ -6,9 +6,11 @@
  * block is opened once however many ask for it, and no two wait for each other.
  *
  * Memory: a feed takes what its blocks will need when it opens, so a question that begins does not
- * fail half-way for want of room. A feed that streams takes a block for each thread instead, and a
- * block that goes leaves its pages to the next of the same column. What is in them is overwritten
- * then, or wiped when a stream of the column ends.
+ * fail half-way for want of room. A feed that streams takes a run of a few blocks for each thread
+ * instead. Pages come to a run all at once, and when all its blocks have gone they move to the next
+ * run of the same column that is begun: every move interrupts all other threads, so moving block by
+ * block took longer than opening them. What is in the pages is overwritten then, or wiped when the
+ * last stream of the column ends.
  */
 #include "base/alloc.h"
 #include "base/par.h"
@@ -17,6 +19,7 @@
 #include <fcntl.h>
 
 enum { AHEAD = 8 }; /* blocks that the system is asked to read beforehand, in one piece */
+enum { RUN = 8, SHARE = 4 }; /* blocks of a run, unless they take more than this part of the room */
 
 struct hd_feed {
     hd_table *t;
@@ -24,6 +27,7 @@ struct hd_feed {
     uint32_t *columns; /* of the file; persons, or where they begin, come first */
     size_t n_columns;
     bool has_persons, has_begins, streams;
+    uint32_t n_threads, run_blocks; /* of a stream */
     const uint8_t *wanted; /* borrowed */
     uint64_t taken; /* counted in the memory's `used`, and not in any column */
     uint64_t read;  /* blocks that this feed opened, all columns */
@@ -114,6 +118,31 @@ static hd_code empty_columns(hd_feed *f, hd_err *err)
     return HD_OK;
 }
 
+static void settle_runs(const hd_feed *f, size_t i)
+{
+    struct hd_loaded *l = &f->t->loaded[f->columns[i]];
+    if (l->n_runs == 0)
+        l->run_blocks = f->run_blocks;
+}
+
+/* From now on the feed streams. What it needs: a run for each thread and one on its way, of as many
+ * blocks as leave room for other streams. */
+static uint64_t stream(hd_feed *f, const hd_feed_wish *w)
+{
+    f->streams = true;
+    f->n_threads = hd_par_threads();
+    const uint64_t blocks = widest(f, w) * (f->n_threads + 1), limit = f->m->limit;
+    const uint64_t room = !limit ? UINT64_MAX : limit > w->spare ? (limit - w->spare) / SHARE : 0;
+    f->run_blocks = RUN;
+    while (f->run_blocks > 1 && blocks * f->run_blocks > room)
+        f->run_blocks /= 2;
+    for (size_t i = 0; i < f->n_columns; i++) {
+        f->t->loaded[f->columns[i]].n_streams++;
+        settle_runs(f, i);
+    }
+    return blocks * f->run_blocks + w->beside;
+}
+
 /* Under the lock. */
 static hd_code take_memory(hd_feed *f, const hd_feed_wish *w, hd_err *err)
 {
@@ -130,12 +159,14 @@ static hd_code take_memory(hd_feed *f, const hd_feed_wish *w, hd_err *err)
         rc = take(f, all + w->beside, w->may_stream ? w->spare : 0, err);
     if (rc != HD_LIMIT || !(w->may_stream || w->must_stream))
         return rc;
-    f->streams = true;
-    rc = take(f, widest(f, w) * (hd_par_threads() + 1) + w->beside, w->spare, err);
+    const uint64_t bytes = stream(f, w);
+    rc = take(f, bytes, w->spare, err);
     if (rc != HD_LIMIT)
         return rc;
     HD_TRY(empty_columns(f, err));
-    return take(f, widest(f, w) * (hd_par_threads() + 1) + w->beside, w->spare, err);
+    for (size_t i = 0; i < f->n_columns; i++)
+        settle_runs(f, i);
+    return take(f, bytes, w->spare, err);
 }
 
 hd_code hd_feed_open(hd_feed **out, hd_table *t, const hd_feed_wish *w, hd_err *err)
@@ -161,31 +192,66 @@ out:
     return rc;
 }
 
-/* Take a spent block off the list; it is nobody else's then. Under the lock. */
-static void take_spent(struct hd_loaded *l, size_t at)
+/* ---- runs, all under the lock ---------------------------------------------------------------- */
+
+static struct hd_run *run_of(const struct hd_loaded *l, uint32_t block)
 {
-    l->blocks[l->spent[at]].place = HD_BLOCK_MOVING;
-    l->spent[at] = l->spent[--l->n_spent];
+    struct hd_run *r = l->runs;
+    while (r < l->runs + l->n_runs && (block < r->first || block - r->first >= l->run_blocks))
+        r++;
+    return r < l->runs + l->n_runs ? r : NULL;
+}
+
+static bool is_all(const struct hd_loaded *l, uint32_t first, uint32_t n, hd_block_place place)
+{
+    uint32_t i = 0;
+    while (i < n && l->blocks[first + i].place == place)
+        i++;
+    return i == n;
+}
+
+static void set_all(struct hd_loaded *l, uint32_t first, uint32_t n, hd_block_place place)
+{
+    for (uint32_t i = 0; i < n; i++)
+        l->blocks[first + i].place = (uint8_t)place;
+}
+
+/* The run that nobody has been in for the longest time, or NULL. */
+static struct hd_run *find_idle(const struct hd_loaded *l)
+{
+    struct hd_run *oldest = NULL;
+    for (struct hd_run *r = l->runs; r < l->runs + l->n_runs; r++)
+        if ((!oldest || r->left_at < oldest->left_at) &&
+            is_all(l, r->first, l->run_blocks, HD_BLOCK_SPENT))
+            oldest = r;
+    return oldest;
 }
 
 /* Comes and goes with the lock. */
-static void wipe(hd_feed *f, size_t i, uint32_t block)
+static void wipe(hd_feed *f, size_t i, uint32_t first, uint32_t n)
 {
+    struct hd_loaded *l = &f->t->loaded[f->columns[i]];
+    set_all(l, first, n, HD_BLOCK_MOVING);
     pthread_mutex_unlock(&f->m->lock);
-    hd_column_wipe_block(f->t, f->columns[i], block);
+    hd_column_wipe_blocks(f->t, f->columns[i], first, n);
     pthread_mutex_lock(&f->m->lock);
-    state_of(f, i, block)->place = HD_BLOCK_ABSENT;
+    set_all(l, first, n, HD_BLOCK_ABSENT);
     pthread_cond_broadcast(&f->m->moved);
 }
 
-/* Those that another stream spends meanwhile it wipes itself. */
-static void wipe_spent(hd_feed *f, size_t i)
+/* With the last stream of a column its runs end. Blocks that others are in go with these. */
+static void end_runs(hd_feed *f, size_t i)
 {
     struct hd_loaded *l = &f->t->loaded[f->columns[i]];
-    for (size_t n = l->n_spent; n > 0 && l->n_spent > 0; n--) {
-        uint32_t block = l->spent[l->n_spent - 1];
-        take_spent(l, l->n_spent - 1);
-        wipe(f, i, block);
+    while (l->n_streams == 0 && l->n_runs > 0) {
+        const uint32_t first = l->runs[--l->n_runs].first, n = l->run_blocks;
+        if (is_all(l, first, n, HD_BLOCK_SPENT)) {
+            wipe(f, i, first, n);
+            continue;
+        }
+        for (uint32_t b = first; b < first + n; b++)
+            if (l->blocks[b].place == HD_BLOCK_SPENT)
+                wipe(f, i, b, 1);
     }
 }
 
@@ -195,7 +261,9 @@ void hd_feed_close(hd_feed *f)
         return;
     pthread_mutex_lock(&f->m->lock);
     for (size_t i = 0; i < f->n_columns && f->streams; i++)
-        wipe_spent(f, i);
+        f->t->loaded[f->columns[i]].n_streams--;
+    for (size_t i = 0; i < f->n_columns && f->streams; i++)
+        end_runs(f, i);
     hd_memory_give_back(f->m, f->taken);
     pthread_mutex_unlock(&f->m->lock);
     while (f->readers) {
@@ -290,71 +358,94 @@ static void keep(hd_feed *f, size_t i, uint32_t block)
     f->t->loaded[f->columns[i]].bytes += bytes;
 }
 
-/* The block becomes MOVING. *from: whose pages it takes over; NO_BLOCK: it has its own, or will.
- * Under the lock. */
-#define NO_BLOCK UINT32_MAX
-static void claim(hd_feed *f, size_t i, uint32_t block, uint32_t *from)
+/* What a block of a stream needs before it is read. */
+struct need {
+    uint32_t first, n; /* blocks that get pages at once; none when it has them, or will by faults */
+    bool moves;
+    uint32_t from; /* where these pages are now */
+};
+
+/* The block becomes MOVING, and with it all that come and go when its run gets pages. Under the
+ * lock. */
+static void claim(hd_feed *f, size_t i, uint32_t block, struct need *need)
 {
     struct hd_loaded *l = &f->t->loaded[f->columns[i]];
-    bool is_spent = l->blocks[block].place == HD_BLOCK_SPENT;
-    size_t at = l->n_spent;
-    *from = NO_BLOCK;
-    if (is_spent)
-        for (at = 0; l->spent[at] != block; at++) {
+    const uint32_t n = l->run_blocks, first = n ? block / n * n : block;
+    const bool is_bare = l->blocks[block].place == HD_BLOCK_ABSENT;
+    *need = (struct need){.first = block, .n = f->streams && is_bare};
+    if (need->n && hd_column_is_movable(f->t, f->columns[i], first, n) &&
+        is_all(l, first, n, HD_BLOCK_ABSENT) && HD_GROW(l->runs, l->n_runs, l->runs_cap)) {
+        struct hd_run *idle = l->n_runs > f->n_threads ? find_idle(l) : NULL;
+        *need = (struct need){.first = first, .n = n, .moves = idle};
+        if (idle) {
+            need->from = idle->first;
+            set_all(l, idle->first, n, HD_BLOCK_MOVING);
+        } else {
+            idle = &l->runs[l->n_runs++];
         }
-    else if (at > 0 && f->streams && hd_column_is_movable(f->t, f->columns[i], block))
-        *from = l->spent[--at];
-    if (is_spent || *from != NO_BLOCK)
-        take_spent(l, at);
+        *idle = (struct hd_run){first, ++f->m->clock};
+        set_all(l, first, n, HD_BLOCK_MOVING);
+    }
     l->blocks[block].place = HD_BLOCK_MOVING;
 }
 
-/* Pages for a block of a stream, at once instead of a fault each. */
-static void make_pages(hd_feed *f, size_t i, uint32_t block, uint32_t from)
+/* Comes and goes with the lock. */
+static void make_pages(hd_feed *f, size_t i, uint32_t block, const struct need *need)
 {
-    uint32_t column = f->columns[i];
-    if (from != NO_BLOCK && hd_column_move_block(f->t, column, from, block))
+    const uint32_t column = f->columns[i];
+    struct hd_loaded *l = &f->t->loaded[column];
+    if (need->n == 0)
         return;
-    if (from != NO_BLOCK)
-        hd_column_wipe_block(f->t, column, from);
-    if (f->streams)
-        hd_column_populate(f->t, column, block);
+    pthread_mutex_unlock(&f->m->lock);
+    if (!need->moves || !hd_column_move_blocks(f->t, column, need->from, need->first, need->n)) {
+        if (need->moves)
+            hd_column_wipe_blocks(f->t, column, need->from, need->n);
+        hd_column_populate(f->t, column, need->first, need->n);
+    }
+    pthread_mutex_lock(&f->m->lock);
+    if (need->moves)
+        set_all(l, need->from, need->n, HD_BLOCK_ABSENT);
+    if (run_of(l, block))
+        set_all(l, need->first, need->n, HD_BLOCK_SPENT);
+    l->blocks[block].place = HD_BLOCK_MOVING;
+    if (need->n > 1 || need->moves)
+        pthread_cond_broadcast(&f->m->moved);
+}
+
+/* A block that nobody needs: its pages wait for the next run, or are wiped. Comes and goes with the
+ * lock. */
+static void let_go(hd_feed *f, size_t i, uint32_t block)
+{
+    struct hd_loaded *l = &f->t->loaded[f->columns[i]];
+    struct hd_run *run = run_of(l, block);
+    if (!run) {
+        wipe(f, i, block, 1);
+        return;
+    }
+    run->left_at = ++f->m->clock;
+    l->blocks[block].place = HD_BLOCK_SPENT;
 }
 
 /* Read the block of one column, which nobody moves. Comes and goes with the lock. */
 static hd_code bring(hd_feed *f, size_t i, uint32_t block, struct spare_reader **r, hd_err *err)
 {
     hd_code rc = HD_OK;
-    uint32_t from;
-    claim(f, i, block, &from);
+    struct need need;
+    claim(f, i, block, &need);
+    make_pages(f, i, block, &need);
     pthread_mutex_unlock(&f->m->lock);
     read_ahead(f, i, block);
     if (!*r)
         rc = new_reader(f, r, err);
-    make_pages(f, i, block, from);
     if (rc == HD_OK)
         rc = hd_column_read_block(&(*r)->reader, f->t, f->columns[i], block, err);
-    if (rc != HD_OK)
-        hd_column_wipe_block(f->t, f->columns[i], block);
     pthread_mutex_lock(&f->m->lock);
-    state_of(f, i, block)->place = rc == HD_OK ? HD_BLOCK_THERE : HD_BLOCK_ABSENT;
-    if (from != NO_BLOCK)
-        state_of(f, i, from)->place = HD_BLOCK_ABSENT;
+    state_of(f, i, block)->place = HD_BLOCK_THERE;
+    if (rc != HD_OK)
+        let_go(f, i, block);
     f->read += rc == HD_OK;
     pthread_cond_broadcast(&f->m->moved);
     return rc;
-}
-
-/* Whether its pages wait for the next block of the stream. Under the lock. */
-static bool spend(hd_feed *f, size_t i, uint32_t block)
-{
-    struct hd_loaded *l = &f->t->loaded[f->columns[i]];
-    if (!f->streams || !hd_column_is_movable(f->t, f->columns[i], block) ||
-        !HD_GROW(l->spent, l->n_spent, l->spent_cap))
-        return false;
-    l->spent[l->n_spent++] = block;
-    l->blocks[block].place = HD_BLOCK_SPENT;
-    return true;
 }
 
 /* The last reader of a block that does not stay lets it go. */
@@ -365,10 +456,7 @@ static void leave(hd_feed *f, uint32_t block, size_t n)
         hd_block_state *s = state_of(f, i, block);
         if (--s->users > 0 || s->is_kept || s->place != HD_BLOCK_THERE)
             continue;
-        if (spend(f, i, block))
-            continue;
-        s->place = HD_BLOCK_MOVING;
-        wipe(f, i, block);
+        let_go(f, i, block);
     }
     pthread_mutex_unlock(&f->m->lock);
 }

@@ -32,8 +32,8 @@ typedef struct hd_memory {
     uint64_t clock;
 } hd_memory;
 
-/* Who changes a block is alone with it while it is MOVING. SPENT: absent, but its pages are still
- * there, and not wiped: the next block of a stream takes them over. */
+/* Who changes a block is alone with it while it is MOVING. SPENT: absent, but it has pages, not
+ * wiped: those of a run of a stream. */
 typedef enum hd_block_place {
     HD_BLOCK_ABSENT,
     HD_BLOCK_MOVING,
@@ -79,8 +79,13 @@ struct hd_table {
         uint32_t *starts;
         uint32_t *first_item;   /* lists, by block: elements before it */
         hd_block_state *blocks; /* by block */
-        uint32_t *spent;        /* n of cap: the blocks that are SPENT */
-        size_t n_spent, spent_cap;
+        struct hd_run {         /* blocks that have pages of streams, used or not */
+            uint32_t first;
+            uint64_t left_at; /* hd_memory.clock */
+        } *runs; /* n of cap; each of run_blocks, from a multiple of them on */
+        size_t n_runs, runs_cap;
+        uint32_t run_blocks;    /* changes only while there is no run */
+        uint32_t n_streams;     /* feeds that stream it */
         bool is_kept;           /* until it is unloaded */
         uint32_t n_holds;       /* questions that use it */
         uint64_t bytes;         /* of the blocks that are kept */
@@ -157,11 +162,12 @@ void hd_column_drop(hd_table *t, uint32_t file_column); /* whoever holds it */
 uint64_t hd_column_block_bytes(const hd_table *t, uint32_t file_column, uint32_t block);
 HD_MUST hd_code hd_column_read_block(hd_reader *r, hd_table *t, uint32_t file_column, uint32_t block,
                                      hd_err *err);
-void hd_column_populate(hd_table *t, uint32_t file_column, uint32_t block);
-void hd_column_wipe_block(hd_table *t, uint32_t file_column, uint32_t block);
-/* Whether blocks of the column can take over each other's pages, with what is in them. */
-bool hd_column_is_movable(const hd_table *t, uint32_t file_column, uint32_t block);
-bool hd_column_move_block(hd_table *t, uint32_t file_column, uint32_t from, uint32_t to);
+void hd_column_populate(hd_table *t, uint32_t file_column, uint32_t block, uint32_t n);
+void hd_column_wipe_blocks(hd_table *t, uint32_t file_column, uint32_t block, uint32_t n);
+/* Whether n blocks can take over the pages of others of the column, with what is in them. */
+bool hd_column_is_movable(const hd_table *t, uint32_t file_column, uint32_t block, uint32_t n);
+bool hd_column_move_blocks(hd_table *t, uint32_t file_column, uint32_t from, uint32_t to,
+                           uint32_t n);
 HD_MUST hd_code hd_table_check_order(const hd_table *t, hd_err *err); /* persons, block by block */
 
 /* writer.c. Seals parts of one new file; several threads may write, each with its own hd_packer. */
