@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-uint32_t hd_count_bits(const uint8_t *bitmap, size_t len)
+static inline __attribute__((always_inline)) uint32_t count_bits(const uint8_t *bitmap, size_t len)
 {
     uint32_t count = 0;
     uint64_t word;
@@ -60,6 +60,17 @@ static void make_places(void)
 }
 
 #define AVX2 __attribute__((target("avx2,popcnt")))
+
+/* The oldest processors cannot count bits, and a function does it for them. */
+static AVX2 uint32_t count_bits_avx2(const uint8_t *bitmap, size_t len)
+{
+    return count_bits(bitmap, len);
+}
+
+uint32_t hd_count_bits(const uint8_t *bitmap, size_t len)
+{
+    return __builtin_cpu_supports("avx2") ? count_bits_avx2(bitmap, len) : count_bits(bitmap, len);
+}
 
 static AVX2 __m128i load_places(uint8_t byte)
 {
@@ -128,6 +139,11 @@ void hd_spread_runs(const uint8_t *bitmap, const void *values, unsigned width, u
     spread_plain(bitmap, values, width, n / 8 * 8, begun, n, out);
 }
 #else
+uint32_t hd_count_bits(const uint8_t *bitmap, size_t len)
+{
+    return count_bits(bitmap, len);
+}
+
 void hd_spread_runs(const uint8_t *bitmap, const void *values, unsigned width, uint32_t n, void *out)
 {
     spread_plain(bitmap, values, width, 0, 0, n, out);
