@@ -403,8 +403,8 @@ static size_t place_of(const events *e, uint64_t number)
     return low;
 }
 
-/* out[i] is the first event that is not below number[i] > 0. Each step of a walk waits for the one
- * before, so four go side by side. */
+/* out[i] is the first event that is not below number[i] > 0, if the numbers ascend. Each step of a
+ * walk waits for the one before, so four go side by side. */
 static void find_places(const events *e, const uint64_t *number, size_t n, uint32_t *out)
 {
     enum { PACES = 4 };
@@ -431,11 +431,26 @@ static void find_places(const events *e, const uint64_t *number, size_t n, uint3
     for (size_t k = 0; k < PACES; k++)
         while (p[k].i < p[k].n)
             step(event, &p[k]);
+}
+
+/* The numbers that go back. Most do not, which a look at a few of them at once tells. */
+LOOP void put_right(const events *e, const uint64_t *number, size_t n, uint32_t *out)
+{
+    enum { LOOK = 32 };
+    const uint64_t *event = e->at;
     uint64_t most = 0;
-    for (size_t i = 0; i < n; i++) {
-        most = number[i] > most ? number[i] : most;
-        while (number[i] < most && event[out[i] - 1] >= number[i])
-            out[i]--;
+    for (size_t from = 0; from < n; from += LOOK) {
+        const size_t end = n - from < LOOK ? n : from + LOOK;
+        uint64_t back = number[from] < most;
+        for (size_t i = from + 1; i < end; i++)
+            back |= number[i] < number[i - 1];
+        if (!back)
+            most = number[end - 1];
+        for (size_t i = from; i < end && back; i++) {
+            most = number[i] > most ? number[i] : most;
+            while (number[i] < most && event[out[i] - 1] >= number[i])
+                out[i]--;
+        }
     }
 }
 
@@ -444,6 +459,7 @@ LOOP void look_for(run *r, const uint32_t *persons, size_t n, int32_t days, uint
     for (size_t i = 0; i < n; i++)
         r->number[i] = number_of(persons[i], r->day[i], days);
     find_places(&r->events, r->number, n, out);
+    put_right(&r->events, r->number, n, out);
 }
 
 /* ---- values: persons, days and rows of one batch ---------------------------------------------- */
