@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/counted.h"
+#include "disclosure/alone.h"
 #include "disclosure/build.h"
 #include "disclosure/certificate.h"
 #include "disclosure/exact_kept.h"
@@ -43,6 +44,7 @@ typedef struct work {
     bool by_values;   /* how "cannot be worked out" is looked for */
     bool *is_asked;   /* --exact: was to stay as it is */
     bool *is_extra;   /* withheld because the secondary pass found no way around it */
+    bool *is_held;    /* sums: helpers, once there are some that only contributors call for */
     int64_t *printed; /* where mark is 0; sums in units */
     hd_secondary_cell *cells;
     hd_secondary_result result;
@@ -298,10 +300,16 @@ static void fill_cell(const work *w, size_t c, hd_secondary_cell *s)
                              .is_withheld = w->mark[c] || w->is_summed[c],
                              .size = now.low,
                              .preference = -(int32_t)hd_lattice_depth(w->t.lattice, c)};
+    int64_t x = w->t.sum ? w->t.sum[c] : w->t.count[c];
     if (w->t.is_wanted[c])
         s->preference += WANTED;
+    if (w->is_held[c] && !s->is_withheld) {
+        s->low = hidden.low;
+        s->high = bound(hidden.high);
+        s->is_withheld = true;
+        return;
+    }
     ask(w, c, s);
-    int64_t x = w->t.sum ? w->t.sum[c] : w->t.count[c];
     if (w->mark[c] || w->is_summed[c])
         return;
     if (x > 0) {
@@ -339,7 +347,7 @@ static hd_code refuse(const work *w, hd_err *err)
     return rc;
 }
 
-static hd_code run_secondary(work *w, hd_err *err)
+static hd_secondary_options options_of(const work *w)
 {
     hd_secondary_options options;
     hd_secondary_options_init(&options);
@@ -349,6 +357,12 @@ static hd_code run_secondary(work *w, hd_err *err)
     if (w->t.sum)
         options.difference_need.values = 0;
     options.start = w->t.sum ? w->t.sum : w->t.count;
+    return options;
+}
+
+static hd_code run_secondary(work *w, hd_err *err)
+{
+    const hd_secondary_options options = options_of(w);
     for (size_t c = 0; c < w->t.n_cells; c++)
         fill_cell(w, c, &w->cells[c]);
     return hd_secondary_lattice(w->t.lattice, w->cells, &options, &w->result, err);
@@ -509,13 +523,33 @@ static hd_code find_again(work *w, bool by_values, hd_err *err)
     return find_pattern(w, err);
 }
 
+/* Sums stay as uncertain for those who are alone in one. What is withheld for them stays so: the pattern is
+ * looked for again until they find nothing. */
+static hd_code guard_from_contributors(work *w, hd_err *err)
+{
+    const hd_secondary_options options = options_of(w);
+    const hd_alone a = {&w->t, w->cells, &options, &w->result, w->mark};
+    for (bool has_news = true; has_news;) {
+        for (size_t c = 0; c < w->t.n_cells; c++)
+            w->is_held[c] |= w->result.shown[c] == HD_HELPER;
+        HD_TRY(hd_alone_hold(&a, w->is_held, &has_news, err));
+        if (has_news) {
+            HD_TRY(start_again(w, err));
+            HD_TRY(find_pattern(w, err));
+        }
+    }
+    return HD_OK;
+}
+
 /* Where it is enough that nothing can be worked out there are two ways to a pattern, elimination and
  * two values each. Of a small table the one that withholds less is taken. */
 static hd_code secondary(work *w, hd_err *err)
 {
     HD_TRY(find_pattern(w, err));
+    if (w->t.sum)
+        return guard_from_contributors(w, err);
     size_t n = w->result.n_helpers;
-    if (w->p->minimum_candidates || w->t.sum || n == 0 || w->t.n_cells > SMALL_TABLE)
+    if (w->p->minimum_candidates || n == 0 || w->t.n_cells > SMALL_TABLE)
         return HD_OK;
     hd_err ignored;
     hd_code rc = find_again(w, true, &ignored);
@@ -532,7 +566,7 @@ static hd_code apply_pattern(work *w, hd_protect_report *report, hd_err *err)
     report->n_cells = w->t.n_cells;
     for (size_t c = 0; c < w->t.n_cells; c++) {
         report->n_primary += w->mark[c] != 0;
-        if (w->result.shown[c] == HD_HELPER && !w->mark[c]) {
+        if ((w->result.shown[c] == HD_HELPER || w->is_held[c]) && !w->mark[c]) {
             w->mark[c] = helper_mark(w, c);
             report->n_helpers++;
         }
@@ -681,10 +715,11 @@ static hd_code start_work(work *w, hd_err *err)
     w->is_sparse = hd_calloc(n, sizeof *w->is_sparse);
     w->is_asked = hd_calloc(n, sizeof *w->is_asked);
     w->is_extra = hd_calloc(n, sizeof *w->is_extra);
+    w->is_held = hd_calloc(n, sizeof *w->is_held);
     w->printed = hd_calloc(n, sizeof *w->printed);
     w->cells = hd_calloc(n, sizeof *w->cells);
     if (!w->mark || !w->is_star || !w->is_below || !w->is_summed || !w->is_sparse ||
-        !w->is_asked || !w->is_extra || !w->printed || !w->cells)
+        !w->is_asked || !w->is_extra || !w->is_held || !w->printed || !w->cells)
         return hd_fail_nomem(err);
     memcpy(w->is_asked, w->t.is_exact, n * sizeof *w->is_asked);
     w->unit = 1;
@@ -703,6 +738,7 @@ static void end_work(work *w)
     hd_free(w->is_sparse);
     hd_free(w->is_asked);
     hd_free(w->is_extra);
+    hd_free(w->is_held);
     hd_wipe_free(w->printed, n * sizeof *w->printed);
     hd_wipe_free(w->cells, n * sizeof *w->cells);
     hd_secondary_result_free(&w->result);

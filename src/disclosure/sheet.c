@@ -373,6 +373,9 @@ hd_code hd_sheet_read(hd_sheet *t, const hd_protect_options *o, hd_err *err)
     HD_GO(check_options(o, err));
     HD_GO(hd_sheet_axes(t, o->dims, o->hierarchies, o->n_hierarchies, o->total, err));
     HD_GO(hd_csv_read_file(&csv, o->file, MAX_FILE, err));
+    if (csv.n_rows == 0)
+        HD_GO(hd_fail(err, HD_INVALID, "%s has a header and no rows: there is nothing to protect",
+                      o->file));
     bool is_table = o->count || o->contributors;
     t->is_sorted = !is_table;
     HD_GO(hd_sheet_place(t, &csv, &cells, err));

@@ -1,6 +1,7 @@
 """hdis protect: any table in, what may be shown of it out."""
 
 import collections
+import itertools
 import json
 import os
 import random
@@ -225,6 +226,14 @@ def test_a_million_columns_are_no_matter(tmp_path):
     assert done.returncode == 1 and "at most 8" in done.stderr and "--dims" in done.stderr
 
 
+@pytest.mark.parametrize("args", [[], ["--count", "n"], ["--value", "n"]])
+def test_a_file_without_rows_is_refused(args, tmp_path):
+    (tmp_path / "t.csv").write_text("r,n\n")
+    done = hdis("protect", tmp_path / "t.csv", "--dims", "r", *args, "--out", tmp_path / "out.csv")
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "no rows" in done.stderr
+    assert not (tmp_path / "out.csv").exists()
+
+
 def test_what_is_withheld_is_no_dimension(tmp_path):
     """Else the true count would stand in the output as a code, beside its star."""
     (tmp_path / "t.csv").write_text("r,n\nx,3\ny,20\n")
@@ -414,6 +423,74 @@ def test_a_withheld_sum_stays_as_uncertain_as_its_rule_asks(rule, value, tmp_pat
             highest = ends[c]["highest"]
             assert not highest or int(highest) >= sum(parts) + room(parts), (c, highest, sum(parts), room(parts))
     assert n_rules > 8 and (n_beyond > 4 or value == 10)
+
+
+def cells_of_record(x, dims, trees):
+    """A record's own cell and all totals of it."""
+    above = {d: {} for d in dims}
+    for d, tree in trees.items():
+        above[d] = dict(tree)
+    codes = []
+    for d in dims:
+        at = [x[d]]
+        while at[-1] in above[d]:
+            at.append(above[d][at[-1]])
+        codes.append(at if at[-1] == "Total" else at + ["Total"])
+    return list(itertools.product(*codes))
+
+
+@pytest.mark.parametrize("shape", ["flat", "tree", "three", "large"])
+def test_who_is_alone_in_a_sum_works_out_no_other(shape, tmp_path):
+    """Each contributor who is alone in a withheld cell puts his own sum into the released table."""
+    dims = "abc" if shape == "three" else "ab"
+    n_codes = dict(a=40, b=30) if shape == "large" else dict(a=4, b=5, c=2)
+    trees, files, args = {}, {}, ["--dims", ",".join(dims)]
+    if shape == "tree":
+        trees["a"] = [("a0", "x"), ("a1", "x"), ("a2", "y"), ("a3", "y"), ("x", "Total"), ("y", "Total")]
+        files["a"] = [write_tree(tmp_path / "a.csv", trees["a"])]
+        args += ["--hierarchy", "a=%s" % files["a"][0]]
+    own_policy(tmp_path, "own", **dict(PLAIN, p_percent=10, withheld_to=0))
+    n_alone = n_others = n_audited = 0
+    for seed in range(1 if shape == "large" else 8):
+        r = random.Random(seed)
+        rows = [dict({d: d + str(r.randrange(n_codes[d])) for d in dims}, v=r.randrange(100, 1000))
+                for _ in range(3000 if shape == "large" else 40)]
+        # a line of two who are alone in their cells, and one of many
+        line = {d: d + "1" for d in dims}
+        rows = [x for x in rows if x["a"] != "a1"] + [dict(line, b=b, v=r.randrange(100, 1000)) for b in ("b1", "b3")]
+        rows += [dict(line, b="b4", v=v) for v in (300, 310, 290, 305, 330)]
+        out, ends = tmp_path / "out.csv", tmp_path / "ends.csv"
+        done = hdis("protect", write(tmp_path / "t.csv", rows), *args, "--value", "v", "--policy", "own", "-o", out,
+                    catalogue=tmp_path)
+        assert done.returncode == 0, done.stderr
+        released = read(out)
+        table = Table(released, list(dims), files)
+        withheld = {c for c, x in table.cells.items() if x["shown"] in "*:"}
+        stars = {c for c in withheld if table.cells[c]["shown"] == "*"}
+        inside = {}
+        for i, x in enumerate(rows):
+            for c in cells_of_record(x, dims, trees):
+                inside.setdefault(c, []).append(i)
+        for i, x in enumerate(rows):
+            own = {c for c in cells_of_record(x, dims, trees) if inside[c] == [i]} & withheld
+            if not own:
+                continue
+            n_alone += 1
+            n_others += len(stars - own)
+            assert not computable(table, withheld - own) & (stars - own), (seed, i)
+            if shape == "large" or i % 4:
+                continue
+            known = [dict({d: y[d] for d in dims}, shown=x["v"] if tuple(y[d] for d in dims) in own else y["shown"])
+                     for y in released]
+            done = hdis("audit", write(tmp_path / "known.csv", known), *args, "--numbers", "exact", "--mark", "*=0..",
+                        "--mark", ":=0..", "--values", "2", "--format", "csv", "-o", ends)
+            assert done.returncode < 2, done.stderr  # 1: sums withheld for others may be worked out
+            for y in read(ends):
+                c = tuple(y[d] for d in dims)
+                if c in stars and y["highest"]:
+                    n_audited += 1
+                    assert int(y["highest"]) - int(y["lowest"]) >= sum(rows[k]["v"] for k in inside[c]) // 10
+    assert n_alone > 20 and n_others > 100 and (n_audited > 50 or shape == "large")
 
 
 def test_weights_stand_for_several(tmp_path):
