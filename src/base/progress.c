@@ -32,6 +32,11 @@ void hd_progress_at(hd_progress *p, uint64_t done)
     fflush(stderr);
 }
 
+void hd_progress_more(hd_progress *p)
+{
+    hd_progress_at(p, ++p->done);
+}
+
 void hd_progress_end(hd_progress *p)
 {
     if (p->shown)

@@ -1,10 +1,12 @@
 /* cmd_protect.c - hdis protect: disclosure control for any table, without a vault. */
 #include "base/counted.h"
 #include "base/io.h"
+#include "base/progress.h"
 #include "catalogue/catalogue.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "disclosure/protect.h"
+#include "disclosure/search.h"
 
 #include <stdio.h>
 
@@ -76,14 +78,25 @@ static void say(const hd_protect_report *r, bool wants_exact)
                 r->exact.data);
 }
 
-static hd_code protect(const asked *a, hd_err *err)
+static void go_on(void *progress)
+{
+    hd_progress_more(progress);
+}
+
+static hd_code protect(asked *a, hd_err *err)
 {
     hd_code rc;
+    hd_progress progress;
+    const hd_tick tick = {go_on, &progress};
     hd_policy *policy = NULL;
     hd_release *release = NULL;
     hd_protect_report report = {0};
     HD_GO(hd_policy_open(&policy, hd_catalogue_default_folder(), hd_output_policy(&a->output), err));
-    HD_GO(hd_protect(&release, &a->o, policy, &report, err));
+    a->o.tick = &tick;
+    hd_progress_begin(&progress, "whole-number tables looked for", 0);
+    rc = hd_protect(&release, &a->o, policy, &report, err);
+    hd_progress_end(&progress);
+    HD_GO(rc);
     if (a->certificate)
         HD_GO(hd_io_write_file(a->certificate, report.certificate.data, report.certificate.len, 0600,
                                err));

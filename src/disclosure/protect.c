@@ -357,6 +357,7 @@ static hd_secondary_options options_of(const work *w)
     if (w->t.sum)
         options.difference_need.values = 0;
     options.start = w->t.sum ? w->t.sum : w->t.count;
+    options.tick = w->o->tick;
     return options;
 }
 

@@ -19,6 +19,7 @@ typedef struct hd_protect_options {
     const char *total;       /* code of margins, NULL: Total */
     const char *const *hierarchies, *const *exact, *const *wanted; /* "dim=FILE", "dim=code" */
     size_t n_hierarchies, n_exact, n_wanted;
+    const struct hd_tick *tick; /* NULL, or: called while it takes long (search.h) */
 } hd_protect_options;
 
 typedef struct hd_protect_report {

@@ -332,6 +332,8 @@ hd_code hd_search_repair(hd_search *x, uint64_t max_steps, bool *is_good, hd_err
     enum { LOOK_EVERY = 1024 };
     hd_code rc = HD_OK;
     size_t most = x->patience ? x->n_violated + x->patience : SIZE_MAX;
+    if (x->tick)
+        x->tick->fn(x->tick->ctx);
     for (uint64_t k = 0; k < max_steps && x->n_violated && x->n_violated < most; k++) {
         if (k % LOOK_EVERY == 0 && x->stop && atomic_load_explicit(x->stop, memory_order_relaxed))
             HD_GO(hd_fail(err, HD_CANCELLED, "the question was stopped"));

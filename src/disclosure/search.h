@@ -35,6 +35,12 @@ typedef struct hd_search_free_cell {
     uint64_t tabu; /* not to be moved before this step */
 } hd_search_free_cell;
 
+/* Who waits is told that something goes on, and nothing else. */
+typedef struct hd_tick {
+    void (*fn)(void *ctx);
+    void *ctx;
+} hd_tick;
+
 typedef struct hd_search {
     const hd_frame *f;
     hd_search_free_cell *cells; /* n_free */
@@ -48,6 +54,7 @@ typedef struct hd_search {
     size_t n_heavy;
     uint64_t step;
     const atomic_bool *stop; /* NULL, or: repairs end with HD_CANCELLED, and the table means nothing */
+    const hd_tick *tick; /* NULL, or: called at each repair */
     size_t patience; /* rows out of bounds more than at the start at which a repair gives up; 0: none */
     uint32_t frozen; /* a free cell that must not move, or UINT32_MAX */
     hd_search_change *changes; /* since the last good table */

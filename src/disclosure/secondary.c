@@ -290,6 +290,7 @@ static hd_code plan_prover(job *j, hd_err *err)
     HD_GO(hd_prover_init(p->prover, &p->canonical.system, p->is_open, p->is_tracked, limit, 0,
                          err));
     p->prover->search.stop = j->options->stop;
+    p->prover->search.tick = j->options->tick;
     for (size_t t = 0; old && t < old->n_tables; t++)
         if (old->tables[t].n_out == 0)
             HD_GO(hd_prover_note(p->prover, old->tables[t].values, err));

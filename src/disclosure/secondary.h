@@ -66,6 +66,7 @@ typedef struct hd_secondary_options {
     bool no_helpers;       /* only judge what the primary pass leaves: the audit */
     bool no_clean_up;      /* leave helpers that turned out not to be needed */
     const atomic_bool *stop; /* NULL, or: HD_CANCELLED soon after it becomes true */
+    const struct hd_tick *tick; /* NULL, or: called for every table that is looked for (search.h) */
     const int64_t *start;  /* a table that satisfies the cells, or NULL. Used only when the own search
                             * finds none, so that decisions do not depend on it */
 } hd_secondary_options;
