@@ -84,15 +84,26 @@ static hd_code fail_unsound(const work *w, hd_err *err)
 
 /* ---- judging --------------------------------------------------------------------------------- */
 
+/* The largest count that is somebody's business. */
+static int64_t small_to(const work *w)
+{
+    int64_t most = w->p->candidates_for_counts_to ? w->p->candidates_for_counts_to : 7;
+    return most * w->unit;
+}
+
+static bool is_for_others(const work *w, size_t c)
+{
+    return c < w->t.n_cells && hd_attack_text(w, c, w->shown)[0] == w->p->secondary_mark;
+}
+
 /* What may be small, by its print; nobody's business is a sum of what is shown anyway, or a national
  * figure. */
 static bool is_protected(const work *w, size_t c)
 {
-    int64_t most = w->p->candidates_for_counts_to ? w->p->candidates_for_counts_to : 7;
-    bool is_open = w->low[c] < w->high[c] && w->low[c] <= most * w->unit;
+    bool is_open = w->low[c] < w->high[c] && w->low[c] <= small_to(w);
     if (w->o->are_sums) /* what is withheld for others needs no protection */
         return is_open && w->is_withheld[c] && !w->is_summed[c] && !w->is_exact[c] &&
-               hd_attack_text(w, c, w->shown)[0] != w->p->secondary_mark;
+               !is_for_others(w, c);
     return w->row[c] != UINT32_MAX && is_open && !w->is_summed[c] && !w->is_exact[c];
 }
 
@@ -172,10 +183,13 @@ static hd_interval interval_of(const work *w, size_t c)
     return c < w->t.n_cells && w->is_withheld[c] ? w->intervals[c] : w->judged.intervals[c];
 }
 
-/* Of a withheld figure that is not proven. */
+/* Of a withheld figure that is not proven. One withheld for others that the sums show to be large, where its
+ * mark does not say so, needs no protection. */
 static hd_verdict doubt(const work *w, size_t c, int64_t values)
 {
     hd_interval at = interval_of(w, c);
+    if (is_for_others(w, c) && at.low > small_to(w))
+        return V_HELPER;
     if (at.low == at.high)
         return at.high == 0 && c < w->t.n_cells && w->may_be_nobody[c] ? V_ZERO : V_EXACT;
     return at.high < HD_NO_BOUND && at.high - at.low + 1 < values ? V_NARROW : V_UNPROVEN;

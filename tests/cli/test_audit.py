@@ -373,3 +373,16 @@ def test_bad_usage_is_two(tmp_path):
     assert hdis("audit", file, "--numbers", "some").returncode == 2
     assert hdis("audit", file, "--values", "1").returncode == 2
     assert hdis("audit", file, "--nothing").returncode == 2
+
+
+def test_what_sums_show_to_be_large_needs_no_protection(tmp_path):
+    """Under midpoint6 a mark says nothing of a figure's size: here 28 less 13 to 18 is 10 to 15, and 12 to 15 with the row."""
+    rows = [dict(zip(("a", "b", "n"), x)) for x in (
+        ("a0", "b0", 13), ("a0", "b1", 0), ("a0", "b2", 16), ("a1", "b0", 15), ("a1", "b1", 2), ("a1", "b2", 2))]
+    out, proof = tmp_path / "out.csv", tmp_path / "proof.txt"
+    done = hdis("protect", write(tmp_path / "t.csv", rows), "--dims", "a,b", "--count", "n", "--policy",
+                "opensafely-midpoint6", "--exact", "a=Total", "-o", out, "--certificate", proof)
+    assert done.returncode == 0, done.stderr
+    assert {(x["a"], x["b"]) for x in read(out) if x["shown"] == ":"} == {("a1", "b0")}
+    done = hdis("audit", out, "--dims", "a,b", "--policy", "opensafely-midpoint6", "--certificate", proof)
+    assert done.returncode == 0 and "not small, or national" in done.stderr, done.stderr
