@@ -47,6 +47,8 @@ typedef struct run {
     int32_t day[BATCH];
     uint64_t number[BATCH];  /* what a row looks for */
     uint32_t first[BATCH], end[BATCH]; /* places among the events */
+    uint32_t row[BATCH];     /* of the event that is at `first` */
+    uint64_t event[BATCH];   /* that event */
     uint32_t value[BATCH];
     uint32_t most;
     uint32_t held;   /* the block of events that is entered; NO_BLOCK: none */
@@ -98,23 +100,35 @@ static uint64_t first_of(const uint32_t *persons, uint64_t first, uint64_t end, 
     return first;
 }
 
-LOOP void read_days(const order_days *d, const loaded_column *c, uint64_t base, size_t n,
-                      int32_t *out)
+/* The compiler makes vectors of a loop that looks something up only when it knows that what is
+ * written is not looked up, and it believes that of parameters alone. */
+LOOP void look_up_days(const int32_t *restrict of_code, size_t n, const uint32_t *restrict codes,
+                       int32_t *restrict out)
 {
-    if (c->starts) {
-        hd_read_codes(&(hd_code_source){{.width = c->width, .data = c->data, .starts = c->starts},
-                                        d->operand.element}, base, n, (uint32_t *)out);
-        for (size_t i = 0; i < n; i++)
-            out[i] = d->of_code[(uint32_t)out[i]];
-    } else if (c->width == 1)
-        for (size_t i = 0; i < n; i++)
-            out[i] = d->of_code[((const uint8_t *)c->data)[base + i]];
-    else if (c->width == 2)
-        for (size_t i = 0; i < n; i++)
-            out[i] = d->of_code[((const uint16_t *)c->data)[base + i]];
-    else
-        for (size_t i = 0; i < n; i++)
-            out[i] = d->of_code[((const uint32_t *)c->data)[base + i]];
+    for (size_t i = 0; i < n; i++)
+        out[i] = of_code[codes[i]];
+}
+
+LOOP void look_up_rows(const uint32_t *restrict row, size_t n, const uint32_t *restrict place,
+                       uint32_t *restrict out)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = row[place[i]];
+}
+
+LOOP void look_up_events(const uint64_t *restrict at, size_t n, const uint32_t *restrict place,
+                         uint64_t *restrict out)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = at[place[i]];
+}
+
+LOOP void read_days(run *r, const order_days *d, const loaded_column *c, uint64_t base, size_t n)
+{
+    const hd_code_source s = {{.width = c->width, .data = c->data, .starts = c->starts},
+                              d->operand.element};
+    hd_read_codes(&s, base, n, r->value);
+    look_up_days(d->of_code, n, r->value, r->day);
 }
 
 /* The column as it is in memory, whole or with the feed. */
@@ -466,54 +480,51 @@ LOOP void look_for(run *r, const uint32_t *persons, size_t n, int32_t days, uint
 
 /* A record is never its own next or previous event: where it is found itself, the one `step` further
  * counts. */
-LOOP void pass_self(run *r, uint64_t base, size_t n, int step)
+LOOP void pass_self(run *r, uint64_t base, size_t n, uint32_t step)
 {
-    const uint32_t *restrict row = r->events.row;
-    uint32_t *restrict first = r->first, own = row_of(r, base);
+    const uint32_t own = row_of(r, base);
     if (!r->all->is_same_table)
         return;
-    for (size_t i = 0; i < n; i++)
-        first[i] += row[first[i]] == own + (uint32_t)i ? (uint32_t)step : 0;
+    look_up_rows(r->events.row, n, r->first, r->row);
+    for (uint32_t i = 0; i < n; i++)
+        r->first[i] += r->row[i] == own + i ? step : 0;
 }
 
 LOOP void next(run *r, const uint32_t *restrict persons, uint64_t base, size_t n)
 {
-    const uint64_t *restrict at = r->events.at;
-    uint32_t *restrict value = r->value;
     look_for(r, persons, n, 0, r->first);
     pass_self(r, base, n, 1);
+    look_up_events(r->events.at, n, r->first, r->event);
     for (size_t i = 0; i < n; i++) {
-        uint64_t event = at[r->first[i]];
-        value[i] = event >> 32 == persons[i] ? (uint32_t)event - (uint32_t)r->number[i] + 1 : 0;
+        uint32_t days = (uint32_t)r->event[i] - (uint32_t)r->number[i] + 1;
+        r->value[i] = (uint32_t)(r->event[i] >> 32) == persons[i] ? days : 0;
     }
 }
 
 LOOP void previous(run *r, const uint32_t *restrict persons, uint64_t base, size_t n)
 {
-    const uint64_t *restrict at = r->events.at;
-    uint32_t *restrict value = r->value;
     look_for(r, persons, n, 1, r->first);
     for (size_t i = 0; i < n; i++)
         r->first[i]--;
-    pass_self(r, base, n, -1);
+    pass_self(r, base, n, UINT32_MAX);
+    look_up_events(r->events.at, n, r->first, r->event);
     for (size_t i = 0; i < n; i++) { /* the number is that of the day after */
-        uint64_t event = at[r->first[i]];
-        value[i] = event >> 32 == persons[i] ? (uint32_t)r->number[i] - (uint32_t)event : 0;
+        uint32_t days = (uint32_t)r->number[i] - (uint32_t)r->event[i];
+        r->value[i] = (uint32_t)(r->event[i] >> 32) == persons[i] ? days : 0;
     }
 }
 
 LOOP void within(run *r, const uint32_t *restrict persons, uint64_t base, size_t n)
 {
     const order_walk *w = r->all->w;
-    const uint64_t *restrict at = r->events.at;
-    uint32_t *restrict value = r->value;
     bool is_next = w->kind == ORDER_NEXT_WITHIN;
     int32_t low = is_next ? w->low : -w->high, high = is_next ? w->high : -w->low;
     look_for(r, persons, n, low, r->first);
     pass_self(r, base, n, 1);
+    look_up_events(r->events.at, n, r->first, r->event);
     high = low <= high ? high : low - 1;
     for (size_t i = 0; i < n; i++)
-        value[i] = 1u + (at[r->first[i]] <= number_of(persons[i], r->day[i], high));
+        r->value[i] = 1u + (r->event[i] <= number_of(persons[i], r->day[i], high));
 }
 
 LOOP void how_many(run *r, const uint32_t *persons, size_t n)
@@ -549,16 +560,11 @@ static void nth(run *r, const uint32_t *persons, uint64_t base, size_t n)
 LOOP void put(run *r, uint64_t base, size_t n)
 {
     const order_walk *w = r->all->w;
+    uint32_t most = r->most;
     for (size_t i = 0; i < n; i++)
-        r->most = r->value[i] > r->most ? r->value[i] : r->most;
-    if (w->width == 1)
-        for (size_t i = 0; i < n; i++)
-            ((uint8_t *)w->out)[base + i] = (uint8_t)r->value[i];
-    else if (w->width == 2)
-        for (size_t i = 0; i < n; i++)
-            ((uint16_t *)w->out)[base + i] = (uint16_t)r->value[i];
-    else
-        memcpy((uint32_t *)w->out + base, r->value, n * sizeof *r->value);
+        most = r->value[i] > most ? r->value[i] : most;
+    r->most = most;
+    hd_put_codes(r->value, n, w->width, w->out, base);
 }
 
 LOOP void walk_batch(run *r, const loaded_column *days, uint64_t base, size_t n)
@@ -567,7 +573,7 @@ LOOP void walk_batch(run *r, const loaded_column *days, uint64_t base, size_t n)
     const order_walk *w = a->w;
     const uint32_t *persons = hd_feed_persons(a->rows) + base;
     if (days->data)
-        read_days(&w->from, days, base, n, r->day);
+        read_days(r, &w->from, days, base, n);
     else
         memset(r->day, 0, n * sizeof *r->day);
     if (w->kind == ORDER_NEXT)
@@ -580,15 +586,16 @@ LOOP void walk_batch(run *r, const loaded_column *days, uint64_t base, size_t n)
         nth(r, persons, base, n);
     else
         how_many(r, persons, n);
-    for (size_t i = 0; days->data && i < n; i++)
-        r->value[i] = r->day[i] == ORDER_NO_DAY ? 0 : r->value[i];
+    if (days->data)
+        for (size_t i = 0; i < n; i++)
+            r->value[i] &= r->day[i] == ORDER_NO_DAY ? 0 : UINT32_MAX;
     put(r, base, n);
 }
 
 LOOP void days_of_events(run *r, const loaded_column *days, uint64_t base, size_t n)
 {
     if (days->data)
-        read_days(&r->all->w->event_days, days, base, n, r->day);
+        read_days(r, &r->all->w->event_days, days, base, n);
     else
         memset(r->day, 0, n * sizeof *r->day);
 }
