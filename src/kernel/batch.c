@@ -71,6 +71,7 @@ typedef struct batch {
     bool *class_has_values;     /* n_classes: some measure reads values */
     uint64_t base;              /* first row */
     size_t n_rows, n;           /* of the batch; selected */
+    size_t ahead;               /* see ops.h: of columns, where there are so many rows more */
     uint64_t selection[HD_K_WORDS + 1];
     bool has_positions;
     uint16_t *positions; /* of the selected rows */
@@ -114,9 +115,9 @@ static void add_reader(const batch *b, const hd_k_reader *r, uint8_t *restrict s
     if (r->starts) {
         add_list(b, r, sums);
     } else if (r->codes.width == 1) {
-        b->ops->add8((const uint8_t *)r->codes.data + b->base, b->n_rows, &r->adds, sums);
+        b->ops->add8((const uint8_t *)r->codes.data + b->base, b->n_rows, b->ahead, &r->adds, sums);
     } else if (r->codes.width == 2) {
-        b->ops->add16((const uint16_t *)r->codes.data + b->base, b->n_rows, &r->adds, sums);
+        b->ops->add16((const uint16_t *)r->codes.data + b->base, b->n_rows, b->ahead, &r->adds, sums);
     } else {
         const uint32_t *codes = (const uint32_t *)r->codes.data + b->base;
         for (size_t i = 0; i < b->n_rows; i++)
@@ -133,18 +134,18 @@ static void find_signatures(batch *b)
         add_reader(b, &s->readers[i], b->sums[s->readers[i].part]);
     if (s->n_parts < 2)
         return;
-    b->ops->join(b->sums[0], b->sums[1], b->n_rows, s->joined, s->first_size);
+    b->ops->join(b->sums[0], b->sums[1], b->n_rows, &s->joined);
 }
 
 static void pack(const batch *b, const uint64_t *selection, unsigned width, const void *in,
-                 size_t n, void *out)
+                 size_t n, size_t ahead, void *out)
 {
     if (width == 1)
-        b->ops->pack8(selection, in, n, out);
+        b->ops->pack8(selection, in, n, ahead, out);
     else if (width == 2)
-        b->ops->pack16(selection, in, n, out);
+        b->ops->pack16(selection, in, n, ahead, out);
     else
-        b->ops->pack32(selection, in, n, out);
+        b->ops->pack32(selection, in, n, ahead, out);
 }
 
 static void pick(const uint16_t *restrict rows, size_t n, unsigned width, const void *in, void *out)
@@ -171,14 +172,14 @@ static const uint16_t *picked_rows(batch *b)
 }
 
 /* The selected rows' part of an array that has an item for every row of the batch. */
-static const void *selected(batch *b, unsigned width, const void *in, void *out)
+static const void *selected(batch *b, unsigned width, const void *in, size_t ahead, void *out)
 {
     if (b->n == b->n_rows)
         return in;
     if (is_picked(b))
         pick(picked_rows(b), b->n, width, in, out);
     else
-        pack(b, b->selection, width, in, b->n_rows, out);
+        pack(b, b->selection, width, in, b->n_rows, ahead, out);
     return out;
 }
 
@@ -217,7 +218,7 @@ static void select_rows(batch *b)
         return;
     memset(b->views, 0, b->s->n_columns * sizeof *b->views);
     if (b->p->n_classes > 1) {
-        const void *own = selected(b, 1, b->sums[0], b->signatures);
+        const void *own = selected(b, 1, b->sums[0], 0, b->signatures);
         if (own != b->signatures)
             memcpy(b->signatures, own, b->n);
     }
@@ -228,10 +229,16 @@ static const void *view(batch *b, size_t column)
 {
     if (!b->views[column]) {
         const hd_k_codes *c = &b->s->columns[column];
-        b->views[column] = selected(b, c->width, (const char *)c->data + b->base * c->width,
+        b->views[column] = selected(b, c->width, (const char *)c->data + b->base * c->width, b->ahead,
                                     b->packed + column * ROOM * 4);
     }
     return b->views[column];
+}
+
+/* How far ahead of a view lies what will be read: a view of all rows is the column itself. */
+static size_t ahead_of_view(const batch *b)
+{
+    return b->n == b->n_rows ? b->ahead : 0;
 }
 
 /* ---- cells ----------------------------------------------------------------------------------- */
@@ -269,16 +276,17 @@ static void add_key(batch *b, size_t g, uint32_t stride, bool is_first, uint32_t
         return;
     }
     const void *codes = view(b, k->column);
+    const size_t ahead = ahead_of_view(b);
     if (group->codes.width == 1 && k->is_shifted)
-        b->ops->key8(codes, b->n, k->lowest, stride, before, cells);
+        b->ops->key8(codes, b->n, ahead, k->lowest, stride, before, cells);
     else if (k->bytes)
-        b->ops->key_slots(codes, b->n, k->bytes, stride, before, cells);
+        b->ops->key_slots(codes, b->n, ahead, k->bytes, stride, before, cells);
     else if (group->codes.width == 2 && k->is_shifted)
-        b->ops->key16(codes, b->n, k->lowest, stride, before, cells);
+        b->ops->key16(codes, b->n, ahead, k->lowest, stride, before, cells);
     else if (group->codes.width == 1)
-        b->ops->look8(codes, b->n, lut, stride, before, cells);
+        b->ops->look8(codes, b->n, ahead, lut, stride, before, cells);
     else if (group->codes.width == 2)
-        b->ops->look16(codes, b->n, lut, stride, before, cells);
+        b->ops->look16(codes, b->n, ahead, lut, stride, before, cells);
     else
         for (size_t i = 0; i < b->n; i++)
             cells[i] = (is_first ? 0 : cells[i]) + stride * lut[((const uint32_t *)codes)[i]];
@@ -474,12 +482,11 @@ static void see_all(batch *b, size_t set, size_t class, const uint64_t *groups, 
     seen_of(b, set, class)->again += (uint32_t)(n - count_bits(groups, n));
 }
 
-/* Neighbours are put together if that pays: a person's rows follow each other, and often share place and
- * age. groups NULL: without people. */
+/* Neighbours are put together if that pays, from three rows in two runs on: a person's rows follow each
+ * other, and often share place and age. groups NULL: without people. */
 static hd_code count_rows(batch *b, size_t set, size_t class, const uint32_t *cells,
                           const uint64_t *groups, size_t n, hd_err *err)
 {
-    enum { WORTH = 2 };
     counting *c = counting_of(b, set, class);
     const hd_k_set_plan *plan = &b->p->sets[set];
     bool is_asked = c->n_batches++ % TOLD == 0;
@@ -492,7 +499,7 @@ static hd_code count_rows(batch *b, size_t set, size_t class, const uint32_t *ce
         return hd_k_update_rows(b->lane, set, class, cells, n, err);
     }
     size_t n_runs = b->ops->runs(cells, groups, n, &c->group, b->run_cells, b->run_groups, b->runs);
-    c->runs_pay = n_runs * WORTH < n;
+    c->runs_pay = n_runs * 3 < n * 2;
     return update_runs(b, set, class, groups != NULL, n_runs, err);
 }
 
@@ -501,8 +508,8 @@ static void count_bytes(const batch *b, size_t set)
     const by_signature *t = &b->by_signature[set];
     uint32_t *cells = b->cells + set * ROOM, *full = b->codes;
     uint32_t *places = t->cells_are_read ? b->member_cells : cells;
-    b->ops->key_slots(b->signatures, b->n, b->s->live_of, (uint32_t)b->p->sets[set].product, cells,
-                      places);
+    b->ops->key_slots(b->signatures, b->n, 0, b->s->live_of, (uint32_t)b->p->sets[set].product,
+                      cells, places);
     size_t n_full = hd_k_count_bytes(t->bytes, t->n_bytes, places, b->n, full);
     for (size_t i = 0; i < n_full; i++)
         t->carried[full[i]]++;
@@ -576,13 +583,15 @@ static hd_code update_measure(batch *b, size_t measure, bool is_all, size_t n, h
     const hd_k_measure *m = &b->q->measures[measure];
     const void *codes = view(b, b->s->measure_column[measure]);
     unsigned width = m->codes.width;
+    size_t ahead = ahead_of_view(b);
     if (!is_all) {
-        pack(b, b->members, width, codes, b->n, b->codes);
+        pack(b, b->members, width, codes, b->n, ahead, b->codes);
         codes = b->codes;
+        ahead = 0;
     }
     for (size_t set = 0; set < b->q->n_sets; set++) {
         const uint32_t *cells = (is_all ? b->cells : b->member_cells) + set * ROOM;
-        const hd_k_coded_rows rows = {codes, width, cells, n};
+        const hd_k_coded_rows rows = {codes, width, cells, n, ahead};
         HD_TRY(hd_k_update_measure(b->lane, set, measure, &rows, (uint32_t *)b->keys, err));
     }
     return HD_OK;
@@ -600,7 +609,7 @@ static hd_code update_class(batch *b, size_t class, hd_err *err)
         const uint64_t *groups = b->groups + set * BITS;
         bool is_counted = b->by_signature[set].is_used;
         if (!is_all)
-            b->ops->pack32(b->members, b->cells + set * ROOM, b->n, cells);
+            b->ops->pack32(b->members, b->cells + set * ROOM, b->n, 0, cells);
         if (!is_all && !is_counted && !b->q->without_people) {
             b->ops->begins_of(b->members, groups, b->n, &counting_of(b, set, class)->is_pending,
                               b->member_groups);
@@ -700,6 +709,7 @@ static hd_code scan_pieces(batch *b, hd_err *err)
         for (b->base = b->lane->first; chooses_some && b->base < b->lane->end; b->base += HD_K_BATCH) {
             uint64_t left = b->lane->end - b->base;
             b->n_rows = left < HD_K_BATCH ? (size_t)left : HD_K_BATCH;
+            b->ahead = b->q->n_rows - b->base > HD_K_AHEAD + HD_K_BATCH ? HD_K_AHEAD : 0;
             HD_TRY(hd_k_go_on(b->q, err));
             HD_TRY(scan_batch(b, err));
         }

@@ -331,7 +331,7 @@ static hd_code update_measure(batch *b, size_t measure, hd_err *err)
     for (size_t set = 0; set < b->q->n_sets; set++) {
         const uint32_t *cells = b->cells + set * BATCH;
         gather(cells, members, n, b->member_cells);
-        const hd_k_coded_rows coded = {b->codes, sizeof *b->codes, b->member_cells, n};
+        const hd_k_coded_rows coded = {b->codes, sizeof *b->codes, b->member_cells, n, 0};
         HD_TRY(hd_k_update_measure(b->lane, set, measure, &coded, (uint32_t *)b->keys, err));
     }
     return HD_OK;

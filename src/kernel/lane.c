@@ -324,7 +324,9 @@ static inline bool count_byte(uint8_t *byte)
     return true;
 }
 
-/* A function of its own: among others the compiler runs out of registers. */
+/* A function of its own: among others the compiler runs out of registers. The few instructions of its
+ * second loop take a quarter longer when they cross the lines that the processor reads them in. */
+__attribute__((aligned(64)))
 size_t hd_k_count_bytes(uint8_t *bytes, size_t size, const uint32_t *places, size_t n, uint32_t *full)
 {
     enum { NEAR = 1 << 20, AHEAD = 48 };

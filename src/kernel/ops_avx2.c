@@ -45,10 +45,11 @@ static uint64_t spread8(uint64_t bits) /* 8 bits to 8 bytes of all ones */
     return _pdep_u64(bits, UINT64_C(0x0101010101010101)) * 255;
 }
 
-static void pack8(const uint64_t *selection, const uint8_t *in, size_t n, uint8_t *out)
+static void pack8(const uint64_t *selection, const uint8_t *in, size_t n, size_t ahead, uint8_t *out)
 {
     size_t at = 0;
     for (; at + 8 <= n; at += 8) {
+        _mm_prefetch((const char *)(in + at + ahead), _MM_HINT_T1);
         uint64_t bits = selection[at / 64] >> at % 64 & 255, bytes;
         memcpy(&bytes, in + at, sizeof bytes);
         bytes = _pext_u64(bytes, spread8(bits));
@@ -60,10 +61,12 @@ static void pack8(const uint64_t *selection, const uint8_t *in, size_t n, uint8_
             *out++ = in[at];
 }
 
-static void pack16(const uint64_t *selection, const uint16_t *in, size_t n, uint16_t *out)
+static void pack16(const uint64_t *selection, const uint16_t *in, size_t n, size_t ahead,
+                   uint16_t *out)
 {
     size_t at = 0;
     for (; at + 4 <= n; at += 4) {
+        _mm_prefetch((const char *)(in + at + ahead), _MM_HINT_T1);
         uint64_t bits = selection[at / 64] >> at % 64 & 15, items;
         memcpy(&items, in + at, sizeof items);
         items = _pext_u64(items, _pdep_u64(bits, UINT64_C(0x0001000100010001)) * 65535);
@@ -75,10 +78,12 @@ static void pack16(const uint64_t *selection, const uint16_t *in, size_t n, uint
             *out++ = in[at];
 }
 
-static void pack32(const uint64_t *selection, const uint32_t *in, size_t n, uint32_t *out)
+static void pack32(const uint64_t *selection, const uint32_t *in, size_t n, size_t ahead,
+                   uint32_t *out)
 {
     size_t at = 0;
     for (; at + 8 <= n; at += 8) {
+        _mm_prefetch((const char *)(in + at + ahead), _MM_HINT_T1);
         uint64_t bits = selection[at / 64] >> at % 64 & 255;
         __m128i order =
             _mm_cvtsi64_si128((int64_t)_pext_u64(UINT64_C(0x0706050403020100), spread8(bits)));

@@ -31,17 +31,45 @@ static inline __m512i look_up(const table256 *t, __m512i code)
     return _mm512_mask_blend_epi8(_mm512_movepi8_mask(code), low, high);
 }
 
-static void add8(const uint8_t *codes, size_t n, const hd_k_adds *a, uint8_t *sums)
+/* The bytes of 64 places in a table of n, HD_K_FAR at a time; `low` and `high` are the places of the first
+ * and the last 32. */
+static inline __m512i look_far(const uint8_t *table, uint32_t n, __m512i low, __m512i high)
+{
+    const __m512i even = _mm512_set_epi8(
+        126, 124, 122, 120, 118, 116, 114, 112, 110, 108, 106, 104, 102, 100, 98, 96, 94, 92, 90, 88, 86,
+        84, 82, 80, 78, 76, 74, 72, 70, 68, 66, 64, 62, 60, 58, 56, 54, 52, 50, 48, 46, 44, 42, 40, 38, 36,
+        34, 32, 30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+    const __m512i place = _mm512_permutex2var_epi8(low, even, high);
+    const __m512i part = _mm512_permutex2var_epi8(_mm512_srli_epi16(low, 7), even,
+                                                  _mm512_srli_epi16(high, 7));
+    __m512i found = _mm512_setzero_si512();
+    for (uint32_t at = 0; at < n; at += HD_K_FAR) {
+        __m512i here = _mm512_permutex2var_epi8(_mm512_loadu_si512(table + at), place,
+                                                _mm512_loadu_si512(table + at + 64));
+        __mmask64 is = _mm512_cmpge_epu8_mask(part, _mm512_set1_epi8((char)(at / HD_K_FAR)));
+        found = _mm512_mask_mov_epi8(found, is, here);
+    }
+    return found;
+}
+
+static inline void ask_for(const void *p)
+{
+    _mm_prefetch((const char *)p, _MM_HINT_T1);
+}
+
+static void add8(const uint8_t *codes, size_t n, size_t ahead, const hd_k_adds *a, uint8_t *sums)
 {
     const table256 t = load_table(a->by_code);
     for (size_t i = 0; i < n; i += 64) {
+        ask_for(codes + i + ahead);
         __m512i code = _mm512_maskz_loadu_epi8(first(n - i), codes + i);
         __m512i sum = _mm512_loadu_si512(sums + i);
         _mm512_storeu_si512(sums + i, _mm512_add_epi8(sum, look_up(&t, code)));
     }
 }
 
-static void add16_steps(const uint16_t *codes, size_t n, const hd_k_adds *a, uint8_t *sums)
+static void add16_steps(const uint16_t *codes, size_t n, size_t ahead, const hd_k_adds *a,
+                        uint8_t *sums)
 {
     __m512i from[HD_K_STEPS];
     __m256i by[HD_K_STEPS];
@@ -50,6 +78,7 @@ static void add16_steps(const uint16_t *codes, size_t n, const hd_k_adds *a, uin
         by[k] = _mm256_set1_epi8((char)a->by[k]);
     }
     for (size_t i = 0; i < n; i += 32) {
+        ask_for(codes + i + ahead);
         __m512i code = _mm512_maskz_loadu_epi16((__mmask32)first(n - i), codes + i);
         __m256i sum = _mm256_loadu_si256((const __m256i *)(sums + i));
         for (unsigned k = 0; k < a->n_steps; k++)
@@ -58,14 +87,42 @@ static void add16_steps(const uint16_t *codes, size_t n, const hd_k_adds *a, uin
     }
 }
 
-/* Four bytes are fetched for each code and three thrown away: by_code has three more at its end. */
-static void add16(const uint16_t *codes, size_t n, const hd_k_adds *a, uint8_t *sums)
+static void add16_bits(const uint16_t *codes, size_t n, size_t ahead, const hd_k_adds *a,
+                       uint8_t *sums)
 {
+    const __m512i by = _mm512_set1_epi8((char)a->bit_adds), seven = _mm512_set1_epi16(7);
+    const __m512i powers = _mm512_set1_epi64((int64_t)0x8040201008040201);
+    for (size_t i = 0; i < n; i += 64) {
+        ask_for(codes + i + ahead);
+        ask_for(codes + i + 32 + ahead);
+        const uint64_t here = first(n - i);
+        __m512i low = _mm512_maskz_loadu_epi16((__mmask32)here, codes + i);
+        __m512i high = _mm512_maskz_loadu_epi16((__mmask32)(here >> 32), codes + i + 32);
+        __m512i bits = look_far(a->bits, a->n_codes / 8 + 1, _mm512_srli_epi16(low, 3),
+                                _mm512_srli_epi16(high, 3));
+        __m512i at = _mm512_inserti64x4(
+            _mm512_castsi256_si512(_mm512_cvtepi16_epi8(_mm512_and_si512(low, seven))),
+            _mm512_cvtepi16_epi8(_mm512_and_si512(high, seven)), 1);
+        __mmask64 is = _mm512_test_epi8_mask(bits, _mm512_shuffle_epi8(powers, at));
+        __m512i sum = _mm512_loadu_si512(sums + i);
+        _mm512_storeu_si512(sums + i, _mm512_mask_add_epi8(sum, is, sum, by));
+    }
+}
+
+/* Four bytes are fetched for each code and three thrown away: by_code has three more at its end. */
+static void add16(const uint16_t *codes, size_t n, size_t ahead, const hd_k_adds *a, uint8_t *sums)
+{
+    enum { FEW = 16384 }; /* codes whose bits are looked up faster than bytes are gathered */
     if (a->n_steps <= HD_K_STEPS) {
-        add16_steps(codes, n, a, sums);
+        add16_steps(codes, n, ahead, a, sums);
+        return;
+    }
+    if (a->bits && a->n_codes <= FEW) {
+        add16_bits(codes, n, ahead, a, sums);
         return;
     }
     for (size_t i = 0; i < n; i += 16) {
+        ask_for(codes + i + ahead);
         __m256i code = _mm256_maskz_loadu_epi16((__mmask16)first(n - i), codes + i);
         __m512i by = _mm512_i32gather_epi32(_mm512_cvtepu16_epi32(code), a->by_code, 1);
         __m128i sum = _mm_loadu_si128((const __m128i *)(sums + i));
@@ -74,16 +131,39 @@ static void add16(const uint16_t *codes, size_t n, const hd_k_adds *a, uint8_t *
     }
 }
 
-/* Four bytes are fetched for each row and three thrown away. */
-static void join(uint8_t *one, const uint8_t *two, size_t n, const uint8_t *joined, uint32_t size)
+static inline __m512i places_of(const uint8_t *one, const uint8_t *two, __mmask32 here, __m512i by)
 {
-    const __m512i by = _mm512_set1_epi32((int)size);
+    __m512i first = _mm512_cvtepu8_epi16(_mm256_maskz_loadu_epi8(here, one));
+    __m512i second = _mm512_cvtepu8_epi16(_mm256_maskz_loadu_epi8(here, two));
+    return _mm512_add_epi16(first, _mm512_mullo_epi16(second, by));
+}
+
+static void join_few(uint8_t *one, const uint8_t *two, size_t n, const hd_k_joined *joined)
+{
+    const __m512i by = _mm512_set1_epi16((short)joined->size);
+    for (size_t i = 0; i < n; i += 64) {
+        const uint64_t here = first(n - i);
+        __m512i low = places_of(one + i, two + i, (__mmask32)here, by);
+        __m512i high = places_of(one + i + 32, two + i + 32, (__mmask32)(here >> 32), by);
+        _mm512_mask_storeu_epi8(one + i, here, look_far(joined->of, joined->n, low, high));
+    }
+}
+
+/* Four bytes are fetched for each row and three thrown away. */
+static void join(uint8_t *one, const uint8_t *two, size_t n, const hd_k_joined *joined)
+{
+    enum { FEW = 2048 }; /* pairs that are looked up faster than gathered */
+    if (joined->n <= FEW) {
+        join_few(one, two, n, joined);
+        return;
+    }
+    const __m512i by = _mm512_set1_epi32((int)joined->size);
     for (size_t i = 0; i < n; i += 16) {
         __mmask16 here = (__mmask16)first(n - i);
         __m512i at = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(here, one + i));
         __m512i row = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(here, two + i));
         at = _mm512_add_epi32(at, _mm512_mullo_epi32(row, by));
-        __m512i got = _mm512_mask_i32gather_epi32(at, here, at, joined, 1);
+        __m512i got = _mm512_mask_i32gather_epi32(at, here, at, joined->of, 1);
         _mm_mask_storeu_epi8(one + i, here, _mm512_cvtepi32_epi8(got));
     }
 }
@@ -101,9 +181,10 @@ static size_t keep(const uint8_t *sums, size_t n, const uint8_t *marks, uint64_t
     return kept;
 }
 
-static void pack8(const uint64_t *selection, const uint8_t *in, size_t n, uint8_t *out)
+static void pack8(const uint64_t *selection, const uint8_t *in, size_t n, size_t ahead, uint8_t *out)
 {
     for (size_t i = 0; i < n; i += 64) {
+        ask_for(in + i + ahead);
         uint64_t word = selection[i / 64];
         __m512i items = _mm512_maskz_loadu_epi8(word, in + i);
         _mm512_storeu_si512(out, _mm512_maskz_compress_epi8(word, items));
@@ -111,9 +192,11 @@ static void pack8(const uint64_t *selection, const uint8_t *in, size_t n, uint8_
     }
 }
 
-static void pack16(const uint64_t *selection, const uint16_t *in, size_t n, uint16_t *out)
+static void pack16(const uint64_t *selection, const uint16_t *in, size_t n, size_t ahead,
+                   uint16_t *out)
 {
     for (size_t i = 0; i < n; i += 32) {
+        ask_for(in + i + ahead);
         __mmask32 bits = (__mmask32)(selection[i / 64] >> i % 64);
         __m512i items = _mm512_maskz_loadu_epi16(bits, in + i);
         _mm512_storeu_si512(out, _mm512_maskz_compress_epi16(bits, items));
@@ -121,9 +204,11 @@ static void pack16(const uint64_t *selection, const uint16_t *in, size_t n, uint
     }
 }
 
-static void pack32(const uint64_t *selection, const uint32_t *in, size_t n, uint32_t *out)
+static void pack32(const uint64_t *selection, const uint32_t *in, size_t n, size_t ahead,
+                   uint32_t *out)
 {
     for (size_t i = 0; i < n; i += 16) {
+        ask_for(in + i + ahead);
         __mmask16 bits = (__mmask16)(selection[i / 64] >> i % 64);
         __m512i items = _mm512_maskz_loadu_epi32(bits, in + i);
         _mm512_storeu_si512(out, _mm512_maskz_compress_epi32(bits, items));
@@ -138,14 +223,18 @@ static __m512i counting16(void) /* 0, 1, 2, ... 31 */
     return _mm512_cvtepu8_epi16(bytes);
 }
 
+/* Asked for where few rows are selected: two of a word are put down whether they are there or not, and what is
+ * not there is written over. */
 static void positions(const uint64_t *selection, size_t n, uint16_t *out)
 {
-    __m512i row = counting16();
-    for (size_t i = 0; i < n; i += 32) {
-        __mmask32 bits = (__mmask32)(selection[i / 64] >> i % 64);
-        _mm512_storeu_si512(out, _mm512_maskz_compress_epi16(bits, row));
-        out += _mm_popcnt_u32(bits);
-        row = _mm512_add_epi16(row, _mm512_set1_epi16(32));
+    for (size_t i = 0; i < n; i += 64) {
+        uint64_t word = selection[i / 64], rest = _blsr_u64(word), more = _blsr_u64(rest);
+        uint16_t *next = out + _mm_popcnt_u64(word);
+        out[0] = (uint16_t)(i + _tzcnt_u64(word));
+        out[1] = (uint16_t)(i + _tzcnt_u64(rest));
+        for (out += 2; more; more = _blsr_u64(more))
+            *out++ = (uint16_t)(i + _tzcnt_u64(more));
+        out = next;
     }
 }
 
@@ -167,22 +256,24 @@ static inline void put_keys64(uint32_t *keys, const uint32_t *before, size_t at,
     put_keys(keys, before, at + 48, _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(codes, 3)), stride);
 }
 
-static void key8(const uint8_t *codes, size_t n, uint32_t lowest, uint32_t stride,
+static void key8(const uint8_t *codes, size_t n, size_t ahead, uint32_t lowest, uint32_t stride,
                  const uint32_t *before, uint32_t *keys)
 {
     const __m512i by = _mm512_set1_epi32((int)stride), less = _mm512_set1_epi8((char)lowest);
     for (size_t i = 0; i < n; i += 64) {
+        ask_for(codes + i + ahead);
         __m512i code = _mm512_maskz_loadu_epi8(first(n - i), codes + i);
         put_keys64(keys, before, i, _mm512_subs_epu8(code, less), by);
     }
 }
 
-static void key16(const uint16_t *codes, size_t n, uint32_t lowest, uint32_t stride,
+static void key16(const uint16_t *codes, size_t n, size_t ahead, uint32_t lowest, uint32_t stride,
                   const uint32_t *before, uint32_t *keys)
 {
     const __m512i by = _mm512_set1_epi32((int)stride);
     const __m256i less = _mm256_set1_epi16((short)lowest);
     for (size_t i = 0; i < n; i += 16) {
+        ask_for(codes + i + ahead);
         __m256i code = _mm256_maskz_loadu_epi16((__mmask16)first(n - i), codes + i);
         put_keys(keys, before, i, _mm512_cvtepu16_epi32(_mm256_subs_epu16(code, less)), by);
     }
@@ -193,34 +284,37 @@ static inline __m512i look_up_numbers(__m512i code, __mmask16 here, const uint32
     return _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), here, code, by_code, 4);
 }
 
-static void look8(const uint8_t *codes, size_t n, const uint32_t *by_code, uint32_t stride,
-                  const uint32_t *before, uint32_t *keys)
+static void look8(const uint8_t *codes, size_t n, size_t ahead, const uint32_t *by_code,
+                  uint32_t stride, const uint32_t *before, uint32_t *keys)
 {
     const __m512i by = _mm512_set1_epi32((int)stride);
     for (size_t i = 0; i < n; i += 16) {
+        ask_for(codes + i + ahead);
         __mmask16 here = (__mmask16)first(n - i);
         __m512i code = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(here, codes + i));
         put_keys(keys, before, i, look_up_numbers(code, here, by_code), by);
     }
 }
 
-static void look16(const uint16_t *codes, size_t n, const uint32_t *by_code, uint32_t stride,
-                   const uint32_t *before, uint32_t *keys)
+static void look16(const uint16_t *codes, size_t n, size_t ahead, const uint32_t *by_code,
+                   uint32_t stride, const uint32_t *before, uint32_t *keys)
 {
     const __m512i by = _mm512_set1_epi32((int)stride);
     for (size_t i = 0; i < n; i += 16) {
+        ask_for(codes + i + ahead);
         __mmask16 here = (__mmask16)first(n - i);
         __m512i code = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(here, codes + i));
         put_keys(keys, before, i, look_up_numbers(code, here, by_code), by);
     }
 }
 
-static void key_slots(const uint8_t *codes, size_t n, const uint8_t *slots, uint32_t stride,
-                      const uint32_t *before, uint32_t *keys)
+static void key_slots(const uint8_t *codes, size_t n, size_t ahead, const uint8_t *slots,
+                      uint32_t stride, const uint32_t *before, uint32_t *keys)
 {
     const table256 t = load_table(slots);
     const __m512i by = _mm512_set1_epi32((int)stride);
     for (size_t i = 0; i < n; i += 64) {
+        ask_for(codes + i + ahead);
         __m512i code = _mm512_maskz_loadu_epi8(first(n - i), codes + i);
         put_keys64(keys, before, i, look_up(&t, code), by);
     }

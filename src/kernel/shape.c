@@ -198,6 +198,58 @@ static uint64_t classes_of(const maker *m, unsigned combination, uint8_t *truth)
     return members;
 }
 
+/* Whether rows of two groups of a column count in the same classes, whatever else they have. a < b. */
+static bool are_alike(const maker *m, const draft *d, const uint64_t *members, unsigned a, unsigned b)
+{
+    const unsigned step = d->stride * (d->part ? m->sizes[0] : 1), n = m->sizes[0] * m->sizes[1];
+    for (unsigned at = a * step; at < n; at += step * d->n_groups)
+        for (unsigned i = at; i < at + step; i++)
+            if (members[i] != members[i + (b - a) * step])
+                return false;
+    return true;
+}
+
+/* Groups that nothing tells apart become one: codes without a value, mostly, which are unknown to a
+ * condition and as good as unmet. */
+static void merge_groups(const maker *m, draft *d, const uint64_t *members)
+{
+    enum { MANY = 16 };
+    unsigned first[MANY], to[MANY], n = 0;
+    if (d->starts || d->n_groups > MANY)
+        return;
+    for (unsigned g = 0; g < d->n_groups; g++) {
+        unsigned k = 0;
+        while (k < n && !are_alike(m, d, members, first[k], g))
+            k++;
+        if (k == n)
+            first[n++] = g;
+        to[g] = k;
+    }
+    for (uint32_t c = 0; c < d->codes.n_codes; c++)
+        d->group_of[c] = (uint8_t)to[d->group_of[c]];
+    for (unsigned k = 0; k < n; k++)
+        d->examples[k] = d->examples[first[k]];
+    d->n_groups = n;
+}
+
+static hd_code merge_alike(maker *m, uint8_t *truth, bool *fits, hd_err *err)
+{
+    unsigned n = m->sizes[0] * m->sizes[1];
+    *fits = (uint64_t)n * (m->p->q->n_nodes + m->p->n_classes) <= MAX_WORK;
+    if (!*fits)
+        return HD_OK;
+    uint64_t *members = hd_malloc(n * sizeof *members);
+    if (!members)
+        return hd_fail_nomem(err);
+    for (unsigned i = 0; i < n; i++)
+        members[i] = classes_of(m, i, truth);
+    for (size_t i = 0; i < m->n_drafts; i++)
+        merge_groups(m, &m->drafts[i], members);
+    hd_free(members);
+    *fits = place_drafts(m);
+    return HD_OK;
+}
+
 static unsigned live_number(hd_k_shape *s, uint64_t members)
 {
     unsigned i = 0;
@@ -208,6 +260,12 @@ static unsigned live_number(hd_k_shape *s, uint64_t members)
     return i;
 }
 
+/* What steps may read of a table of n bytes. */
+static size_t far_size(size_t n)
+{
+    return (n + HD_K_FAR - 1) / HD_K_FAR * HD_K_FAR + 3;
+}
+
 /* One part: a signature is a sum. Two: `joined` gives each pair of sums the number of its classes,
  * and 255 to what is not selected. */
 static hd_code number_signatures(maker *m, uint8_t *truth, bool *fits, hd_err *err)
@@ -215,14 +273,10 @@ static hd_code number_signatures(maker *m, uint8_t *truth, bool *fits, hd_err *e
     hd_k_shape *s = m->s;
     unsigned n = m->sizes[0] * m->sizes[1];
     bool two = m->sizes[1] > 1;
-    if ((uint64_t)n * (m->p->q->n_nodes + m->p->n_classes) > MAX_WORK) {
-        *fits = false;
-        return HD_OK;
-    }
     s->n_parts = m->n_drafts == 0 ? 0 : two ? 2 : 1;
-    s->first_size = m->sizes[0];
-    if (two && !(s->joined = hd_calloc(n + 3, 1))) /* hd_k_ops.join reads beyond */
+    if (two && !(s->joined_of = hd_calloc(far_size(n), 1)))
         return hd_fail_nomem(err);
+    s->joined = (hd_k_joined){s->joined_of, m->sizes[0], n};
     for (unsigned i = 0; i < n && *fits; i++) {
         uint64_t members = classes_of(m, i, truth);
         unsigned live = members ? live_number(s, members) : HD_K_SIGNATURES - 1;
@@ -231,7 +285,7 @@ static hd_code number_signatures(maker *m, uint8_t *truth, bool *fits, hd_err *e
         if (!*fits)
             break;
         if (two)
-            s->joined[i] = (uint8_t)at;
+            s->joined_of[i] = (uint8_t)at;
         s->members[at] = members;
         s->live_of[at] = (uint8_t)(members ? live : 0);
         s->keep[at] = members != 0;
@@ -276,6 +330,21 @@ static void find_steps(hd_k_adds *a)
     }
 }
 
+/* Bits instead of bytes where the codes of one group add something and all others nothing. */
+static hd_code find_bits(const draft *d, hd_k_reader *r, hd_err *err)
+{
+    if (d->n_groups > 2 || d->codes.width != 2)
+        return HD_OK;
+    r->bits = hd_calloc(far_size(d->codes.n_codes / 8 + 1), 1);
+    if (!r->bits)
+        return hd_fail_nomem(err);
+    for (uint32_t c = 0; c < d->codes.n_codes; c++)
+        r->bits[c / 8] |= (uint8_t)((r->by_code[c] != 0) << c % 8);
+    r->adds.bits = r->bits;
+    r->adds.bit_adds = (uint8_t)d->stride;
+    return HD_OK;
+}
+
 static hd_code make_readers(maker *m, hd_err *err)
 {
     hd_k_shape *s = m->s;
@@ -303,6 +372,7 @@ static hd_code make_readers(maker *m, hd_err *err)
         r->adds.n_codes = d->codes.n_codes;
         r->adds.by_code = r->by_code;
         find_steps(&r->adds);
+        HD_TRY(find_bits(d, r, err));
     }
     return HD_OK;
 }
@@ -412,6 +482,8 @@ static hd_code make_shape(maker *m, bool *fits, hd_err *err)
     HD_GO(find_drafts(m, fits, err));
     *fits = *fits && place_drafts(m);
     if (*fits)
+        HD_GO(merge_alike(m, truth, fits, err));
+    if (*fits)
         HD_GO(number_signatures(m, truth, fits, err));
     if (!*fits)
         goto out;
@@ -445,10 +517,12 @@ hd_code hd_k_shape_make(hd_k_shape *s, const hd_k_plan *p, bool *fits, hd_err *e
 
 void hd_k_shape_free(hd_k_shape *s)
 {
-    for (size_t i = 0; i < s->n_readers; i++)
+    for (size_t i = 0; i < s->n_readers; i++) {
         hd_free(s->readers[i].by_code);
+        hd_free(s->readers[i].bits);
+    }
     hd_free(s->readers);
-    hd_free(s->joined);
+    hd_free(s->joined_of);
     hd_free(s->class_keep);
     hd_free(s->class_is_all);
     hd_free(s->columns);

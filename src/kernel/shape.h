@@ -23,6 +23,7 @@ typedef struct hd_k_reader { /* one column that predicates read */
     uint8_t list_adds; /* when any element satisfies */
     unsigned part;     /* of the sums: 0 or 1 */
     uint8_t *by_code;  /* adds.by_code, owned */
+    uint8_t *bits;     /* adds.bits, owned */
 } hd_k_reader;
 
 typedef struct hd_k_key { /* one group that a set uses */
@@ -35,9 +36,9 @@ typedef struct hd_k_key { /* one group that a set uses */
 typedef struct hd_k_shape {
     size_t n_readers;
     hd_k_reader *readers;
-    unsigned n_parts;    /* 0: no predicates */
-    unsigned first_size; /* with two parts: place in `joined` = first + first_size * second */
-    uint8_t *joined;     /* signatures */
+    unsigned n_parts; /* 0: no predicates */
+    hd_k_joined joined; /* with two parts */
+    uint8_t *joined_of; /* joined.of, owned */
     unsigned n_signatures;
     uint64_t members[HD_K_SIGNATURES]; /* classes a signature counts in, class 0 among them; 0: not
                                         * selected */

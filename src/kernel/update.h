@@ -74,7 +74,7 @@ typedef struct hd_k_coded_rows {
     const void *codes;
     unsigned width;
     const uint32_t *cells;
-    size_t n;
+    size_t n, ahead; /* of the codes, see ops.h */
 } hd_k_coded_rows;
 
 /* Adding to one place in memory waits for itself, so the one cell of a set without groups is added up
@@ -177,15 +177,15 @@ static inline void hd_k_find_places(const hd_k_lane *lane, size_t set, const hd_
         const uint8_t *bytes = lane->plan->shape->rank_bytes[measure];
         const hd_k_key *k = &lane->plan->shape->ranks[measure];
         if (r->width == 1 && k->is_shifted)
-            ops->key8(r->codes, r->n, k->lowest, product, r->cells, places);
+            ops->key8(r->codes, r->n, r->ahead, k->lowest, product, r->cells, places);
         else if (k->is_shifted)
-            ops->key16(r->codes, r->n, k->lowest, product, r->cells, places);
+            ops->key16(r->codes, r->n, r->ahead, k->lowest, product, r->cells, places);
         else if (r->width == 1 && m->n_ranks <= 256)
-            ops->key_slots(r->codes, r->n, bytes, product, r->cells, places);
+            ops->key_slots(r->codes, r->n, r->ahead, bytes, product, r->cells, places);
         else if (r->width == 1)
-            ops->look8(r->codes, r->n, ranks, product, r->cells, places);
+            ops->look8(r->codes, r->n, r->ahead, ranks, product, r->cells, places);
         else
-            ops->look16(r->codes, r->n, ranks, product, r->cells, places);
+            ops->look16(r->codes, r->n, r->ahead, ranks, product, r->cells, places);
         return;
     }
     HD_K_EACH(r->codes, r->width, r->n, places[i] = r->cells[i] + product * ranks[at[i]]);

@@ -992,7 +992,7 @@ static void any_number_of_conditions_is_counted(void **state)
 static void check_steps(const hd_k_ops *x, hd_rng *r, size_t n)
 {
     enum { ROOM = HD_K_BATCH + HD_K_PAD, MANY = 3000 };
-    static uint8_t sums[2][ROOM], out8[2][ROOM], table[MANY + 3];
+    static uint8_t sums[2][ROOM], out8[2][ROOM], table[MANY + HD_K_FAR], bits[MANY / 8 + HD_K_FAR];
     static uint16_t out16[2][ROOM];
     static uint32_t out32[2][ROOM], more32[2][ROOM], numbers[MANY];
     const hd_k_ops *sets[2] = {&hd_k_ops_portable, x};
@@ -1026,21 +1026,37 @@ static void check_steps(const hd_k_ops *x, hd_rng *r, size_t n)
         codes16[i] = (uint16_t)hd_rng_below(r, MANY);
         persons[i] = (i ? persons[i - 1] : 0) + (hd_rng_below(r, different) == 0);
     }
+    /* Half of the times some codes add something and all others nothing. */
+    if (hd_rng_below(r, 2)) {
+        adds.bits = bits;
+        adds.bit_adds = (uint8_t)hd_rng_next(r);
+        adds.n_steps = HD_K_STEPS + 1;
+        adds.n_codes = HD_K_FAR + hd_rng_below(r, MANY - HD_K_FAR + 1);
+        memset(bits, 0, sizeof bits);
+        for (uint32_t c = 0; c < adds.n_codes; c++) {
+            bool is = hd_rng_below(r, 4) < share;
+            bits[c / 8] |= (uint8_t)(is << c % 8);
+            table[c] = is ? adds.bit_adds : 0;
+        }
+        for (size_t i = 0; i < n; i++)
+            codes16[i] = (uint16_t)(codes16[i] % adds.n_codes);
+    }
+    const hd_k_joined few = {table, 5, 255 + 255 * 5 + 1}, many = {table, 10, 255 + 255 * 10 + 1};
     size_t n_kept[2];
     uint8_t start = (uint8_t)hd_rng_next(r);
     for (size_t k = 0; k < 2; k++) {
         memset(sums[k], start, sizeof sums[k]);
-        sets[k]->add8(codes8, n, &adds, sums[k]);
-        sets[k]->add16(codes16, n, &adds, sums[k]);
+        sets[k]->add8(codes8, n, 0, &adds, sums[k]);
+        sets[k]->add16(codes16, n, 0, &adds, sums[k]);
         n_kept[k] = sets[k]->keep(sums[k], n, keep, selected[k]);
     }
     assert_memory_equal(sums[0], sums[1], n);
     assert_int_equal(n_kept[0], n_kept[1]);
     assert_memory_equal(selected[0], selected[1], sizeof selected[0]);
     for (size_t k = 0; k < 2; k++) {
-        sets[k]->pack8(selected[0], codes8, n, out8[k]);
-        sets[k]->pack16(selected[0], codes16, n, out16[k]);
-        sets[k]->pack32(selected[0], persons, n, out32[k]);
+        sets[k]->pack8(selected[0], codes8, n, 0, out8[k]);
+        sets[k]->pack16(selected[0], codes16, n, 0, out16[k]);
+        sets[k]->pack32(selected[0], persons, n, 0, out32[k]);
     }
     assert_memory_equal(out8[0], out8[1], n_kept[0]);
     assert_memory_equal(out16[0], out16[1], n_kept[0] * 2);
@@ -1050,12 +1066,13 @@ static void check_steps(const hd_k_ops *x, hd_rng *r, size_t n)
         memcpy(out8[k], codes8, n);
         uint32_t *keys = out32[k];
         memset(keys, 255, sizeof out32[k]);
-        sets[k]->key8(codes8, n, stride % 256, stride, NULL, keys);
-        sets[k]->key16(codes16, n, stride % 1000, stride, keys, keys);
-        sets[k]->key_slots(codes8, n, slots, stride, keys, more32[k]);
-        sets[k]->look8(codes8, n, numbers, stride, more32[k], keys);
-        sets[k]->look16(codes16, n, numbers, stride, keys, keys);
-        sets[k]->join(out8[k], codes8, n, table, (MANY - 255) / 255);
+        sets[k]->key8(codes8, n, HD_K_AHEAD, stride % 256, stride, NULL, keys);
+        sets[k]->key16(codes16, n, HD_K_AHEAD, stride % 1000, stride, keys, keys);
+        sets[k]->key_slots(codes8, n, 0, slots, stride, keys, more32[k]);
+        sets[k]->look8(codes8, n, 0, numbers, stride, more32[k], keys);
+        sets[k]->look16(codes16, n, 0, numbers, stride, keys, keys);
+        sets[k]->join(out8[k], codes8, n, &few);
+        sets[k]->join(out8[k], codes8, n, &many);
     }
     assert_memory_equal(out16[0], out16[1], n_kept[0] * 2);
     assert_memory_equal(out32[0], out32[1], n * 4);
