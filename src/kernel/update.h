@@ -46,6 +46,12 @@ static inline hd_code hd_k_update_rows(hd_k_lane *lane, size_t set, size_t class
         __builtin_prefetch(&rows[cells[i + AHEAD]], 1);
         rows[cells[i]]++;
     }
+    for (; i + 4 <= n; i += 4) {
+        uint64_t pairs[2];
+        memcpy(pairs, cells + i, sizeof pairs);
+        for (unsigned k = 0; k < 4; k++)
+            rows[(uint32_t)(pairs[k / 2] >> k % 2 * 32)]++;
+    }
     for (; i < n; i++)
         rows[cells[i]]++;
     return HD_OK;
