@@ -57,6 +57,7 @@ typedef struct ordering {
 
 enum {
     TOLD = 64,            /* one batch in so many tells the others what pays */
+    MANY_WORDS = HD_K_MANY / 64,
     BITS = HD_K_WORDS + 2 /* words of bits of a batch */
 };
 
@@ -70,9 +71,10 @@ typedef struct batch {
     bool is_counted;            /* by signature, in every set */
     bool *class_has_values;     /* n_classes: some measure reads values */
     uint64_t base;              /* first row */
-    size_t n_rows, n;           /* of the batch; selected */
+    size_t n_rows, n;           /* of the batch, or of several; selected */
     size_t ahead;               /* see ops.h: of columns, where there are so many rows more */
-    uint64_t selection[HD_K_WORDS + 1];
+    uint64_t selection[MANY_WORDS + 1];
+    unsigned n_alone;           /* batches to come that are not put together with others */
     bool has_positions;
     uint16_t *positions; /* of the selected rows */
     uint8_t *sums[HD_K_PARTS];
@@ -95,10 +97,10 @@ typedef struct batch {
 
 /* ---- signatures and selection ---------------------------------------------------------------- */
 
-static void add_list(const batch *b, const hd_k_reader *r, uint8_t *restrict sums)
+static void add_list(const hd_k_reader *r, uint64_t first, size_t n, uint8_t *restrict sums)
 {
-    const uint32_t *starts = r->starts + b->base;
-    for (size_t row = 0; row < b->n_rows; row++) {
+    const uint32_t *starts = r->starts + first;
+    for (size_t row = 0; row < n; row++) {
         bool any = false;
         for (uint32_t e = starts[row]; e < starts[row + 1] && !any; e++) {
             uint32_t code = r->codes.width == 1   ? ((const uint8_t *)r->codes.data)[e]
@@ -110,31 +112,32 @@ static void add_list(const batch *b, const hd_k_reader *r, uint8_t *restrict sum
     }
 }
 
-static void add_reader(const batch *b, const hd_k_reader *r, uint8_t *restrict sums)
+static void add_reader(const batch *b, const hd_k_reader *r, uint64_t first, size_t n,
+                       uint8_t *restrict sums)
 {
     if (r->starts) {
-        add_list(b, r, sums);
+        add_list(r, first, n, sums);
     } else if (r->codes.width == 1) {
-        b->ops->add8((const uint8_t *)r->codes.data + b->base, b->n_rows, b->ahead, &r->adds, sums);
+        b->ops->add8((const uint8_t *)r->codes.data + first, n, b->ahead, &r->adds, sums);
     } else if (r->codes.width == 2) {
-        b->ops->add16((const uint16_t *)r->codes.data + b->base, b->n_rows, b->ahead, &r->adds, sums);
+        b->ops->add16((const uint16_t *)r->codes.data + first, n, b->ahead, &r->adds, sums);
     } else {
-        const uint32_t *codes = (const uint32_t *)r->codes.data + b->base;
-        for (size_t i = 0; i < b->n_rows; i++)
+        const uint32_t *codes = (const uint32_t *)r->codes.data + first;
+        for (size_t i = 0; i < n; i++)
             sums[i] = (uint8_t)(sums[i] + r->by_code[codes[i]]);
     }
 }
 
-static void find_signatures(batch *b)
+static void find_signatures(batch *b, uint64_t first, size_t n)
 {
     const hd_k_shape *s = b->s;
     for (unsigned part = 0; part < s->n_parts || part == 0; part++)
-        memset(b->sums[part], 0, b->n_rows);
+        memset(b->sums[part], 0, n);
     for (size_t i = 0; i < s->n_readers; i++)
-        add_reader(b, &s->readers[i], b->sums[s->readers[i].part]);
+        add_reader(b, &s->readers[i], first, n, b->sums[s->readers[i].part]);
     if (s->n_parts < 2)
         return;
-    b->ops->join(b->sums[0], b->sums[1], b->n_rows, &s->joined);
+    b->ops->join(b->sums[0], b->sums[1], n, &s->joined);
 }
 
 static void pack(const batch *b, const uint64_t *selection, unsigned width, const void *in,
@@ -166,7 +169,7 @@ static bool is_picked(const batch *b)
 static const uint16_t *picked_rows(batch *b)
 {
     if (!b->has_positions)
-        b->ops->positions(b->selection, b->n_rows, b->positions);
+        b->ops->positions(b->selection, b->n_rows, 0, b->positions);
     b->has_positions = true;
     return b->positions;
 }
@@ -198,7 +201,7 @@ static void copy_bits(const uint64_t *restrict from, uint64_t first, size_t n, u
 
 static void find_persons(batch *b)
 {
-    uint64_t begins[BITS];
+    uint64_t begins[MANY_WORDS + 2];
     bool all = b->s->keeps_all;
     copy_bits(b->q->begins, b->base, b->n_rows, all ? b->begins : begins);
     (all ? b->begins : begins)[0] |= b->lane->begins_anew && b->base == b->lane->first;
@@ -206,18 +209,67 @@ static void find_persons(batch *b)
         b->ops->begins_of(b->selection, begins, b->n_rows, &b->is_pending, b->begins);
 }
 
+/* ---- few rows ---- */
+
+enum { FEW = 16 }; /* less than one row in so many */
+
+/* The next n rows, n_kept of them selected, are added to the batch; what will be read of them is asked
+ * for. */
+static void add_few(batch *b, size_t n, size_t n_kept)
+{
+    const size_t from = b->n_rows;
+    const uint16_t *restrict rows = b->positions + b->n;
+    b->ops->positions(b->selection + from / 64, n, (uint16_t)from, b->positions + b->n);
+    for (size_t i = 0; i < n_kept && b->p->n_classes > 1; i++)
+        b->signatures[b->n + i] = b->sums[0][rows[i] - from];
+    for (size_t c = 0; c < b->s->n_columns; c++) {
+        const hd_k_codes *codes = &b->s->columns[c];
+        const char *first = (const char *)codes->data + b->base * codes->width;
+        for (size_t i = 0; i < n_kept; i++)
+            __builtin_prefetch(first + rows[i] * codes->width);
+    }
+    b->n_rows += n;
+    b->n += n_kept;
+}
+
+/* A batch of which few rows are selected goes on until there are more of them, or more rows than that: what
+ * takes its time by the batch takes it once, and what is read here and there has arrived by then. */
+static void select_few(batch *b)
+{
+    size_t n = b->n_rows, n_kept = b->n;
+    b->n_rows = b->n = 0;
+    b->has_positions = true;
+    for (;;) {
+        add_few(b, n, n_kept);
+        uint64_t first = b->base + b->n_rows, left = b->lane->end - first;
+        if (left == 0 || b->n_rows == HD_K_MANY || b->n + HD_K_BATCH / FEW > HD_K_BATCH)
+            return;
+        n = left < HD_K_BATCH ? (size_t)left : HD_K_BATCH;
+        find_signatures(b, first, n);
+        n_kept = b->ops->keep(b->sums[0], n, b->s->keep, b->selection + b->n_rows / 64);
+        if (n_kept * FEW < n)
+            continue;
+        b->n_alone = TOLD; /* these rows are gone through again */
+        return;
+    }
+}
+
 static void select_rows(batch *b)
 {
-    find_signatures(b);
+    find_signatures(b, b->base, b->n_rows);
     b->has_positions = false;
     b->n =
         b->s->keeps_all ? b->n_rows : b->ops->keep(b->sums[0], b->n_rows, b->s->keep, b->selection);
+    if (b->n_alone > 0)
+        b->n_alone--;
+    else if (b->n * FEW < b->n_rows)
+        select_few(b);
     if (!b->q->without_people)
         find_persons(b);
     if (b->n == 0)
         return;
     memset(b->views, 0, b->s->n_columns * sizeof *b->views);
-    if (b->p->n_classes > 1) {
+    if (b->p->n_classes > 1 && !b->has_positions) {
         const void *own = selected(b, 1, b->sums[0], 0, b->signatures);
         if (own != b->signatures)
             memcpy(b->signatures, own, b->n);
@@ -706,10 +758,10 @@ static hd_code scan_pieces(batch *b, hd_err *err)
         if (!more)
             return HD_OK;
         const bool chooses_some = b->s->n_live > 0; /* a condition may contradict itself */
-        for (b->base = b->lane->first; chooses_some && b->base < b->lane->end; b->base += HD_K_BATCH) {
+        for (b->base = b->lane->first; chooses_some && b->base < b->lane->end; b->base += b->n_rows) {
             uint64_t left = b->lane->end - b->base;
             b->n_rows = left < HD_K_BATCH ? (size_t)left : HD_K_BATCH;
-            b->ahead = b->q->n_rows - b->base > HD_K_AHEAD + HD_K_BATCH ? HD_K_AHEAD : 0;
+            b->ahead = b->q->n_rows - b->base > HD_K_AHEAD + HD_K_MANY ? HD_K_AHEAD : 0;
             HD_TRY(hd_k_go_on(b->q, err));
             HD_TRY(scan_batch(b, err));
         }
@@ -739,7 +791,7 @@ static hd_code count_at(batch *b, uint64_t first, uint64_t left, size_t *n_kept,
         HD_TRY(f->enter(f->ctx, first, first + b->n_rows, &matters, err));
     if (!matters)
         return HD_OK;
-    find_signatures(b);
+    find_signatures(b, b->base, b->n_rows);
     *n_kept += b->ops->keep(b->sums[0], b->n_rows, b->s->keep, b->selection);
     if (f)
         f->leave(f->ctx, first, first); /* none of the rows is done: the scan comes back to them */

@@ -22,6 +22,7 @@ enum {
     HD_K_BATCH = 1024, /* what is between two steps stays in the first cache, beside a small table */
     HD_K_AHEAD = 4096,
     HD_K_PAD = 64,
+    HD_K_MANY = 16 * HD_K_BATCH,  /* rows of batches that are put together where few are selected */
     HD_K_WORDS = HD_K_BATCH / 64, /* of a selection: bit r is row r of the batch */
     HD_K_STEPS = 10,
     HD_K_FAR = 128 /* tables that are looked up in registers are read to a multiple of this */
@@ -68,8 +69,8 @@ typedef struct hd_k_ops {
                    uint16_t *out);
     void (*pack32)(const uint64_t *selection, const uint32_t *in, size_t n, size_t ahead,
                    uint32_t *out);
-    /* The selected rows themselves. */
-    void (*positions)(const uint64_t *selection, size_t n, uint16_t *out);
+    /* The selected rows themselves, counted on from `from`. */
+    void (*positions)(const uint64_t *selection, size_t n, uint16_t from, uint16_t *out);
     /* keys[r] = before[r] + stride * (codes[r] - lowest), or stride * slots[codes[r]] (256 slots), or
      * stride * by_code[codes[r]], where by_code has as many as there are codes. Codes below lowest are
      * taken for it. before is NULL for 0, or keys, or lies elsewhere, and has the room of scratch. */
@@ -83,8 +84,8 @@ typedef struct hd_k_ops {
                    uint32_t stride, const uint32_t *before, uint32_t *keys);
     void (*key_slots)(const uint8_t *codes, size_t n, size_t ahead, const uint8_t *slots,
                       uint32_t stride, const uint32_t *before, uint32_t *keys);
-    /* Bits of rows at which something begins; those from n on are 0, up to the end of the word. Of the
-     * selected rows, one bit each: whether something begins at the row or after the selected one
+    /* Bits of rows, HD_K_MANY at most, at which something begins; those from n on are 0, up to the end of
+     * the word. Of the selected rows, one bit each: whether something begins at the row or after the selected one
      * before it. *pending: whether it did after the last one; kept from batch to batch. */
     void (*begins_of)(const uint64_t *selection, const uint64_t *begins, size_t n, bool *pending,
                       uint64_t *out);

@@ -225,15 +225,15 @@ static __m512i counting16(void) /* 0, 1, 2, ... 31 */
 
 /* Asked for where few rows are selected: two of a word are put down whether they are there or not, and what is
  * not there is written over. */
-static void positions(const uint64_t *selection, size_t n, uint16_t *out)
+static void positions(const uint64_t *selection, size_t n, uint16_t from, uint16_t *out)
 {
     for (size_t i = 0; i < n; i += 64) {
         uint64_t word = selection[i / 64], rest = _blsr_u64(word), more = _blsr_u64(rest);
         uint16_t *next = out + _mm_popcnt_u64(word);
-        out[0] = (uint16_t)(i + _tzcnt_u64(word));
-        out[1] = (uint16_t)(i + _tzcnt_u64(rest));
+        out[0] = (uint16_t)(from + i + _tzcnt_u64(word));
+        out[1] = (uint16_t)(from + i + _tzcnt_u64(rest));
         for (out += 2; more; more = _blsr_u64(more))
-            *out++ = (uint16_t)(i + _tzcnt_u64(more));
+            *out++ = (uint16_t)(from + i + _tzcnt_u64(more));
         out = next;
     }
 }

@@ -530,7 +530,8 @@ static void random_small_questions_match(void **state)
 static void random_questions_at_borders_match(void **state)
 {
     (void)state;
-    static const uint64_t lengths[] = {4095, 4096, 4097, 8191, 8193, 30000, 65535, 65536, 65537};
+    static const uint64_t lengths[] = {1023,  1024,  1025,  2047,  2049,  4096, 16383,
+                                       16384, 16385, 30000, 65535, 65536, 65537};
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
         for (uint64_t seed = 10; seed < (lengths[i] > 10000 ? 12 : 24); seed++)
             check_question(seed, lengths[i]);
@@ -579,34 +580,79 @@ static bool is_same_person(void *ctx, uint64_t last, uint64_t first)
     return b->persons[last] == b->persons[first];
 }
 
+/* The question, of rows only whose `kept` is 1. */
+static void keep_only(made *t, const uint8_t *kept, hd_k_question *q)
+{
+    static const uint8_t is_kept[2] = {0, 1};
+    hd_k_atom *atoms = own(t, q->n_atoms + 1, sizeof *atoms);
+    hd_k_node *nodes = own(t, q->n_nodes + 2, sizeof *nodes);
+    memcpy(atoms, q->atoms, q->n_atoms * sizeof *atoms);
+    memcpy(nodes, q->nodes, q->n_nodes * sizeof *nodes);
+    atoms[q->n_atoms] = (hd_k_atom){.codes = {kept, 1, 2, 0}, .lut = is_kept};
+    nodes[q->n_nodes] = (hd_k_node){HD_K_ATOM, (uint32_t)q->n_atoms, 0};
+    nodes[q->n_nodes + 1] = (hd_k_node){HD_K_AND, (uint32_t)q->where, (uint32_t)q->n_nodes};
+    q->where = (int32_t)q->n_nodes + (q->where >= 0);
+    q->n_nodes += 2;
+    q->n_atoms++;
+    if (q->where == (int32_t)q->n_nodes - 2)
+        nodes[--q->n_nodes] = (hd_k_node){HD_K_ATOM, 0, 0}; /* not part of the question */
+    q->atoms = atoms;
+    q->nodes = nodes;
+}
+
+/* Stretches in which none, few, some or all rows are selected, longer and shorter than a batch. */
+static void check_few(uint64_t seed, uint64_t n_rows)
+{
+    static const uint32_t one_in[] = {0, 2000, 300, 40, 17, 15, 2, 1};
+    hd_rng r = hd_rng_stream(seed, n_rows);
+    made *t = random_question(&r, n_rows);
+    hd_k_question q = t->q;
+    uint8_t *kept = own(t, n_rows, 1);
+    for (uint64_t i = 0, left = 0, of = 0; i < n_rows; i++, left--) {
+        if (left == 0) {
+            left = 1 + hd_rng_below(&r, 6000);
+            of = one_in[hd_rng_below(&r, 8)];
+        }
+        kept[i] = of && hd_rng_below(&r, (uint32_t)of) == 0;
+    }
+    keep_only(t, kept, &q);
+    const hd_k_ops *own_steps = steps;
+    steps = NULL;
+    hd_k_answer scalar = run_way(&q, &ways[0]);
+    steps = own_steps;
+    for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
+        setenv("HDIS_THREADS", w % 2 ? "3" : "1", 1);
+        hd_k_answer a = run_way(&q, &ways[w]);
+        check_same(&q, &scalar, &a, true);
+        hd_k_answer_free(&a);
+    }
+    hd_k_answer_free(&scalar);
+    unmake(t);
+}
+
+static void few_rows_of_many_batches_match(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 30 && steps; seed++) {
+        check_few(seed, 20000 + 1024 * (seed % 3));
+        check_few(seed, 70001);
+    }
+}
+
 /* Blocks in which no row passes may be left out, also from the middle of a person. */
 static void check_by_blocks(uint64_t seed, uint64_t n_rows, uint64_t block_rows)
 {
     static uint8_t left_out[1000];
-    static const uint8_t is_kept[2] = {0, 1};
     hd_rng r = hd_rng_stream(seed, block_rows);
     made *t = random_question(&r, n_rows);
     hd_k_question q = t->q;
-    hd_k_atom *atoms = own(t, q.n_atoms + 1, sizeof *atoms);
-    hd_k_node *nodes = own(t, q.n_nodes + 2, sizeof *nodes);
     uint8_t *kept = own(t, n_rows, 1);
     uint32_t percent = hd_rng_below(&r, 101);
     for (size_t b = 0; b <= n_rows / block_rows; b++)
         left_out[b] = hd_rng_below(&r, 100) < percent;
     for (uint64_t i = 0; i < n_rows; i++)
         kept[i] = !left_out[i / block_rows];
-    memcpy(atoms, q.atoms, q.n_atoms * sizeof *atoms);
-    memcpy(nodes, q.nodes, q.n_nodes * sizeof *nodes);
-    atoms[q.n_atoms] = (hd_k_atom){.codes = {kept, 1, 2, 0}, .lut = is_kept};
-    nodes[q.n_nodes] = (hd_k_node){HD_K_ATOM, (uint32_t)q.n_atoms, 0};
-    nodes[q.n_nodes + 1] = (hd_k_node){HD_K_AND, (uint32_t)q.where, (uint32_t)q.n_nodes};
-    q.where = (int32_t)q.n_nodes + (q.where >= 0);
-    q.n_nodes += 2;
-    q.n_atoms++;
-    if (q.where == (int32_t)q.n_nodes - 2)
-        nodes[--q.n_nodes] = (hd_k_node){HD_K_ATOM, 0, 0}; /* not part of the question */
-    q.atoms = atoms;
-    q.nodes = nodes;
+    keep_only(t, kept, &q);
     hd_k_answer all = run_way(&q, &ways[0]);
     uint32_t *persons = number_persons(&q);
     by_blocks b = {.q = &q, .persons = persons, .left_out = left_out, .block_rows = block_rows};
@@ -1062,7 +1108,7 @@ static void check_steps(const hd_k_ops *x, hd_rng *r, size_t n)
     assert_memory_equal(out16[0], out16[1], n_kept[0] * 2);
     assert_memory_equal(out32[0], out32[1], n_kept[0] * 4);
     for (size_t k = 0; k < 2; k++) {
-        sets[k]->positions(selected[0], n, out16[k]);
+        sets[k]->positions(selected[0], n, (uint16_t)(stride % 5000), out16[k]);
         memcpy(out8[k], codes8, n);
         uint32_t *keys = out32[k];
         memset(keys, 255, sizeof out32[k]);
@@ -1286,6 +1332,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(unlinked_rows_add_no_person),
         cmocka_unit_test(random_small_questions_match),
         cmocka_unit_test(random_questions_at_borders_match),
+        cmocka_unit_test(few_rows_of_many_batches_match),
         cmocka_unit_test(blocks_may_be_left_out),
         cmocka_unit_test(too_much_memory_is_refused),
         cmocka_unit_test(long_lists_stay_short),
