@@ -384,22 +384,17 @@ static hd_code take_events(run *r, uint32_t lowest, uint32_t highest, hd_err *er
 
 /* ---- places ---------------------------------------------------------------------------------- */
 
-/* One walk side by side: number[i] .. number[n - 1], and the events from `at` on. */
+/* One walk side by side: number[i] .. number[end - 1], and the events from `at` on. */
 typedef struct pace {
-    const uint64_t *number;
-    uint32_t *out;
-    uint64_t most; /* number that came so far */
-    size_t i, n, at;
+    size_t i, end, at;
 } pace;
 
-/* Either an event is passed or a number has found its place; numbers below an earlier one find that
- * one's. */
-static inline void step(const uint64_t *event, pace *p)
+/* Either an event is passed or a number has found its place; a number below an earlier one finds that
+ * one's, because no event comes back. */
+static inline void step(const uint64_t *event, const uint64_t *number, uint32_t *out, pace *p)
 {
-    uint64_t number = p->number[p->i];
-    p->most = number > p->most ? number : p->most;
-    bool is_below = event[p->at] < p->most;
-    p->out[p->i] = (uint32_t)p->at;
+    bool is_below = event[p->at] < number[p->i];
+    out[p->i] = (uint32_t)p->at;
     p->at += is_below;
     p->i += !is_below;
 }
@@ -427,24 +422,23 @@ static void find_places(const events *e, const uint64_t *number, size_t n, uint3
     size_t left = n / PACES;
     for (size_t k = 0; k < PACES; k++) {
         size_t first = n * k / PACES, end = n * (k + 1) / PACES;
-        p[k] = (pace){number + first, out + first, 0, 0, end - first, 0};
-        p[k].at = end > first ? place_of(e, number[first]) : 0;
+        p[k] = (pace){first, end, end > first ? place_of(e, number[first]) : 0};
     }
     while (left > 0) { /* so many steps leave nobody without a number */
         pace a = p[0], b = p[1], c = p[2], d = p[3];
         for (size_t s = 0; s < left; s++) {
-            step(event, &a);
-            step(event, &b);
-            step(event, &c);
-            step(event, &d);
+            step(event, number, out, &a);
+            step(event, number, out, &b);
+            step(event, number, out, &c);
+            step(event, number, out, &d);
         }
         p[0] = a, p[1] = b, p[2] = c, p[3] = d;
         for (size_t k = 0; k < PACES; k++)
-            left = p[k].n - p[k].i < left ? p[k].n - p[k].i : left;
+            left = p[k].end - p[k].i < left ? p[k].end - p[k].i : left;
     }
     for (size_t k = 0; k < PACES; k++)
-        while (p[k].i < p[k].n)
-            step(event, &p[k]);
+        while (p[k].i < p[k].end)
+            step(event, number, out, &p[k]);
 }
 
 /* The numbers that go back. Most do not, which a look at a few of them at once tells. */
