@@ -114,52 +114,58 @@ static void pack_all(const void *items, unsigned width, uint32_t n, uint32_t bas
     }
 }
 
+/* Items of `to` bytes in memory: as many as their width, or one that holds all their bits. */
 static inline __attribute__((always_inline)) void unpack_any(const uint8_t *in, unsigned bits,
-                                                             void *out, unsigned width, uint32_t n,
-                                                             uint32_t base)
+                                                             void *out, unsigned width, unsigned to,
+                                                             uint32_t n, uint32_t base)
 {
     vector_16 items16[16 * VECTORS_16], words16[16 * VECTORS_16] = {0};
     vector_32 items32[32 * VECTORS_32], words32[32 * VECTORS_32] = {0};
     const uint16_t *out16 = (const uint16_t *)items16;
+    const uint32_t *out32 = (const uint32_t *)items32;
     uint32_t group = LANES * lane_bits(width);
-    uint8_t *to = out;
+    uint8_t *at = out;
     for (uint32_t first = 0; first < n; first += group) {
         uint32_t have = n - first < group ? n - first : group;
         size_t len = (size_t)group * bits / 8;
         if (width == 4) {
             memcpy(words32, in, len);
             unpack_32(words32, bits, base, items32);
-            memcpy(to, items32, (size_t)have * 4);
+            for (uint32_t i = 0; i < have && to == 1; i++)
+                at[i] = (uint8_t)out32[i];
+            if (to == 4)
+                memcpy(at, items32, (size_t)have * 4);
         } else {
             memcpy(words16, in, len);
             unpack_16(words16, bits, (uint16_t)base, items16);
-            for (uint32_t i = 0; i < have && width == 1; i++)
-                to[i] = (uint8_t)out16[i];
-            if (width == 2)
-                memcpy(to, items16, (size_t)have * 2);
+            for (uint32_t i = 0; i < have && to == 1; i++)
+                at[i] = (uint8_t)out16[i];
+            if (to == 2)
+                memcpy(at, items16, (size_t)have * 2);
         }
         in += len;
-        to += (size_t)have * width;
+        at += (size_t)have * to;
     }
 }
 
-static void unpack_plain(const uint8_t *in, unsigned bits, void *out, unsigned width, uint32_t n,
-                         uint32_t base)
+static void unpack_plain(const uint8_t *in, unsigned bits, void *out, unsigned width, unsigned to,
+                         uint32_t n, uint32_t base)
 {
-    unpack_any(in, bits, out, width, n, base);
+    unpack_any(in, bits, out, width, to, n, base);
 }
 
 #if defined(__x86_64__)
 __attribute__((target("avx2"))) static void unpack_avx2(const uint8_t *in, unsigned bits, void *out,
-                                                        unsigned width, uint32_t n, uint32_t base)
+                                                        unsigned width, unsigned to, uint32_t n,
+                                                        uint32_t base)
 {
-    unpack_any(in, bits, out, width, n, base);
+    unpack_any(in, bits, out, width, to, n, base);
 }
 
-static void unpack_all(const uint8_t *in, unsigned bits, void *out, unsigned width, uint32_t n,
-                       uint32_t base)
+static void unpack_all(const uint8_t *in, unsigned bits, void *out, unsigned width, unsigned to,
+                       uint32_t n, uint32_t base)
 {
-    (__builtin_cpu_supports("avx2") ? unpack_avx2 : unpack_plain)(in, bits, out, width, n, base);
+    (__builtin_cpu_supports("avx2") ? unpack_avx2 : unpack_plain)(in, bits, out, width, to, n, base);
 }
 #else
 #define unpack_all unpack_plain
@@ -288,7 +294,7 @@ size_t hd_pack_items(const void *items, unsigned width, uint32_t n, uint32_t bas
 }
 
 static bool unpack_runs(const uint8_t *in, size_t len, void *values, void *out, unsigned width,
-                        uint32_t n, uint32_t base)
+                        unsigned to, uint32_t n, uint32_t base)
 {
     uint32_t n_runs;
     size_t bitmap_len = ((size_t)n + 7) / 8;
@@ -303,20 +309,32 @@ static bool unpack_runs(const uint8_t *in, size_t len, void *values, void *out, 
             at_least(RUNS_HEAD + bitmap_len + groups_len(n_runs, in[0], width), (size_t)n * width))
         return false;
     values = (uint8_t *)values + HD_SPREAD_PAD;
-    unpack_all(bitmap + bitmap_len, in[0], values, width, n_runs, base);
-    hd_spread_runs(bitmap, values, width, n, out);
+    unpack_all(bitmap + bitmap_len, in[0], values, width, to, n_runs, base);
+    hd_spread_runs(bitmap, values, to, n, out);
+    return true;
+}
+
+static bool unpack_as(hd_encoding encoding, const uint8_t *in, size_t len, void *values, void *out,
+                      unsigned width, unsigned to, uint32_t n, uint32_t base)
+{
+    if (len == 0 || n == 0 || width > 4 || in[0] > lane_bits(width))
+        return false;
+    if (encoding == HD_ENCODING_RUNS)
+        return unpack_runs(in, len, values, out, width, to, n, base);
+    if (len != at_least(1 + groups_len(n, in[0], width), (size_t)n * width))
+        return false;
+    unpack_all(in + 1, in[0], out, width, to, n, base);
     return true;
 }
 
 bool hd_unpack_items(hd_encoding encoding, const uint8_t *in, size_t len, void *values, void *out,
                      unsigned width, uint32_t n, uint32_t base)
 {
-    if (len == 0 || n == 0 || width > 4 || in[0] > lane_bits(width))
-        return false;
-    if (encoding == HD_ENCODING_RUNS)
-        return unpack_runs(in, len, values, out, width, n, base);
-    if (len != at_least(1 + groups_len(n, in[0], width), (size_t)n * width))
-        return false;
-    unpack_all(in + 1, in[0], out, width, n, base);
-    return true;
+    return unpack_as(encoding, in, len, values, out, width, width, n, base);
+}
+
+bool hd_unpack_bytes(hd_encoding encoding, const uint8_t *in, size_t len, void *values, uint8_t *out,
+                     uint32_t n)
+{
+    return len > 0 && in[0] <= 8 && unpack_as(encoding, in, len, values, out, 4, 1, n, 0);
 }

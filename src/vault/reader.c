@@ -108,20 +108,20 @@ hd_code hd_reader_open_block(hd_reader *r, uint32_t column, uint32_t block, hd_e
     return HD_OK;
 }
 
-/* Read, open and unpack one part into out: n items of that many bytes, of which base was taken away. The
- * directory saw to it that an unpacked part has just that length. */
-static hd_code read_part(hd_reader *r, uint32_t column, hd_part_kind kind, uint32_t block,
-                         uint32_t rows, uint32_t items, const hd_part *part, void *out, uint32_t n,
-                         unsigned width, uint32_t base, hd_err *err)
+/* Read and open one part into r->packed. */
+static hd_code open_packed(hd_reader *r, uint32_t column, hd_part_kind kind, uint32_t block,
+                           uint32_t rows, uint32_t items, const hd_part *part, hd_err *err)
 {
-    size_t plain_len = (size_t)n * width;
-    if (part->len == 0)
-        return HD_OK; /* n is 0 too */
-    size_t stored = (size_t)part->len - HD_SEAL_TAG;
-    if (part->encoding == HD_ENCODING_RAW)
-        return open_part(r, column, kind, block, rows, items, part, out, err);
-    HD_TRY(hd_scratch(&r->packed, &r->packed_cap, stored, err));
-    HD_TRY(open_part(r, column, kind, block, rows, items, part, r->packed, err));
+    HD_TRY(hd_scratch(&r->packed, &r->packed_cap, (size_t)part->len, err));
+    return open_part(r, column, kind, block, rows, items, part, r->packed, err);
+}
+
+/* n items of so many bytes, of which base was taken away, from r->packed. The directory saw to it that
+ * an unpacked part has just that length. */
+static hd_code unpack_part(hd_reader *r, uint32_t column, uint32_t block, const hd_part *part,
+                           void *out, uint32_t n, unsigned width, uint32_t base, hd_err *err)
+{
+    size_t plain_len = (size_t)n * width, stored = (size_t)part->len - HD_SEAL_TAG;
     bool ok;
     if (part->encoding == HD_ENCODING_ZSTD) {
         ok = ZSTD_getFrameContentSize(r->packed, stored) == plain_len &&
@@ -132,6 +132,19 @@ static hd_code read_part(hd_reader *r, uint32_t column, hd_part_kind kind, uint3
                              n, base);
     }
     return ok ? HD_OK : damaged(r, column, block, err);
+}
+
+/* Read, open and unpack one part into out. */
+static hd_code read_part(hd_reader *r, uint32_t column, hd_part_kind kind, uint32_t block,
+                         uint32_t rows, uint32_t items, const hd_part *part, void *out, uint32_t n,
+                         unsigned width, uint32_t base, hd_err *err)
+{
+    if (part->len == 0)
+        return HD_OK; /* n is 0 too */
+    if (part->encoding == HD_ENCODING_RAW)
+        return open_part(r, column, kind, block, rows, items, part, out, err);
+    HD_TRY(open_packed(r, column, kind, block, rows, items, part, err));
+    return unpack_part(r, column, block, part, out, n, width, base, err);
 }
 
 /* As read_part, but the memory is taken when the packed bytes have confirmed how much it is: a
@@ -274,19 +287,25 @@ hd_code hd_reader_data(hd_reader *r, uint32_t column, uint32_t block, void *out,
 static uint64_t bits_of(const uint32_t *differences, uint64_t *sum)
 {
     uint64_t bits = 0;
+    for (unsigned i = 0; i < 64; i++) {
+        bits |= (uint64_t)(differences[i] != 0) << i;
+        *sum += differences[i];
+    }
+    return bits;
+}
+
+/* The same of differences of a byte, which nearly all blocks have. */
+static uint64_t bits_of_bytes(const uint8_t *differences, uint64_t *sum)
+{
+    uint64_t bits = 0;
 #ifdef __SSE2__
-    const __m128i zero = _mm_setzero_si128(), low = _mm_set1_epi64x(UINT32_MAX);
+    const __m128i zero = _mm_setzero_si128();
     __m128i sums = zero;
     for (unsigned i = 0; i < 64; i += 16) {
-        __m128i is_zero[4];
-        for (unsigned k = 0; k < 4; k++) {
-            __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(differences + i + 4 * k));
-            sums = _mm_add_epi64(sums, _mm_add_epi64(_mm_and_si128(x, low), _mm_srli_epi64(x, 32)));
-            is_zero[k] = _mm_cmpeq_epi32(x, zero);
-        }
-        __m128i bytes = _mm_packs_epi16(_mm_packs_epi32(is_zero[0], is_zero[1]),
-                                        _mm_packs_epi32(is_zero[2], is_zero[3]));
-        bits |= (uint64_t)(~(unsigned)_mm_movemask_epi8(bytes) & 0xFFFF) << i;
+        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(differences + i));
+        sums = _mm_add_epi64(sums, _mm_sad_epu8(x, zero));
+        unsigned is_zero = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, zero));
+        bits |= (uint64_t)(~is_zero & 0xFFFF) << i;
     }
     uint64_t two[2];
     memcpy(two, &sums, sizeof two);
@@ -300,6 +319,29 @@ static uint64_t bits_of(const uint32_t *differences, uint64_t *sum)
     return bits;
 }
 
+/* What each person of a block is above the one before, into r->differences: as bytes where none needs
+ * more, else 4 bytes each. */
+static hd_code read_differences(hd_reader *r, uint32_t block, bool *are_bytes, hd_err *err)
+{
+    const hd_directory *d = &r->table->directory;
+    const hd_block *b = &d->columns[0].blocks[block];
+    const hd_part *part = &b->data;
+    const uint32_t rows = hd_rows_of_block(d->rows, block);
+    const size_t len = (size_t)b->items * sizeof(uint32_t);
+    *are_bytes = false;
+    HD_TRY(hd_scratch(&r->values, &r->values_cap, len + 2 * HD_SPREAD_PAD, err));
+    if (part->encoding == HD_ENCODING_RAW)
+        return open_part(r, 0, HD_PART_DATA, block, rows, b->items, part, r->differences, err);
+    HD_TRY(open_packed(r, 0, HD_PART_DATA, block, rows, b->items, part, err));
+    *are_bytes = part->encoding != HD_ENCODING_ZSTD &&
+                 hd_unpack_bytes((hd_encoding)part->encoding, r->packed,
+                                 (size_t)part->len - HD_SEAL_TAG, r->values, r->differences,
+                                 b->items);
+    return *are_bytes ? HD_OK
+                      : unpack_part(r, 0, block, part, r->differences, b->items, sizeof(uint32_t),
+                                    0, err);
+}
+
 /* The persons are never made: that the differences lead from the lowest to the highest shows that all
  * numbers between are in range, and ascend. */
 hd_code hd_reader_begins(hd_reader *r, uint32_t block, uint64_t *out, hd_err *err)
@@ -307,19 +349,24 @@ hd_code hd_reader_begins(hd_reader *r, uint32_t block, uint64_t *out, hd_err *er
     const hd_directory *d = &r->table->directory;
     const hd_block *b = &d->columns[0].blocks[block];
     const size_t room = ((size_t)b->items + 63) / 64 * 64;
-    HD_TRY(hd_scratch(&r->differences, &r->differences_cap, room * sizeof(uint32_t), err));
-    uint32_t *differences = (uint32_t *)(void *)r->differences;
-    memset(differences + b->items, 0, (room - b->items) * sizeof *differences);
-    HD_TRY(read_part(r, 0, HD_PART_DATA, block, hd_rows_of_block(d->rows, block), b->items, &b->data,
-                     differences, b->items, sizeof *differences, 0, err));
+    bool are_bytes;
     if (b->items == 0)
         return HD_OK;
-    if (differences[0] != (d->has_first_person ? 0 : b->lowest))
+    HD_TRY(hd_scratch(&r->differences, &r->differences_cap, room * sizeof(uint32_t), err));
+    HD_TRY(read_differences(r, block, &are_bytes, err));
+    uint8_t *bytes = r->differences;
+    uint32_t *wide = (uint32_t *)(void *)r->differences;
+    const size_t one = are_bytes ? 1 : sizeof *wide;
+    memset(bytes + b->items * one, 0, (room - b->items) * one);
+    if ((are_bytes ? bytes[0] : wide[0]) != (d->has_first_person ? 0 : b->lowest))
         return damaged(r, 0, block, err);
-    differences[0] = 0;
+    if (are_bytes)
+        bytes[0] = 0;
+    else
+        wide[0] = 0;
     uint64_t highest = b->lowest, before = block > 0 ? b[-1].highest : 0;
     for (size_t i = 0; i < room; i += 64)
-        out[i / 64] = bits_of(differences + i, &highest);
+        out[i / 64] = are_bytes ? bits_of_bytes(bytes + i, &highest) : bits_of(wide + i, &highest);
     out[0] |= b->lowest != before;
     return highest == b->highest ? HD_OK : damaged(r, 0, block, err);
 }

@@ -75,6 +75,40 @@ static void items_come_back(void **state)
     free(out);
 }
 
+/* Items of four bytes come back as bytes, or not at all where one does not fit. */
+static void small_items_come_back_as_bytes(void **state)
+{
+    (void)state;
+    uint8_t *items = malloc(MOST * 4), *back = malloc(MOST);
+    uint8_t *values = malloc(MOST * 4 + 2 * HD_SPREAD_PAD);
+    uint8_t *out = malloc(hd_pack_room(MOST, 4));
+    unsigned seen[4] = {0};
+    assert_true(items && values && back && out);
+    for (unsigned i = 0; i < 300; i++) {
+        hd_rng g = hd_rng_stream(23, i);
+        uint32_t n = 1 + hd_rng_below(&g, i % 2 ? 100 : MOST), low, high;
+        uint32_t range = (1u << hd_rng_below(&g, 10)) - 1;
+        make_items(&g, items, 4, n, 0, range, 1 + hd_rng_below(&g, 8));
+        hd_extremes(items, 4, n, &low, &high);
+        hd_encoding encoding;
+        size_t len = hd_pack_items(items, 4, n, 0, high, values, out, &encoding);
+        if (len == 0)
+            continue;
+        seen[encoding]++;
+        memset(back, 0xA5, n);
+        assert_int_equal(hd_unpack_bytes(encoding, out, len, values, back, n), high < 256);
+        for (uint32_t k = 0; k < n && high < 256; k++)
+            assert_int_equal(back[k], item(items, 4, k));
+        assert_false(hd_unpack_bytes(encoding, out, len - 1, values, back, n));
+        assert_false(hd_unpack_bytes(encoding, out, 0, values, back, n));
+    }
+    assert_true(seen[HD_ENCODING_PACKED] > 20 && seen[HD_ENCODING_RUNS] > 20);
+    free(items);
+    free(values);
+    free(back);
+    free(out);
+}
+
 /* Any bytes: no read or write past what was given (the sanitizer build tells). */
 static void rubbish_is_harmless(void **state)
 {
@@ -96,6 +130,9 @@ static void rubbish_is_harmless(void **state)
             memcpy(in + 1, &runs, sizeof runs);
         accepted += hd_unpack_items(i % 2 ? HD_ENCODING_RUNS : HD_ENCODING_PACKED, in, len, values,
                                     out, width, n, 3);
+        if (width == 4)
+            accepted += hd_unpack_bytes(i % 2 ? HD_ENCODING_RUNS : HD_ENCODING_PACKED, in, len,
+                                        values, out, n);
         free(in);
         free(values);
         free(out);
@@ -157,6 +194,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_put_in_order),
         cmocka_unit_test(items_come_back),
+        cmocka_unit_test(small_items_come_back_as_bytes),
         cmocka_unit_test(rubbish_is_harmless),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
