@@ -62,6 +62,7 @@ struct loops {
     /* How many of n rows are events: they come behind those that are there. */
     size_t (*take)(run *r, const loaded_column *days, const uint32_t *persons, uint64_t base,
                    size_t n, const uint8_t *truth);
+    void (*put_in_order)(events *e);
 };
 
 typedef struct walking {
@@ -260,14 +261,15 @@ static void sort_some(events *e, size_t first, size_t end)
 }
 
 /* Nearly always so already, because records lie by the day on which they begin. */
-static void put_in_order(events *e)
+LOOP void put_in_order(events *e)
 {
     for (size_t first = 1, end; first <= e->n; first = end) {
-        bool is_in_order = true;
+        const uint64_t *at = e->at;
+        uint64_t back = 0;
         end = first + BATCH < e->n + 1 ? first + BATCH : e->n + 1;
         for (size_t i = first; i < end; i++)
-            is_in_order &= e->at[i - 1] <= e->at[i];
-        if (!is_in_order)
+            back |= at[i] < at[i - 1];
+        if (back)
             sort_some(e, first, end);
     }
 }
@@ -378,7 +380,7 @@ static hd_code take_events(run *r, uint32_t lowest, uint32_t highest, hd_err *er
     e->at[e->n + 1] = UINT64_MAX;
     e->row[e->n + 1] = UINT32_MAX;
     if (has_days(r->all->w))
-        put_in_order(e);
+        r->all->loops->put_in_order(e);
     return HD_OK;
 }
 
@@ -399,31 +401,29 @@ static inline void step(const uint64_t *event, const uint64_t *number, uint32_t 
     p->i += !is_below;
 }
 
-static size_t place_of(const events *e, uint64_t number)
+enum { PACES = 4 };
+
+/* Each walk begins at the first event that is not below its first number. They look for it together,
+ * without a branch that could be guessed wrong. */
+static void find_starts(const events *e, const uint64_t *number, pace p[PACES])
 {
-    size_t low = 1, high = e->n + 1;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (e->at[middle] < number)
-            low = middle + 1;
-        else
-            high = middle;
+    for (size_t left = e->n, half; left > 0; left -= half) {
+        half = (left + 1) / 2;
+        for (size_t k = 0; k < PACES; k++)
+            p[k].at += half & -(size_t)(e->at[p[k].at + half - 1] < number[p[k].i]);
     }
-    return low;
 }
 
 /* out[i] is the first event that is not below number[i] > 0, if the numbers ascend. Each step of a
  * walk waits for the one before, so four go side by side. */
 static void find_places(const events *e, const uint64_t *number, size_t n, uint32_t *out)
 {
-    enum { PACES = 4 };
     const uint64_t *event = e->at;
     pace p[PACES];
     size_t left = n / PACES;
-    for (size_t k = 0; k < PACES; k++) {
-        size_t first = n * k / PACES, end = n * (k + 1) / PACES;
-        p[k] = (pace){first, end, end > first ? place_of(e, number[first]) : 0};
-    }
+    for (size_t k = 0; k < PACES; k++)
+        p[k] = (pace){n * k / PACES, n * (k + 1) / PACES, 1};
+    find_starts(e, number, p);
     while (left > 0) { /* so many steps leave nobody without a number */
         pace a = p[0], b = p[1], c = p[2], d = p[3];
         for (size_t s = 0; s < left; s++) {
@@ -608,7 +608,11 @@ LOOP void days_of_events(run *r, const loaded_column *days, uint64_t base, size_
         days_of_events(r, days, base, n);                                                          \
         return take_some(r, persons, row_of(r, base), n, truth);                                   \
     }                                                                                              \
-    static const struct loops name = {#name, walk_##name, take_##name##_days};
+    attribute static void put_##name##_in_order(events *e)                                         \
+    {                                                                                              \
+        put_in_order(e);                                                                           \
+    }                                                                                              \
+    static const struct loops name = {#name, walk_##name, take_##name##_days, put_##name##_in_order};
 
 LOOPS(portable, , take_plain)
 #if defined(__x86_64__)
