@@ -21,7 +21,7 @@
 enum {
     BATCH = 1024,
     CHUNK = HD_ORDER_CHUNK_ROWS, /* of rows; a divisor of the rows of a block */
-    TASKS_A_THREAD = 4,
+    TASKS_A_THREAD = 8,
     SPARE = 16, /* room behind the events for what a vector writes too much */
     TRUE = 1
 };
@@ -659,10 +659,18 @@ static hd_code walk_chunk(run *r, uint64_t first, uint64_t end, hd_err *err)
     return rc;
 }
 
+/* Long runs first, so that opening where they meet twice costs little, and short ones in the end, so
+ * that no thread waits long for another. */
+static uint64_t first_chunk(const walking *a, size_t number)
+{
+    const uint64_t left = a->n_runs - number, all = a->n_runs;
+    return a->n_chunks - a->n_chunks * left * left / (all * all);
+}
+
 static hd_code walk_run(void *ctx, size_t number, hd_err *err)
 {
     const walking *a = ctx;
-    uint64_t n_rows = hd_table_rows(a->w->rows), chunk = a->n_chunks * number / a->n_runs;
+    uint64_t n_rows = hd_table_rows(a->w->rows), chunk = first_chunk(a, number);
     size_t truth_bytes = a->w->condition ? a->w->condition->q.n_nodes * BATCH : 0;
     hd_code rc = HD_OK;
     run *r = hd_calloc(1, sizeof *r);
@@ -673,7 +681,7 @@ static hd_code walk_run(void *ctx, size_t number, hd_err *err)
     r->truth = truth;
     r->held = NO_BLOCK;
     memset(r->all_true, TRUE, sizeof r->all_true);
-    for (; chunk < a->n_chunks * (number + 1) / a->n_runs; chunk++) {
+    for (const uint64_t end_chunk = first_chunk(a, number + 1); chunk < end_chunk; chunk++) {
         uint64_t first = chunk * CHUNK, end = first + CHUNK < n_rows ? first + CHUNK : n_rows;
         HD_GO(walk_chunk(r, first, end, err));
     }
@@ -722,11 +730,17 @@ static hd_code open_feeds(walking *a, const order_walk *w, bool must_stream, hd_
     return open_feed(w, w->events, &w->event_days, must_stream, &a->events, err);
 }
 
-/* Where one feed keeping its columns leaves no room for the next, all go by. */
+static bool streams(const walking *a)
+{
+    return hd_feed_streams(a->rows) || hd_feed_streams(a->events);
+}
+
+/* Where there is no room for all columns, all go by: one that stayed would soon have to make room for
+ * those of the scan that comes after. */
 static hd_code open_all(walking *a, hd_err *err)
 {
     hd_code rc = open_feeds(a, a->w, false, err);
-    if (rc == HD_LIMIT) {
+    if (rc == HD_LIMIT || (rc == HD_OK && streams(a))) {
         close_feeds(a);
         rc = open_feeds(a, a->w, true, err);
     }
