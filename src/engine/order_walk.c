@@ -391,8 +391,8 @@ typedef struct pace {
     size_t i, end, at;
 } pace;
 
-/* Either an event is passed or a number has found its place; a number below an earlier one finds that
- * one's, because no event comes back. */
+/* Either an event is passed or a number has found its place; a number below an earlier one finds
+ * that one's, because no event comes back. */
 static inline void step(const uint64_t *event, const uint64_t *number, uint32_t *out, pace *p)
 {
     bool is_below = event[p->at] < number[p->i];
@@ -403,8 +403,8 @@ static inline void step(const uint64_t *event, const uint64_t *number, uint32_t 
 
 enum { PACES = 4 };
 
-/* Each walk begins at the first event that is not below its first number. They look for it together,
- * without a branch that could be guessed wrong. */
+/* Each walk begins at the first event that is not below its first number. They look for it
+ * together, without a branch that could be guessed wrong. */
 static void find_starts(const events *e, const uint64_t *number, pace p[PACES])
 {
     for (size_t left = e->n, half; left > 0; left -= half) {
@@ -612,7 +612,8 @@ LOOP void days_of_events(run *r, const loaded_column *days, uint64_t base, size_
     {                                                                                              \
         put_in_order(e);                                                                           \
     }                                                                                              \
-    static const struct loops name = {#name, walk_##name, take_##name##_days, put_##name##_in_order};
+    static const struct loops name = {#name, walk_##name, take_##name##_days,                      \
+                                      put_##name##_in_order};
 
 LOOPS(portable, , take_plain)
 #if defined(__x86_64__)
@@ -659,8 +660,8 @@ static hd_code walk_chunk(run *r, uint64_t first, uint64_t end, hd_err *err)
     return rc;
 }
 
-/* Long runs first, so that opening where they meet twice costs little, and short ones in the end, so
- * that no thread waits long for another. */
+/* Long runs first, so that opening where they meet twice costs little, and short ones in the end,
+ * so that no thread waits long for another. */
 static uint64_t first_chunk(const walking *a, size_t number)
 {
     const uint64_t left = a->n_runs - number, all = a->n_runs;
@@ -735,8 +736,8 @@ static bool streams(const walking *a)
     return hd_feed_streams(a->rows) || hd_feed_streams(a->events);
 }
 
-/* Where there is no room for all columns, all go by: one that stayed would soon have to make room for
- * those of the scan that comes after. */
+/* Where there is no room for all columns, all go by: one that stayed would soon have to make room
+ * for those of the scan that comes after. */
 static hd_code open_all(walking *a, hd_err *err)
 {
     hd_code rc = open_feeds(a, a->w, false, err);

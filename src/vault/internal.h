@@ -224,8 +224,8 @@ bool hd_unpack_items(hd_encoding encoding, const uint8_t *in, size_t len, void *
                      unsigned width, uint32_t n, uint32_t base);
 /* The same of items of 4 bytes above base 0, a byte each in memory; false also when one may need
  * more. */
-bool hd_unpack_bytes(hd_encoding encoding, const uint8_t *in, size_t len, void *values, uint8_t *out,
-                     uint32_t n);
+bool hd_unpack_bytes(hd_encoding encoding, const uint8_t *in, size_t len, void *values,
+                     uint8_t *out, uint32_t n);
 
 /* builder.c, finish.c. Sort, renumber, seal and write the builder's table; frees what it holds as
  * it goes, so the builder is of no further use. */

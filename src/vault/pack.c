@@ -165,7 +165,8 @@ __attribute__((target("avx2"))) static void unpack_avx2(const uint8_t *in, unsig
 static void unpack_all(const uint8_t *in, unsigned bits, void *out, unsigned width, unsigned to,
                        uint32_t n, uint32_t base)
 {
-    (__builtin_cpu_supports("avx2") ? unpack_avx2 : unpack_plain)(in, bits, out, width, to, n, base);
+    (__builtin_cpu_supports("avx2") ? unpack_avx2 : unpack_plain)(in, bits, out, width, to, n,
+                                                                  base);
 }
 #else
 #define unpack_all unpack_plain
@@ -333,8 +334,8 @@ bool hd_unpack_items(hd_encoding encoding, const uint8_t *in, size_t len, void *
     return unpack_as(encoding, in, len, values, out, width, width, n, base);
 }
 
-bool hd_unpack_bytes(hd_encoding encoding, const uint8_t *in, size_t len, void *values, uint8_t *out,
-                     uint32_t n)
+bool hd_unpack_bytes(hd_encoding encoding, const uint8_t *in, size_t len, void *values,
+                     uint8_t *out, uint32_t n)
 {
     return len > 0 && in[0] <= 8 && unpack_as(encoding, in, len, values, out, 4, 1, n, 0);
 }

@@ -116,8 +116,8 @@ static hd_code open_packed(hd_reader *r, uint32_t column, hd_part_kind kind, uin
     return open_part(r, column, kind, block, rows, items, part, r->packed, err);
 }
 
-/* n items of so many bytes, of which base was taken away, from r->packed. The directory saw to it that
- * an unpacked part has just that length. */
+/* n items of so many bytes, of which base was taken away, from r->packed. The directory saw to it
+ * that an unpacked part has just that length. */
 static hd_code unpack_part(hd_reader *r, uint32_t column, uint32_t block, const hd_part *part,
                            void *out, uint32_t n, unsigned width, uint32_t base, hd_err *err)
 {
@@ -255,32 +255,101 @@ static bool undo_differences(uint32_t *persons, uint32_t n)
     return i >= n;
 }
 
+/* What each person of a block is above the one before, into r->differences: as bytes where none
+ * needs more, as nearly always, else 4 bytes each. There is room for zeros up to 64 of them. */
+static hd_code read_differences(hd_reader *r, uint32_t block, bool *are_bytes, hd_err *err)
+{
+    const hd_directory *d = &r->table->directory;
+    const hd_block *b = &d->columns[0].blocks[block];
+    const hd_part *part = &b->data;
+    const uint32_t rows = hd_rows_of_block(d->rows, block);
+    const size_t len = (size_t)b->items * sizeof(uint32_t);
+    *are_bytes = false;
+    HD_TRY(hd_scratch(&r->differences, &r->differences_cap, len + 63 * sizeof(uint32_t), err));
+    HD_TRY(hd_scratch(&r->values, &r->values_cap, len + 2 * HD_SPREAD_PAD, err));
+    if (part->encoding == HD_ENCODING_RAW)
+        return open_part(r, 0, HD_PART_DATA, block, rows, b->items, part, r->differences, err);
+    HD_TRY(open_packed(r, 0, HD_PART_DATA, block, rows, b->items, part, err));
+    *are_bytes = part->encoding != HD_ENCODING_ZSTD &&
+                 hd_unpack_bytes((hd_encoding)part->encoding, r->packed,
+                                 (size_t)part->len - HD_SEAL_TAG, r->values, r->differences,
+                                 b->items);
+    return *are_bytes ? HD_OK
+                      : unpack_part(r, 0, block, part, r->differences, b->items, sizeof(uint32_t),
+                                    0, err);
+}
+
+/* Persons from differences of a byte, eight at a time: each becomes the sum of those before it in
+ * its eight, and of the eights before. They do not pass 32 bits. */
+static void add_up_bytes(const uint8_t *differences, uint32_t n, uint32_t at, uint32_t *persons)
+{
+    uint32_t i = 0;
+#ifdef __SSE2__
+    const __m128i zero = _mm_setzero_si128();
+    __m128i before = _mm_set1_epi32((int)at);
+    for (; i + 8 <= n; i += 8) {
+        __m128i x = _mm_loadl_epi64((const __m128i *)(const void *)(differences + i));
+        x = _mm_unpacklo_epi8(x, zero);
+        x = _mm_add_epi16(x, _mm_slli_si128(x, 2));
+        x = _mm_add_epi16(x, _mm_slli_si128(x, 4));
+        x = _mm_add_epi16(x, _mm_slli_si128(x, 8));
+        __m128i *to = (__m128i *)(void *)(persons + i);
+        _mm_storeu_si128(to, _mm_add_epi32(before, _mm_unpacklo_epi16(x, zero)));
+        before = _mm_add_epi32(before, _mm_unpackhi_epi16(x, zero));
+        _mm_storeu_si128(to + 1, before);
+        before = _mm_shuffle_epi32(before, 0xFF);
+    }
+    at = (uint32_t)_mm_cvtsi128_si32(before);
+#endif
+    for (; i < n; i++) {
+        at += differences[i];
+        persons[i] = at;
+    }
+}
+
+static hd_code read_persons(hd_reader *r, uint32_t block, uint32_t *out, hd_err *err)
+{
+    const hd_directory *d = &r->table->directory;
+    const hd_block *b = &d->columns[0].blocks[block];
+    const uint32_t n = b->items, first = d->has_first_person ? b->lowest : 0;
+    bool are_bytes;
+    if (n == 0)
+        return HD_OK;
+    HD_TRY(read_differences(r, block, &are_bytes, err));
+    const uint8_t *bytes = r->differences;
+    bool fits = b->lowest + (uint64_t)n * UINT8_MAX <= UINT32_MAX;
+    if (are_bytes && (!first || bytes[0] == 0) && fits) {
+        add_up_bytes(bytes, n, first, out);
+    } else {
+        for (uint32_t i = 0; i < n && are_bytes; i++)
+            out[i] = bytes[i];
+        if (!are_bytes)
+            memcpy(out, bytes, n * sizeof *out);
+        if (d->has_first_person && out[0] != 0)
+            return damaged(r, 0, block, err);
+        if (d->has_first_person)
+            out[0] = b->lowest;
+        if (!undo_differences(out, n))
+            return damaged(r, 0, block, err);
+    }
+    bool is_right = out[0] == b->lowest && out[n - 1] == b->highest; /* they ascend */
+    return is_right ? HD_OK : damaged(r, 0, block, err);
+}
+
 hd_code hd_reader_data(hd_reader *r, uint32_t column, uint32_t block, void *out, hd_err *err)
 {
     const hd_directory *d = &r->table->directory;
     const hd_file_column *col = &d->columns[column];
     const hd_block *b = &col->blocks[block];
-    bool is_person = col->kind == HD_KIND_PERSON;
+    if (col->kind == HD_KIND_PERSON)
+        return read_persons(r, block, out, err);
     HD_TRY(read_part(r, column, HD_PART_DATA, block, hd_rows_of_block(d->rows, block), b->items,
-                     &b->data, out, b->items, col->width, is_person ? 0 : b->lowest, err));
+                     &b->data, out, b->items, col->width, b->lowest, err));
     if (col->kind == HD_COLUMN_KEY || b->items == 0)
         return HD_OK;
     uint32_t lowest, highest;
-    if (is_person && d->has_first_person && *(const uint32_t *)out != 0)
-        return damaged(r, column, block, err);
-    if (is_person && d->has_first_person)
-        *(uint32_t *)out = b->lowest;
-    if (is_person && !undo_differences(out, b->items))
-        return damaged(r, column, block, err);
-    if (is_person) { /* they ascend */
-        lowest = ((const uint32_t *)out)[0];
-        highest = ((const uint32_t *)out)[b->items - 1];
-    } else {
-        hd_extremes(out, col->width, b->items, &lowest, &highest);
-    }
-    if (lowest != b->lowest || highest != b->highest)
-        return damaged(r, column, block, err);
-    return HD_OK;
+    hd_extremes(out, col->width, b->items, &lowest, &highest);
+    return lowest == b->lowest && highest == b->highest ? HD_OK : damaged(r, column, block, err);
 }
 
 /* 64 differences to the bits of those that are not 0, and their sum. */
@@ -319,29 +388,6 @@ static uint64_t bits_of_bytes(const uint8_t *differences, uint64_t *sum)
     return bits;
 }
 
-/* What each person of a block is above the one before, into r->differences: as bytes where none needs
- * more, else 4 bytes each. */
-static hd_code read_differences(hd_reader *r, uint32_t block, bool *are_bytes, hd_err *err)
-{
-    const hd_directory *d = &r->table->directory;
-    const hd_block *b = &d->columns[0].blocks[block];
-    const hd_part *part = &b->data;
-    const uint32_t rows = hd_rows_of_block(d->rows, block);
-    const size_t len = (size_t)b->items * sizeof(uint32_t);
-    *are_bytes = false;
-    HD_TRY(hd_scratch(&r->values, &r->values_cap, len + 2 * HD_SPREAD_PAD, err));
-    if (part->encoding == HD_ENCODING_RAW)
-        return open_part(r, 0, HD_PART_DATA, block, rows, b->items, part, r->differences, err);
-    HD_TRY(open_packed(r, 0, HD_PART_DATA, block, rows, b->items, part, err));
-    *are_bytes = part->encoding != HD_ENCODING_ZSTD &&
-                 hd_unpack_bytes((hd_encoding)part->encoding, r->packed,
-                                 (size_t)part->len - HD_SEAL_TAG, r->values, r->differences,
-                                 b->items);
-    return *are_bytes ? HD_OK
-                      : unpack_part(r, 0, block, part, r->differences, b->items, sizeof(uint32_t),
-                                    0, err);
-}
-
 /* The persons are never made: that the differences lead from the lowest to the highest shows that all
  * numbers between are in range, and ascend. */
 hd_code hd_reader_begins(hd_reader *r, uint32_t block, uint64_t *out, hd_err *err)
@@ -352,7 +398,6 @@ hd_code hd_reader_begins(hd_reader *r, uint32_t block, uint64_t *out, hd_err *er
     bool are_bytes;
     if (b->items == 0)
         return HD_OK;
-    HD_TRY(hd_scratch(&r->differences, &r->differences_cap, room * sizeof(uint32_t), err));
     HD_TRY(read_differences(r, block, &are_bytes, err));
     uint8_t *bytes = r->differences;
     uint32_t *wide = (uint32_t *)(void *)r->differences;
