@@ -559,7 +559,7 @@ static void count_bytes(const batch *b, size_t set)
 {
     const by_signature *t = &b->by_signature[set];
     uint32_t *cells = b->cells + set * ROOM, *full = b->codes;
-    uint32_t *places = t->cells_are_read ? b->member_cells : cells;
+    uint32_t *places = t->cells_are_read ? b->run_cells : cells;
     b->ops->key_slots(b->signatures, b->n, 0, b->s->live_of, (uint32_t)b->p->sets[set].product,
                       cells, places);
     size_t n_full = hd_k_count_bytes(t->bytes, t->n_bytes, places, b->n, full);
@@ -660,7 +660,7 @@ static hd_code update_class(batch *b, size_t class, hd_err *err)
         uint32_t *cells = (is_all ? b->cells : b->member_cells) + set * ROOM;
         const uint64_t *groups = b->groups + set * BITS;
         bool is_counted = b->by_signature[set].is_used;
-        if (!is_all)
+        if (!is_all && b->p->sets[set].product > 1) /* else the cell is 0, as it was */
             b->ops->pack32(b->members, b->cells + set * ROOM, b->n, 0, cells);
         if (!is_all && !is_counted && !b->q->without_people) {
             b->ops->begins_of(b->members, groups, b->n, &counting_of(b, set, class)->is_pending,
@@ -723,16 +723,18 @@ static hd_code open_batch(batch *b, hd_k_lane *lane, hd_err *err)
     return hd_k_lane_parts(lane, parts, sizeof parts / sizeof *parts, err);
 }
 
-/* Counting by signature pays when several classes share the rows and the table stays small. */
+/* Counting by signature pays when several classes share the rows and the table stays small; not in the one
+ * cell of a set without groups, where each addition waits for the one before. */
 static hd_code open_signatures(batch *b, size_t set, hd_err *err)
 {
-    enum { MOST = 1 << 24 };
+    enum { MOST = 1 << 24, FEW_CLASSES = 16 };
     by_signature *t = &b->by_signature[set];
     uint64_t cells = b->p->sets[set].product;
     bool has_people = !b->q->without_people;
     size_t n_bytes = b->s->n_live;
     size_t a_cell = n_bytes * (1 + sizeof *t->carried) + (has_people ? sizeof *t->seen : 0);
-    if (a_cell == 0 || b->p->n_classes == 1 || !b->p->sets[set].dense || cells > MOST / a_cell ||
+    if (a_cell == 0 || b->p->n_classes == 1 || (cells == 1 && b->p->n_classes <= FEW_CLASSES) ||
+        !b->p->sets[set].dense || cells > MOST / a_cell ||
         cells * a_cell > (b->lane->max_bytes - b->lane->bytes) / 2)
         return HD_OK;
     const hd_k_part parts[] = {
@@ -770,10 +772,14 @@ static hd_code scan_pieces(batch *b, hd_err *err)
 
 /* ---- how many rows to expect ------------------------------------------------------------------ */
 
+/* Cells and the bins of their values, which may have a place each. */
 static bool has_large_set(const hd_k_plan *p)
 {
+    uint64_t n_places = 1;
+    for (size_t m = 0; m < p->q->n_measures; m++)
+        n_places += p->q->measures[m].n_ranks;
     for (size_t s = 0; s < p->q->n_sets; s++)
-        if (p->sets[s].product > p->tuning.sure_cells)
+        if (p->sets[s].product > p->tuning.sure_cells / n_places)
             return true;
     return false;
 }
