@@ -284,7 +284,7 @@ static hd_code help(guard *g, bool *has_news, hd_err *err)
 
 static hd_code hold_for_all(guard *g, bool *has_news, hd_err *err)
 {
-    uint64_t work = (uint64_t)cells_of(g) * g->n_readers;
+    const uint64_t work = (uint64_t)cells_of(g) * g->n_readers;
     for (uint32_t c = 0; c < cells_of(g); c++) {
         bool finds = true;
         if (!take_reader(g, c))
@@ -296,6 +296,11 @@ static hd_code hold_for_all(guard *g, bool *has_news, hd_err *err)
         if (finds)
             HD_TRY(help(g, has_news, err));
     }
+    const bool has_helped = *has_news;
+    /* Where nothing is left around what stays open, all is withheld that is not zero. */
+    for (uint32_t c = 0; c < cells_of(g) && g->n_open && !has_helped; c++)
+        if (g->a->t->count[c] > 0)
+            *has_news |= hold(g, c);
     if (g->n_open && !*has_news)
         return hd_fail(err, HD_DENIED,
                        "%s: %s alone in a withheld sum can work out another, whatever is withheld "

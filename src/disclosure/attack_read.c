@@ -211,8 +211,16 @@ static hd_code place_rows(work *w, hd_err *err)
     for (size_t i = 0; i < w->o->n_exact; i++)
         HD_GO(hd_sheet_flag(&w->t, "--exact", w->o->exact[i], w->is_exact, err));
     int exact = hd_csv_column(&w->csv, "exact");
-    for (size_t row = 0; row < w->csv.n_rows && exact >= 0; row++)
-        w->is_exact[cells[row]] |= strcmp(hd_csv_cell(&w->csv, row, exact), "true") == 0;
+    for (size_t row = 0; row < w->csv.n_rows && exact >= 0; row++) {
+        bool says_so = strcmp(hd_csv_cell(&w->csv, row, exact), "true") == 0;
+        const char *figure = hd_csv_cell(&w->csv, row, w->shown);
+        if (!says_so && w->is_exact[cells[row]] && *figure >= '1' && *figure <= '9')
+            HD_GO(hd_fail(err, HD_INVALID,
+                          "%s, line %zu: --exact names a figure of which the column exact says that it is "
+                          "not: leave out --exact, the column is enough",
+                          w->t.name, w->csv.lines[row]));
+        w->is_exact[cells[row]] |= says_so;
+    }
     for (size_t c = 0; c < w->t.n_cells; c++)
         w->is_summed[c] = w->p->totals_are_summed && !w->o->numbers_are_exact && !w->is_exact[c] &&
                           !hd_lattice_is_leaf(w->t.lattice, c);

@@ -74,6 +74,8 @@ hd_code hd_axis_tree(hd_axis *a, const char *text, size_t len, const char *name,
     int code = hd_csv_column(&t, "code"), parent = hd_csv_column(&t, "parent");
     if (code < 0 || parent < 0)
         HD_GO(hd_fail(err, HD_FORMAT, "%s: the columns code and parent are needed", name));
+    if (t.n_rows == 0)
+        HD_GO(hd_fail(err, HD_FORMAT, "%s has no rows: a line is needed for each code", name));
     if (!HD_GROW(a->tree_names, a->n_trees, a->trees_cap) ||
         !(a->tree_names[a->n_trees] = hd_strdup(name)))
         HD_GO(hd_fail_nomem(err));

@@ -261,7 +261,7 @@ static void ask(const work *w, size_t c, hd_secondary_cell *s)
     if (w->is_summed[c] || (w->t.is_exact[c] && w->t.width[c] < 0))
         return;
     if (w->t.sum) {
-        int64_t least = (int64_t)((__int128)w->t.sum[c] * SUM_WIDTH_PERCENT / 100);
+        int64_t least = (int64_t)(((__int128)w->t.sum[c] * SUM_WIDTH_PERCENT + 99) / 100);
         s->is_protected = w->mark[c] != 0;
         s->need.width = width ? width : least > 0 ? least : 1;
         hd_sum sum = sum_of(w, c);

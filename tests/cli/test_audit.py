@@ -355,6 +355,7 @@ REFUSED = [
     ("a,shown\nx,10\n", ["--hierarchy", "a=absent.csv"], "absent.csv"),
     ("", [], "is empty"),
     ("a,shown\nx,10\n", ["--exact", "a=X"], "compared letter by letter"),
+    ("a,shown,exact\nx,10,false\nTotal,10,false\n", ["--exact", "a=Total"], "line 3: --exact names a figure"),
 ]
 
 
