@@ -93,17 +93,14 @@ static void count_rank(tile *t)
         add_few(t);
 }
 
-static void write_bin(const dense *d, tile *t, size_t rank, size_t k)
-{
-    uint32_t rows = t->more[k];
-    for (size_t lane = 0; lane < d->m->p->n_lanes; lane++)
-        rows += *bins_at(d, lane, rank, t->first + k);
-    d->m->out->distribution[t->at[k]++] = (hd_k_bin){(uint32_t)rank, rows};
-}
-
 static void write_rank(const dense *d, tile *t, size_t rank)
 {
+    hd_k_bin *out = d->m->out->distribution;
     const uint64_t *first = t->full;
+    const size_t n_lanes = d->m->p->n_lanes;
+    const uint8_t *bins[HD_K_LANES];
+    for (size_t lane = 0; lane < n_lanes; lane++)
+        bins[lane] = bins_at(d, lane, rank, t->first);
     for (; t->full < t->full_end && *t->full / RANGE == rank; t->full++)
         t->more[*t->full % RANGE] += HD_K_FULL_ROWS;
     for (size_t k = 0; k < t->n; k++) {
@@ -112,8 +109,12 @@ static void write_rank(const dense *d, tile *t, size_t rank)
             memcpy(&eight, t->any + k, sizeof eight);
         if (eight == 0)
             k += 7;
-        else if (t->any[k])
-            write_bin(d, t, rank, k);
+        else if (t->any[k]) {
+            uint32_t rows = t->more[k];
+            for (size_t lane = 0; lane < n_lanes; lane++)
+                rows += bins[lane][k];
+            out[t->at[k]++] = (hd_k_bin){(uint32_t)rank, rows};
+        }
     }
     for (; first < t->full; first++)
         t->more[*first % RANGE] = 0;

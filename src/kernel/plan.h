@@ -17,6 +17,8 @@
 #include "kernel/kernel.h"
 
 /* When to use what. Tests change these to send small questions through every path. */
+enum { HD_K_LANES = 64 };
+
 typedef struct hd_k_tuning {
     uint64_t dense_cells; /* a set with more combinations of slots keeps its cells by hash        */
     uint64_t sure_cells; /* ... with fewer by place, however few rows are expected to be chosen   */
@@ -24,7 +26,7 @@ typedef struct hd_k_tuning {
     uint64_t wide_cells; /* a set with more cells counts rows in bytes, when people do not matter */
     uint64_t lane_rows;  /* do not make pieces shorter than this                                 */
     uint64_t long_rows;  /* a lane of so many rows pays for huge pages, which cost as some thousand */
-    uint32_t max_lanes;  /* pieces, where each has a lane of its own                             */
+    uint32_t max_lanes;  /* pieces, where each has a lane of its own; HD_K_LANES at most         */
     uint32_t max_pieces; /* ... and where not: the last one to end keeps the others waiting      */
 } hd_k_tuning;
 

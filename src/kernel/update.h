@@ -83,6 +83,27 @@ typedef struct hd_k_coded_rows {
     size_t n, ahead; /* of the codes, see ops.h */
 } hd_k_coded_rows;
 
+/* Four codes and two cells in a load. */
+static inline void hd_k_update_sums16(const int64_t *restrict integers, const hd_k_coded_rows *r,
+                                      int64_t *restrict sums)
+{
+    const uint16_t *restrict codes = r->codes;
+    const uint32_t *restrict cells = r->cells;
+    size_t row = 0;
+    for (; row + 4 <= r->n; row += 4) {
+        uint64_t four, first, second;
+        memcpy(&four, codes + row, sizeof four);
+        memcpy(&first, cells + row, sizeof first);
+        memcpy(&second, cells + row + 2, sizeof second);
+        sums[(uint32_t)first] += integers[four & UINT16_MAX];
+        sums[first >> 32] += integers[four >> 16 & UINT16_MAX];
+        sums[(uint32_t)second] += integers[four >> 32 & UINT16_MAX];
+        sums[second >> 32] += integers[four >> 48];
+    }
+    for (; row < r->n; row++)
+        sums[cells[row]] += integers[codes[row]];
+}
+
 /* Adding to one place in memory waits for itself, so the one cell of a set without groups is added up
  * beside it. */
 static inline void hd_k_update_sums(const int64_t *restrict integers, const hd_k_coded_rows *r,
@@ -93,6 +114,10 @@ static inline void hd_k_update_sums(const int64_t *restrict integers, const hd_k
     if (is_one_cell) {
         HD_K_EACH(r->codes, r->width, r->n, sum += integers[at[i]]);
         sums[0] += sum;
+        return;
+    }
+    if (r->width == 2) {
+        hd_k_update_sums16(integers, r, sums);
         return;
     }
     HD_K_EACH(r->codes, r->width, r->n, sums[cells[i]] += integers[at[i]]);
