@@ -325,9 +325,14 @@ out:
     return rc;
 }
 
+/* Where the columns of a question did not fit together, those of its scan go by like those of the walk
+ * before it, though they would fit by themselves: pages that are touched for the first time cost more
+ * than reading and opening what goes into them. They stay when the question is asked again. */
 hd_code hd_blocks_open(scan_blocks *b, scan_plan *p, hd_table *t, hd_err *err)
 {
-    return open_blocks(b, p, t, &(struct opening){.progress = p->e->limits.progress}, err);
+    const struct opening o = {.progress = p->e->limits.progress, .must_stream = p->e->has_streamed};
+    p->e->has_streamed = false;
+    return open_blocks(b, p, t, &o, err);
 }
 
 hd_code hd_blocks_open_part(scan_blocks *b, scan_plan *p, hd_table *t, bool must_stream, hd_err *err)

@@ -119,6 +119,7 @@ hd_code hd_engine_run(hd_engine *e, const hd_question *q, hd_route route, hd_cel
     hd_hold *hold;
     *out = NULL;
     hd_engine_refresh(e);
+    e->has_streamed = false;
     if (route != HD_ROUTE_DUCKDB && hd_take_ahead(e, (asked *)(uintptr_t)q, out))
         return HD_OK;
     HD_TRY(hd_vault_hold(e->vault, &hold, err)); /* columns stay until the answer is there */

@@ -186,6 +186,7 @@ static hd_code make_column(hd_engine *e, const asked *a, const order_column *o, 
     w.out = hd_secret_map(bytes);
     HD_GO(w.out ? HD_OK : hd_fail_nomem(err));
     HD_GO(hd_order_walk(&w, &most, err));
+    e->has_streamed |= w.has_streamed;
     HD_GO(make_data(&w, most, out, err));
 out:
     if (rc != HD_OK && *out) {

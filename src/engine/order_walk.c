@@ -762,6 +762,7 @@ hd_code hd_order_walk(order_walk *w, uint32_t *most, hd_err *err)
     HD_GO(a.most ? HD_OK : hd_fail_nomem(err));
     HD_GO(pick_loops(&a.loops, err));
     HD_GO(open_all(&a, err));
+    w->has_streamed = streams(&a);
     if (a.progress) {
         atomic_store(&a.progress->rows_done, 0);
         atomic_store(&a.progress->rows, n_rows);

@@ -31,6 +31,7 @@ typedef struct order_walk {
     scan_plan *condition; /* of the events; NULL: every record is one */
     unsigned width;       /* of `out`: 1, 2 or 4 bytes */
     void *out;            /* a code for each row: 0 NULL, else the value + 1; begins as zeros */
+    bool has_streamed;    /* afterwards: not all columns fitted, so none stayed */
 } order_walk;
 
 /* Fills `out`; *most is the largest code in it. */

@@ -30,6 +30,7 @@ struct hd_engine {
     uint64_t data_version; /* what all of the above was made from */
     hd_engine_limits limits;
     bool without_people; /* the question that runs now: hd_engine_run_rows */
+    bool has_streamed;   /* what its walks read did not fit, and the scan has not begun */
 };
 
 struct scan_plan;

@@ -264,6 +264,7 @@ static void values_over_other_records_come_by_blocks(void **state)
         "SELECT previous(stay > 3), count(*) FROM admissions GROUP BY 1",
         "SELECT events(provider = 99, -30, 10), nth(age < 50), count(*) FROM admissions GROUP BY 1, 2"};
     asking plenty, little;
+    unsigned walks_streamed = 0;
     start(&plenty, 0, false);
     start(&little, 4000000, false);
     for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
@@ -274,10 +275,14 @@ static void values_over_other_records_come_by_blocks(void **state)
         check_same(a, c, questions[i]);
         assert_int_equal(plenty.progress.rows_done, plenty.progress.rows);
         assert_true(hd_vault_memory_used(little.vault) <= 4000000);
+        walks_streamed += little.progress.streamed; /* their scans fit by themselves */
+        hd_cells_free(ask(&little, questions[i], HD_ROUTE_KERNEL));
+        assert_false(little.progress.streamed);
         hd_cells_free(a);
         hd_cells_free(b);
         hd_cells_free(c);
     }
+    assert_int_equal(walks_streamed, 2);
     end(&plenty);
     end(&little);
 }
