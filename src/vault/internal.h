@@ -214,14 +214,19 @@ size_t hd_pack_items(const void *items, unsigned width, uint32_t n, uint32_t bas
                      void *values, uint8_t *out, hd_encoding *encoding);
 /* spread.c. Item i is the value of the run it lies in; bit i says that a run begins there, as it does
  * at item 0. Looks at HD_SPREAD_PAD bytes before and behind the values, whatever is there. */
-enum { HD_SPREAD_PAD = 32 };
+enum { HD_SPREAD_PAD = 64 };
 void hd_spread_runs(const uint8_t *bitmap, const void *values, unsigned width, uint32_t n, void *out);
 uint32_t hd_count_bits(const uint8_t *bitmap, size_t len);
-/* `values` is scratch for n items and twice HD_SPREAD_PAD bytes.
+/* Fewer items among which all occur: a run's only once. */
+typedef struct hd_unpacked {
+    const void *items;
+    uint32_t n;
+} hd_unpacked;
+/* `values` is scratch for n items and twice HD_SPREAD_PAD bytes; *different may lie there.
  * False when `in` is not what n items are packed to. Reads and writes stay inside whatever it
  * holds. */
 bool hd_unpack_items(hd_encoding encoding, const uint8_t *in, size_t len, void *values, void *out,
-                     unsigned width, uint32_t n, uint32_t base);
+                     unsigned width, uint32_t n, uint32_t base, hd_unpacked *different);
 /* The same of items of 4 bytes above base 0, a byte each in memory; false also when one may need
  * more. */
 bool hd_unpack_bytes(hd_encoding encoding, const uint8_t *in, size_t len, void *values,

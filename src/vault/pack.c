@@ -295,7 +295,7 @@ size_t hd_pack_items(const void *items, unsigned width, uint32_t n, uint32_t bas
 }
 
 static bool unpack_runs(const uint8_t *in, size_t len, void *values, void *out, unsigned width,
-                        unsigned to, uint32_t n, uint32_t base)
+                        unsigned to, uint32_t n, uint32_t base, hd_unpacked *different)
 {
     uint32_t n_runs;
     size_t bitmap_len = ((size_t)n + 7) / 8;
@@ -312,30 +312,35 @@ static bool unpack_runs(const uint8_t *in, size_t len, void *values, void *out, 
     values = (uint8_t *)values + HD_SPREAD_PAD;
     unpack_all(bitmap + bitmap_len, in[0], values, width, to, n_runs, base);
     hd_spread_runs(bitmap, values, to, n, out);
+    *different = (hd_unpacked){values, n_runs};
     return true;
 }
 
 static bool unpack_as(hd_encoding encoding, const uint8_t *in, size_t len, void *values, void *out,
-                      unsigned width, unsigned to, uint32_t n, uint32_t base)
+                      unsigned width, unsigned to, uint32_t n, uint32_t base,
+                      hd_unpacked *different)
 {
     if (len == 0 || n == 0 || width > 4 || in[0] > lane_bits(width))
         return false;
     if (encoding == HD_ENCODING_RUNS)
-        return unpack_runs(in, len, values, out, width, to, n, base);
+        return unpack_runs(in, len, values, out, width, to, n, base, different);
     if (len != at_least(1 + groups_len(n, in[0], width), (size_t)n * width))
         return false;
     unpack_all(in + 1, in[0], out, width, to, n, base);
+    *different = (hd_unpacked){out, n};
     return true;
 }
 
 bool hd_unpack_items(hd_encoding encoding, const uint8_t *in, size_t len, void *values, void *out,
-                     unsigned width, uint32_t n, uint32_t base)
+                     unsigned width, uint32_t n, uint32_t base, hd_unpacked *different)
 {
-    return unpack_as(encoding, in, len, values, out, width, width, n, base);
+    return unpack_as(encoding, in, len, values, out, width, width, n, base, different);
 }
 
 bool hd_unpack_bytes(hd_encoding encoding, const uint8_t *in, size_t len, void *values,
                      uint8_t *out, uint32_t n)
 {
-    return len > 0 && in[0] <= 8 && unpack_as(encoding, in, len, values, out, 4, 1, n, 0);
+    hd_unpacked different;
+    return len > 0 && in[0] <= 8 &&
+           unpack_as(encoding, in, len, values, out, 4, 1, n, 0, &different);
 }

@@ -119,17 +119,19 @@ static hd_code open_packed(hd_reader *r, uint32_t column, hd_part_kind kind, uin
 /* n items of so many bytes, of which base was taken away, from r->packed. The directory saw to it
  * that an unpacked part has just that length. */
 static hd_code unpack_part(hd_reader *r, uint32_t column, uint32_t block, const hd_part *part,
-                           void *out, uint32_t n, unsigned width, uint32_t base, hd_err *err)
+                           void *out, uint32_t n, unsigned width, uint32_t base,
+                           hd_unpacked *different, hd_err *err)
 {
     size_t plain_len = (size_t)n * width, stored = (size_t)part->len - HD_SEAL_TAG;
     bool ok;
+    *different = (hd_unpacked){out, n};
     if (part->encoding == HD_ENCODING_ZSTD) {
         ok = ZSTD_getFrameContentSize(r->packed, stored) == plain_len &&
              ZSTD_decompressDCtx(r->zstd, out, plain_len, r->packed, stored) == plain_len;
     } else {
         HD_TRY(hd_scratch(&r->values, &r->values_cap, plain_len + 2 * HD_SPREAD_PAD, err));
         ok = hd_unpack_items((hd_encoding)part->encoding, r->packed, stored, r->values, out, width,
-                             n, base);
+                             n, base, different);
     }
     return ok ? HD_OK : damaged(r, column, block, err);
 }
@@ -137,14 +139,15 @@ static hd_code unpack_part(hd_reader *r, uint32_t column, uint32_t block, const 
 /* Read, open and unpack one part into out. */
 static hd_code read_part(hd_reader *r, uint32_t column, hd_part_kind kind, uint32_t block,
                          uint32_t rows, uint32_t items, const hd_part *part, void *out, uint32_t n,
-                         unsigned width, uint32_t base, hd_err *err)
+                         unsigned width, uint32_t base, hd_unpacked *different, hd_err *err)
 {
+    *different = (hd_unpacked){out, n};
     if (part->len == 0)
         return HD_OK; /* n is 0 too */
     if (part->encoding == HD_ENCODING_RAW)
         return open_part(r, column, kind, block, rows, items, part, out, err);
     HD_TRY(open_packed(r, column, kind, block, rows, items, part, err));
-    return unpack_part(r, column, block, part, out, n, width, base, err);
+    return unpack_part(r, column, block, part, out, n, width, base, different, err);
 }
 
 /* As read_part, but the memory is taken when the packed bytes have confirmed how much it is: a
@@ -274,9 +277,10 @@ static hd_code read_differences(hd_reader *r, uint32_t block, bool *are_bytes, h
                  hd_unpack_bytes((hd_encoding)part->encoding, r->packed,
                                  (size_t)part->len - HD_SEAL_TAG, r->values, r->differences,
                                  b->items);
+    hd_unpacked different;
     return *are_bytes ? HD_OK
                       : unpack_part(r, 0, block, part, r->differences, b->items, sizeof(uint32_t),
-                                    0, err);
+                                    0, &different, err);
 }
 
 /* Persons from differences of a byte, eight at a time: each becomes the sum of those before it in
@@ -343,12 +347,13 @@ hd_code hd_reader_data(hd_reader *r, uint32_t column, uint32_t block, void *out,
     const hd_block *b = &col->blocks[block];
     if (col->kind == HD_KIND_PERSON)
         return read_persons(r, block, out, err);
+    hd_unpacked different;
     HD_TRY(read_part(r, column, HD_PART_DATA, block, hd_rows_of_block(d->rows, block), b->items,
-                     &b->data, out, b->items, col->width, b->lowest, err));
+                     &b->data, out, b->items, col->width, b->lowest, &different, err));
     if (col->kind == HD_COLUMN_KEY || b->items == 0)
         return HD_OK;
     uint32_t lowest, highest;
-    hd_extremes(out, col->width, b->items, &lowest, &highest);
+    hd_extremes(different.items, col->width, different.n, &lowest, &highest);
     return lowest == b->lowest && highest == b->highest ? HD_OK : damaged(r, column, block, err);
 }
 
@@ -442,8 +447,9 @@ hd_code hd_reader_starts(hd_reader *r, uint32_t column, uint32_t block, uint32_t
     /* The counts are read into the end of the place of the starts: they are narrower, so writing
      * start i never passes count i. */
     uint8_t *counts = (uint8_t *)(out + 1) + (size_t)rows * (4 - col->count_width);
+    hd_unpacked different;
     HD_TRY(read_part(r, column, HD_PART_COUNTS, block, rows, b->items, &b->counts, counts, rows,
-                     col->count_width, 0, err));
+                     col->count_width, 0, &different, err));
     uint64_t sum = col->count_width == 1
                        ? add_up((const uint8_t *)counts, rows, first, b->items, out)
                        : add_up_pairs((const uint16_t *)(const void *)counts, rows, first, b->items,

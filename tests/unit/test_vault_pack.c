@@ -44,6 +44,7 @@ static void items_come_back(void **state)
     uint8_t *values = malloc(MOST * 4 + 2 * HD_SPREAD_PAD);
     uint8_t *out = malloc(hd_pack_room(MOST, 4));
     unsigned seen[4] = {0};
+    hd_unpacked different;
     assert_true(items && values && back && out);
     for (unsigned i = 0; i < 1200; i++) {
         hd_rng g = hd_rng_stream(21, i);
@@ -61,11 +62,17 @@ static void items_come_back(void **state)
         if (len == 0)
             continue;
         memset(back, 0xA5, (size_t)n * width);
-        assert_true(hd_unpack_items(encoding, out, len, values, back, width, n, low));
+        assert_true(hd_unpack_items(encoding, out, len, values, back, width, n, low,
+                                    &different));
         for (uint32_t k = 0; k < n; k++)
             assert_int_equal(item(back, width, k), item(items, width, k));
-        assert_false(hd_unpack_items(encoding, out, len - 1, values, back, width, n, low));
-        assert_false(hd_unpack_items(encoding, out, 0, values, back, width, n, low));
+        uint32_t least, most;
+        hd_extremes(different.items, width, different.n, &least, &most);
+        assert_true(different.n <= n && least == low && most == high);
+        assert_false(hd_unpack_items(encoding, out, len - 1, values, back, width, n, low,
+                                    &different));
+        assert_false(hd_unpack_items(encoding, out, 0, values, back, width, n, low,
+                                    &different));
     }
     for (int e = 0; e < 4; e++)
         assert_true(e == HD_ENCODING_ZSTD || seen[e] > 20);
@@ -113,6 +120,7 @@ static void small_items_come_back_as_bytes(void **state)
 static void rubbish_is_harmless(void **state)
 {
     (void)state;
+    hd_unpacked different;
     unsigned accepted = 0;
     for (unsigned i = 0; i < 20000; i++) {
         hd_rng g = hd_rng_stream(22, i);
@@ -129,7 +137,7 @@ static void rubbish_is_harmless(void **state)
         if (len > 5 && i % 2)
             memcpy(in + 1, &runs, sizeof runs);
         accepted += hd_unpack_items(i % 2 ? HD_ENCODING_RUNS : HD_ENCODING_PACKED, in, len, values,
-                                    out, width, n, 3);
+                                    out, width, n, 3, &different);
         if (width == 4)
             accepted += hd_unpack_bytes(i % 2 ? HD_ENCODING_RUNS : HD_ENCODING_PACKED, in, len,
                                         values, out, n);
