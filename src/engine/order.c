@@ -33,6 +33,7 @@ static hd_code load_days(hd_engine *e, const asked *a, hd_table *t, json_t *tree
         bool is_day = !coded->values[c].is_null && whole > -ORDER_MOST_DAYS &&
                       whole < ORDER_MOST_DAYS;
         int32_t day = out->of_code[c] = is_day ? (int32_t)whole : ORDER_NO_DAY;
+        out->is_even = c == 1 ? is_day : out->is_even && day == out->of_code[c - 1] + 1;
         if (!is_day)
             continue;
         out->lowest = day < out->lowest ? day : out->lowest;

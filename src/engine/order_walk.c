@@ -124,8 +124,34 @@ LOOP void look_up_events(const uint64_t *restrict at, size_t n, const uint32_t *
         out[i] = at[place[i]];
 }
 
+#define COUNT_DAYS(type)                                                                           \
+    LOOP void count_##type##_days(const type *restrict codes, size_t n, int32_t zero,              \
+                                  int32_t *restrict out)                                           \
+    {                                                                                              \
+        for (size_t i = 0; i < n; i++)                                                             \
+            out[i] = codes[i] ? zero + (int32_t)codes[i] : ORDER_NO_DAY;                           \
+    }
+COUNT_DAYS(uint8_t)
+COUNT_DAYS(uint16_t)
+COUNT_DAYS(uint32_t)
+
+/* Days that follow each other need no table. */
+LOOP void count_days(const loaded_column *c, uint64_t base, size_t n, int32_t zero, int32_t *out)
+{
+    if (c->width == 1)
+        count_uint8_t_days((const uint8_t *)c->data + base, n, zero, out);
+    else if (c->width == 2)
+        count_uint16_t_days((const uint16_t *)c->data + base, n, zero, out);
+    else
+        count_uint32_t_days((const uint32_t *)c->data + base, n, zero, out);
+}
+
 LOOP void read_days(run *r, const order_days *d, const loaded_column *c, uint64_t base, size_t n)
 {
+    if (d->is_even && !d->operand.element) {
+        count_days(c, base, n, d->of_code[1] - 1, r->day);
+        return;
+    }
     const hd_code_source s = {{.width = c->width, .data = c->data, .starts = c->starts},
                               d->operand.element};
     hd_read_codes(&s, base, n, r->value);

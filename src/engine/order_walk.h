@@ -18,6 +18,7 @@ typedef struct order_days {
     loaded_column column; /* data NULL: it comes with the feed */
     int32_t *of_code;     /* n_codes; ORDER_NO_DAY where there is none; NULL: no days are asked for */
     int32_t lowest, highest; /* of them; lowest above highest: there is none */
+    bool is_even; /* each code but 0 is the day after the one before, as where something happens daily */
 } order_days;
 #define ORDER_NO_DAY INT32_MIN
 enum { ORDER_MOST_DAYS = 1 << 30 }; /* a day further off is none */
