@@ -244,6 +244,32 @@ static void withhold(hd_audit *a, size_t item)
     p->is_shown = false;
 }
 
+/* One mark for everything that is withheld, so that it no longer says what it is not; and where a row
+ * that exists would say that there is somebody, no row. */
+static void cover(hd_audit *a, size_t item)
+{
+    hd_account *now = a->now;
+    hd_printed *p = &now->printed[item];
+    size_t cell = item / now->n_columns;
+    for (size_t g = 0; g < now->n_aggregates; g++)
+        if (now->column_of[g] == item % now->n_columns)
+            now->marks[cell * now->n_aggregates + g] = a->p->secondary_mark;
+    p->mark = a->p->secondary_mark;
+    p->low = 0;
+    p->high = HD_NO_BOUND;
+    if (now->is_all[item % now->n_columns])
+        now->is_left_out[cell] = true;
+}
+
+/* What completes a sum may be a star: that there are 1 to 7. */
+static void withhold_from_sum(hd_audit *a, size_t item)
+{
+    if (a->now->printed[item].is_shown)
+        withhold(a, item);
+    else
+        cover(a, item);
+}
+
 /* A set of records shows one value, or none, for ever: what was shown before is shown, what was
  * withheld and never shown is withheld. */
 typedef struct past {
@@ -493,23 +519,12 @@ static void withhold_sums(hd_audit *a)
     }
 }
 
-/* One mark for everything that is withheld, so that it no longer says what it is not; and where a row
- * that exists would say that there is somebody, no row. */
 static void level(hd_audit *a, size_t item, uint32_t id)
 {
-    hd_account *now = a->now;
-    hd_printed *p = &now->printed[item];
+    const hd_printed *p = &a->now->printed[item];
     hd_audit_node *n = &a->about[id];
-    size_t cell = item / now->n_columns;
     withhold(a, item);
-    for (size_t g = 0; g < now->n_aggregates; g++)
-        if (now->column_of[g] == item % now->n_columns)
-            now->marks[cell * now->n_aggregates + g] = a->p->secondary_mark;
-    p->mark = a->p->secondary_mark;
-    p->low = 0;
-    p->high = HD_NO_BOUND;
-    if (now->is_all[item % now->n_columns])
-        now->is_left_out[cell] = true;
+    cover(a, item);
     n->shown_now = false;
     a->low[id] = p->low > n->low_before ? p->low : n->low_before;
     a->high[id] = n->high_before;
@@ -745,7 +760,7 @@ hd_code hd_audit_judge(hd_audit *a, hd_err *err)
     HD_GO(refuse_circles(a, err));
     HD_GO(hd_near_compare_own(a->near, err));
     HD_GO(withhold_for_earlier(a, err));
-    HD_GO(hd_audit_cross(a, withhold, err));
+    HD_GO(hd_audit_cross(a, withhold_from_sum, err));
     HD_GO(hd_audit_build(a, err));
     if (is_free(a) && a->n_nodes > HD_AUDIT_WHOLE)
         goto out;

@@ -655,24 +655,26 @@ static range measure(const search *s, const group *g)
     return r;
 }
 
-/* The finest shown figure of the answer in a cut that bounds; SIZE_MAX: none. */
+/* The finest figure of the answer in a cut that bounds, a shown one if there is one, else a star;
+ * SIZE_MAX: none. */
 static size_t figure_to_withhold(const search *s, const group *g, range left)
 {
-    size_t best = SIZE_MAX;
-    uint32_t fewest = UINT32_MAX;
+    const figure *best = NULL;
     for (size_t i = 0; i < g->n; i++) {
         const cut *c = &g->cuts[i];
         if (c->leaves.low < left.low && c->leaves.high > left.high)
             continue;
         for (size_t k = 0; k < c->n; k++) {
             const figure *f = &s->figures[c->figures[k]];
-            if (f->age == 0 && f->printed->is_shown && f->set->persons < fewest) {
-                fewest = f->set->persons;
-                best = f->item;
-            }
+            bool is_shown = f->printed->is_shown;
+            if (f->age > 0 || (!is_shown && f->printed->high >= HD_NO_BOUND))
+                continue;
+            if (!best || (is_shown && !best->printed->is_shown) ||
+                (is_shown == best->printed->is_shown && f->set->persons < best->set->persons))
+                best = f;
         }
     }
-    return best;
+    return best ? best->item : SIZE_MAX;
 }
 
 static int compare_cuts(const void *x, const void *y)

@@ -22,6 +22,7 @@ enum {
     MOST_TWOS = 6,
     NAME_BITS = 48,
     SPARE_LANES = 16, /* so many more than sets, and the sums are few that hold by chance */
+    MOST_STEPPED = 8, /* sums of a draw that are made smaller */
     TIMES = 16 /* of a few people beyond what 4 can tell */
 };
 
@@ -30,9 +31,9 @@ typedef struct row {
 } row;
 
 typedef struct elimination {
-    row *pivots, *evens; /* n each at most */
+    row *pivots, *evens, *zeros; /* n each at most */
     uint32_t *lane_of;   /* of a pivot: it has 1 there, later ones 0 */
-    size_t n_pivots, n_evens, words; /* words of lanes */
+    size_t n_pivots, n_evens, n_zeros, words; /* words of lanes */
 } elimination;
 
 typedef struct search {
@@ -49,6 +50,7 @@ typedef struct search {
     size_t n_chosen;
     bool *depends; /* n: cancels out with others, says the first elimination */
     uint32_t *group; /* n: another set of its group, or itself; sets of one sum are in one group */
+    bool *is_in_sum, *is_kept; /* n: while the sets are narrowed down */
     bool is_first;
     const atomic_bool *stop;
     hd_intern *told; /* hashes */
@@ -214,12 +216,6 @@ static hd_code connect_evens(search *s, hd_err *err)
     return HD_OK;
 }
 
-static void forget_groups(search *s)
-{
-    for (uint32_t i = 0; i < s->n; i++)
-        s->group[i] = i;
-}
-
 /* Of the chosen sets only those that are in one group with a set of the answer. */
 static void keep_connected(search *s)
 {
@@ -337,16 +333,25 @@ static bool divide(uint64_t out[2], const uint64_t sum[2], unsigned times)
     return true;
 }
 
-/* People by whom a sum differs from nothing: buckets that are not 0. */
+/* Buckets that are not 0. Adding carries into the top bit of each of the four in a word. */
+HD_VECTORS static unsigned buckets_left(const row *sum)
+{
+    const uint64_t below = UINT64_C(0x7FFF7FFF7FFF7FFF);
+    unsigned n = 0;
+    for (size_t w = 0; w < LANE_WORDS; w++) {
+        uint64_t x = sum->low[w] | sum->high[w];
+        n += (unsigned)__builtin_popcountll((((x & below) + below) | x) & ~below);
+    }
+    return n;
+}
+
+/* People by whom a sum differs from nothing. */
 static unsigned people_left(const search *s, const relation *r)
 {
     row sum = {.low = {0}};
-    unsigned n = 0;
     for (size_t i = 0; i < r->n; i++)
         add_words(&sum, &s->lanes[r->items[i]], (unsigned)(r->factors[i] & 3), 0, LANE_WORDS);
-    for (size_t b = 0; b < HD_SET_BUCKETS; b++)
-        n += ((sum.low[b / 4] | sum.high[b / 4]) >> b % 4 * LANES & 0xFFFF) != 0;
-    return n;
+    return buckets_left(&sum);
 }
 
 static void turn(const search *s, relation *r)
@@ -422,6 +427,14 @@ static void note_dependent(search *s, const relation *r)
         }
 }
 
+static bool row_has_first(const search *s, const row *v)
+{
+    for (size_t i = 0; i < s->n_chosen; i++)
+        if (s->chosen[i] < s->n_first && digit(v, LANE_WORDS * 64 + i))
+            return true;
+    return false;
+}
+
 static bool has_first(const search *s, const relation *r)
 {
     for (size_t i = 0; i < r->n; i++)
@@ -485,6 +498,72 @@ static void draw_buckets(hd_rng *rng, uint8_t buckets[HD_SET_BUCKETS], size_t n)
     }
 }
 
+static hd_code keep_zero(search *s, const row *v, hd_err *err)
+{
+    (void)err;
+    s->e.zeros[s->e.n_zeros++] = *v;
+    return HD_OK;
+}
+
+/* On all buckets, what was solved on a few of them. */
+static void fill_lanes(const search *s, row *v)
+{
+    memset(v->low, 0, LANE_WORDS * sizeof *v->low);
+    memset(v->high, 0, LANE_WORDS * sizeof *v->high);
+    for (size_t i = 0; i < s->n_chosen; i++)
+        add_words(v, &s->lanes[s->chosen[i]], digit(v, LANE_WORDS * 64 + i), 0, LANE_WORDS);
+}
+
+/* With another sum, as often as leaves the fewest people; false: never fewer. */
+static bool step(row *v, const row *other, unsigned *left)
+{
+    row best = *v, next = *v;
+    unsigned before = *left;
+    for (unsigned k = 1; k < 4; k++) {
+        add_row(&next, other, 1);
+        unsigned now = buckets_left(&next);
+        if (now < *left) {
+            *left = now;
+            best = next;
+        }
+    }
+    *v = best;
+    return *left < before;
+}
+
+/* Where several sums are 0 on what was drawn, such as a set of which nobody was and a sum that it
+ * belongs to, the one that leaves few people is made of them: step by step to fewer people. */
+static void step_down(const elimination *e, size_t from, row *v, unsigned limit)
+{
+    unsigned left = buckets_left(v);
+    for (bool goes_on = true; goes_on && left > limit;) {
+        goes_on = false;
+        for (size_t k = 0; k < e->n_zeros; k++)
+            goes_on |= k != from && step(v, &e->zeros[k], &left); /* from itself nothing is left */
+    }
+}
+
+static hd_code judge_zeros(search *s, hd_err *err)
+{
+    elimination *e = &s->e;
+    size_t n_first = 0, n_stepped = 0;
+    for (size_t i = 0; i < e->n_zeros; i++)
+        n_first += row_has_first(s, &e->zeros[i]);
+    if (n_first == 0)
+        return HD_OK;
+    for (size_t i = 0; i < e->n_zeros; i++)
+        fill_lanes(s, &e->zeros[i]);
+    for (size_t i = 0; i < e->n_zeros; i++) {
+        row v = e->zeros[i];
+        if (!row_has_first(s, &v))
+            continue;
+        if (n_stepped++ < MOST_STEPPED)
+            step_down(e, i, &v, s->limit);
+        HD_TRY(judge(s, &v, err));
+    }
+    return HD_OK;
+}
+
 static hd_code draw(search *s, hd_err *err)
 {
     hd_rng rng = hd_rng_stream(s->n, 4);
@@ -494,32 +573,61 @@ static hd_code draw(search *s, hd_err *err)
         uint8_t buckets[HD_SET_BUCKETS];
         size_t n = buckets_of_draw(s->n_chosen, i);
         draw_buckets(&rng, buckets, n);
-        if (!is_independent(s, buckets, n))
-            HD_TRY(eliminate(s, buckets, n, judge, err));
+        if (is_independent(s, buckets, n))
+            continue;
+        s->e.n_zeros = 0;
+        HD_TRY(eliminate(s, buckets, n, keep_zero, err));
+        HD_TRY(judge_zeros(s, err));
     }
     return HD_OK;
 }
 
+static hd_code note_in_sum(search *s, const row *v, hd_err *err)
+{
+    (void)err;
+    for (size_t i = 0; i < s->n_chosen; i++)
+        if (digit(v, LANE_WORDS * 64 + i))
+            s->is_in_sum[s->chosen[i]] = true;
+    return HD_OK;
+}
+
+/* What can be in a sum that is 0 on these buckets and has a set of the answer in it: whatever is in
+ * any sum there, if a set of the answer is. A set none of whose people is in them is one. */
+static hd_code keep_sums_on(search *s, const uint8_t *buckets, size_t n_buckets, hd_err *err)
+{
+    bool has_first = false;
+    if (is_independent(s, buckets, n_buckets))
+        return HD_OK;
+    memset(s->is_in_sum, 0, s->n * sizeof *s->is_in_sum);
+    HD_TRY(eliminate(s, buckets, n_buckets, note_in_sum, err));
+    for (size_t i = 0; i < s->e.n_evens; i++)
+        HD_TRY(note_in_sum(s, &s->e.evens[i], err));
+    for (size_t i = 0; i < s->n_first; i++)
+        has_first |= s->is_in_sum[i];
+    for (size_t i = 0; i < s->n && has_first; i++)
+        s->is_kept[i] |= s->is_in_sum[i];
+    return HD_OK;
+}
+
 /* The buckets in limit + 1 parts: limit people leave one part of them at least untouched. So a
- * sum that leaves them is 0 on one part, and only sets that are in one sum there, with a set of
- * the answer, can be in it. Of ordinary figures none are. Where the sets are nearly as many as
- * the counters of a part, all sums are. */
+ * sum that leaves them is 0 on one part. Of ordinary figures none is. Where the sets are nearly as
+ * many as the counters of a part, all sums are. */
 static hd_code narrow(search *s, hd_err *err)
 {
-    size_t n_parts = s->limit + 1, n = HD_SET_BUCKETS / n_parts;
+    size_t n_parts = s->limit + 1, n = HD_SET_BUCKETS / n_parts, n_kept = 0;
     if (s->n_chosen + SPARE_LANES > n * LANES)
         return HD_OK;
-    forget_groups(s);
+    memset(s->is_kept, 0, s->n * sizeof *s->is_kept);
     for (size_t p = 0; p < n_parts; p++) {
         uint8_t buckets[HD_SET_BUCKETS];
         for (size_t b = 0; b < n; b++)
             buckets[b] = (uint8_t)(p * n + b);
-        if (is_independent(s, buckets, n))
-            continue;
-        HD_TRY(eliminate(s, buckets, n, connect, err));
-        HD_TRY(connect_evens(s, err));
+        HD_TRY(keep_sums_on(s, buckets, n, err));
     }
-    keep_connected(s);
+    for (size_t i = 0; i < s->n_chosen; i++)
+        if (s->is_kept[s->chosen[i]])
+            s->chosen[n_kept++] = s->chosen[i];
+    s->n_chosen = n_kept;
     return HD_OK;
 }
 
@@ -528,14 +636,17 @@ static hd_code make_room(search *s, hd_err *err)
     s->lanes = hd_calloc(s->n + 1, sizeof *s->lanes);
     s->e.pivots = hd_calloc(s->n + 1, sizeof *s->e.pivots);
     s->e.evens = hd_calloc(s->n + 1, sizeof *s->e.evens);
+    s->e.zeros = hd_calloc(s->n + 1, sizeof *s->e.zeros);
     s->e.lane_of = hd_calloc(s->n + 1, sizeof *s->e.lane_of);
     s->chosen = hd_calloc(s->n + 1, sizeof *s->chosen);
     s->depends = hd_calloc(s->n + 1, sizeof *s->depends);
     s->group = hd_calloc(s->n + 1, sizeof *s->group);
+    s->is_in_sum = hd_calloc(s->n + 1, sizeof *s->is_in_sum);
+    s->is_kept = hd_calloc(s->n + 1, sizeof *s->is_kept);
     s->low_pivots = hd_calloc(s->n + 1, sizeof *s->low_pivots);
     s->told = hd_intern_new();
-    if (!s->told || !s->lanes || !s->e.pivots || !s->e.evens || !s->e.lane_of || !s->chosen || !s->depends ||
-        !s->group || !s->low_pivots)
+    if (!s->told || !s->lanes || !s->e.pivots || !s->e.evens || !s->e.zeros || !s->e.lane_of ||
+        !s->chosen || !s->depends || !s->group || !s->is_in_sum || !s->is_kept || !s->low_pivots)
         return hd_fail_nomem(err);
     for (size_t i = 0; i < s->n; i++)
         hd_set_planes(s->sets[i], s->lanes[i].low, s->lanes[i].high);
@@ -547,11 +658,14 @@ static void free_room(search *s)
     hd_wipe_free(s->lanes, (s->n + 1) * sizeof *s->lanes);
     hd_wipe_free(s->e.pivots, (s->n + 1) * sizeof *s->e.pivots);
     hd_wipe_free(s->e.evens, (s->n + 1) * sizeof *s->e.evens);
+    hd_wipe_free(s->e.zeros, (s->n + 1) * sizeof *s->e.zeros);
     hd_wipe_free(s->low_pivots, (s->n + 1) * sizeof *s->low_pivots);
     hd_free(s->e.lane_of);
     hd_free(s->chosen);
     hd_free(s->depends);
     hd_free(s->group);
+    hd_free(s->is_in_sum);
+    hd_free(s->is_kept);
     hd_intern_free(s->told);
 }
 
@@ -642,7 +756,8 @@ hd_code hd_overlaps_find(const hd_overlaps_of *of, hd_take_overlap take, void *c
         all[b] = (uint8_t)b;
     HD_GO(make_room(&s, err));
     choose(&s, s.n);
-    forget_groups(&s);
+    for (uint32_t i = 0; i < s.n; i++)
+        s.group[i] = i;
     s.is_first = true;
     HD_GO(eliminate(&s, all, HD_SET_BUCKETS, judge, err));
     s.is_first = false;
