@@ -415,7 +415,8 @@ static hd_code find_short(search *s, hd_err *err)
         memcpy(sums[i], sum, sizeof sums[i]);
         is_few[i] = f->printed->is_small;
     }
-    const hd_short_sums_of of = {(const uint64_t(*)[2])sums, is_few, s->n, s->n_now};
+    const hd_short_sums_of of = {(const uint64_t(*)[2])sums, is_few, s->n, s->n_now,
+                                 has_few_figures(s->a->now)};
     return hd_short_sums_find(&of, take, s, s->a->stop, err);
 }
 

@@ -53,7 +53,7 @@ typedef struct search {
     bool *is_in_sum, *is_kept; /* n: while the sets are narrowed down */
     bool is_first;
     const atomic_bool *stop;
-    hd_intern *told; /* hashes */
+    hd_intern *told;
 } search;
 
 /* ---- arithmetic modulo 4 --------------------------------------------------------------------- */
@@ -392,9 +392,15 @@ static bool name_few(const search *s, relation *r, unsigned buckets, hd_overlap 
     return found;
 }
 
-hd_code hd_overlap_is_told(hd_intern *told, uint64_t hash, bool *out, hd_err *err)
+/* By which sets are in it: their identities add up to nothing, and tell no sum from another. */
+hd_code hd_overlap_is_told(hd_intern *told, const hd_overlap *o, bool *out, hd_err *err)
 {
     uint32_t n = hd_intern_count(told), id;
+    uint64_t hash = 0; /* in whatever order they are */
+    for (size_t i = 0; i < o->n; i++) {
+        uint64_t item = (o->items[i] + 1) * UINT64_C(0x9E3779B97F4A7C15);
+        hash += (uint64_t)(int64_t)o->factors[i] * (item ^ item >> 29) * UINT64_C(0xBF58476D1CE4E5B9);
+    }
     HD_TRY(hd_intern_add(told, &hash, sizeof hash, &id, err));
     *out = id < n;
     return HD_OK;
@@ -402,19 +408,12 @@ hd_code hd_overlap_is_told(hd_intern *told, uint64_t hash, bool *out, hd_err *er
 
 static hd_code tell(search *s, const relation *r, hd_overlap *o, hd_err *err)
 {
-    uint64_t hash = 0;
     bool is_told;
-    for (size_t i = 0; i < r->n; i++) {
-        uint64_t of_item = s->sets[r->items[i]]->sum[0] * (2 * (uint64_t)r->items[i] + 1);
-        hash += (uint64_t)r->factors[i] * of_item;
-    }
-    HD_TRY(hd_overlap_is_told(s->told, hash, &is_told, err));
-    if (is_told)
-        return HD_OK;
     o->items = r->items;
     o->factors = r->factors;
     o->n = r->n;
-    return s->take(s->ctx, o, err);
+    HD_TRY(hd_overlap_is_told(s->told, o, &is_told, err));
+    return is_told ? HD_OK : s->take(s->ctx, o, err);
 }
 
 /* One of the sets is made of the others: for what leaves few people they are enough. */

@@ -58,8 +58,9 @@ typedef struct hd_overlaps_of {
 HD_MUST hd_code hd_overlaps_find(const hd_overlaps_of *of, hd_take_overlap take, void *ctx,
                                  const atomic_bool *stop, hd_err *err);
 struct hd_intern;
-/* The same sum is found in many ways: whether one with this hash was told before, and from now on it was. */
-HD_MUST hd_code hd_overlap_is_told(struct hd_intern *told, uint64_t hash, bool *out, hd_err *err);
+/* The same sum is found in many ways: whether it was told before, and from now on it was. */
+HD_MUST hd_code hd_overlap_is_told(struct hd_intern *told, const hd_overlap *o, bool *out,
+                                   hd_err *err);
 /* What names few people whatever they were multiplied by: the lower bits of their sum. */
 void hd_overlap_name(uint64_t out[2], const uint64_t sum[2]);
 

@@ -28,7 +28,10 @@ typedef struct slot {
     uint32_t at; /* of the pair in `pairs`, + 1; 0: empty */
 } slot;
 
-enum { SPARSE = 16 };
+enum {
+    SPARSE = 16,
+    MOST_FIFTHS = 4 /* sets of the answer */
+};
 
 /* Few people to divide by. */
 typedef struct divisor {
@@ -47,9 +50,10 @@ typedef struct search {
     named *pairs; /* each once, the first factor positive; what is its negative is looked up */
     size_t n_pairs, n_tries; /* a set of the answer is in the first n_tries */
     slot *slots;
+    int8_t most_factor;
     size_t n_slots;   /* power of two */
     uint64_t *filter; /* SPARSE bits for each slot, set where something belongs */
-    hd_intern *told;  /* hashes */
+    hd_intern *told;
 } search;
 
 static void name_pair(const search *s, named *out, pair p)
@@ -65,10 +69,10 @@ static void name_pair(const search *s, named *out, pair p)
 /* A set alone, and with each later one. */
 static void name_pairs(search *s, uint16_t i)
 {
-    for (int8_t factor = 1; factor <= 2; factor++) {
+    for (int8_t factor = 1; factor <= s->most_factor; factor++) {
         name_pair(s, &s->pairs[s->n_pairs++], (pair){i, i, factor, 0});
         for (uint16_t k = (uint16_t)(i + 1); k < s->n_sets; k++)
-            for (int8_t other = -2; other <= 2; other++)
+            for (int8_t other = (int8_t)-s->most_factor; other <= s->most_factor; other++)
                 if (other)
                     name_pair(s, &s->pairs[s->n_pairs++], (pair){i, k, factor, other});
     }
@@ -125,10 +129,17 @@ static void fill_table(search *s, const divisor *d)
 }
 
 typedef struct sum {
-    uint32_t items[5];
-    int32_t factors[5];
+    uint32_t items[6];
+    int32_t factors[6];
     size_t n;
 } sum;
+
+/* What is looked up: a pair, and a set of the answer; its factor may be 0. */
+typedef struct attempt {
+    named p;
+    uint16_t fifth;
+    int8_t factor;
+} attempt;
 
 static void add_term(sum *r, uint32_t item, int factor)
 {
@@ -149,19 +160,15 @@ static void add_term(sum *r, uint32_t item, int factor)
 /* Many splits give the same sum. */
 static hd_code tell(search *s, const sum *r, hd_err *err)
 {
-    uint64_t hash = 0;
     bool has_first = false, is_told;
-    for (size_t i = 0; i < r->n; i++) {
-        hash += (uint64_t)(int64_t)r->factors[i] * (s->of->sums[r->items[i]][1] | 1);
+    for (size_t i = 0; i < r->n; i++)
         has_first |= r->items[i] < s->of->n_first;
-    }
-    hash = hash * (2 * (uint64_t)r->items[0] + 1) ^ (uint64_t)r->n << 60;
     if (r->n < 3 || !has_first)
         return HD_OK;
-    HD_TRY(hd_overlap_is_told(s->told, hash, &is_told, err));
+    const hd_overlap o = {.items = r->items, .factors = r->factors, .n = r->n};
+    HD_TRY(hd_overlap_is_told(s->told, &o, &is_told, err));
     if (is_told)
         return HD_OK;
-    const hd_overlap o = {.items = r->items, .factors = r->factors, .n = r->n};
     return s->take(s->ctx, &o, err);
 }
 
@@ -179,12 +186,15 @@ static int times_of(const search *s, const divisor *d, const named *p, const nam
     return is_so ? (int)times : 0;
 }
 
-static hd_code judge(search *s, const divisor *d, const named *p, const named *q, int sign, hd_err *err)
+static hd_code judge(search *s, const divisor *d, const attempt *a, const named *q, int sign, hd_err *err)
 {
+    const named *p = &a->p;
     sum r = {.n = 0};
     int times = times_of(s, d, p, q, sign);
     if (times == 0)
         return HD_OK;
+    if (a->factor)
+        add_term(&r, s->sets[a->fifth], a->factor);
     add_term(&r, s->sets[p->of.first], p->of.factor);
     if (p->of.other)
         add_term(&r, s->sets[p->of.second], p->of.other);
@@ -196,7 +206,7 @@ static hd_code judge(search *s, const divisor *d, const named *p, const named *q
 }
 
 /* Quotients that begin at most a width above `low`. */
-static inline hd_code look_up(search *s, const divisor *d, const named *p, uint64_t low, int sign, hd_err *err)
+static inline hd_code look_up(search *s, const divisor *d, const attempt *a, uint64_t low, int sign, hd_err *err)
 {
     const uint64_t mask = UINT64_MAX >> width_bits(d); /* numbers of widths go round */
     for (unsigned next = 0; next < 2; next++) {
@@ -206,7 +216,28 @@ static inline hd_code look_up(search *s, const divisor *d, const named *p, uint6
             continue;
         for (size_t at = place / SPARSE; s->slots[at].at; at = (at + 1) & (s->n_slots - 1))
             if (s->slots[at].quotient >> width_bits(d) == number)
-                HD_TRY(judge(s, d, p, &s->pairs[s->slots[at].at - 1], sign, err));
+                HD_TRY(judge(s, d, a, &s->pairs[s->slots[at].at - 1], sign, err));
+    }
+    return HD_OK;
+}
+
+/* Each of the first n pairs, together with the fifth set. */
+static hd_code try_pairs(search *s, const divisor *d, size_t n, uint16_t fifth, int8_t factor, hd_err *err)
+{
+    const uint64_t half = UINT64_C(1) << (width_bits(d) - 1);
+    attempt a = {.fifth = fifth, .factor = factor};
+    uint64_t more[2];
+    for (unsigned i = 0; i < 2; i++)
+        more[i] = (uint64_t)(int64_t)factor * s->of->sums[s->sets[fifth]][i];
+    for (size_t i = 0; i < n; i++) {
+        if (i % 4096 == 0 && s->stop && atomic_load_explicit(s->stop, memory_order_relaxed))
+            return hd_fail(err, HD_CANCELLED, "the question was stopped");
+        a.p = s->pairs[i];
+        a.p.sum[0] += more[0];
+        a.p.sum[1] += more[1];
+        uint64_t quotient = a.p.sum[d->word] * d->inverse;
+        HD_TRY(look_up(s, d, &a, 0 - quotient - half, 1, err));
+        HD_TRY(look_up(s, d, &a, quotient - half, -1, err));
     }
     return HD_OK;
 }
@@ -214,24 +245,25 @@ static inline hd_code look_up(search *s, const divisor *d, const named *p, uint6
 static hd_code try_few(search *s, uint32_t few, hd_err *err)
 {
     divisor d;
+    unsigned n_fifths = 0;
     if (!divide_by(s, few, &d))
         return HD_OK;
-    const uint64_t half = UINT64_C(1) << (width_bits(&d) - 1);
     fill_table(s, &d);
-    for (size_t i = 0; i < s->n_tries; i++) {
-        const named *p = &s->pairs[i];
-        uint64_t quotient = p->sum[d.word] * d.inverse;
-        if (i % 4096 == 0 && s->stop && atomic_load_explicit(s->stop, memory_order_relaxed))
-            return hd_fail(err, HD_CANCELLED, "the question was stopped");
-        HD_TRY(look_up(s, &d, p, 0 - quotient - half, 1, err));
-        HD_TRY(look_up(s, &d, p, quotient - half, -1, err));
+    HD_TRY(try_pairs(s, &d, s->n_tries, 0, 0, err));
+    for (uint16_t i = 0; s->of->has_fifth && i < s->n_sets && n_fifths < MOST_FIFTHS; i++) {
+        if (s->sets[i] >= s->of->n_first)
+            continue;
+        n_fifths++;
+        for (int8_t factor = (int8_t)-s->most_factor; factor <= s->most_factor; factor++)
+            if (factor)
+                HD_TRY(try_pairs(s, &d, s->n_pairs, i, factor, err));
     }
     return HD_OK;
 }
 
 static hd_code list_pairs(search *s, hd_err *err)
 {
-    size_t room = s->n_sets * 2 * (1 + 2 * (s->n_sets - 1));
+    size_t factors = (size_t)s->most_factor, room = s->n_sets * factors * (1 + factors * (s->n_sets - 1));
     for (s->n_slots = 64; s->n_slots < 2 * room; s->n_slots *= 2)
         ;
     s->pairs = hd_calloc(room, sizeof *s->pairs);
@@ -253,6 +285,7 @@ hd_code hd_short_sums_find(const hd_short_sums_of *of, hd_take_overlap take, voi
 {
     hd_code rc = HD_OK;
     search s = {.of = of, .take = take, .ctx = ctx, .stop = stop};
+    s.most_factor = of->has_fifth ? 3 : 2;
     for (uint32_t i = 0; i < of->n; i++)
         if (of->is_few[i] && s.n_few < HD_SHORT_FEW)
             s.few[s.n_few++] = i;

@@ -513,6 +513,27 @@ static outcome by_triples(world *w)
     return end_bound(&b);
 }
 
+/* One group with each of three others and the few, less three times the one and once the three. */
+static outcome by_three_times_one(world *w)
+{
+    enum { SUMS = 16 };
+    hd_rng rng = hd_rng_stream(w->n, 91);
+    bound b;
+    int g[4];
+    if (!begin_bound(&b, w, few_with(0, true)))
+        return NO_TARGET;
+    for (int i = 0; i < SUMS; i++) {
+        draw_groups(&rng, g, 4);
+        begin_sum(&b);
+        for (int k = 1; k < 4; k++)
+            add_figure(&b, w, few_with(g[0] | g[k], true), 1);
+        add_figure(&b, w, few_with(g[0], false), -3);
+        add_figure(&b, w, few_with(g[1] | g[2] | g[3], false), -1);
+        end_sum(&b, 3);
+    }
+    return end_bound(&b);
+}
+
 static bool few_and_ages_of_sex(const record *r, const int *with)
 {
     return r->sex == 1 && few_and_ages(r, with);
@@ -706,6 +727,7 @@ static const attack attacks[] = {
     {"the same, the few not asked for", by_groups_and_unknown_few, 300, 4, true, 10},
     {"pairs of groups with the few", by_pairs_of_groups, 300, 8},
     {"three groups two by two, with the few", by_triples, 300, 8},
+    {"one group with three others, with the few", by_three_times_one, 300, 8},
     {"rows of a table and conditions", by_key_and_condition, 300, 8},
     {"four sets, the few in one", by_four_sets, 300, 8, true},
     {"pairs of groups, of two tables", by_pairs_of_tables, 300, 8},

@@ -264,7 +264,7 @@ static void short_sums_among_many(void **state)
         memcpy(sums[i], w.sets[make_set()].sum, sizeof sums[i]);
     }
     found f = {.whole = 0};
-    const hd_short_sums_of of = {(const uint64_t(*)[2])sums, is_few, NOISE + 5, 1};
+    const hd_short_sums_of of = {(const uint64_t(*)[2])sums, is_few, NOISE + 5, 1, false};
     assert_int_equal(hd_short_sums_find(&of, take, &f, NULL, NULL), HD_OK);
     assert_true(f.whole >= 1 && f.few == 0);
     is_few[4] = false; /* nobody asked for them */
@@ -273,7 +273,32 @@ static void short_sums_among_many(void **state)
     assert_int_equal(f.whole, 0);
 }
 
-/* a + x b + y c + z d = times the few, of names that 2 divides several times or not at all. */
+/* One of two groups and the few is in a sum with each of the others: none is taken for another. */
+static void short_sums_of_one_set(void **state)
+{
+    enum { GROUPS = 12, SIZE = 40, FEW = 5 };
+    (void)state;
+    start();
+    uint64_t sums[2 * GROUPS][2];
+    bool is_few[2 * GROUPS] = {false};
+    for (uint32_t i = 0; i < 2 * GROUPS; i++) {
+        bool is_both = i > GROUPS; /* the first group, and another, without the few */
+        is_few[i] = i == GROUPS;
+        if (!is_both)
+            put(0, FEW);
+        if (!is_few[i])
+            put(100 + i % GROUPS * SIZE, 100 + (i % GROUPS + 1) * SIZE);
+        if (is_both)
+            put(100, 100 + SIZE);
+        memcpy(sums[i], w.sets[make_set()].sum, sizeof sums[i]);
+    }
+    found f = {.whole = 0};
+    const hd_short_sums_of of = {(const uint64_t(*)[2])sums, is_few, 2 * GROUPS, 1, false};
+    assert_int_equal(hd_short_sums_find(&of, take, &f, NULL, NULL), HD_OK);
+    assert_true(f.whole >= GROUPS - 1);
+}
+
+/* a + w b + x c + y d + z e = times the few, of names that 2 divides several times or not at all. */
 static void short_sums_of_any_names(void **state)
 {
     enum { ROUNDS = 3000, SETS = 9 };
@@ -282,9 +307,9 @@ static void short_sums_of_any_names(void **state)
     for (size_t round = 0; round < ROUNDS; round++) {
         uint64_t sums[SETS + 1][2];
         bool is_few[SETS + 1] = {[SETS] = true};
-        int times = (int)hd_rng_below(&rng, HD_SHORT_TIMES) + 1, factor[3];
-        for (size_t k = 0; k < 3; k++)
-            factor[k] = (int)hd_rng_below(&rng, 5) - 2;
+        int times = (int)hd_rng_below(&rng, HD_SHORT_TIMES) + 1, factor[4];
+        for (size_t k = 0; k < 4; k++)
+            factor[k] = (int)hd_rng_below(&rng, 7) - 3;
         if (hd_rng_below(&rng, 2))
             times = -times;
         for (size_t i = 0; i <= SETS; i++)
@@ -292,13 +317,14 @@ static void short_sums_of_any_names(void **state)
                 sums[i][word] = hd_rng_next(&rng) << (i == SETS ? hd_rng_below(&rng, 6) : 0);
         for (size_t word = 0; word < 2; word++) {
             sums[0][word] = (uint64_t)(int64_t)times * sums[SETS][word];
-            for (size_t k = 0; k < 3; k++)
-                sums[0][word] -= (uint64_t)(int64_t)factor[k] * sums[5 + k][word];
+            for (size_t k = 0; k < 4; k++)
+                sums[0][word] -= (uint64_t)(int64_t)factor[k] * sums[4 + k][word];
         }
         found f = {.whole = 0};
-        const hd_short_sums_of of = {(const uint64_t(*)[2])sums, is_few, SETS + 1, 1};
+        const hd_short_sums_of of = {(const uint64_t(*)[2])sums, is_few, SETS + 1, 1, true};
         assert_int_equal(hd_short_sums_find(&of, take, &f, NULL, NULL), HD_OK);
-        size_t n_others = (factor[0] != 0) + (factor[1] != 0) + (factor[2] != 0);
+        size_t n_others = (factor[0] != 0) + (factor[1] != 0) + (factor[2] != 0) +
+                          (factor[3] != 0);
         assert_int_equal(f.whole > 0, n_others > 0); /* fewer than three sets cut nothing; twice it is told, too */
     }
 }
@@ -313,6 +339,7 @@ int main(void)
         cmocka_unit_test(nothing_where_nothing_is),
         cmocka_unit_test(slices_and_sums),
         cmocka_unit_test(short_sums_among_many),
+        cmocka_unit_test(short_sums_of_one_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
