@@ -399,7 +399,8 @@ hd_code hd_overlap_is_told(hd_intern *told, const hd_overlap *o, bool *out, hd_e
     uint64_t hash = 0; /* in whatever order they are */
     for (size_t i = 0; i < o->n; i++) {
         uint64_t item = (o->items[i] + 1) * UINT64_C(0x9E3779B97F4A7C15);
-        hash += (uint64_t)(int64_t)o->factors[i] * (item ^ item >> 29) * UINT64_C(0xBF58476D1CE4E5B9);
+        item = (item ^ item >> 29) * UINT64_C(0xBF58476D1CE4E5B9);
+        hash += (uint64_t)(int64_t)o->factors[i] * item;
     }
     HD_TRY(hd_intern_add(told, &hash, sizeof hash, &id, err));
     *out = id < n;

@@ -186,7 +186,8 @@ static int times_of(const search *s, const divisor *d, const named *p, const nam
     return is_so ? (int)times : 0;
 }
 
-static hd_code judge(search *s, const divisor *d, const attempt *a, const named *q, int sign, hd_err *err)
+static hd_code judge(search *s, const divisor *d, const attempt *a, const named *q, int sign,
+                     hd_err *err)
 {
     const named *p = &a->p;
     sum r = {.n = 0};
@@ -206,7 +207,8 @@ static hd_code judge(search *s, const divisor *d, const attempt *a, const named 
 }
 
 /* Quotients that begin at most a width above `low`. */
-static inline hd_code look_up(search *s, const divisor *d, const attempt *a, uint64_t low, int sign, hd_err *err)
+static inline hd_code look_up(search *s, const divisor *d, const attempt *a, uint64_t low, int sign,
+                              hd_err *err)
 {
     const uint64_t mask = UINT64_MAX >> width_bits(d); /* numbers of widths go round */
     for (unsigned next = 0; next < 2; next++) {
@@ -222,7 +224,8 @@ static inline hd_code look_up(search *s, const divisor *d, const attempt *a, uin
 }
 
 /* Each of the first n pairs, together with the fifth set. */
-static hd_code try_pairs(search *s, const divisor *d, size_t n, uint16_t fifth, int8_t factor, hd_err *err)
+static hd_code try_pairs(search *s, const divisor *d, size_t n, uint16_t fifth, int8_t factor,
+                         hd_err *err)
 {
     const uint64_t half = UINT64_C(1) << (width_bits(d) - 1);
     attempt a = {.fifth = fifth, .factor = factor};
@@ -263,7 +266,8 @@ static hd_code try_few(search *s, uint32_t few, hd_err *err)
 
 static hd_code list_pairs(search *s, hd_err *err)
 {
-    size_t factors = (size_t)s->most_factor, room = s->n_sets * factors * (1 + factors * (s->n_sets - 1));
+    size_t factors = (size_t)s->most_factor;
+    size_t room = s->n_sets * factors * (1 + factors * (s->n_sets - 1));
     for (s->n_slots = 64; s->n_slots < 2 * room; s->n_slots *= 2)
         ;
     s->pairs = hd_calloc(room, sizeof *s->pairs);
