@@ -5,6 +5,7 @@
  * decimals are added. Cells kept by place are merged by all threads, a range of keys each.
  */
 #include "kernel/merge.h"
+#include "kernel/parts.h"
 #include "base/alloc.h"
 #include "base/par.h"
 #include "base/sort.h"
@@ -603,6 +604,12 @@ static hd_code run_planned(hd_k_plan *p, size_t at_most, hd_k_answer *out, hd_er
     if (p->ops)
         HD_TRY(hd_k_shape_make(&shape, p, &fits, err));
     p->shape = fits ? &shape : NULL;
+    if (p->ops && !fits) {
+        size_t cut;
+        HD_TRY(hd_k_parts_cut(p->q, &p->tuning, &cut, err));
+        if (cut)
+            return hd_k_parts_run(p->q, cut, &p->tuning, p->ops, out, err);
+    }
     HD_GO(hd_k_expect_rows(p, err));
     HD_GO(hd_k_plan_cut(p, at_most, p->ops == NULL, err));
     HD_GO(run_lanes(p, out, err));

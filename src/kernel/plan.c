@@ -15,6 +15,7 @@ const hd_k_tuning hd_k_tuning_default = {
     .long_rows = UINT64_C(1) << 20,
     .max_lanes = 16,
     .max_pieces = 64,
+    .max_live = 256,
 };
 
 hd_code hd_k_fail_limit(const hd_k_question *q, hd_err *err)

@@ -28,6 +28,7 @@ typedef struct hd_k_tuning {
     uint64_t long_rows;  /* a lane of so many rows pays for huge pages, which cost as some thousand */
     uint32_t max_lanes;  /* pieces, where each has a lane of its own; HD_K_LANES at most         */
     uint32_t max_pieces; /* ... and where not: the last one to end keeps the others waiting      */
+    uint32_t max_live;   /* sets of classes that rows count in; with more, see parts.h          */
 } hd_k_tuning;
 
 extern const hd_k_tuning hd_k_tuning_default;

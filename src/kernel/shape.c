@@ -273,6 +273,8 @@ static hd_code number_signatures(maker *m, uint8_t *truth, bool *fits, hd_err *e
     hd_k_shape *s = m->s;
     unsigned n = m->sizes[0] * m->sizes[1];
     bool two = m->sizes[1] > 1;
+    unsigned most = two ? HD_K_SIGNATURES - 1u : HD_K_SIGNATURES;
+    most = m->p->tuning.max_live < most ? m->p->tuning.max_live : most;
     s->n_parts = m->n_drafts == 0 ? 0 : two ? 2 : 1;
     if (two && !(s->joined_of = hd_calloc(far_size(n), 1)))
         return hd_fail_nomem(err);
@@ -280,7 +282,7 @@ static hd_code number_signatures(maker *m, uint8_t *truth, bool *fits, hd_err *e
     for (unsigned i = 0; i < n && *fits; i++) {
         uint64_t members = classes_of(m, i, truth);
         unsigned live = members ? live_number(s, members) : HD_K_SIGNATURES - 1;
-        *fits = live < (two ? HD_K_SIGNATURES - 1u : HD_K_SIGNATURES) || !members;
+        *fits = live < most || !members;
         unsigned at = two ? live : i;
         if (!*fits)
             break;

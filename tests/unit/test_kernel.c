@@ -448,12 +448,16 @@ static void check_same(const hd_k_question *q, const hd_k_answer *a, const hd_k_
 
 static const hd_k_tuning ways[] = {
     {.dense_cells = 1u << 22, .dense_bins = 1u << 22, .wide_cells = 1u << 18, .sure_cells = 1u << 22,
-     .lane_rows = 1u << 17, .long_rows = 1u << 20, .max_lanes = 16, .max_pieces = 64},
-    {.dense_cells = 0, .dense_bins = 0, .lane_rows = 1u << 30, .long_rows = 0, .max_lanes = 1},
-    {.dense_cells = 1u << 22, .dense_bins = 0, .lane_rows = 1, .long_rows = 100, .max_lanes = 5, .max_pieces = 40},
-    {.dense_cells = 0, .dense_bins = 1u << 22, .lane_rows = 1000, .long_rows = 3000, .max_lanes = 16, .max_pieces = 3},
+     .lane_rows = 1u << 17, .long_rows = 1u << 20, .max_lanes = 16, .max_pieces = 64,
+     .max_live = 256},
+    {.dense_cells = 0, .dense_bins = 0, .lane_rows = 1u << 30, .long_rows = 0, .max_lanes = 1,
+     .max_live = 256},
+    {.dense_cells = 1u << 22, .dense_bins = 0, .lane_rows = 1, .long_rows = 100, .max_lanes = 5, .max_pieces = 40,
+     .max_live = 2},
+    {.dense_cells = 0, .dense_bins = 1u << 22, .lane_rows = 1000, .long_rows = 3000, .max_lanes = 16, .max_pieces = 3,
+     .max_live = 256},
     {.dense_cells = 20, .sure_cells = 3, .dense_bins = 3000, .lane_rows = 7,
-     .long_rows = 1u << 30, .max_lanes = 31, .max_pieces = 100},
+     .long_rows = 1u << 30, .max_lanes = 31, .max_pieces = 100, .max_live = 4},
 };
 
 static const hd_k_ops *steps; /* of the kernel under test; NULL: the scalar one */
