@@ -1,21 +1,22 @@
 /* persons.c - pseudonyms and their numbers: person n is the n-th pseudonym ever seen.
  *
  * Stored like a table, with a dot in front of its name and two key columns of eight bytes; row
- * n - 1 is person n. In memory an open-addressing table of numbers over one array of pseudonyms:
- * half the size of base/intern.h, which matters at tens of millions of people. Pseudonyms are
- * already uniformly random (HMAC), so their first bytes are the hash.
+ * n - 1 is person n. In memory an open-addressing table of numbers over the pseudonyms: half the
+ * size of base/intern.h, which matters at tens of millions of people. Pseudonyms are already
+ * uniformly random (HMAC), so their first bytes are the hash. They lie in parts that never move:
+ * one array that grows would be copied and wiped, and landing would stand still meanwhile.
  */
 #include "base/alloc.h"
 #include "vault/internal.h"
 
 #include <string.h>
 
-enum { LEN = 16, AHEAD = 32 };
+enum { LEN = 16, AHEAD = 32, PART = HD_HUGE_PAGE / LEN };
 
 struct hd_persons {
     hd_vault *vault;
-    uint8_t *pseudonyms; /* number n at (n - 1) * LEN */
-    size_t cap;
+    uint8_t **parts; /* n_parts, of PART pseudonyms each; number n at n - 1 */
+    size_t n_parts, cap_parts;
     uint32_t *slots; /* numbers, 0: empty; at most two thirds full */
     size_t n_slots;  /* power of two */
     uint32_t n, n_saved;
@@ -23,6 +24,11 @@ struct hd_persons {
 
 static const hd_column_spec person_columns[2] = {{"first", HD_COLUMN_KEY, HD_TEXT},
                                                  {"second", HD_COLUMN_KEY, HD_TEXT}};
+
+static inline uint8_t *pseudonym_of(const hd_persons *p, uint32_t number)
+{
+    return p->parts[(number - 1) / PART] + (size_t)((number - 1) % PART) * LEN;
+}
 
 static size_t first_slot(const hd_persons *p, const uint8_t pseudonym[LEN])
 {
@@ -43,24 +49,21 @@ static size_t find_slot(const hd_persons *p, const uint8_t pseudonym[LEN])
 {
     for (size_t i = first_slot(p, pseudonym);; i = (i + 1) & (p->n_slots - 1)) {
         uint32_t number = p->slots[i];
-        if (!number || is_same(p->pseudonyms + (size_t)(number - 1) * LEN, pseudonym))
+        if (!number || is_same(pseudonym_of(p, number), pseudonym))
             return i;
     }
 }
 
-/* Room for n people in both arrays. */
+/* Room for n people. */
 static hd_code reserve(hd_persons *p, size_t n, hd_err *err)
 {
-    if (n > p->cap) {
-        size_t cap = n < 2 * p->cap ? 2 * p->cap : n < 64 ? 64 : n;
-        uint8_t *bigger = hd_calloc(cap, LEN); /* not realloc: it may leave a copy behind */
-        if (!bigger)
+    while (p->n_parts * PART < n) {
+        if (!HD_GROW(p->parts, p->n_parts, p->cap_parts))
             return hd_fail_nomem(err);
-        if (p->n)
-            memcpy(bigger, p->pseudonyms, (size_t)p->n * LEN);
-        hd_wipe_free(p->pseudonyms, p->cap * LEN);
-        p->pseudonyms = bigger;
-        p->cap = cap;
+        uint8_t *part = hd_huge_alloc(HD_HUGE_PAGE);
+        if (!part)
+            return hd_fail_nomem(err);
+        p->parts[p->n_parts++] = part;
     }
     size_t n_slots = p->n_slots ? p->n_slots : 128;
     while (n_slots / 3 * 2 < n)
@@ -73,14 +76,13 @@ static hd_code reserve(hd_persons *p, size_t n, hd_err *err)
     hd_free(p->slots);
     p->slots = slots;
     p->n_slots = n_slots;
-    for (uint32_t i = 0; i < p->n; i++) {
-        const uint8_t *pseudonym = p->pseudonyms + (size_t)i * LEN;
-        if (i + AHEAD < p->n)
-            __builtin_prefetch(&slots[first_slot(p, pseudonym + AHEAD * LEN)], 1);
-        size_t at = first_slot(p, pseudonym); /* all differ: any free slot will do */
+    for (uint32_t number = 1; number <= p->n; number++) {
+        if (number + AHEAD <= p->n)
+            __builtin_prefetch(&slots[first_slot(p, pseudonym_of(p, number + AHEAD))], 1);
+        size_t at = first_slot(p, pseudonym_of(p, number)); /* all differ: any free one will do */
         while (slots[at])
             at = (at + 1) & (n_slots - 1);
-        slots[at] = i + 1;
+        slots[at] = number;
     }
     return HD_OK;
 }
@@ -108,13 +110,13 @@ static hd_code read_saved(hd_persons *p, hd_err *err)
     HD_TRY(reserve(p, (size_t)n, err));
     for (size_t half = 0; half < 2; half++) {
         HD_TRY(hd_table_load(t, half, &halves[half], err));
-        for (uint64_t i = 0; i < n; i++)
-            memcpy(p->pseudonyms + i * LEN + half * 8, (const uint8_t *)halves[half]->data + i * 8,
-                   8);
+        for (uint32_t i = 0; i < n; i++)
+            memcpy(pseudonym_of(p, i + 1) + half * 8,
+                   (const uint8_t *)halves[half]->data + (size_t)i * 8, 8);
         hd_table_unload(t, half);
     }
     for (uint32_t i = 0; i < n; i++) {
-        size_t slot = find_slot(p, p->pseudonyms + (size_t)i * LEN);
+        size_t slot = find_slot(p, pseudonym_of(p, i + 1));
         if (p->slots[slot])
             return hd_fail(err, HD_FORMAT,
                            "the list of persons is damaged: restore it from a copy");
@@ -145,7 +147,9 @@ void hd_persons_free(hd_persons *p)
 {
     if (!p)
         return;
-    hd_wipe_free(p->pseudonyms, p->cap * LEN);
+    for (size_t i = 0; i < p->n_parts; i++)
+        hd_wipe_free(p->parts[i], HD_HUGE_PAGE);
+    hd_free(p->parts);
     hd_free(p->slots);
     hd_free(p);
 }
@@ -159,12 +163,12 @@ hd_code hd_persons_number(hd_persons *p, const uint8_t pseudonym[LEN], uint32_t 
     }
     if (p->n >= HD_MAX_ROWS)
         return hd_fail(err, HD_LIMIT, "more than 4,294,967,294 different people");
-    if (p->n == p->cap || p->n_slots / 3 * 2 <= p->n) {
+    if (p->n == p->n_parts * PART || p->n_slots / 3 * 2 <= p->n) {
         HD_TRY(reserve(p, (size_t)p->n + 1, err));
         slot = find_slot(p, pseudonym);
     }
-    memcpy(p->pseudonyms + (size_t)p->n * LEN, pseudonym, LEN);
     *out = p->slots[slot] = ++p->n;
+    memcpy(pseudonym_of(p, p->n), pseudonym, LEN);
     return HD_OK;
 }
 
@@ -177,7 +181,7 @@ hd_code hd_persons_numbers(hd_persons *p, const uint8_t *pseudonyms, size_t n, u
             __builtin_prefetch(&p->slots[first_slot(p, pseudonyms + (i + AHEAD) * LEN)]);
         if (i + AHEAD / 2 < n) {
             uint32_t number = p->slots[first_slot(p, pseudonyms + (i + AHEAD / 2) * LEN)];
-            __builtin_prefetch(p->pseudonyms + (size_t)(number ? number - 1 : 0) * LEN);
+            __builtin_prefetch(pseudonym_of(p, number ? number : 1));
         }
         if (out[i])
             HD_TRY(hd_persons_number(p, pseudonyms + i * LEN, &out[i], err));
@@ -207,7 +211,7 @@ static hd_code append_all(const hd_persons *p, hd_builder *b, hd_err *err)
         for (uint32_t i = 0; i < n; i++) {
             numbers[i] = first + i + 1;
             for (size_t half = 0; half < 2; half++)
-                memcpy(&halves[half][i], p->pseudonyms + (size_t)(first + i) * LEN + half * 8, 8);
+                memcpy(&halves[half][i], pseudonym_of(p, first + i + 1) + half * 8, 8);
         }
         hd_rows_column columns[2] = {{.keys = halves[0]}, {.keys = halves[1]}};
         hd_rows rows = {n, numbers, order, columns};
