@@ -69,7 +69,7 @@ static hd_code pass_stage(struct flow *f, size_t stage, uint64_t number, hd_err 
 {
     struct hd_intake *in = f->in;
     hd_chunk *c = chunk_at(in, number);
-    const unsigned made = number % HD_MADE;
+    const unsigned made = (unsigned)(number % HD_MADE);
     if (stage == f->decide)
         return hd_decide(in, c, made, err);
     if (stage == READ)

@@ -2,7 +2,7 @@
  *
  * A target is one field of the table together with the columns of the file at hand that it is read
  * from. A chunk is one batch of the reader on its way through the stages of flow.c. Memory: one
- * memo a target, HD_DELIVERY_KEPT chunks, two sets of what the targets made of a chunk.
+ * memo a target, HD_DELIVERY_KEPT chunks, HD_MADE sets of what the targets made of a chunk.
  */
 #ifndef HD_LANDING_PRIVATE_H
 #define HD_LANDING_PRIVATE_H
@@ -15,7 +15,7 @@
 #include "landing/memo.h"
 #include "landing/delivery.h"
 
-enum { HD_SCAN_VALUES = 4096, HD_MADE = 2 };
+enum { HD_SCAN_VALUES = 4096, HD_MADE = 3 };
 enum { HD_ORDER_BITS = 63, HD_ORDER_FIELDS = 8 };
 
 enum { /* hd_made.kinds */
