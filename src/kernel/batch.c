@@ -727,7 +727,7 @@ static hd_code open_batch(batch *b, hd_k_lane *lane, hd_err *err)
  * cell of a set without groups, where each addition waits for the one before. */
 static hd_code open_signatures(batch *b, size_t set, hd_err *err)
 {
-    enum { MOST = 1 << 24, FEW_CLASSES = 16 };
+    enum { MOST = 1 << 25, FEW_CLASSES = 16 };
     by_signature *t = &b->by_signature[set];
     uint64_t cells = b->p->sets[set].product;
     bool has_people = !b->q->without_people;

@@ -605,10 +605,14 @@ static hd_code run_planned(hd_k_plan *p, size_t at_most, hd_k_answer *out, hd_er
         HD_TRY(hd_k_shape_make(&shape, p, &fits, err));
     p->shape = fits ? &shape : NULL;
     if (p->ops && !fits) {
-        size_t cut;
-        HD_TRY(hd_k_parts_cut(p->q, &p->tuning, &cut, err));
-        if (cut)
-            return hd_k_parts_run(p->q, cut, &p->tuning, p->ops, out, err);
+        hd_k_parts parts;
+        HD_TRY(hd_k_parts_find(&parts, p->q, &p->tuning, err));
+        if (parts.n) {
+            rc = hd_k_parts_run(&parts, p->q, &p->tuning, p->ops, out, err);
+            hd_k_parts_free(&parts);
+            return rc;
+        }
+        hd_k_parts_free(&parts);
     }
     HD_GO(hd_k_expect_rows(p, err));
     HD_GO(hd_k_plan_cut(p, at_most, p->ops == NULL, err));

@@ -10,12 +10,22 @@
 
 #include "kernel/merge.h"
 
-/* How many measures the first part has; 0 when parts do not help: sums of decimals, which depend on
- * how rows are cut; one measure that does not fit by itself; too many parts. */
-HD_MUST hd_code hd_k_parts_cut(const hd_k_question *q, const hd_k_tuning *tuning, size_t *out,
-                               hd_err *err);
-/* The first `cut` measures, then the others, each as hd_k_run. */
-HD_MUST hd_code hd_k_parts_run(const hd_k_question *q, size_t cut, const hd_k_tuning *tuning,
-                               const struct hd_k_ops *ops, hd_k_answer *out, hd_err *err);
+enum { HD_K_MOST_PARTS = 8 };
+
+typedef struct hd_k_parts {
+    size_t n;        /* 0: parts do not help, see hd_k_parts_find */
+    uint32_t *order; /* n_measures: the measures of the first part, then of the next */
+    size_t starts[HD_K_MOST_PARTS + 1]; /* in that order, and where the last one ends */
+} hd_k_parts;
+
+/* For a question that does not fit as a whole. No parts: sums of decimals, which depend on how rows
+ * are cut; one measure that does not fit by itself; too many parts. */
+HD_MUST hd_code hd_k_parts_find(hd_k_parts *out, const hd_k_question *q, const hd_k_tuning *tuning,
+                                hd_err *err);
+/* One part after another, each as hd_k_run. */
+HD_MUST hd_code hd_k_parts_run(const hd_k_parts *parts, const hd_k_question *q,
+                               const hd_k_tuning *tuning, const struct hd_k_ops *ops,
+                               hd_k_answer *out, hd_err *err);
+void hd_k_parts_free(hd_k_parts *parts);
 
 #endif
