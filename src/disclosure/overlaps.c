@@ -333,7 +333,7 @@ static bool divide(uint64_t out[2], const uint64_t sum[2], unsigned times)
     return true;
 }
 
-/* Buckets that are not 0. Adding carries into the top bit of each of the four in a word. */
+/* People by whom a sum differs from nothing: buckets that are not 0. Adding carries into the top bit of each of the four in a word. */
 HD_VECTORS static unsigned buckets_left(const row *sum)
 {
     const uint64_t below = UINT64_C(0x7FFF7FFF7FFF7FFF);
@@ -343,15 +343,6 @@ HD_VECTORS static unsigned buckets_left(const row *sum)
         n += (unsigned)__builtin_popcountll((((x & below) + below) | x) & ~below);
     }
     return n;
-}
-
-/* People by whom a sum differs from nothing. */
-static unsigned people_left(const search *s, const relation *r)
-{
-    row sum = {.low = {0}};
-    for (size_t i = 0; i < r->n; i++)
-        add_words(&sum, &s->lanes[r->items[i]], (unsigned)(r->factors[i] & 3), 0, LANE_WORDS);
-    return buckets_left(&sum);
 }
 
 static void turn(const search *s, relation *r)
@@ -443,26 +434,26 @@ static bool has_first(const search *s, const relation *r)
     return false;
 }
 
+/* A sum, its lanes those of all buckets. */
 static hd_code judge(search *s, const row *v, hd_err *err)
 {
     static const int32_t factor_of[4] = {0, 1, 2, -1};
     hd_overlap o = {0};
-    relation r = {.n = 0};
-    bool is_told = s->is_first;
+    relation r;
+    unsigned buckets = buckets_left(v);
+    if (s->is_first)
+        HD_TRY(connect(s, v, err));
+    if (buckets > s->limit || !(s->is_first || row_has_first(s, v)))
+        return HD_OK;
+    r.n = 0;
     for (size_t i = 0; i < s->n_chosen; i++) {
         int32_t k = factor_of[digit(v, LANE_WORDS * 64 + i)];
         if (k) {
-            is_told |= s->chosen[i] < s->n_first;
             r.items[r.n] = s->chosen[i];
             r.factors[r.n++] = k;
         }
     }
-    if (s->is_first)
-        HD_TRY(connect(s, v, err));
     if (r.n < 2)
-        return HD_OK;
-    unsigned buckets = is_told ? people_left(s, &r) : s->limit + 1;
-    if (buckets > s->limit)
         return HD_OK;
     choose_signs(s, &r);
     if (!is_nothing(&r) && buckets == 0)
@@ -506,12 +497,16 @@ static hd_code keep_zero(search *s, const row *v, hd_err *err)
 }
 
 /* On all buckets, what was solved on a few of them. */
-static void fill_lanes(const search *s, row *v)
+HD_VECTORS static void fill_lanes(const search *s, row *v)
 {
     memset(v->low, 0, LANE_WORDS * sizeof *v->low);
     memset(v->high, 0, LANE_WORDS * sizeof *v->high);
-    for (size_t i = 0; i < s->n_chosen; i++)
-        add_words(v, &s->lanes[s->chosen[i]], digit(v, LANE_WORDS * 64 + i), 0, LANE_WORDS);
+    for (size_t w = LANE_WORDS; w < ROW_WORDS; w++)
+        for (uint64_t left = v->low[w] | v->high[w]; left; left &= left - 1) {
+            size_t i = (w - LANE_WORDS) * 64 + (size_t)__builtin_ctzll(left);
+            unsigned factor = digit(v, LANE_WORDS * 64 + i);
+            add_words(v, &s->lanes[s->chosen[i]], factor, 0, LANE_WORDS);
+        }
 }
 
 /* With another sum, as often as leaves the fewest people; false: never fewer. */
