@@ -38,9 +38,9 @@ typedef enum hd_defect {
     HD_N_DEFECTS
 } hd_defect;
 
-/* A batch stays as it is until the fourth call of hd_delivery_next after it: several stages of
- * landing work on batches that follow each other. */
-enum { HD_DELIVERY_KEPT = 4, HD_SLICE_SLACK = 32, HD_PLACES_SLACK = 80 };
+/* A batch stays as it is until so many calls of hd_delivery_next after it: several stages of
+ * landing work on batches that follow each other, and one may take as long as several others. */
+enum { HD_DELIVERY_KEPT = 8, HD_SLICE_SLACK = 32, HD_PLACES_SLACK = 80 };
 
 typedef struct hd_slice {
     const char *bytes; /* not NUL-terminated; HD_SLICE_SLACK bytes from here on can be read */

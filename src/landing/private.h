@@ -15,7 +15,7 @@
 #include "landing/memo.h"
 #include "landing/delivery.h"
 
-enum { HD_SCAN_VALUES = 4096, HD_MADE = 3 };
+enum { HD_SCAN_VALUES = 4096, HD_MADE = 5 };
 enum { HD_ORDER_BITS = 63, HD_ORDER_FIELDS = 8 };
 
 enum { /* hd_made.kinds */
