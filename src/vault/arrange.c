@@ -20,7 +20,7 @@ struct arranging {
     const uint32_t *persons; /* by arrival */
     const int64_t *keys;     /* by arrival */
     uint32_t n, *rows;
-    uint64_t *pairs, *spare; /* person in the high half, arriving row in the low half; by part */
+    uint64_t *pairs; /* person in the high half, arriving row in the low half; by part */
     unsigned low_bits;       /* of the person, in which the rows of a part differ */
     uint32_t starts[DIGITS + 1]; /* of the parts */
 };
@@ -85,9 +85,11 @@ static hd_code sort_person(uint32_t *rows, uint32_t n, const int64_t *keys, hd_e
     return HD_OK;
 }
 
-static hd_code sort_part(struct arranging *a, uint32_t first, uint32_t end, hd_err *err)
+/* `spare` has room for the part. */
+static hd_code sort_part(struct arranging *a, uint32_t first, uint32_t end, uint64_t *spare,
+                         hd_err *err)
 {
-    uint64_t *pairs = a->pairs + first, *spare = a->spare + first;
+    uint64_t *pairs = a->pairs + first;
     const uint32_t n = end - first;
     uint32_t *rows = a->rows + first;
     for (unsigned done = 0, bits; done < a->low_bits && n > 1; done += bits) {
@@ -113,9 +115,18 @@ static hd_code sort_part(struct arranging *a, uint32_t first, uint32_t end, hd_e
 static hd_code sort_parts(void *ctx, size_t task, hd_err *err)
 {
     struct arranging *a = ctx;
-    for (size_t part = task * AT_ONCE; part < (task + 1) * AT_ONCE; part++)
-        HD_TRY(sort_part(a, a->starts[part], a->starts[part + 1], err));
-    return HD_OK;
+    const uint32_t *starts = a->starts + task * AT_ONCE;
+    hd_code rc = HD_OK;
+    uint32_t most = 0;
+    for (size_t i = 0; i < AT_ONCE; i++)
+        most = starts[i + 1] - starts[i] > most ? starts[i + 1] - starts[i] : most;
+    uint64_t *spare = hd_malloc(most * sizeof *spare);
+    if (!spare)
+        return hd_fail_nomem(err);
+    for (size_t i = 0; i < AT_ONCE && rc == HD_OK; i++)
+        rc = sort_part(a, starts[i], starts[i + 1], spare, err);
+    hd_wipe_free(spare, most * sizeof *spare);
+    return rc;
 }
 
 /* Make the pairs, each where its part is. */
@@ -147,10 +158,9 @@ hd_code hd_arrange(const uint32_t *persons, const int64_t *keys, uint32_t n, uin
                           .keys = keys,
                           .n = n,
                           .rows = hd_secret_map(rows_len),
-                          .pairs = hd_secret_map(len),
-                          .spare = hd_secret_map(len)};
+                          .pairs = hd_secret_map(len)};
     hd_code rc;
-    if (!a.rows || !a.pairs || !a.spare)
+    if (!a.rows || !a.pairs)
         HD_GO(hd_fail_nomem(err));
     cut(&a);
     HD_GO(hd_par_run(DIGITS / AT_ONCE, sort_parts, &a, err));
@@ -158,7 +168,6 @@ hd_code hd_arrange(const uint32_t *persons, const int64_t *keys, uint32_t n, uin
     a.rows = NULL;
 out:
     hd_secret_unmap(a.pairs, len);
-    hd_secret_unmap(a.spare, len);
     hd_secret_unmap(a.rows, rows_len);
     return rc;
 }

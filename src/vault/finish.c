@@ -3,7 +3,7 @@
  * First the order of rows is found (arrange.c). Then each column goes its way alone, a few at a
  * time:
  * sort its dictionary, read its chunks, renumber, put rows in order block by block, seal. Memory:
- * 32 bytes a row while sorting, then 8 bytes a row for persons and order and the items of the
+ * 24 bytes a row while sorting, then 8 bytes a row for persons and order and the items of the
  * columns in hand.
  */
 #define _GNU_SOURCE
