@@ -17,7 +17,7 @@ struct hd_persons {
     hd_vault *vault;
     uint8_t **parts; /* n_parts, of PART pseudonyms each; number n at n - 1 */
     size_t n_parts, cap_parts;
-    uint32_t *slots; /* numbers, 0: empty; at most two thirds full */
+    uint32_t *slots; /* 0: empty; at most two thirds full */
     size_t n_slots;  /* power of two */
     uint32_t n, n_saved;
 };
@@ -45,11 +45,27 @@ static inline bool is_same(const uint8_t a[LEN], const uint8_t b[LEN])
     return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
 }
 
+/* A slot has the number in as many of its lower bits as numbers need, and bits of the pseudonym in
+ * the others: few pseudonyms are looked at, somewhere in memory, that are not the right one. */
+static inline uint32_t number_mask(const hd_persons *p)
+{
+    return (uint32_t)(p->n_slots - 1);
+}
+
+static inline uint32_t tag_of(const hd_persons *p, const uint8_t pseudonym[LEN])
+{
+    uint32_t word;
+    memcpy(&word, pseudonym + 8, sizeof word);
+    return word & ~number_mask(p);
+}
+
 static size_t find_slot(const hd_persons *p, const uint8_t pseudonym[LEN])
 {
+    const uint32_t mask = number_mask(p), tag = tag_of(p, pseudonym);
     for (size_t i = first_slot(p, pseudonym);; i = (i + 1) & (p->n_slots - 1)) {
-        uint32_t number = p->slots[i];
-        if (!number || is_same(pseudonym_of(p, number), pseudonym))
+        const uint32_t slot = p->slots[i];
+        if (!slot ||
+            ((slot & ~mask) == tag && is_same(pseudonym_of(p, slot & mask), pseudonym)))
             return i;
     }
 }
@@ -79,10 +95,11 @@ static hd_code reserve(hd_persons *p, size_t n, hd_err *err)
     for (uint32_t number = 1; number <= p->n; number++) {
         if (number + AHEAD <= p->n)
             __builtin_prefetch(&slots[first_slot(p, pseudonym_of(p, number + AHEAD))], 1);
-        size_t at = first_slot(p, pseudonym_of(p, number)); /* all differ: any free one will do */
+        const uint8_t *pseudonym = pseudonym_of(p, number);
+        size_t at = first_slot(p, pseudonym); /* all differ: any free slot will do */
         while (slots[at])
             at = (at + 1) & (n_slots - 1);
-        slots[at] = number;
+        slots[at] = tag_of(p, pseudonym) | number;
     }
     return HD_OK;
 }
@@ -116,11 +133,12 @@ static hd_code read_saved(hd_persons *p, hd_err *err)
         hd_table_unload(t, half);
     }
     for (uint32_t i = 0; i < n; i++) {
-        size_t slot = find_slot(p, pseudonym_of(p, i + 1));
+        const uint8_t *pseudonym = pseudonym_of(p, i + 1);
+        size_t slot = find_slot(p, pseudonym);
         if (p->slots[slot])
             return hd_fail(err, HD_FORMAT,
                            "the list of persons is damaged: restore it from a copy");
-        p->slots[slot] = i + 1;
+        p->slots[slot] = tag_of(p, pseudonym) | (i + 1);
     }
     p->n = p->n_saved = (uint32_t)n;
     return HD_OK;
@@ -158,7 +176,7 @@ hd_code hd_persons_number(hd_persons *p, const uint8_t pseudonym[LEN], uint32_t 
 {
     size_t slot = find_slot(p, pseudonym);
     if (p->slots[slot]) {
-        *out = p->slots[slot];
+        *out = p->slots[slot] & number_mask(p);
         return HD_OK;
     }
     if (p->n >= HD_MAX_ROWS)
@@ -167,7 +185,8 @@ hd_code hd_persons_number(hd_persons *p, const uint8_t pseudonym[LEN], uint32_t 
         HD_TRY(reserve(p, (size_t)p->n + 1, err));
         slot = find_slot(p, pseudonym);
     }
-    *out = p->slots[slot] = ++p->n;
+    *out = ++p->n;
+    p->slots[slot] = tag_of(p, pseudonym) | p->n;
     memcpy(pseudonym_of(p, p->n), pseudonym, LEN);
     return HD_OK;
 }
@@ -180,8 +199,10 @@ hd_code hd_persons_numbers(hd_persons *p, const uint8_t *pseudonyms, size_t n, u
         if (i + AHEAD < n)
             __builtin_prefetch(&p->slots[first_slot(p, pseudonyms + (i + AHEAD) * LEN)]);
         if (i + AHEAD / 2 < n) {
-            uint32_t number = p->slots[first_slot(p, pseudonyms + (i + AHEAD / 2) * LEN)];
-            __builtin_prefetch(pseudonym_of(p, number ? number : 1));
+            const uint8_t *next = pseudonyms + (i + AHEAD / 2) * LEN;
+            const uint32_t slot = p->slots[first_slot(p, next)], mask = number_mask(p);
+            const bool is_likely = slot && (slot & ~mask) == tag_of(p, next);
+            __builtin_prefetch(pseudonym_of(p, is_likely ? slot & mask : 1));
         }
         if (out[i])
             HD_TRY(hd_persons_number(p, pseudonyms + i * LEN, &out[i], err));
@@ -191,7 +212,7 @@ hd_code hd_persons_numbers(hd_persons *p, const uint8_t *pseudonyms, size_t n, u
 
 uint32_t hd_persons_find(const hd_persons *p, const uint8_t pseudonym[LEN])
 {
-    return p->slots[find_slot(p, pseudonym)];
+    return p->slots[find_slot(p, pseudonym)] & number_mask(p);
 }
 
 /* ---- saving --------------------------------------------------------------------------------- */
