@@ -20,6 +20,7 @@ enum {
     SUMS = 3,       /* how far surroundings go */
     ROOM = 4,       /* for five values */
     MANY = 100,     /* required cells */
+    WIDE = 200,     /* the same */
     LAST_EFFORT = 8,
 };
 
@@ -27,6 +28,11 @@ typedef struct candidate {
     uint32_t cell;
     hd_shown to;
 } candidate;
+
+bool hd_plan_is_wide(const hd_plan *p)
+{
+    return p->prover->n_watched >= WIDE;
+}
 
 bool hd_plan_is_required(const hd_plan *p, uint32_t cell)
 {

@@ -40,6 +40,9 @@ typedef struct hd_plan {
     int64_t sensitive_low, sensitive_high;
 } hd_plan;
 
+/* So many cells are looked after that most of those not proven are only not found yet: tables are worth
+ * the search that a small table can do without. */
+bool hd_plan_is_wide(const hd_plan *p);
 /* Is the need of this cell in force: protected, or a difference of two figures that are shown? */
 bool hd_plan_is_required(const hd_plan *p, uint32_t cell);
 /* Is it met? Looks for witnesses when it is not yet. */

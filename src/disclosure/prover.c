@@ -16,6 +16,8 @@ enum {
     SMALL_STEPS = 24,
     AT_A_TIME = 8, /* tables: a cache line of a column */
     INSISTENCE = 4, /* tables to start from */
+    APPROACHES = 8, /* the same, beside what is looked for */
+    LAST_APPROACHES = 64,
     PATIENCE = 32, /* rows out of bounds at which a try with one helper less is given up */
     STEPS_A_FREE_CELL = 12,
     LARGEST_COLUMNS = 32 << 20, /* numbers */
@@ -521,6 +523,53 @@ hd_code hd_prover_insist(hd_prover *p, uint32_t cell, const hd_need *need, bool 
             rc = hd_prover_prove(p, cell, need, is_proven, err);
     }
     p->effort = effort;
+    p->starts = HD_PROVER_STARTS;
+    if (rc == HD_OK && !p->has_table)
+        rc = stand_on_witness(p, err);
+    return rc;
+}
+
+/* Has a table with this value of the cell a neighbour that would be news, as far as is known? */
+static bool is_beside_news(const hd_prover *p, uint32_t cell, int64_t v)
+{
+    int64_t low, high;
+    limits(p, cell, &low, &high);
+    return (v - 1 > low && is_news(p, cell, v - 1)) || (v + 1 < high && is_news(p, cell, v + 1));
+}
+
+static bool is_approach(const hd_prover *p, uint32_t cell, const hd_need *need, size_t table)
+{
+    const hd_proof_table *t = &p->tables[table];
+    return t->n_out == 0 && (!need->values || is_beside_news(p, cell, t->values[cell]));
+}
+
+/* The search stands on that table, if it is a good one. */
+static hd_code stand_on(hd_prover *p, size_t table, hd_err *err)
+{
+    HD_TRY(hd_search_begin(&p->search, p->tables[table].values, err));
+    p->has_table = p->search.n_violated == 0;
+    return HD_OK;
+}
+
+hd_code hd_prover_approach(hd_prover *p, uint32_t cell, const hd_need *need, bool is_last,
+                           bool *is_proven, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    size_t n = p->n_tables, n_near = 0, at = 0;
+    *is_proven = hd_prover_has(p, cell, need);
+    if (*is_proven || !p->has_table || p->frame.kind[cell] == HD_FRAME_CONSTANT)
+        return HD_OK;
+    for (size_t t = 0; t < n; t++)
+        n_near += is_approach(p, cell, need, t);
+    size_t step = n_near / (is_last ? LAST_APPROACHES : APPROACHES) + 1;
+    p->starts = is_last ? HD_PROVER_THOROUGH_STARTS : HD_PROVER_STARTS;
+    for (size_t t = n; t-- > 0 && !*is_proven && rc == HD_OK;) {
+        if (!is_approach(p, cell, need, t) || at++ % step)
+            continue;
+        rc = stand_on(p, t, err);
+        if (rc == HD_OK && p->has_table)
+            rc = hd_prover_prove(p, cell, need, is_proven, err);
+    }
     p->starts = HD_PROVER_STARTS;
     if (rc == HD_OK && !p->has_table)
         rc = stand_on_witness(p, err);

@@ -87,6 +87,10 @@ HD_MUST hd_code hd_prover_prove(hd_prover *p, uint32_t cell, const hd_need *need
 /* Look longer, from other witnesses too: before a cell is called unprotected for good. */
 HD_MUST hd_code hd_prover_insist(hd_prover *p, uint32_t cell, const hd_need *need,
                                  bool *is_proven, hd_err *err);
+/* Look from the witnesses whose value of the cell is next to one that was not seen: mostly that one is
+ * a few moves away, and the table that the search happens to stand on is far. */
+HD_MUST hd_code hd_prover_approach(hd_prover *p, uint32_t cell, const hd_need *need, bool is_last,
+                                   bool *is_proven, hd_err *err);
 /* A table with the cell in low .. high, noted when found. is_excluded: there is none. */
 HD_MUST hd_code hd_prover_reach(hd_prover *p, uint32_t cell, int64_t low, int64_t high,
                                 bool *is_found, bool *is_excluded, hd_err *err);

@@ -21,6 +21,10 @@ enum {
     STUCK = 1,
     FEW = 24,
     FEW_OPEN = 500,
+    FIRST_TABLES = 6,
+    KEEP_EVERY = 8,           /* cells that moved */
+    LARGEST_PROOF = 48 << 20, /* numbers in tables */
+    DOUBTFUL = 8,             /* cells in a row that were not proven from witnesses beside either */
     HOPELESS = 4, /* cells in a row that looking longer did not prove */
     INSISTS = 2,
     LARGE = 100, /* required cells */
@@ -308,13 +312,24 @@ out:
     return rc;
 }
 
+/* Can each of so many cells have a table of its own? */
+static bool has_space(const hd_plan *p, size_t n_open)
+{
+    return n_open <= LARGEST_PROOF / (p->canonical.system.n_cells + 1);
+}
+
 /* A few tables in each of which many cells have a value not seen before. n_open: cells that lack
- * some. */
+ * some. Where sums cut across each other the moves for one cell undo those for the others: when the
+ * first tables bring little, more of them are kept on the way. */
 static hd_code sweep_tables(hd_plan *p, bool is_hard, size_t *n_open, hd_err *err)
 {
+    size_t n_first = 0;
+    bool is_crowded = false;
     memset(p->n_stuck, 0, p->canonical.system.n_cells * sizeof *p->n_stuck);
     for (int k = 0; k < SWEEPS && p->prover->has_table; k++) {
         size_t n_tables = p->prover->n_tables, n_tried = 0, n_moved = 0;
+        if (k == FIRST_TABLES && !is_hard && *n_open > FEW_OPEN && has_space(p, *n_open))
+            is_crowded = *n_open > n_first - n_first / 8;
         *n_open = 0;
         for (uint32_t c = 0; c < p->canonical.system.n_cells; c++) {
             if (!p->is_tracked[c] || !hd_plan_is_required(p, c) ||
@@ -328,7 +343,10 @@ static hd_code sweep_tables(hd_plan *p, bool is_hard, size_t *n_open, hd_err *er
             HD_TRY(hd_prover_nudge(p->prover, c, &p->cells[c].need, is_hard, &has_moved, err));
             n_moved += has_moved;
             p->n_stuck[c] = has_moved ? 0 : p->n_stuck[c] + 1;
+            if (is_crowded && has_moved && n_moved % KEEP_EVERY == 0)
+                HD_TRY(hd_prover_keep(p->prover, err));
         }
+        n_first = k ? n_first : *n_open;
         HD_TRY(hd_prover_keep(p->prover, err));
         if (n_tried == 0 || p->prover->n_tables == n_tables || (is_hard && n_moved < n_tried / 8))
             break;
@@ -336,13 +354,14 @@ static hd_code sweep_tables(hd_plan *p, bool is_hard, size_t *n_open, hd_err *er
     return HD_OK;
 }
 
-/* What is left is proven cell by cell, a table for each value. Where that would be many tables,
+/* What is left is proven cell by cell, a table for each value. Where that would be too many tables,
  * more of it goes into each. */
 static hd_code sweep(hd_plan *p, hd_err *err)
 {
     size_t n_open = 0, n_before;
     HD_TRY(sweep_tables(p, false, &n_open, err));
-    for (n_before = 2 * n_open; n_open > FEW_OPEN && n_open < n_before - n_before / 8;) {
+    for (n_before = 2 * n_open;
+         n_open > FEW_OPEN && !has_space(p, n_open) && n_open < n_before - n_before / 8;) {
         n_before = n_open;
         HD_TRY(sweep_tables(p, true, &n_open, err));
     }
@@ -390,7 +409,10 @@ static hd_code insist(job *j, uint32_t *list, size_t *n_failing, hd_err *err)
         const hd_need *need = &p->cells[c].need;
         bool is_proven = false, has_room = !j->options->no_helpers || had_room(p, c);
         if (p->prover->has_table && n_hopeless < HOPELESS && has_room) {
-            HD_TRY(hd_prover_insist(p->prover, c, need, &is_proven, err));
+            if (hd_plan_is_wide(p))
+                HD_TRY(hd_prover_approach(p->prover, c, need, true, &is_proven, err));
+            if (!is_proven)
+                HD_TRY(hd_prover_insist(p->prover, c, need, &is_proven, err));
             n_hopeless = is_proven ? 0 : n_hopeless + 1;
         }
         if (!is_proven)
@@ -400,12 +422,35 @@ static hd_code insist(job *j, uint32_t *list, size_t *n_failing, hd_err *err)
     return HD_OK;
 }
 
+/* In a wide table most cells that fail are only not found: they are looked for from other tables before
+ * figures are withheld for them. Round after round, as what is found for one cell brings others nearer. */
+static hd_code approach(hd_plan *p, uint32_t *list, size_t *n_failing, hd_err *err)
+{
+    size_t n_before = SIZE_MAX;
+    while (hd_plan_is_wide(p) && *n_failing && *n_failing < n_before) {
+        size_t n = 0, n_doubtful = 0;
+        n_before = *n_failing;
+        for (size_t i = 0; i < n_before; i++) {
+            bool is_proven = false;
+            if (n_doubtful < DOUBTFUL)
+                HD_TRY(hd_prover_approach(p->prover, list[i], &p->cells[list[i]].need, false,
+                                          &is_proven, err));
+            n_doubtful = is_proven ? 0 : n_doubtful + 1;
+            if (!is_proven)
+                list[n++] = list[i];
+        }
+        *n_failing = n;
+    }
+    return HD_OK;
+}
+
 /* One round over the failing cells. is_done: nothing more can be done. */
 static hd_code help_failing(job *j, uint32_t *list, size_t *n_failing, bool *is_done, hd_err *err)
 {
     hd_plan *p = &j->plan;
     bool is_open_new = false, has_helped = false;
     HD_TRY(list_failing(p, list, n_failing, err));
+    HD_TRY(approach(p, list, n_failing, err));
     *is_done = *n_failing == 0 || j->options->no_helpers || !p->prover->has_table;
     if (*is_done)
         return HD_OK;
