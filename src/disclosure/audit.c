@@ -261,7 +261,7 @@ static void cover(hd_audit *a, size_t item)
         now->is_left_out[cell] = true;
 }
 
-/* What completes a sum may be a star: that there are 1 to 7. */
+/* What completes a sum may be a mark: a star, that there are 1 to 7, or that there are more. */
 static void withhold_from_sum(hd_audit *a, size_t item)
 {
     if (a->now->printed[item].is_shown)

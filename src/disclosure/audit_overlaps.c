@@ -176,8 +176,8 @@ static hd_range measure(const work *w, const group *g)
     return r;
 }
 
-/* The finest figure of the answer in a cut that bounds, a shown one if there is one, else a star;
- * SIZE_MAX: none. */
+/* The finest figure of the answer in a cut that bounds, a shown one if there is one, else one whose
+ * mark says something; SIZE_MAX: none. */
 static size_t figure_to_withhold(const work *w, const group *g, hd_range left)
 {
     const hd_cut_figure *best = NULL;
@@ -188,7 +188,8 @@ static size_t figure_to_withhold(const work *w, const group *g, hd_range left)
         for (size_t k = 0; k < c->n; k++) {
             const hd_cut_figure *f = &w->figures.items[c->figures[k]];
             bool is_shown = f->printed->is_shown;
-            if (f->age > 0 || (!is_shown && f->printed->high >= HD_NO_BOUND))
+            bool is_open = f->printed->low == 0 && f->printed->high >= HD_NO_BOUND;
+            if (f->age > 0 || (!is_shown && is_open))
                 continue;
             if (!best || (is_shown && !best->printed->is_shown) ||
                 (is_shown == best->printed->is_shown && f->set->persons < best->set->persons))
