@@ -59,7 +59,8 @@ static hd_code find_margin(void *ctx, const hd_account *a, size_t column, const 
     (void)cells;
     (void)n_cells;
     (void)err;
-    s->found = s->found || is_in(s->audit, s->audit->own, a->kinds[column], sum);
+    s->found = s->found || is_in(s->audit, s->audit->own, a->kinds[column], sum) ||
+               is_in(s->audit, s->audit->derived, a->kinds[column], sum);
     return HD_OK;
 }
 

@@ -121,7 +121,9 @@ static hd_code add_margin(void *ctx, const hd_account *of, size_t column, const 
     uint32_t parent;
     hd_set_name(name, of->kinds[column], sum);
     parent = hd_intern_find(a->nodes, name, HD_SET_NAME);
-    if (parent == HD_INTERN_NONE && (!a->create || of->kinds[column] == HD_SET_PEOPLE))
+    bool is_shared = of != a->now && hd_intern_find(a->derived, name, HD_SET_NAME) != HD_INTERN_NONE;
+    bool is_made = a->create && of->kinds[column] != HD_SET_PEOPLE;
+    if (parent == HD_INTERN_NONE && !is_made && !is_shared)
         return HD_OK;
     uint32_t *children = hd_calloc(n_cells + 1, sizeof *children);
     if (!children)
@@ -427,8 +429,11 @@ hd_code hd_audit_build(hd_audit *a, hd_err *err)
     for (size_t e = 0; e < a->n_earlier; e++)
         HD_TRY(add_items(a, &a->earlier[e], err));
     HD_TRY(add_items(a, a->now, err));
-    /* First the margins where grouping sets meet: they make cells that others may find. */
+    /* First the margins where grouping sets meet: they make cells that others may find. An earlier
+     * answer meets this one in a margin that neither prints: England by sex, and by class. */
     for (int create = 1; create >= 0; create--) {
+        for (size_t e = 0; e < a->n_earlier && create; e++)
+            HD_TRY(add_margins(a, &a->earlier[e], false, err));
         HD_TRY(add_margins(a, a->now, create, err));
         for (size_t e = 0; e < a->n_earlier; e++)
             HD_TRY(add_margins(a, &a->earlier[e], create, err));

@@ -208,6 +208,35 @@ static outcome by_provider_left_out(world *w)
     return subtract(&one.rows[0], &two.rows[0], people_between());
 }
 
+static int rare_of(const record *r)
+{
+    return r->rare;
+}
+
+/* England by what tells the few apart, and England by sex: the totals of both are one, asked or not. */
+static outcome by_two_margins(world *w)
+{
+    int64_t low = 0, high = 0;
+    ask(w, (question){.keys = {rare_of}, .n_keys = 1, .figures = ONLY_COUNT}, &one);
+    const row *few = answer_find(&one, 1, -1);
+    if (!few || !is_target(few->truth) || few->marks[COUNT] != '*')
+        return NO_TARGET;
+    ask(w, (question){.keys = {rare_of}, .n_keys = 1, .is_national = true, .figures = ONLY_COUNT}, &two);
+    const row *others = answer_find(&two, 0, -1);
+    ask(w, (question){.keys = {sex_of}, .n_keys = 1, .is_national = true, .figures = ONLY_COUNT}, &one);
+    if (!others || others->high >= HD_NO_BOUND)
+        return KEPT;
+    for (size_t i = 0; i < one.n; i++) {
+        if (one.rows[i].high >= HD_NO_BOUND)
+            return KEPT;
+        low += one.rows[i].low - (i == 0 ? others->high : 0);
+        high += one.rows[i].high - (i == 0 ? others->low : 0);
+    }
+    low = low < 1 ? 1 : low;
+    high = high > 7 ? 7 : high;
+    return high - low + 1 < CANDIDATES ? LEARNT : KEPT;
+}
+
 static outcome by_geography(world *w)
 {
     outcome worst = NO_TARGET;
@@ -738,6 +767,7 @@ static const attack attacks[] = {
     {"differencing by year", by_year, 60, 1},
     {"differencing by provider: completing a table", by_provider, 80, 1},
     {"differencing by provider: leaving one out", by_provider_left_out, 30, 1},
+    {"two tables whose total nobody asked for", by_two_margins, 300, 1},
     {"differencing by geography", by_geography, 80, 1},
     {"completing a table with its own totals", within_one_answer, 80, 1},
     {"differencing by data version", by_data_version, 300, 1},
