@@ -345,15 +345,8 @@ out:
  * so. It does not appear, nor does any figure of these records. */
 static void hide(hd_audit *a, size_t item)
 {
-    hd_account *now = a->now;
-    hd_printed *p = &now->printed[item];
-    size_t cell = item / now->n_columns;
-    for (size_t g = 0; g < now->n_aggregates; g++)
-        if (now->column_of[g] == item % now->n_columns)
-            now->marks[cell * now->n_aggregates + g] = a->p->secondary_mark;
-    if (now->is_all[item % now->n_columns])
-        now->is_left_out[cell] = true;
-    *p = (hd_printed){.high = HD_NO_BOUND, .mark = a->p->secondary_mark};
+    cover(a, item);
+    a->now->printed[item] = (hd_printed){.high = HD_NO_BOUND, .mark = a->p->secondary_mark};
     a->n_near++;
 }
 

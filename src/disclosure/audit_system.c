@@ -429,11 +429,11 @@ hd_code hd_audit_build(hd_audit *a, hd_err *err)
     for (size_t e = 0; e < a->n_earlier; e++)
         HD_TRY(add_items(a, &a->earlier[e], err));
     HD_TRY(add_items(a, a->now, err));
-    /* First the margins where grouping sets meet: they make cells that others may find. An earlier
-     * answer meets this one in a margin that neither prints: England by sex, and by class. */
+    /* First the margins that nobody prints and that make cells for others to find: where an earlier
+     * answer meets this one, England by sex and by class, and where grouping sets meet. */
+    for (size_t e = 0; e < a->n_earlier; e++)
+        HD_TRY(add_margins(a, &a->earlier[e], false, err));
     for (int create = 1; create >= 0; create--) {
-        for (size_t e = 0; e < a->n_earlier && create; e++)
-            HD_TRY(add_margins(a, &a->earlier[e], false, err));
         HD_TRY(add_margins(a, a->now, create, err));
         for (size_t e = 0; e < a->n_earlier; e++)
             HD_TRY(add_margins(a, &a->earlier[e], create, err));

@@ -522,45 +522,51 @@ static void draw_groups(hd_rng *rng, int *groups, int n)
         groups[hd_rng_below(rng, (uint32_t)n)] |= 1 << age;
 }
 
-/* Three groups two by two, each pair with the few, less twice all three: three times the few. */
-static outcome by_triples(world *w)
+/* A figure of a sum: groups A to D of ages, by their bits, with the few or without. */
+typedef struct term {
+    unsigned groups;
+    bool with_few;
+    int factor;
+} term;
+
+enum { A = 1, B = 2, C = 4, D = 8 };
+
+/* The same sum of groups that are drawn anew, n times: it leaves the few so many times. */
+static outcome by_sums(world *w, uint64_t stream, int n, const term *terms, size_t n_terms, int times)
 {
-    enum { TRIPLES = 14 };
-    hd_rng rng = hd_rng_stream(w->n, 96);
+    hd_rng rng = hd_rng_stream(w->n, stream);
     bound b;
     int g[4];
     if (!begin_bound(&b, w, few_with(0, true)))
         return NO_TARGET;
-    for (int i = 0; i < TRIPLES; i++) {
+    for (int i = 0; i < n; i++) {
         draw_groups(&rng, g, 4);
         begin_sum(&b);
-        for (int k = 0; k < 3; k++)
-            add_figure(&b, w, few_with(g[k] | g[(k + 1) % 3], true), 1);
-        add_figure(&b, w, few_with(g[0] | g[1] | g[2], false), -2);
-        end_sum(&b, 3);
+        for (size_t t = 0; t < n_terms; t++) {
+            int ages = 0;
+            for (unsigned k = 0; k < 4; k++)
+                ages |= terms[t].groups >> k & 1 ? g[k] : 0;
+            add_figure(&b, w, few_with(ages, terms[t].with_few), terms[t].factor);
+        }
+        end_sum(&b, times);
     }
     return end_bound(&b);
+}
+
+/* Three groups two by two, each pair with the few, less twice all three. */
+static outcome by_triples(world *w)
+{
+    static const term terms[] = {{A | B, true, 1}, {B | C, true, 1}, {C | A, true, 1},
+                                 {A | B | C, false, -2}};
+    return by_sums(w, 96, 14, terms, 4, 3);
 }
 
 /* One group with each of three others and the few, less three times the one and once the three. */
 static outcome by_three_times_one(world *w)
 {
-    enum { SUMS = 16 };
-    hd_rng rng = hd_rng_stream(w->n, 91);
-    bound b;
-    int g[4];
-    if (!begin_bound(&b, w, few_with(0, true)))
-        return NO_TARGET;
-    for (int i = 0; i < SUMS; i++) {
-        draw_groups(&rng, g, 4);
-        begin_sum(&b);
-        for (int k = 1; k < 4; k++)
-            add_figure(&b, w, few_with(g[0] | g[k], true), 1);
-        add_figure(&b, w, few_with(g[0], false), -3);
-        add_figure(&b, w, few_with(g[1] | g[2] | g[3], false), -1);
-        end_sum(&b, 3);
-    }
-    return end_bound(&b);
+    static const term terms[] = {{A | B, true, 1}, {A | C, true, 1}, {A | D, true, 1},
+                                 {A, false, -3}, {B | C | D, false, -1}};
+    return by_sums(w, 91, 16, terms, 5, 3);
 }
 
 static bool few_and_ages_of_sex(const record *r, const int *with)
@@ -602,22 +608,8 @@ static outcome by_key_and_condition(world *w)
 /* Two large groups that differ by far, each with and without a third; the few with one of these. */
 static outcome by_four_sets(world *w)
 {
-    enum { SUMS = 16 };
-    hd_rng rng = hd_rng_stream(w->n, 93);
-    bound b;
-    int g[4];
-    if (!begin_bound(&b, w, few_with(0, true)))
-        return NO_TARGET;
-    for (int i = 0; i < SUMS; i++) {
-        draw_groups(&rng, g, 4);
-        begin_sum(&b);
-        add_figure(&b, w, few_with(g[0] | g[2], true), 1);
-        add_figure(&b, w, few_with(g[1] | g[2], false), -1);
-        add_figure(&b, w, few_with(g[0], false), -1);
-        add_figure(&b, w, few_with(g[1], false), 1);
-        end_sum(&b, 1);
-    }
-    return end_bound(&b);
+    static const term terms[] = {{A | C, true, 1}, {B | C, false, -1}, {A, false, -1}, {B, false, 1}};
+    return by_sums(w, 93, 16, terms, 4, 1);
 }
 
 static bool first_few_and_ages(const record *r, const int *with)
