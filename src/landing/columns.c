@@ -315,9 +315,6 @@ static void line_up(struct hd_intake *in)
         t->n_there = 0;
         for (size_t k = 0; k < t->n_sources; k++)
             t->n_there = t->sources[k] >= 0 ? k + 1 : t->n_there;
-        t->is_in_line = true;
-        for (size_t k = 0; k < t->n_there; k++)
-            t->is_in_line &= t->sources[k] >= 0 && t->sources[k] == t->sources[0] + (int)k;
     }
     qsort(in->in_file, in->n_in_file, sizeof(hd_target *), by_source);
 }

@@ -25,7 +25,7 @@ static hd_code look_one(hd_memo *m, const hd_memo_texts *x, size_t i, hd_memo_an
     } else if (!hd_memo_is(f, &p)) {
         if ((*stop = a->n > 0 && m->n >= m->limit))
             return HD_OK;
-        const uint32_t *at = x->places + i * x->pitch;
+        const uint32_t *at = hd_memo_place(x, i);
         HD_TRY(hd_memo_look_further(m, x->text + at[0], at[1] - at[0] - 1, p, err));
     }
     const uint64_t word = hd_memo_answer(f);

@@ -164,17 +164,21 @@ static inline bool hd_memo_is(const hd_memo_front *f, const hd_memo_probe *p)
 HD_MUST hd_code hd_memo_look_further(hd_memo *m, const char *raw, size_t len, hd_memo_probe p,
                                      hd_err *err);
 
-/* Many texts at a time, as hd_lay_out has laid them out. A span is what two neighbours of
- * hd_batch.places say of a field. */
-typedef struct hd_memo_span {
-    uint32_t at, next;
-} hd_memo_span;
+/* Many texts at a time, as hd_lay_out has laid them out. Where they stand is only looked at for
+ * those that are not in front. */
 typedef struct hd_memo_texts {
     const uint64_t *first, *second; /* second NULL: none has more than eight bytes */
     const char *text;
-    const uint32_t *places; /* the span of text i begins at i * pitch */
+    const uint32_t *places; /* of the column, from a row on; each row's `pitch` behind the last's */
     size_t pitch;
+    const uint32_t *rows; /* text i is that of row rows[i]; NULL: of row i */
 } hd_memo_texts;
+
+/* Where text i and the field behind it begin. */
+static inline const uint32_t *hd_memo_place(const hd_memo_texts *x, size_t i)
+{
+    return x->places + (x->rows ? x->rows[i] : i) * x->pitch;
+}
 enum { HD_MEMO_MANY = 64 };
 typedef struct hd_memo_answers {
     size_t n;                     /* texts that have their answers */

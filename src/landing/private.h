@@ -53,7 +53,6 @@ typedef struct hd_target {
     hd_identifier_counts shapes;
     uint8_t *element_shapes; /* lists: shapes met, by element */
     size_t n_there;          /* lists: elements up to the last one that the file has */
-    bool is_in_line;         /* lists: those are columns beside each other, in their order */
     uint64_t counts[5];      /* answers by meaning, of the chunk at hand */
     hd_made made[HD_MADE];   /* filled for targets that the file has */
 } hd_target;

@@ -4,11 +4,6 @@
 #include "landing/private.h"
 
 #include <string.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
-enum { AHEAD = 16 };
 
 struct range { /* rows of a chunk */
     size_t first, n;
@@ -75,40 +70,38 @@ static void take_answers(hd_target *t, const hd_chunk *c, struct range at, hd_ma
     for (size_t i = 0; i < at.n && m->texts; i++) {
         const hd_known *k = &known[a->ids[i]];
         m->texts[at.first + i] =
-            (hd_slice){x->text + x->places[i * x->pitch] + k->text_at, k->text_len};
+            (hd_slice){x->text + *hd_memo_place(x, i) + k->text_at, k->text_len};
     }
     for (size_t k = 0; k < 5; k++)
         t->counts[k] += a->meanings >> 8 * k & 255;
 }
 
-struct texts { /* of a chunk that has lost rows */
+struct words { /* of some texts that do not lie beside each other */
     uint64_t first[HD_MEMO_MANY], second[HD_MEMO_MANY];
-    hd_memo_span spans[HD_MEMO_MANY];
 };
 
-/* The texts of some rows: as they were laid out, or collected into `some` when rows are missing. */
-static hd_memo_texts texts_of(const hd_chunk *c, int source, struct range at, struct texts *some)
+/* The texts of some rows: as they were laid out, or collected into `some` when the chunk has lost
+ * rows. */
+static hd_memo_texts texts_of(const hd_chunk *c, int source, struct range at, struct words *some)
 {
     const hd_batch *b = &c->batch;
     const hd_laid laid = b->laid[source];
-    const size_t pitch = b->n_columns + 1;
+    hd_memo_texts x = {.first = laid.first + at.first,
+                       .second = laid.second ? laid.second + at.first : NULL,
+                       .text = b->text,
+                       .places = hd_batch_row(b, at.first) + source,
+                       .pitch = b->n_columns + 1};
     if (c->n_rows == b->n_rows)
-        return (hd_memo_texts){.first = laid.first + at.first,
-                               .second = laid.second ? laid.second + at.first : NULL,
-                               .text = b->text,
-                               .places = b->places + at.first * pitch + source,
-                               .pitch = pitch};
+        return x;
+    x.places = b->places + source;
+    x.rows = c->rows + at.first;
     for (size_t i = 0; i < at.n; i++) {
-        const uint32_t row = c->rows[at.first + i];
-        some->first[i] = laid.first[row];
-        some->second[i] = laid.second ? laid.second[row] : 0;
-        memcpy(&some->spans[i], place_of(c, at.first + i, source), sizeof *some->spans);
+        some->first[i] = laid.first[x.rows[i]];
+        some->second[i] = laid.second ? laid.second[x.rows[i]] : 0;
     }
-    return (hd_memo_texts){.first = some->first,
-                           .second = laid.second ? some->second : NULL,
-                           .text = b->text,
-                           .places = &some->spans[0].at,
-                           .pitch = 2};
+    x.first = some->first;
+    x.second = laid.second ? some->second : NULL;
+    return x;
 }
 
 /* Long texts are compared as a whole, and lie in no cache near by: they are asked for at once. */
@@ -116,13 +109,13 @@ static void fetch_long(const hd_memo_texts *x, size_t n)
 {
     for (size_t i = 0; x->second && i < n; i++)
         if ((x->first[i] & HD_MEMO_EIGHTH) == HD_MEMO_LONG)
-            __builtin_prefetch(x->text + x->places[i * x->pitch]);
+            __builtin_prefetch(x->text + *hd_memo_place(x, i));
 }
 
 static hd_code judge_stored(hd_target *t, const hd_chunk *c, hd_made *m, hd_err *err)
 {
     struct range at = {0};
-    struct texts some;
+    struct words some;
     hd_memo_answers a;
     HD_TRY(hd_memo_begin(&t->memo, err));
     hd_memo_note(&t->memo, c->n_rows);
@@ -138,99 +131,92 @@ static hd_code judge_stored(hd_target *t, const hd_chunk *c, hd_made *m, hd_err 
 
 /* ---- lists ---------------------------------------------------------------------------------- */
 
-/* Bits: which of at most 64 elements from `from` on the row has. Those that stand beside each other
- * in the file are compared four at a time: an empty field ends where it begins. */
-static inline uint64_t find_elements(const hd_target *t, const uint32_t *row, size_t from)
-{
-    size_t n = t->n_there - from, i = 0;
-    uint64_t found = 0;
-    n = n < 64 ? n : 64;
-#ifdef __SSE2__
-    for (; t->is_in_line && i < n; i += 4) {
-        const uint32_t *place = row + t->sources[from] + i;
-        __m128i here = _mm_loadu_si128((const __m128i *)(const void *)place);
-        __m128i next = _mm_loadu_si128((const __m128i *)(const void *)(place + 1));
-        __m128i empty = _mm_cmpeq_epi32(_mm_sub_epi32(next, here), _mm_set1_epi32(1));
-        found |= (uint64_t)(~(unsigned)_mm_movemask_ps(_mm_castsi128_ps(empty)) & 15) << i;
-    }
-#endif
-    for (; i < n; i++)
-        if (t->sources[from + i] >= 0)
-            found |= (uint64_t)(len_at(row + t->sources[from + i]) > 0) << i;
-    return n < 64 ? found & ((UINT64_C(1) << n) - 1) : found;
-}
-
-struct elements { /* on their way to the memo */
+/* Of one column, those of some rows that are not empty. */
+struct elements {
     size_t n;
-    struct texts texts;
-    uint32_t rows[HD_MEMO_MANY], positions[HD_MEMO_MANY];
-    bool any_second; /* a column with texts of more than eight bytes is among them */
-    uint32_t row, filled; /* the row of the last one that has its answer, and its codes so far */
+    uint32_t at[HD_MEMO_MANY];   /* which of those rows */
+    uint32_t rows[HD_MEMO_MANY]; /* of the batch */
+    struct words words;
+    hd_memo_answers answers;
 };
 
-/* One element and its answer, in the order of rows and positions. */
-static inline void take_element(hd_target *t, const hd_chunk *c, hd_made *m, struct elements *e,
-                                size_t i, const hd_memo_answers *a)
+/* A text has no zero bytes, so an empty one is known by its first word. */
+static void find_elements(const hd_chunk *c, int source, struct range at, struct elements *e)
 {
-    const uint64_t word = a->words[i];
-    const uint32_t row = e->rows[i], position = e->positions[i];
-    const bool is_null = HD_ANSWER_FLAGS(word) & HD_KNOWN_NULL;
-    if (row != e->row) {
-        m->n_elements += m->lengths[e->row];
-        e->row = row;
-        e->filled = 0;
+    const hd_laid laid = c->batch.laid[source];
+    const uint32_t *rows = c->rows + at.first;
+    size_t n = 0;
+    for (size_t i = 0; i < at.n; i++) {
+        const uint64_t first = laid.first[rows[i]];
+        e->at[n] = (uint32_t)i;
+        e->rows[n] = rows[i];
+        e->words.first[n] = first;
+        n += first != 0;
     }
-    uint32_t *codes = m->codes + m->n_elements;
-    while (e->filled < position)
-        codes[e->filled++] = 0;
-    codes[e->filled++] = HD_ANSWER_CODE(word);
-    t->element_shapes[position] |= HD_ANSWER_SHAPE(word);
+    for (size_t i = 0; i < n && laid.second; i++)
+        e->words.second[i] = laid.second[e->rows[i]];
+    e->n = n;
+}
+
+/* The answer to element `position` of a row. */
+static inline void take_element(hd_target *t, const hd_chunk *c, hd_made *m, size_t row,
+                                size_t position, uint64_t word)
+{
+    const bool is_null = HD_ANSWER_FLAGS(word) & HD_KNOWN_NULL;
     if (is_null && HD_ANSWER_MEANING(word) == HD_MEANING_MISSING)
         t->counts[HD_MEANING_MISSING]--; /* blanks are no answer */
     if (!is_null)
-        m->lengths[row] = position + 1;
+        m->lengths[row] = (uint32_t)position + 1;
     if (HD_ANSWER_FLAW(word))
         note_flaw(m, c, row, HD_ANSWER_FLAW(word));
     if (position == 0 && m->kinds)
         m->kinds[row] = kind_of(word);
-    if (position == 0 && wants_known(m))
-        note_known(m, row, &t->memo.known[a->ids[i]], c->batch.text + e->texts.spans[i].at);
 }
 
-static hd_code ask_elements(hd_target *t, const hd_chunk *c, hd_made *m, struct elements *e,
-                            hd_err *err)
+/* One column of the list; the codes of a row stand n_there behind those of the row before. */
+static hd_code judge_elements(hd_target *t, const hd_chunk *c, hd_made *m, size_t position,
+                              struct range at, uint32_t *codes, struct elements *e, hd_err *err)
 {
-    hd_memo_answers a;
-    struct texts *some = &e->texts;
-    const hd_memo_texts x = {some->first, e->any_second ? some->second : NULL, c->batch.text,
-                             &some->spans[0].at, 2};
+    const int source = t->sources[position];
+    const hd_memo_answers *a = &e->answers;
+    find_elements(c, source, at, e);
     hd_memo_note(&t->memo, e->n);
-    HD_TRY(hd_memo_look_many(&t->memo, &x, e->n, wants_known(m), &a, err));
-    for (size_t i = 0; i < a.n; i++)
-        take_element(t, c, m, e, i, &a);
-    for (size_t k = 0; k < 5; k++)
-        t->counts[k] += a.meanings >> 8 * k & 255;
-    e->n -= a.n;
-    memmove(some->first, some->first + a.n, e->n * sizeof *some->first);
-    memmove(some->second, some->second + a.n, e->n * sizeof *some->second);
-    memmove(some->spans, some->spans + a.n, e->n * sizeof *some->spans);
-    memmove(e->rows, e->rows + a.n, e->n * sizeof *e->rows);
-    memmove(e->positions, e->positions + a.n, e->n * sizeof *e->positions);
+    for (size_t done = 0; done < e->n; done += a->n) {
+        const hd_batch *b = &c->batch;
+        const hd_memo_texts x = {
+            .first = e->words.first + done,
+            .second = b->laid[source].second ? e->words.second + done : NULL,
+            .text = b->text,
+            .places = b->places + source,
+            .pitch = b->n_columns + 1,
+            .rows = e->rows + done};
+        HD_TRY(hd_memo_look_many(&t->memo, &x, e->n - done, position == 0 && wants_known(m),
+                                 &e->answers, err));
+        for (size_t i = 0; i < a->n; i++) {
+            const uint32_t row = e->at[done + i];
+            codes[row * t->n_there + position] = HD_ANSWER_CODE(a->words[i]);
+            take_element(t, c, m, at.first + row, position, a->words[i]);
+            if (position == 0 && wants_known(m))
+                note_known(m, at.first + row, &t->memo.known[a->ids[i]],
+                           b->text + *hd_memo_place(&x, i));
+        }
+        t->element_shapes[position] |= HD_ANSWER_SHAPE(a->any);
+        for (size_t k = 0; k < 5; k++)
+            t->counts[k] += a->meanings >> 8 * k & 255;
+    }
     return HD_OK;
 }
 
-static inline void add_element(struct elements *e, const hd_target *t, const hd_chunk *c, size_t r,
-                               size_t position)
+/* The rows' lists one after another. They may lie where the codes do: none moves back. */
+static void keep_elements(const hd_target *t, hd_made *m, struct range at, const uint32_t *codes)
 {
-    const int source = t->sources[position];
-    const uint32_t row = c->rows[r];
-    const hd_laid laid = c->batch.laid[source];
-    e->texts.first[e->n] = laid.first[row];
-    e->texts.second[e->n] = laid.second ? laid.second[row] : 0;
-    e->any_second |= laid.second != NULL;
-    memcpy(&e->texts.spans[e->n], place_of(c, r, source), sizeof *e->texts.spans);
-    e->rows[e->n] = (uint32_t)r;
-    e->positions[e->n++] = (uint32_t)position;
+    for (size_t i = 0; i < at.n; i++, codes += t->n_there) {
+        uint32_t *to = m->codes + m->n_elements;
+        const uint32_t n = m->lengths[at.first + i];
+        for (uint32_t k = 0; k < n; k++)
+            to[k] = codes[k];
+        m->n_elements += n;
+    }
 }
 
 /* Empty elements are no answers, and no memo is looked at for them. */
@@ -238,31 +224,25 @@ static hd_code judge_list(hd_target *t, const hd_chunk *c, hd_made *m, hd_err *e
 {
     static const hd_known nothing = {.number = INT64_MIN};
     struct elements e;
+    struct range at = {0};
     HD_TRY(hd_memo_begin(&t->memo, err));
-    e.n = e.filled = 0;
-    e.any_second = false;
-    e.row = 0;
     m->n_elements = 0;
     for (size_t r = 0; r < c->n_rows; r++) {
-        const uint32_t *row = place_of(c, r, 0);
-        if (r + AHEAD < c->n_rows && t->n_there)
-            __builtin_prefetch(place_of(c, r + AHEAD, 0) + t->sources[t->n_there - 1]);
         m->lengths[r] = 0;
         if (m->kinds)
             m->kinds[r] = HD_MEANING_MISSING | HD_KIND_NULL;
         if (wants_known(m))
             note_known(m, r, &nothing, "");
-        for (size_t from = 0; from < t->n_there; from += 64)
-            for (uint64_t left = find_elements(t, row, from); left; left &= left - 1) {
-                const size_t position = from + (size_t)__builtin_ctzll(left);
-                if (e.n == HD_MEMO_MANY)
-                    HD_TRY(ask_elements(t, c, m, &e, err));
-                add_element(&e, t, c, r, position);
-            }
     }
-    while (e.n)
-        HD_TRY(ask_elements(t, c, m, &e, err));
-    m->n_elements += m->lengths[e.row];
+    for (; at.first < c->n_rows; at.first += at.n) {
+        uint32_t *codes = m->codes + m->n_elements;
+        at.n = c->n_rows - at.first < HD_MEMO_MANY ? c->n_rows - at.first : HD_MEMO_MANY;
+        memset(codes, 0, at.n * t->n_there * sizeof *codes);
+        for (size_t k = 0; k < t->n_there; k++)
+            if (t->sources[k] >= 0)
+                HD_TRY(judge_elements(t, c, m, k, at, codes, &e, err));
+        keep_elements(t, m, at, codes);
+    }
     for (size_t r = 0; r < c->n_rows; r++)
         t->counts[HD_MEANING_MISSING] += m->lengths[r] == 0;
     return HD_OK;

@@ -35,7 +35,7 @@ static void look(hd_memo *m, const char *text, size_t len)
     const uint32_t places[2] = {0, (uint32_t)len + 1};
     uint64_t first, second;
     hd_lay_out(text, places, 2, 1, &first, &second);
-    const hd_memo_texts x = {&first, &second, text, places, 2};
+    const hd_memo_texts x = {&first, &second, text, places, 2, NULL};
     assert_int_equal(judge_sum(&judged, text, len, &want, &err), HD_OK);
     hd_memo_note(m, 1);
     assert_int_equal(hd_memo_look_many(m, &x, 1, true, &a, &err), HD_OK);
@@ -145,7 +145,7 @@ static void compare_answers(hd_memo *many, hd_memo *each, const char *text, cons
     hd_memo_answers a, b;
     uint64_t any = 0, meanings = 0, first[HD_MEMO_MANY], second[HD_MEMO_MANY];
     bool is_wide = hd_lay_out(text, places, 1, n, first, second);
-    const hd_memo_texts x = {first, is_wide ? second : NULL, text, places, 1};
+    const hd_memo_texts x = {first, is_wide ? second : NULL, text, places, 1, NULL};
     assert_int_equal(hd_memo_begin(many, &err), HD_OK);
     assert_int_equal(hd_memo_begin(each, &err), HD_OK);
     hd_memo_note(many, n);
@@ -153,7 +153,7 @@ static void compare_answers(hd_memo *many, hd_memo *each, const char *text, cons
     assert_int_equal(hd_memo_look_with(many, &x, n, true, &a, form, &err), HD_OK);
     assert_in_range(a.n, n ? 1 : 0, n);
     for (size_t i = 0; i < a.n; i++) {
-        const hd_memo_texts one = {first + i, second + i, text, places + i, 1};
+        const hd_memo_texts one = {first + i, second + i, text, places + i, 1, NULL};
         assert_int_equal(hd_memo_look_with(each, &one, 1, true, &b, HD_MEMO_EACH, &err), HD_OK);
         assert_int_equal(a.words[i], b.words[0]);
         assert_int_equal(many->known[a.ids[i]].number, places[i + 1] - places[i] - 1);
