@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-static const char magic[8] = "hdacc 5", any_magic[6] = "hdacc ";
+static const char magic[8] = "hdacc 6", any_magic[6] = "hdacc ";
 
 /* ---- memory --------------------------------------------------------------------------------- */
 
@@ -40,6 +40,7 @@ void hd_account_free(hd_account *a)
     hd_free(a->marks);
     hd_wipe_free(a->values, n * (a->n_aggregates + 1) * sizeof *a->values);
     hd_wipe_free(a->known, a->known_cap_ * sizeof *a->known);
+    hd_wipe_free(a->summed, a->summed_cap_ * sizeof *a->summed);
     hd_free(a->question);
     hd_free(a->certificate);
     *a = (hd_account){0};
@@ -192,7 +193,7 @@ typedef struct part {
     size_t len;
 } part;
 
-enum { N_HEAD = 9, N_PARTS = 13, N_FIXED = 5 /* lie in the account itself */ };
+enum { N_HEAD = 10, N_PARTS = 14, N_FIXED = 5 /* lie in the account itself */ };
 
 static void list_parts(hd_account *a, part out[N_PARTS])
 {
@@ -211,6 +212,7 @@ static void list_parts(hd_account *a, part out[N_PARTS])
         {a->marks, aggregates},
         {a->values, aggregates * sizeof *a->values},
         {a->known, a->n_known * sizeof *a->known},
+        {a->summed, a->n_summed * sizeof *a->summed},
     };
     memcpy(out, parts, sizeof parts);
 }
@@ -227,6 +229,9 @@ void hd_account_of_other_table(hd_account *a, const char *table)
         s->sum[1] *= a->table;
         memset(s->buckets, 0, sizeof s->buckets); /* made of nothing in the answer */
     }
+    for (size_t i = 0; i < a->n_summed; i++)
+        for (size_t k = 0; k < 2 && a->summed[i].kind == HD_SET_RECORDS; k++)
+            a->summed[i].sum[k] *= a->table;
 }
 
 hd_code hd_account_know(hd_account *a, const hd_known *k, hd_err *err)
@@ -234,6 +239,17 @@ hd_code hd_account_know(hd_account *a, const hd_known *k, hd_err *err)
     if (!HD_GROW(a->known, a->n_known, a->known_cap_))
         return hd_fail_nomem(err);
     a->known[a->n_known++] = *k;
+    return HD_OK;
+}
+
+hd_code hd_account_sum(hd_account *a, const hd_summed *whole, const hd_summed *parts, size_t n,
+                       hd_err *err)
+{
+    for (size_t i = 0; i <= n; i++) {
+        if (!HD_GROW(a->summed, a->n_summed, a->summed_cap_))
+            return hd_fail_nomem(err);
+        a->summed[a->n_summed++] = i == 0 ? *whole : parts[i - 1];
+    }
     return HD_OK;
 }
 
@@ -250,7 +266,8 @@ hd_code hd_account_write(const hd_account *a, hd_buf *out, hd_err *err)
                              a->n_sets,
                              strlen(a->question),
                              strlen(a->certificate),
-                             a->n_known};
+                             a->n_known,
+                             a->n_summed};
     list_parts(&copy, parts);
     hd_buf_add(out, magic, sizeof magic);
     hd_buf_add(out, head, sizeof head);
@@ -305,7 +322,8 @@ static hd_code read_head(hd_account *out, const unsigned char *p, size_t len, la
     memcpy(head, p + sizeof magic, sizeof head);
     bool fits = head[1] <= 32 && head[2] <= UINT32_MAX && head[3] <= HD_ACCOUNT_AGGREGATES &&
                 head[4] <= HD_ACCOUNT_AGGREGATES && head[5] <= HD_ACCOUNT_SETS && head[6] <= len &&
-                head[7] <= len && head[2] <= len && head[8] <= len / sizeof(hd_known);
+                head[7] <= len && head[2] <= len && head[8] <= len / sizeof(hd_known) &&
+                head[9] <= len / sizeof(hd_summed);
     if (!fits)
         return fail_damaged(err);
     *out = (hd_account){.is_controlled = head[0] & 1,
@@ -315,7 +333,8 @@ static hd_code read_head(hd_account *out, const unsigned char *p, size_t len, la
                         .n_columns = head[3],
                         .n_aggregates = head[4],
                         .n_sets = head[5],
-                        .n_known = head[8]};
+                        .n_known = head[8],
+                        .n_summed = head[9]};
     l->texts[0] = head[6];
     l->texts[1] = head[7];
     list_parts(out, parts);
@@ -345,9 +364,11 @@ hd_code hd_account_read(hd_account *out, const void *bytes, size_t len, hd_err *
     out->items = hd_calloc(out->n_cells * out->n_columns + 1, sizeof *out->items);
     out->known_cap_ = out->n_known + 1;
     out->known = hd_calloc(out->known_cap_, sizeof *out->known);
+    out->summed_cap_ = out->n_summed + 1;
+    out->summed = hd_calloc(out->summed_cap_, sizeof *out->summed);
     out->question = text_of(p + l.at[N_PARTS], l.texts[0]);
     out->certificate = text_of(p + l.at[N_PARTS] + l.texts[0], l.texts[1]);
-    if (!out->items || !out->known || !out->question || !out->certificate) {
+    if (!out->items || !out->known || !out->summed || !out->question || !out->certificate) {
         rc = hd_fail_nomem(err);
         goto out;
     }
@@ -376,7 +397,8 @@ hd_code hd_account_view(hd_account *out, const void *bytes, size_t len, hd_err *
         return rc;
     }
     void *const at[] = {p + l.at[5], p + l.at[6], p + l.at[7], p + l.at[8],
-                        p + l.at[9], p + l.at[10], p + l.at[11], p + l.at[12]};
+                        p + l.at[9], p + l.at[10], p + l.at[11], p + l.at[12],
+                        p + l.at[13]};
     out->told = at[0];
     out->keys = at[1];
     out->is_left_out = at[2];
@@ -385,6 +407,7 @@ hd_code hd_account_view(hd_account *out, const void *bytes, size_t len, hd_err *
     out->marks = at[5];
     out->values = at[6];
     out->known = at[7];
+    out->summed = at[8];
     return HD_OK;
 }
 

@@ -31,12 +31,20 @@ typedef struct hd_known {
     int64_t low, high;
 } hd_known;
 
+/* A set and those that it was found to be made of (unions.h): the whole, with the number of its parts,
+ * and then these. Who asks for one of them later is told by all. */
+typedef struct hd_summed {
+    uint64_t sum[2];
+    uint32_t kind;    /* hd_set_kind */
+    uint32_t n_parts; /* 0: it is a part */
+} hd_summed;
+
 typedef struct hd_account {
     int64_t number;     /* in the ledger; 0: not entered */
     uint64_t table;     /* 0: that of the answer; see hd_account_of_other_table */
     bool is_controlled; /* below national level */
     bool is_defined;    /* by the catalogue: see hd_release_ask_defined */
-    size_t n_keys, n_cells, n_columns, n_aggregates, n_sets, n_known;
+    size_t n_keys, n_cells, n_columns, n_aggregates, n_sets, n_known, n_summed;
     uint32_t sets[HD_ACCOUNT_SETS]; /* grouping sets asked: bit k, key k is told apart */
     hd_set_kind kinds[HD_ACCOUNT_AGGREGATES];
     bool is_all[HD_ACCOUNT_AGGREGATES];        /* column of every record of the cell, no filter */
@@ -50,8 +58,9 @@ typedef struct hd_account {
     char *marks;         /* n_cells * n_aggregates */
     int64_t *values;     /* n_cells * n_aggregates: what was shown, decimals by their bits */
     hd_known *known;     /* n_known; see hd_account_know */
-    size_t known_cap_;
-    const void *viewed; /* the bytes in which told .. known lie; NULL: they are the account's own */
+    hd_summed *summed;   /* n_summed; see hd_account_sum */
+    size_t known_cap_, summed_cap_;
+    const void *viewed; /* the bytes in which told .. summed lie; NULL: they are the account's own */
     size_t viewed_len;
     char *question;      /* normalised text */
     char *certificate;   /* "" when none */
@@ -75,6 +84,10 @@ void hd_account_of_other_table(hd_account *a, const char *table);
 
 /* Adds a piece of what is known. */
 HD_MUST hd_code hd_account_know(hd_account *a, const hd_known *k, hd_err *err);
+
+/* Adds a set that is made of others. */
+HD_MUST hd_code hd_account_sum(hd_account *a, const hd_summed *whole, const hd_summed *parts, size_t n,
+                               hd_err *err);
 
 HD_MUST hd_code hd_account_write(const hd_account *a, hd_buf *out, hd_err *err);
 /* HD_FORMAT: not what hd_account_write makes, or what one of another version made. */

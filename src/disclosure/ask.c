@@ -152,7 +152,7 @@ static hd_code take_earlier(void *ctx, const hd_vault_release *r, hd_err *err)
 {
     asking *s = ctx;
     hd_account earlier;
-    if (s->is_repeat)
+    if (s->is_repeat || hd_audit_passes_over(s->audit))
         return HD_OK;
     HD_TRY(hd_engine_go_on(s->e, err));
     bool is_other = strcmp(r->table, s->q->table) != 0; /* and then it is changed */
@@ -249,11 +249,21 @@ static hd_code prepare(asking *s, hd_err *err)
     return HD_OK;
 }
 
+/* Twice where releases hang together with the answer by way of others only. */
+static hd_code give_earlier(asking *s, hd_err *err)
+{
+    bool again = false;
+    HD_TRY(hd_vault_releases(s->vault, NULL, take_earlier, s, err));
+    if (!s->is_repeat)
+        HD_TRY(hd_audit_connect(s->audit, &again, err));
+    return again ? hd_vault_releases(s->vault, NULL, take_earlier, s, err) : HD_OK;
+}
+
 /* Compare and audit: from here on decisions rest on what is printed. */
 static hd_code compare(asking *s, hd_err *err)
 {
     if (s->p->compares_releases)
-        HD_TRY(hd_vault_releases(s->vault, NULL, take_earlier, s, err));
+        HD_TRY(give_earlier(s, err));
     if (s->is_repeat)
         return HD_OK;
     HD_TRY(hd_engine_go_on(s->e, err));

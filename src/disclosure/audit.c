@@ -5,7 +5,6 @@
 #include "base/alloc.h"
 #include "disclosure/certificate.h"
 #include "disclosure/margins.h"
-#include "disclosure/propagate.h"
 #include "disclosure/rule.h"
 #include "disclosure/unions.h"
 
@@ -44,11 +43,13 @@ static hd_code note_margin(void *ctx, const hd_account *a, size_t column, const 
     hd_audit *audit = ctx;
     (void)cells;
     (void)n_cells;
+    HD_TRY(hd_component_name(audit->parts, 0, sum[0], err));
     return add_name(audit, audit->derived, a->kinds[column], sum, err);
 }
 
 typedef struct search {
     const hd_audit *audit;
+    uint32_t release;
     bool found;
 } search;
 
@@ -58,10 +59,17 @@ static hd_code find_margin(void *ctx, const hd_account *a, size_t column, const 
     search *s = ctx;
     (void)cells;
     (void)n_cells;
-    (void)err;
     s->found = s->found || is_in(s->audit, s->audit->own, a->kinds[column], sum) ||
                is_in(s->audit, s->audit->derived, a->kinds[column], sum);
-    return HD_OK;
+    return hd_component_name(s->audit->parts, s->release, sum[0], err);
+}
+
+/* Figures of as many records of each person are of one part, too. */
+static hd_code name_profile(hd_component *parts, uint32_t release, const hd_set *s, hd_err *err)
+{
+    if (hd_set_is_empty(s->profile.sum))
+        return HD_OK;
+    return hd_component_name(parts, release, ~s->profile.sum[0], err);
 }
 
 /* Whether the answer counts the same people as often, as other things. */
@@ -76,19 +84,24 @@ static bool shares_profile(const hd_audit *a, const hd_account *earlier, size_t 
     return found;
 }
 
-static hd_code shares_a_set(const hd_audit *a, const hd_account *earlier, bool *out, hd_err *err)
+/* Whether an earlier release shares a set with the answer; and its names, for what it shares with others. */
+static hd_code shares_a_set(const hd_audit *a, const hd_account *earlier, uint32_t release, bool *out,
+                            hd_err *err)
 {
-    search s = {.audit = a};
-    for (size_t i = 0; i < earlier->n_cells * earlier->n_columns && !s.found; i++) {
+    search s = {.audit = a, .release = release};
+    for (size_t i = 0; i < earlier->n_cells * earlier->n_columns; i++) {
         hd_set_kind kind = earlier->kinds[i % earlier->n_columns];
         const uint64_t *sum = earlier->items[i].sum;
         if (!is_printed(&earlier->printed[i]) || hd_set_is_empty(sum))
             continue;
-        s.found = is_in(a, a->own, kind, sum) || is_in(a, a->derived, kind, sum) ||
+        s.found = s.found || is_in(a, a->own, kind, sum) || is_in(a, a->derived, kind, sum) ||
                   shares_profile(a, earlier, i);
+        HD_TRY(hd_component_name(a->parts, release, sum[0], err));
+        HD_TRY(name_profile(a->parts, release, &earlier->items[i], err));
     }
-    if (!s.found)
-        HD_TRY(hd_margins_walk(earlier, find_margin, &s, err));
+    for (size_t i = 0; i < earlier->n_summed; i++)
+        HD_TRY(hd_component_name(a->parts, release, earlier->summed[i].sum[0], err));
+    HD_TRY(hd_margins_walk(earlier, find_margin, &s, err));
     *out = s.found;
     return HD_OK;
 }
@@ -101,6 +114,8 @@ static hd_code index_answer(hd_audit *a, hd_err *err)
         hd_set_kind kind = now->kinds[i % now->n_columns];
         if (hd_set_is_empty(now->items[i].sum))
             continue;
+        HD_TRY(hd_component_name(a->parts, 0, now->items[i].sum[0], err));
+        HD_TRY(name_profile(a->parts, 0, &now->items[i], err));
         HD_TRY(add_name(a, a->own, kind, now->items[i].sum, err));
         HD_TRY(add_name(a, a->profiles[kind], HD_SET_PROFILE, now->items[i].profile.sum, err));
     }
@@ -126,7 +141,8 @@ hd_code hd_audit_new(hd_audit **out, const hd_policy_file *p, hd_account *now, h
     for (size_t k = 0; k < HD_SET_PROFILE; k++)
         a->profiles[k] = hd_intern_new();
     a->sums = hd_calloc(HD_AUDIT_SUMS / 64, sizeof *a->sums);
-    if (!a->own || !a->derived || !a->profiles[0] || !a->profiles[1] || !a->sums) {
+    a->parts = hd_component_new();
+    if (!a->own || !a->derived || !a->parts || !a->profiles[0] || !a->profiles[1] || !a->sums) {
         rc = hd_fail_nomem(err);
         goto out;
     }
@@ -148,6 +164,8 @@ void hd_audit_free(hd_audit *a)
     hd_wipe_free(a->known, a->known_cap * sizeof *a->known);
     hd_wipe_free(a->overlap, a->overlap_cap * sizeof *a->overlap);
     hd_free(a->sums);
+    hd_free(a->kept);
+    hd_component_free(a->parts);
     hd_free(a->places);
     hd_near_free(a->near);
     hd_intern_free(a->own);
@@ -177,10 +195,25 @@ static hd_code find_union(void *ctx, const hd_account *parts, const size_t *item
     return HD_OK;
 }
 
+static hd_code keep(hd_audit *a, hd_account *earlier, hd_err *err)
+{
+    HD_TRY(hd_account_keep(earlier, err));
+    if (!HD_GROW(a->earlier, a->n_earlier, a->earlier_cap) ||
+        !HD_GROW(a->kept, a->n_earlier, a->kept_cap))
+        return hd_fail_nomem(err);
+    a->kept[a->n_earlier] = a->n_given;
+    a->earlier[a->n_earlier++] = *earlier;
+    *earlier = (hd_account){0};
+    return HD_OK;
+}
+
 hd_code hd_audit_earlier(hd_audit *a, hd_account *earlier, hd_err *err)
 {
     bool shares = false;
     size_t before = hd_near_n_pairs(a->near);
+    a->n_given++;
+    if (a->is_connected)
+        return keep(a, earlier, err);
     if (!a->is_indexed)
         HD_TRY(index_answer(a, err));
     for (size_t i = 0; i < earlier->n_known; i++) {
@@ -190,7 +223,7 @@ hd_code hd_audit_earlier(hd_audit *a, hd_account *earlier, hd_err *err)
     }
     HD_TRY(hd_audit_note_overlaps(a, earlier, err));
     HD_TRY(hd_near_compare(a->near, earlier, a->n_earlier, err));
-    HD_TRY(shares_a_set(a, earlier, &shares, err));
+    HD_TRY(shares_a_set(a, earlier, a->n_given, &shares, err));
     if (!shares && hd_near_touches(a->near)) {
         HD_TRY(hd_unions_find(earlier, a->now, find_union, &shares, err));
         if (!shares)
@@ -198,12 +231,35 @@ hd_code hd_audit_earlier(hd_audit *a, hd_account *earlier, hd_err *err)
     }
     if (!shares && hd_near_n_pairs(a->near) == before)
         return HD_OK;
-    HD_TRY(hd_account_keep(earlier, err));
-    if (!HD_GROW(a->earlier, a->n_earlier, a->earlier_cap))
-        return hd_fail_nomem(err);
-    a->earlier[a->n_earlier++] = *earlier;
-    *earlier = (hd_account){0};
+    HD_TRY(hd_component_join(a->parts, a->n_given, err));
+    return keep(a, earlier, err);
+}
+
+hd_code hd_audit_connect(hd_audit *a, bool *again, hd_err *err)
+{
+    *again = false;
+    a->n_direct = a->n_earlier;
+    if (a->n_earlier == 0)
+        return HD_OK;
+    HD_TRY(hd_component_close(a->parts, err));
+    a->n_releases = a->n_given;
+    a->is_connected = true;
+    for (a->n_given = 0; a->n_given < a->n_releases && !*again;)
+        *again = !hd_audit_passes_over(a);
+    a->n_given = 0;
+    a->next_kept = 0;
     return HD_OK;
+}
+
+bool hd_audit_passes_over(hd_audit *a)
+{
+    uint32_t next = a->n_given + 1;
+    bool is_kept = a->next_kept < a->n_direct && a->kept[a->next_kept] == next;
+    if (!a->is_connected || (hd_component_has(a->parts, next) && !is_kept))
+        return false;
+    a->next_kept += is_kept;
+    a->n_given = next;
+    return true;
 }
 
 void hd_audit_set_limit(hd_audit *a, uint64_t counts)
@@ -401,33 +457,33 @@ static hd_secondary_cell cell_of(const hd_audit *a, uint32_t id, bool only_earli
 {
     const hd_audit_node *n = &a->about[id];
     const hd_policy_file *p = a->p;
-    hd_secondary_cell c = {.low = a->low[id],
-                           .high = a->high[id],
+    bool is_unseen = only_earlier && n->now && !n->shown_before;
+    int64_t low = is_unseen ? n->low_before : a->low[id];
+    int64_t high = is_unseen ? n->high_before : a->high[id];
+    hd_secondary_cell c = {.low = low > n->known_low ? low : n->known_low,
+                           .high = high < n->known_high ? high : n->known_high,
                            .coarse_low = 1,
-                           .hidden_low = a->low[id],
-                           .hidden_high = a->high[id],
                            .is_protected = n->is_small && !n->is_lost && p->minimum_candidates > 0,
                            .preference = n->preference,
                            .size = a->low[id] > 0 ? a->low[id] : 0};
     /* Prints under several policies can leave a count less than one alone; nothing undoes that. */
-    int64_t width = c.high - c.low + 1;
+    int64_t width = high - low + 1;
     int64_t need = width < p->minimum_candidates ? width : p->minimum_candidates;
     c.need.values = c.is_protected ? (uint32_t)need : 0;
-    c.is_withheld = !n->shown_now && !n->shown_before;
+    c.is_withheld = is_unseen || (!n->shown_now && !n->shown_before);
+    c.hidden_low = c.low;
+    c.hidden_high = c.high;
     if (n->shown_before) { /* nothing takes it back */
         c.hidden_low = 1;
         c.hidden_high = 0;
-    } else if (n->now && only_earlier) {
-        c.low = c.hidden_low = n->low_before;
-        c.high = c.hidden_high = n->high_before;
-        c.is_withheld = true;
-    } else if (n->shown_now) {
-        c.hidden_low = a->now->is_controlled ? p->withheld_to + 1 : 0;
-        c.hidden_high = HD_NO_BOUND;
-        if (n->is_exact && !hd_rule_withholds(p, c.low, -1)) {
-            hd_rule_range r = hd_rule_range_shown(p, hd_rule_round(p, c.low));
-            c.coarse_low = r.low;
-            c.coarse_high = r.high == HD_RULE_ENDLESS ? HD_NO_BOUND : r.high;
+    } else if (n->shown_now && !is_unseen) {
+        int64_t least = a->now->is_controlled ? p->withheld_to + 1 : 0;
+        c.hidden_low = least > n->known_low ? least : n->known_low;
+        c.hidden_high = n->known_high;
+        if (n->is_exact && !hd_rule_withholds(p, a->low[id], -1)) {
+            hd_rule_range r = hd_rule_range_shown(p, hd_rule_round(p, a->low[id]));
+            c.coarse_low = r.low > n->known_low ? r.low : n->known_low;
+            c.coarse_high = r.high == HD_RULE_ENDLESS || r.high > n->known_high ? n->known_high : r.high;
         }
     }
     return c;
@@ -596,27 +652,13 @@ out:
 
 /* What the sums of earlier releases alone leave without its values is set aside: nothing here
  * changes that, and to look for helpers for it would be in vain. */
-static hd_code set_aside_lost(hd_audit *a, hd_err *err)
+static void set_aside_lost(hd_audit *a)
 {
-    hd_system copy;
-    hd_propagation done;
-    if (a->n_earlier == 0)
-        return HD_OK;
-    hd_code rc = hd_system_copy(&copy, &a->system, err);
-    for (uint32_t i = 0; rc == HD_OK && i < copy.n_cells; i++) {
-        const hd_secondary_cell c = cell_of(a, a->node_of[i], true);
-        copy.low[i] = c.low;
-        copy.high[i] = c.high;
-    }
-    if (rc == HD_OK)
-        rc = hd_propagate(&copy, &done, err);
-    for (uint32_t i = 0; rc == HD_OK && done.is_consistent && i < copy.n_cells; i++) {
+    for (uint32_t i = 0; i < a->system.n_cells && a->n_earlier; i++) {
         hd_audit_node *n = &a->about[a->node_of[i]];
         int64_t need = cell_of(a, a->node_of[i], true).need.values;
-        n->is_lost = n->is_lost || copy.high[i] - copy.low[i] + 1 < need;
+        n->is_lost = n->is_lost || n->known_high - n->known_low + 1 < need;
     }
-    hd_system_free(&copy);
-    return rc;
 }
 
 /* What is not proven to keep its values in the answer, and is not beside earlier releases alone
@@ -676,7 +718,7 @@ static hd_code protect(hd_audit *a, hd_secondary_result *result, hd_err *err)
 /* Solve, and while something stays unprotected, withhold more around it. */
 static hd_code find_protection(hd_audit *a, hd_secondary_result *result, hd_err *err)
 {
-    HD_TRY(set_aside_lost(a, err));
+    set_aside_lost(a);
     HD_TRY(protect(a, result, err));
     for (size_t g = 0;;) {
         size_t n = 0;

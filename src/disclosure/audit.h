@@ -6,7 +6,8 @@
  * (secondary.h) and the proof is written down (certificate.h).
  *
  * What the system holds:
- *   - the printed counts of the answer, and of the earlier releases that share a set with it;
+ *   - the printed counts of the answer, and of the earlier releases that share a set with it, or with
+ *     one that does, and so on;
  *   - every sum between them: a row is the sum of the finer rows that make the same set;
  *   - for every two printed sets that differ by few people, the difference, as a count of its own.
  */
@@ -32,6 +33,11 @@ void hd_audit_watch(hd_audit *a, const atomic_bool *stop);
  * the answer; else the caller's to free. Figures that come near to a figure shown there are
  * withheld. */
 HD_MUST hd_code hd_audit_earlier(hd_audit *a, hd_account *earlier, hd_err *err);
+/* After all of them. `again`: releases hang together with the answer by way of others, and all are to be
+ * given once more, in the same order, but those that hd_audit_passes_over. */
+HD_MUST hd_code hd_audit_connect(hd_audit *a, bool *again, hd_err *err);
+/* Whether the next one given again would tell nothing new; it then counts as given. */
+bool hd_audit_passes_over(hd_audit *a);
 /* Figures of the answer withheld because of an earlier release. */
 uint64_t hd_audit_n_near(const hd_audit *a);
 

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "disclosure/margins.h"
+#include "disclosure/propagate.h"
 #include "disclosure/unions.h"
 
 #include <stdlib.h>
@@ -90,7 +91,7 @@ out:
 }
 
 /* Sum number r, in the numbers of the system. */
-static hd_code add_system_rule(hd_audit *a, uint32_t r, hd_err *err)
+static hd_code add_system_rule(const hd_audit *a, hd_system *to, uint32_t r, hd_err *err)
 {
     size_t len;
     const char *bytes = hd_intern_get(a->rules, r, &len);
@@ -100,7 +101,7 @@ static hd_code add_system_rule(hd_audit *a, uint32_t r, hd_err *err)
     memcpy(ids, bytes, len);
     for (size_t i = 0; i < len / sizeof *ids; i++)
         ids[i] = a->about[ids[i]].cell;
-    hd_code rc = hd_system_rule(&a->system, ids[0], ids + 1, len / sizeof *ids - 1, err);
+    hd_code rc = hd_system_rule(to, ids[0], ids + 1, len / sizeof *ids - 1, err);
     hd_free(ids);
     return rc;
 }
@@ -121,7 +122,7 @@ static hd_code add_margin(void *ctx, const hd_account *of, size_t column, const 
     uint32_t parent;
     hd_set_name(name, of->kinds[column], sum);
     parent = hd_intern_find(a->nodes, name, HD_SET_NAME);
-    bool is_shared = of != a->now && hd_intern_find(a->derived, name, HD_SET_NAME) != HD_INTERN_NONE;
+    bool is_shared = hd_component_is_shared(a->parts, sum[0]);
     bool is_made = a->create && of->kinds[column] != HD_SET_PEOPLE;
     if (parent == HD_INTERN_NONE && !is_made && !is_shared)
         return HD_OK;
@@ -280,21 +281,54 @@ out:
     return rc;
 }
 
+/* A whole, and the parts that follow it. */
+static hd_code add_summed(hd_audit *a, const hd_summed *whole, hd_err *err)
+{
+    hd_code rc;
+    uint32_t parent, *children = hd_calloc(whole->n_parts + 1, sizeof *children);
+    if (!children)
+        return hd_fail_nomem(err);
+    HD_GO(hd_audit_node_find(a, whole->kind, whole->sum, &parent, err));
+    for (size_t i = 0; i < whole->n_parts; i++)
+        HD_GO(hd_audit_node_find(a, whole[1 + i].kind, whole[1 + i].sum, &children[i], err));
+    qsort(children, whole->n_parts, sizeof *children, compare_numbers);
+    HD_GO(add_rule(a, parent, children, whole->n_parts, err));
+out:
+    hd_free(children);
+    return rc;
+}
+
 static hd_code add_union(void *ctx, const hd_account *parts, const size_t *items, size_t n,
                          const hd_account *wholes, size_t whole, hd_err *err)
 {
     hd_audit *a = ctx;
     hd_set_kind kind = wholes->kinds[whole % wholes->n_columns];
-    uint32_t parent, children[HD_UNION_PARTS];
-    HD_TRY(hd_audit_node_find(a, kind, wholes->items[whole].sum, &parent, err));
-    for (size_t i = 0; i < n; i++)
-        HD_TRY(hd_audit_node_find(a, kind, parts->items[items[i]].sum, &children[i], err));
-    qsort(children, n, sizeof *children, compare_numbers);
-    return add_rule(a, parent, children, n, err);
+    const uint64_t *sum = wholes->items[whole].sum;
+    const hd_summed of = {{sum[0], sum[1]}, kind, (uint32_t)n};
+    hd_summed made_of[HD_UNION_PARTS];
+    for (size_t i = 0; i < n; i++) {
+        sum = parts->items[items[i]].sum;
+        made_of[i] = (hd_summed){{sum[0], sum[1]}, kind, 0};
+    }
+    size_t at = a->now->n_summed;
+    HD_TRY(hd_account_sum(a->now, &of, made_of, n, err));
+    return add_summed(a, &a->now->summed[at], err);
 }
 
-/* How many sums away from the answer the system goes. */
-enum { REACH = 2 };
+/* The sums that earlier answers were found to have with those before them. */
+static hd_code add_summed_before(hd_audit *a, const hd_account *of, hd_err *err)
+{
+    for (size_t i = 0; i < of->n_summed; i += 1 + of->summed[i].n_parts) {
+        if (of->summed[i].n_parts > of->n_summed - i - 1)
+            return hd_fail(err, HD_FORMAT, "a release in the ledger is damaged");
+        HD_TRY(add_summed(a, &of->summed[i], err));
+    }
+    return HD_OK;
+}
+
+/* How many sums away the system goes from the answer, and from what its figures narrow elsewhere; and
+ * on, until it has so many sets. */
+enum { REACH = 2, SMALL_SYSTEM = 2000 };
 
 /* Marks the sums that hold a node that is near, and then their nodes. only_links: of sums of one. */
 static void reach(const hd_audit *a, uint8_t *near, uint8_t *in, bool only_links)
@@ -376,6 +410,57 @@ out:
     return rc;
 }
 
+/* Bounds of every set as all sums leave them, in the numbers of the nodes; with_answer: its figures too. */
+static hd_code propagate_all(hd_audit *a, bool with_answer, hd_system *s, bool *is_consistent, hd_err *err)
+{
+    hd_propagation done;
+    for (uint32_t i = 0; i < a->n_nodes; i++) {
+        const hd_audit_node *n = &a->about[i];
+        bool is_before = n->now && !with_answer;
+        HD_TRY(hd_system_cell(s, is_before ? n->low_before : a->low[i],
+                              is_before ? n->high_before : a->high[i], n->name, &a->about[i].cell, err));
+    }
+    for (uint32_t r = 0; r < hd_intern_count(a->rules); r++)
+        HD_TRY(add_system_rule(a, s, r, err));
+    HD_TRY(hd_propagate(s, &done, err));
+    *is_consistent = done.is_consistent;
+    return HD_OK;
+}
+
+/* What earlier releases say of each set, however far from the answer they are; and on which sets of theirs
+ * the answer throws light. */
+static hd_code look_around(hd_audit *a, hd_err *err)
+{
+    hd_code rc = HD_OK;
+    hd_system before, after;
+    bool is_known = false, is_narrowed = false;
+    hd_system_init(&before);
+    hd_system_init(&after);
+    if (a->n_earlier) {
+        HD_GO(propagate_all(a, false, &before, &is_known, err));
+        HD_GO(propagate_all(a, true, &after, &is_narrowed, err));
+    }
+    for (uint32_t i = 0; i < a->n_nodes; i++) {
+        hd_audit_node *n = &a->about[i];
+        n->known_low = is_known ? before.low[i] : -HD_NO_BOUND;
+        n->known_high = is_known ? before.high[i] : HD_NO_BOUND;
+        n->is_narrowed = is_known && is_narrowed && !n->now &&
+                         (after.low[i] > n->known_low || after.high[i] < n->known_high);
+    }
+out:
+    hd_system_free(&before);
+    hd_system_free(&after);
+    return rc;
+}
+
+static size_t count_near(const hd_audit *a, const uint8_t *near)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < a->n_nodes; i++)
+        n += near[i];
+    return n;
+}
+
 /* Nodes that some sum joins to the answer within REACH, with the sums among them; of many only
  * those that hang together with a small count. */
 static hd_code make_system(hd_audit *a, hd_err *err)
@@ -389,11 +474,13 @@ static hd_code make_system(hd_audit *a, hd_err *err)
         goto out;
     }
     for (size_t i = 0; i < a->n_nodes; i++)
-        near[i] = a->about[i].now;
+        near[i] = a->about[i].now || a->about[i].is_narrowed;
     reach(a, near, in, true);
-    for (int step = 0; step < REACH; step++) {
+    for (size_t step = 0, before = 0, n = 1; step < REACH || (n > before && n < SMALL_SYSTEM); step++) {
+        before = n;
         reach(a, near, in, false);
         reach(a, near, in, true);
+        n = count_near(a, near);
     }
     if (a->n_nodes > HD_AUDIT_WHOLE)
         HD_GO(keep_bound(a, near, in, err));
@@ -407,7 +494,7 @@ static hd_code make_system(hd_audit *a, hd_err *err)
     }
     for (uint32_t r = 0; r < n_rules; r++)
         if (in[r])
-            HD_GO(add_system_rule(a, r, err));
+            HD_GO(add_system_rule(a, &a->system, r, err));
 out:
     hd_free(near);
     hd_free(in);
@@ -429,10 +516,8 @@ hd_code hd_audit_build(hd_audit *a, hd_err *err)
     for (size_t e = 0; e < a->n_earlier; e++)
         HD_TRY(add_items(a, &a->earlier[e], err));
     HD_TRY(add_items(a, a->now, err));
-    /* First the margins that nobody prints and that make cells for others to find: where an earlier
-     * answer meets this one, England by sex and by class, and where grouping sets meet. */
-    for (size_t e = 0; e < a->n_earlier; e++)
-        HD_TRY(add_margins(a, &a->earlier[e], false, err));
+    /* First the margins that nobody prints and that make cells for others to find, where grouping
+     * sets meet. */
     for (int create = 1; create >= 0; create--) {
         HD_TRY(add_margins(a, a->now, create, err));
         for (size_t e = 0; e < a->n_earlier; e++)
@@ -440,12 +525,15 @@ hd_code hd_audit_build(hd_audit *a, hd_err *err)
     }
     if (may_hold_unions(a->now))
         HD_TRY(hd_unions_find(a->now, a->now, add_union, a, err));
-    for (size_t e = 0; e < a->n_earlier; e++) {
+    for (size_t e = 0; e < a->n_earlier; e++)
+        HD_TRY(add_summed_before(a, &a->earlier[e], err));
+    for (size_t e = 0; e < a->n_direct; e++) {
         HD_TRY(hd_unions_find(a->now, &a->earlier[e], add_union, a, err));
         HD_TRY(hd_unions_find(&a->earlier[e], a->now, add_union, a, err));
     }
     for (size_t i = 0; i < hd_near_n_pairs(a->near); i++)
         HD_TRY(add_difference(a, hd_near_pair_at(a->near, i), err));
     HD_TRY(add_links(a, err));
+    HD_TRY(look_around(a, err));
     return make_system(a, err);
 }

@@ -6,6 +6,7 @@
 
 #include "base/intern.h"
 #include "disclosure/audit.h"
+#include "disclosure/component.h"
 #include "disclosure/near.h"
 #include "disclosure/system.h"
 
@@ -24,6 +25,8 @@ typedef struct hd_audit_node {
     bool is_lost; /* earlier releases alone leave it too few values: nothing here changes that */
     int32_t preference;
     int64_t low_before, high_before; /* what earlier releases say */
+    int64_t known_low, known_high;   /* and what follows by simple sums from all that hang together */
+    bool is_narrowed; /* of an earlier release, and the answer's figures say more of it */
     uint64_t name;
     uint32_t cell; /* of the system; HD_AUDIT_NONE when left out of it */
 } hd_audit_node;
@@ -49,6 +52,12 @@ struct hd_audit {
     uint64_t *sums;     /* a bit by the first sum of each of these: most earlier sets are none of them */
     hd_account *earlier;
     size_t n_earlier, earlier_cap;
+    size_t n_direct; /* the first of them: what the answer itself has something to do with */
+    hd_component *parts; /* which releases hang together; the answer is 0 */
+    uint32_t n_given, n_releases; /* releases looked at, this time; and in all */
+    uint32_t *kept; /* n_earlier: their numbers */
+    size_t kept_cap, next_kept;
+    bool is_connected;
     uint64_t n_near, limit;
     const atomic_bool *stop;
     hd_known *known; /* from every earlier release */

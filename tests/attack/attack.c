@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CANDIDATES = 5, PADS = 60, PAIRS_NEEDED = 20 };
+enum { CANDIDATES = 5, PADS = 60, PAIRS_NEEDED = 20, HALVES = 16 };
 
 typedef enum outcome { NO_TARGET, KEPT, LEARNT } outcome;
 
@@ -235,6 +235,124 @@ static outcome by_two_margins(world *w)
     low = low < 1 ? 1 : low;
     high = high > 7 ? 7 : high;
     return high - low + 1 < CANDIDATES ? LEARNT : KEPT;
+}
+
+/* Which half of the ages a record is of. */
+static unsigned half;
+
+static int half_of(const record *r)
+{
+    return (int)(half >> r->age & 1);
+}
+
+static bool common_of_provider(const record *r, const int *with)
+{
+    return r->provider == with[0] && !r->rare;
+}
+
+static bool sex_of_provider(const record *r, const int *with)
+{
+    return r->provider == with[0] && r->sex == with[1];
+}
+
+static bool of_provider(const record *r, const int *with)
+{
+    return r->provider == with[0];
+}
+
+/* Three kinds of the common, and the few; and all but the first of these kinds together. */
+static int kind_of(const record *r)
+{
+    return r->rare ? 3 : r->age % 3;
+}
+
+static int zone_of(const record *r)
+{
+    return kind_of(r) > 0;
+}
+
+static bool of_kind(const record *r, const int *with)
+{
+    return kind_of(r) == with[0];
+}
+
+static bool of_zone(const record *r, const int *with)
+{
+    return zone_of(r) == with[0];
+}
+
+/* What so many tables by two halves leave of their total. */
+static void halve(world *w, question q, int64_t *low, int64_t *high)
+{
+    hd_rng rng = hd_rng_stream(7, (uint64_t)q.with[1]);
+    q.keys[0] = half_of;
+    q.n_keys = 1;
+    q.figures = ONLY_COUNT;
+    for (int i = 0; i < HALVES; i++) {
+        int64_t least = 0, most = 0;
+        half = hd_rng_below(&rng, 1u << AGES);
+        ask(w, q, &two);
+        for (size_t k = 0; k < two.n; k++) {
+            least += two.rows[k].low;
+            most = two.rows[k].high >= HD_NO_BOUND ? HD_NO_BOUND : most + two.rows[k].high;
+        }
+        *low = least > *low ? least : *low;
+        *high = most < *high ? most : *high;
+    }
+}
+
+/* Of a star. */
+static outcome narrows(int64_t low, int64_t high)
+{
+    low = low < 1 ? 1 : low;
+    high = high > 7 ? 7 : high;
+    return high - low + 1 < CANDIDATES ? LEARNT : KEPT;
+}
+
+/* A provider by what tells the few apart, and by sex; then the parts of both tables by halves, each many
+ * times. Nobody asks for the total of the first two, and no table of halves has it. */
+static outcome by_halves_of_parts(world *w)
+{
+    int64_t low = 0, high = 0;
+    question q = {.where = of_provider, .with = {2}, .keys = {rare_of}, .n_keys = 1, .figures = ONLY_COUNT};
+    ask(w, q, &one);
+    const row *few = answer_find(&one, 1, -1), *others = answer_find(&one, 0, -1);
+    if (!few || !others || !is_target(few->truth) || few->marks[COUNT] != '*')
+        return NO_TARGET;
+    int64_t from = others->low, to = others->high;
+    halve(w, (question){.where = common_of_provider, .with = {2}}, &from, &to);
+    q.keys[0] = sex_of;
+    ask(w, q, &one);
+    for (size_t i = 0; i < one.n; i++) {
+        int64_t least = one.rows[i].low, most = one.rows[i].high;
+        halve(w, (question){.where = sex_of_provider, .with = {2, one.rows[i].keys[0]}}, &least, &most);
+        low += least;
+        high += most;
+    }
+    return narrows(low - to, high - from);
+}
+
+/* By kind and by zone; then the kinds beside the few, and their zone, by halves. */
+static outcome by_halves_of_zones(world *w)
+{
+    answer kinds;
+    question q = {.keys = {kind_of}, .n_keys = 1, .figures = ONLY_COUNT};
+    ask(w, q, &kinds);
+    q.keys[0] = zone_of;
+    ask(w, q, &one);
+    const row *few = answer_find(&kinds, 3, -1), *zone = answer_find(&one, 1, -1);
+    if (!few || !zone || !is_target(few->truth) || few->marks[COUNT] != '*')
+        return NO_TARGET;
+    int64_t low = zone->low, high = zone->high;
+    halve(w, (question){.where = of_zone, .with = {1}}, &low, &high);
+    for (int kind = 1; kind < 3; kind++) {
+        const row *x = answer_find(&kinds, kind, -1);
+        int64_t least = x ? x->low : 0, most = x ? x->high : HD_NO_BOUND;
+        halve(w, (question){.where = of_kind, .with = {kind}}, &least, &most);
+        low -= most;
+        high -= least;
+    }
+    return narrows(low, high);
 }
 
 static outcome by_geography(world *w)
@@ -760,6 +878,8 @@ static const attack attacks[] = {
     {"differencing by provider: completing a table", by_provider, 80, 1},
     {"differencing by provider: leaving one out", by_provider_left_out, 30, 1},
     {"two tables whose total nobody asked for", by_two_margins, 300, 1},
+    {"parts of two tables, by halves", by_halves_of_parts, 300, 4},
+    {"parts of a geography, by halves", by_halves_of_zones, 300, 4},
     {"differencing by geography", by_geography, 80, 1},
     {"completing a table with its own totals", within_one_answer, 80, 1},
     {"differencing by data version", by_data_version, 300, 1},

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/rng.h"
+#include "disclosure/component.h"
 #include "disclosure/near.h"
 #include "disclosure/system.h"
 #include "disclosure/unions.h"
@@ -217,6 +218,8 @@ static void accounts_survive(void **state)
             add_person(&a.items[c], 100 * c + p, 2);
     for (int64_t i = 0; i < 3; i++)
         assert_int_equal(hd_account_know(&a, &(hd_known){{7, 8}, i, 9}, &err), HD_OK);
+    const hd_summed whole = {{5, 6}, HD_SET_PEOPLE, 2}, parts[] = {{{1, 2}, HD_SET_PEOPLE, 0}, {{4, 4}, HD_SET_PEOPLE, 0}};
+    assert_int_equal(hd_account_sum(&a, &whole, parts, 2, &err), HD_OK);
     assert_int_equal(hd_account_write(&a, &body, &err), HD_OK);
     assert_int_equal(hd_account_read(&b, body.data, body.len, &err), HD_OK);
     assert_int_equal(hd_account_write(&b, &again, &err), HD_OK);
@@ -333,6 +336,32 @@ static void rows_make_the_same_set(void **state)
     }
 }
 
+/* Releases 1 and 3 share a set with each other, 3 with the answer; 2 stands alone. */
+static void test_component(void **state)
+{
+    hd_err err;
+    (void)state;
+    hd_component *c = hd_component_new();
+    assert_non_null(c);
+    const struct {
+        uint32_t release;
+        uint64_t sum;
+    } names[] = {{0, 10}, {0, 11}, {1, 12}, {1, 13}, {2, 14}, {2, 14}, {3, 13}, {3, 11}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_int_equal(hd_component_name(c, names[i].release, names[i].sum, &err), HD_OK);
+    assert_int_equal(hd_component_close(c, &err), HD_OK);
+    assert_true(hd_component_has(c, 0));
+    assert_true(hd_component_has(c, 1));
+    assert_false(hd_component_has(c, 2));
+    assert_true(hd_component_has(c, 3));
+    assert_false(hd_component_has(c, 4));
+    assert_true(hd_component_is_shared(c, 11));
+    assert_true(hd_component_is_shared(c, 13));
+    assert_false(hd_component_is_shared(c, 10));
+    assert_false(hd_component_is_shared(c, 14)); /* twice by one release */
+    hd_component_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -343,6 +372,7 @@ int main(void)
         cmocka_unit_test(distance_counts_people),
         cmocka_unit_test(near_figures_are_found),
         cmocka_unit_test(unions_are_found),
+        cmocka_unit_test(test_component),
         cmocka_unit_test(accounts_survive),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
