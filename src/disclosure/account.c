@@ -41,6 +41,7 @@ void hd_account_free(hd_account *a)
     hd_wipe_free(a->values, n * (a->n_aggregates + 1) * sizeof *a->values);
     hd_wipe_free(a->known, a->known_cap_ * sizeof *a->known);
     hd_wipe_free(a->summed, a->summed_cap_ * sizeof *a->summed);
+    hd_wipe_free(a->few, a->few_cap_ * sizeof *a->few);
     hd_free(a->question);
     hd_free(a->certificate);
     *a = (hd_account){0};
@@ -124,6 +125,16 @@ static void print_cell(hd_account *a, const hd_policy_file *p, const hd_cells *c
             out->mark = f->mark;
         if (is_count_kind(a->kind_of[g]) && !is_summed(a, p, cell))
             print_count(out, p, f, truth, !a->is_controlled);
+        if (out->is_count && !out->mark && !out->is_exact) /* 3, for 1 to 6, is a small one, too */
+            out->is_small = out->is_small || (out->low <= p->candidates_for_counts_to && out->high > 0);
+    }
+    /* A row of GROUP BY is there because a record is, and hardly ever one of nobody, whatever its mark may
+     * stand for. */
+    for (size_t c = 0; c < a->n_columns && a->told[cell] && !safe->left_out[cell]; c++) {
+        hd_printed *out = &a->printed[hd_account_at(a, cell, c)];
+        bool has_any = a->kinds[c] == HD_SET_RECORDS || a->items[hd_account_at(a, cell, c)].persons;
+        if (a->is_all[c] && has_any && out->low == 0)
+            out->low = 1;
     }
 }
 
@@ -193,7 +204,7 @@ typedef struct part {
     size_t len;
 } part;
 
-enum { N_HEAD = 10, N_PARTS = 14, N_FIXED = 5 /* lie in the account itself */ };
+enum { N_HEAD = 11, N_PARTS = 15, N_FIXED = 5 /* lie in the account itself */ };
 
 static void list_parts(hd_account *a, part out[N_PARTS])
 {
@@ -213,6 +224,7 @@ static void list_parts(hd_account *a, part out[N_PARTS])
         {a->values, aggregates * sizeof *a->values},
         {a->known, a->n_known * sizeof *a->known},
         {a->summed, a->n_summed * sizeof *a->summed},
+        {a->few, a->n_few * sizeof *a->few},
     };
     memcpy(out, parts, sizeof parts);
 }
@@ -232,6 +244,9 @@ void hd_account_of_other_table(hd_account *a, const char *table)
     for (size_t i = 0; i < a->n_summed; i++)
         for (size_t k = 0; k < 2 && a->summed[i].kind == HD_SET_RECORDS; k++)
             a->summed[i].sum[k] *= a->table;
+    for (size_t i = 0; i < a->n_few; i++) /* they are in no sum with the answer's */
+        if (a->few[i].kind == HD_SET_RECORDS)
+            a->few[i].kind = HD_SET_PROFILE;
 }
 
 hd_code hd_account_know(hd_account *a, const hd_known *k, hd_err *err)
@@ -253,6 +268,14 @@ hd_code hd_account_sum(hd_account *a, const hd_summed *whole, const hd_summed *p
     return HD_OK;
 }
 
+hd_code hd_account_leave(hd_account *a, const hd_few *few, hd_err *err)
+{
+    if (!HD_GROW(a->few, a->n_few, a->few_cap_))
+        return hd_fail_nomem(err);
+    a->few[a->n_few++] = *few;
+    return HD_OK;
+}
+
 hd_code hd_account_write(const hd_account *a, hd_buf *out, hd_err *err)
 {
     static const char zeros[8];
@@ -267,7 +290,8 @@ hd_code hd_account_write(const hd_account *a, hd_buf *out, hd_err *err)
                              strlen(a->question),
                              strlen(a->certificate),
                              a->n_known,
-                             a->n_summed};
+                             a->n_summed,
+                             a->n_few};
     list_parts(&copy, parts);
     hd_buf_add(out, magic, sizeof magic);
     hd_buf_add(out, head, sizeof head);
@@ -323,7 +347,7 @@ static hd_code read_head(hd_account *out, const unsigned char *p, size_t len, la
     bool fits = head[1] <= 32 && head[2] <= UINT32_MAX && head[3] <= HD_ACCOUNT_AGGREGATES &&
                 head[4] <= HD_ACCOUNT_AGGREGATES && head[5] <= HD_ACCOUNT_SETS && head[6] <= len &&
                 head[7] <= len && head[2] <= len && head[8] <= len / sizeof(hd_known) &&
-                head[9] <= len / sizeof(hd_summed);
+                head[9] <= len / sizeof(hd_summed) && head[10] <= len / sizeof(hd_few);
     if (!fits)
         return fail_damaged(err);
     *out = (hd_account){.is_controlled = head[0] & 1,
@@ -334,7 +358,8 @@ static hd_code read_head(hd_account *out, const unsigned char *p, size_t len, la
                         .n_aggregates = head[4],
                         .n_sets = head[5],
                         .n_known = head[8],
-                        .n_summed = head[9]};
+                        .n_summed = head[9],
+                        .n_few = head[10]};
     l->texts[0] = head[6];
     l->texts[1] = head[7];
     list_parts(out, parts);
@@ -366,9 +391,11 @@ hd_code hd_account_read(hd_account *out, const void *bytes, size_t len, hd_err *
     out->known = hd_calloc(out->known_cap_, sizeof *out->known);
     out->summed_cap_ = out->n_summed + 1;
     out->summed = hd_calloc(out->summed_cap_, sizeof *out->summed);
+    out->few_cap_ = out->n_few + 1;
+    out->few = hd_calloc(out->few_cap_, sizeof *out->few);
     out->question = text_of(p + l.at[N_PARTS], l.texts[0]);
     out->certificate = text_of(p + l.at[N_PARTS] + l.texts[0], l.texts[1]);
-    if (!out->items || !out->known || !out->summed || !out->question || !out->certificate) {
+    if (!out->items || !out->known || !out->summed || !out->few || !out->question || !out->certificate) {
         rc = hd_fail_nomem(err);
         goto out;
     }
@@ -398,7 +425,7 @@ hd_code hd_account_view(hd_account *out, const void *bytes, size_t len, hd_err *
     }
     void *const at[] = {p + l.at[5], p + l.at[6], p + l.at[7], p + l.at[8],
                         p + l.at[9], p + l.at[10], p + l.at[11], p + l.at[12],
-                        p + l.at[13]};
+                        p + l.at[13], p + l.at[14]};
     out->told = at[0];
     out->keys = at[1];
     out->is_left_out = at[2];
@@ -408,6 +435,7 @@ hd_code hd_account_view(hd_account *out, const void *bytes, size_t len, hd_err *
     out->values = at[6];
     out->known = at[7];
     out->summed = at[8];
+    out->few = at[9];
     return HD_OK;
 }
 

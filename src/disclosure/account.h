@@ -39,12 +39,19 @@ typedef struct hd_summed {
     uint32_t n_parts; /* 0: it is a part */
 } hd_summed;
 
+/* Few people whom nobody asked for and of whom figures that cut across each other tell (cuts.h): what
+ * is left of the sketches of these. Their number is not in it, nor their profile. */
+typedef struct hd_few {
+    hd_set set;
+    uint64_t kind; /* hd_set_kind */
+} hd_few;
+
 typedef struct hd_account {
     int64_t number;     /* in the ledger; 0: not entered */
     uint64_t table;     /* 0: that of the answer; see hd_account_of_other_table */
     bool is_controlled; /* below national level */
     bool is_defined;    /* by the catalogue: see hd_release_ask_defined */
-    size_t n_keys, n_cells, n_columns, n_aggregates, n_sets, n_known, n_summed;
+    size_t n_keys, n_cells, n_columns, n_aggregates, n_sets, n_known, n_summed, n_few;
     uint32_t sets[HD_ACCOUNT_SETS]; /* grouping sets asked: bit k, key k is told apart */
     hd_set_kind kinds[HD_ACCOUNT_AGGREGATES];
     bool is_all[HD_ACCOUNT_AGGREGATES];        /* column of every record of the cell, no filter */
@@ -59,8 +66,9 @@ typedef struct hd_account {
     int64_t *values;     /* n_cells * n_aggregates: what was shown, decimals by their bits */
     hd_known *known;     /* n_known; see hd_account_know */
     hd_summed *summed;   /* n_summed; see hd_account_sum */
-    size_t known_cap_, summed_cap_;
-    const void *viewed; /* the bytes in which told .. summed lie; NULL: they are the account's own */
+    hd_few *few;         /* n_few; see hd_account_leave */
+    size_t known_cap_, summed_cap_, few_cap_;
+    const void *viewed; /* the bytes in which told .. few lie; NULL: they are the account's own */
     size_t viewed_len;
     char *question;      /* normalised text */
     char *certificate;   /* "" when none */
@@ -88,6 +96,9 @@ HD_MUST hd_code hd_account_know(hd_account *a, const hd_known *k, hd_err *err);
 /* Adds a set that is made of others. */
 HD_MUST hd_code hd_account_sum(hd_account *a, const hd_summed *whole, const hd_summed *parts, size_t n,
                                hd_err *err);
+
+/* Adds few people. */
+HD_MUST hd_code hd_account_leave(hd_account *a, const hd_few *few, hd_err *err);
 
 HD_MUST hd_code hd_account_write(const hd_account *a, hd_buf *out, hd_err *err);
 /* HD_FORMAT: not what hd_account_write makes, or what one of another version made. */

@@ -37,12 +37,21 @@ static bool is_in(const hd_audit *a, const hd_intern *names, hd_set_kind kind, c
     return hd_intern_find(names, name, HD_SET_NAME) != HD_INTERN_NONE;
 }
 
+/* Figures of as many records of each person are of one part, too. */
+static hd_code name_profile(hd_component *parts, uint32_t release, const uint64_t profile[2], hd_err *err)
+{
+    if (hd_set_is_empty(profile))
+        return HD_OK;
+    return hd_component_name(parts, release, hd_audit_profile_name(profile), err);
+}
+
 static hd_code note_margin(void *ctx, const hd_account *a, size_t column, const uint64_t sum[2],
                            const uint32_t *cells, size_t n_cells, hd_err *err)
 {
     hd_audit *audit = ctx;
-    (void)cells;
-    (void)n_cells;
+    uint64_t profile[2];
+    hd_margin_profile(a, column, cells, n_cells, profile);
+    HD_TRY(name_profile(audit->parts, 0, profile, err));
     HD_TRY(hd_component_name(audit->parts, 0, sum[0], err));
     return add_name(audit, audit->derived, a->kinds[column], sum, err);
 }
@@ -57,19 +66,12 @@ static hd_code find_margin(void *ctx, const hd_account *a, size_t column, const 
                            const uint32_t *cells, size_t n_cells, hd_err *err)
 {
     search *s = ctx;
-    (void)cells;
-    (void)n_cells;
+    uint64_t profile[2];
+    hd_margin_profile(a, column, cells, n_cells, profile);
+    HD_TRY(name_profile(s->audit->parts, s->release, profile, err));
     s->found = s->found || is_in(s->audit, s->audit->own, a->kinds[column], sum) ||
                is_in(s->audit, s->audit->derived, a->kinds[column], sum);
     return hd_component_name(s->audit->parts, s->release, sum[0], err);
-}
-
-/* Figures of as many records of each person are of one part, too. */
-static hd_code name_profile(hd_component *parts, uint32_t release, const hd_set *s, hd_err *err)
-{
-    if (hd_set_is_empty(s->profile.sum))
-        return HD_OK;
-    return hd_component_name(parts, release, ~s->profile.sum[0], err);
 }
 
 /* Whether the answer counts the same people as often, as other things. */
@@ -97,7 +99,7 @@ static hd_code shares_a_set(const hd_audit *a, const hd_account *earlier, uint32
         s.found = s.found || is_in(a, a->own, kind, sum) || is_in(a, a->derived, kind, sum) ||
                   shares_profile(a, earlier, i);
         HD_TRY(hd_component_name(a->parts, release, sum[0], err));
-        HD_TRY(name_profile(a->parts, release, &earlier->items[i], err));
+        HD_TRY(name_profile(a->parts, release, earlier->items[i].profile.sum, err));
     }
     for (size_t i = 0; i < earlier->n_summed; i++)
         HD_TRY(hd_component_name(a->parts, release, earlier->summed[i].sum[0], err));
@@ -115,7 +117,7 @@ static hd_code index_answer(hd_audit *a, hd_err *err)
         if (hd_set_is_empty(now->items[i].sum))
             continue;
         HD_TRY(hd_component_name(a->parts, 0, now->items[i].sum[0], err));
-        HD_TRY(name_profile(a->parts, 0, &now->items[i], err));
+        HD_TRY(name_profile(a->parts, 0, now->items[i].profile.sum, err));
         HD_TRY(add_name(a, a->own, kind, now->items[i].sum, err));
         HD_TRY(add_name(a, a->profiles[kind], HD_SET_PROFILE, now->items[i].profile.sum, err));
     }
@@ -163,7 +165,9 @@ void hd_audit_free(hd_audit *a)
     hd_free(a->earlier);
     hd_wipe_free(a->known, a->known_cap * sizeof *a->known);
     hd_wipe_free(a->overlap, a->overlap_cap * sizeof *a->overlap);
+    hd_wipe_free(a->few, a->few_cap * sizeof *a->few);
     hd_free(a->sums);
+    hd_free(a->profiled);
     hd_free(a->kept);
     hd_component_free(a->parts);
     hd_free(a->places);
@@ -239,7 +243,7 @@ hd_code hd_audit_connect(hd_audit *a, bool *again, hd_err *err)
 {
     *again = false;
     a->n_direct = a->n_earlier;
-    if (a->n_earlier == 0)
+    if (a->n_given == 0)
         return HD_OK;
     HD_TRY(hd_component_close(a->parts, err));
     a->n_releases = a->n_given;

@@ -57,8 +57,23 @@ static bool is_place(const hd_audit *a, uint64_t place)
     return a->n_places && bsearch(&place, a->places, a->n_places, sizeof place, compare_u64);
 }
 
+static hd_code note_few(hd_audit *a, const hd_few *few, hd_err *err)
+{
+    bool is_new = few->kind != HD_SET_PROFILE;
+    for (size_t i = 0; i < a->n_few && is_new; i++)
+        is_new = memcmp(a->few[i].set.sum, few->set.sum, sizeof few->set.sum) != 0;
+    if (!is_new)
+        return HD_OK;
+    if (!HD_GROW(a->few, a->n_few, a->few_cap))
+        return hd_fail_nomem(err);
+    a->few[a->n_few++] = *few;
+    return HD_OK;
+}
+
 hd_code hd_audit_note_overlaps(hd_audit *a, const hd_account *earlier, hd_err *err)
 {
+    for (size_t i = 0; i < earlier->n_few; i++)
+        HD_TRY(note_few(a, &earlier->few[i], err));
     bool is_loose = hd_cut_is_loose(earlier), takes_loose = is_loose && hd_cut_is_loose(a->now);
     for (size_t cell = 0; cell < earlier->n_cells; cell++) {
         uint64_t place = hd_cut_place(earlier, cell);
@@ -199,9 +214,54 @@ static size_t figure_to_withhold(const work *w, const group *g, hd_range left)
     return best ? best->item : SIZE_MAX;
 }
 
+/* The few themselves, where the answer says how many they are; SIZE_MAX: it does not. */
+static size_t few_to_withhold(const work *w, const uint64_t few[2])
+{
+    for (unsigned by = 0; by < 2; by++)
+        for (size_t k = hd_cut_find_asked(&w->figures, by, few);; k++) {
+            const hd_cut_asked *x = hd_cut_asked_at(&w->figures, by, k, few);
+            if (!x)
+                break;
+            const hd_printed *p = x->figure->printed;
+            if (x->figure->age == 0 && (p->low > 0 || p->high < HD_NO_BOUND))
+                return x->figure->item;
+        }
+    return SIZE_MAX;
+}
+
 static int compare_cuts(const void *x, const void *y)
 {
     return hd_cut_compare_names(((const hd_cut *)x)->few, ((const hd_cut *)y)->few);
+}
+
+/* The few of a cut that leaves them once, by what is left of the figures. */
+static hd_few what_is_left(const work *w, const hd_cut *c)
+{
+    hd_few few = {.kind = HD_SET_PROFILE};
+    hd_set_init(&few.set);
+    for (size_t i = 0; i < c->n; i++) {
+        const hd_cut_figure *f = &w->figures.items[c->figures[i]];
+        few.kind = f->kind;
+        for (size_t k = 0; k < 2; k++)
+            few.set.sum[k] += (uint64_t)(int64_t)c->factors[i] * f->set->sum[k];
+        for (size_t b = 0; b < HD_SET_BUCKETS; b++)
+            for (unsigned n = (unsigned)c->factors[i] & 3; n > 0; n--)
+                few.set.buckets[b] = hd_lanes_add(few.set.buckets[b], f->set->buckets[b]);
+    }
+    few.set.persons = 1;
+    return few;
+}
+
+/* Sums that leave them are not found where others say the same of the figures; sums with them are. */
+static hd_code remember_few(work *w, const group *g, hd_err *err)
+{
+    hd_account *now = w->a->now;
+    for (size_t i = 0; i < g->n && now->n_few < HD_CUT_FEW; i++)
+        if (g->cuts[i].leaves_few && g->cuts[i].times == 1) {
+            const hd_few few = what_is_left(w, &g->cuts[i]);
+            return hd_account_leave(now, &few, err);
+        }
+    return HD_OK;
 }
 
 /* Withholds until the few have values enough, or as many as earlier releases leave them; what
@@ -211,24 +271,28 @@ static hd_code keep_values(work *w, const group *g, void (*withhold)(hd_audit *a
 {
     hd_audit *a = w->a;
     const uint64_t *few = g->cuts->few;
-    hd_range printed = range_asked(w, few, false), known = range_known(w, few), now;
+    hd_range known = range_known(w, few), now;
     int64_t before = hd_range_values(hd_range_both(known, range_asked(w, few, true)));
-    if (g->cuts->is_mixed && printed.low == 0)
-        printed.low = -HD_NO_BOUND;
-    int64_t need = hd_range_values(printed);
+    int64_t need = hd_range_values(range_asked(w, few, false));
     need = need < a->p->minimum_candidates ? need : a->p->minimum_candidates;
     need = need < before ? need : before;
     for (;;) {
         now = measure(w, g);
+        hd_range printed = range_asked(w, few, false);
+        if (g->cuts->is_mixed && printed.low == 0)
+            printed.low = -HD_NO_BOUND;
         hd_range left = hd_range_both(hd_range_both(printed, known), now);
         if (hd_range_values(left) >= need)
             break;
         size_t item = figure_to_withhold(w, g, left);
         if (item == SIZE_MAX)
+            item = few_to_withhold(w, few);
+        if (item == SIZE_MAX)
             break;
         withhold(a, item);
         a->n_near++;
     }
+    HD_TRY(remember_few(w, g, err));
     const hd_known k = {{few[0], few[1]}, now.low, now.high};
     if (hd_range_values(now) > HD_CUT_WIDEST)
         return HD_OK;

@@ -34,6 +34,18 @@ hd_code hd_audit_node_find(hd_audit *a, hd_set_kind kind, const uint64_t sum[2],
     return HD_OK;
 }
 
+static hd_code note_profile(hd_audit *a, uint32_t node, const hd_account *of, size_t column,
+                            const uint64_t profile[2], hd_err *err)
+{
+    if (hd_set_is_empty(profile))
+        return HD_OK;
+    if (!HD_GROW(a->profiled, a->n_profiled, a->profiled_cap))
+        return hd_fail_nomem(err);
+    uint64_t what = of->kinds[column] == HD_SET_PEOPLE ? 2 : of->table;
+    a->profiled[a->n_profiled++] = (hd_audit_profiled){{profile[0], profile[1]}, what, node};
+    return HD_OK;
+}
+
 static hd_code add_item(hd_audit *a, const hd_account *of, size_t item, hd_err *err)
 {
     const hd_printed *p = &of->printed[item];
@@ -44,6 +56,7 @@ static hd_code add_item(hd_audit *a, const hd_account *of, size_t item, hd_err *
     HD_TRY(hd_audit_node_find(a, of->kinds[item % of->n_columns], of->items[item].sum, &id, err));
     hd_audit_node *n = &a->about[id];
     if (p->is_count) {
+        HD_TRY(note_profile(a, id, of, item % of->n_columns, of->items[item].profile.sum, err));
         a->low[id] = p->low > a->low[id] ? p->low : a->low[id];
         a->high[id] = p->high < a->high[id] ? p->high : a->high[id];
         n->is_exact = n->is_exact || p->is_exact;
@@ -120,9 +133,12 @@ static hd_code add_margin(void *ctx, const hd_account *of, size_t column, const 
     hd_code rc = HD_OK;
     size_t n = 0;
     uint32_t parent;
+    uint64_t profile[2];
+    hd_margin_profile(of, column, cells, n_cells, profile);
     hd_set_name(name, of->kinds[column], sum);
     parent = hd_intern_find(a->nodes, name, HD_SET_NAME);
-    bool is_shared = hd_component_is_shared(a->parts, sum[0]);
+    bool is_shared = hd_component_is_shared(a->parts, sum[0]) ||
+                     hd_component_is_shared(a->parts, hd_audit_profile_name(profile));
     bool is_made = a->create && of->kinds[column] != HD_SET_PEOPLE;
     if (parent == HD_INTERN_NONE && !is_made && !is_shared)
         return HD_OK;
@@ -131,6 +147,7 @@ static hd_code add_margin(void *ctx, const hd_account *of, size_t column, const 
         return hd_fail_nomem(err);
     if (parent == HD_INTERN_NONE)
         HD_GO(hd_audit_node_find(a, of->kinds[column], sum, &parent, err));
+    HD_GO(note_profile(a, parent, of, column, profile, err));
     for (size_t i = 0; i < n_cells; i++) {
         const hd_set *s = &of->items[hd_account_at(of, cells[i], column)];
         if (!hd_set_is_empty(s->sum))
@@ -216,12 +233,6 @@ static hd_code add_difference(hd_audit *a, const hd_near_pair *p, hd_err *err)
 
 /* ---- the same people in figures of other things ---- */
 
-/* A set that was the first of its profile, and what it is a set of. */
-typedef struct first {
-    uint32_t node;
-    uint64_t of;
-} first;
-
 static hd_code mark_summed(const hd_audit *a, uint8_t **out, hd_err *err)
 {
     *out = hd_calloc(a->n_nodes + 1, 1);
@@ -246,38 +257,27 @@ static hd_code add_links(hd_audit *a, hd_err *err)
 {
     hd_code rc;
     uint8_t *is_summed = NULL;
-    first *list = NULL;
-    size_t cap = 0;
+    uint32_t *first = hd_calloc(a->n_profiled + 1, sizeof *first); /* of those with its profile */
     hd_intern *names = hd_intern_new();
-    if (!names)
-        return hd_fail_nomem(err);
+    if (!names || !first) {
+        rc = hd_fail_nomem(err);
+        goto out;
+    }
     HD_GO(mark_summed(a, &is_summed, err));
-    for (size_t e = 0; e <= a->n_earlier; e++) {
-        const hd_account *of = e < a->n_earlier ? &a->earlier[e] : a->now;
-        for (size_t i = 0; i < of->n_cells * of->n_columns; i++) {
-            char name[HD_SET_NAME];
-            uint32_t id, node, n = hd_intern_count(names);
-            hd_set_kind kind = of->kinds[i % of->n_columns];
-            const uint64_t *profile = of->items[i].profile.sum;
-            if (hd_set_is_empty(of->items[i].sum) || hd_set_is_empty(profile) || !of->printed[i].is_count)
-                continue;
-            HD_GO(hd_audit_node_find(a, kind, of->items[i].sum, &node, err));
-            hd_set_name(name, HD_SET_PROFILE, profile);
-            HD_GO(hd_intern_add(names, name, HD_SET_NAME, &id, err));
-            const first now = {node, kind == HD_SET_PEOPLE ? 2 : of->table};
-            if (id == n) {
-                if (!HD_GROW(list, id, cap))
-                    HD_GO(hd_fail_nomem(err));
-                list[id] = now;
-            } else if (list[id].of != now.of && (is_summed[node] || is_summed[list[id].node])) {
-                HD_GO(add_rule(a, list[id].node, &node, 1, err));
-            }
-        }
+    for (uint32_t i = 0; i < a->n_profiled; i++) {
+        const hd_audit_profiled *p = &a->profiled[i];
+        uint32_t id, n = hd_intern_count(names);
+        HD_GO(hd_intern_add(names, p->sum, sizeof p->sum, &id, err));
+        if (id == n)
+            first[id] = i;
+        const hd_audit_profiled *other = &a->profiled[first[id]];
+        if (other->of != p->of && (is_summed[p->node] || is_summed[other->node]))
+            HD_GO(add_rule(a, other->node, &p->node, 1, err));
     }
 out:
     hd_intern_free(names);
     hd_free(is_summed);
-    hd_free(list);
+    hd_free(first);
     return rc;
 }
 

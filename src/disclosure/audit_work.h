@@ -31,6 +31,12 @@ typedef struct hd_audit_node {
     uint32_t cell; /* of the system; HD_AUDIT_NONE when left out of it */
 } hd_audit_node;
 
+/* How often each person is in a set, and what it is a set of: a table, or people. */
+typedef struct hd_audit_profiled {
+    uint64_t sum[2], of;
+    uint32_t node;
+} hd_audit_profiled;
+
 /* A figure of an earlier answer that may cut across those of the answer. */
 typedef struct hd_audit_figure {
     hd_set set;
@@ -64,11 +70,15 @@ struct hd_audit {
     size_t n_known, known_cap;
     hd_audit_figure *overlap; /* oldest first */
     size_t n_overlap, overlap_cap;
+    hd_few *few; /* the same for these, each once */
+    size_t n_few, few_cap;
     uint64_t *places; /* of the answer's cells, ascending */
     size_t n_places;
     /* while judging */
     hd_intern *nodes;
     hd_intern *rules;
+    hd_audit_profiled *profiled; /* every count, and the margins that are nodes */
+    size_t n_profiled, profiled_cap;
     hd_system system;
     hd_audit_node *about;
     int64_t *low, *high;
@@ -90,6 +100,12 @@ static inline void hd_set_name(char out[HD_SET_NAME], hd_set_kind kind, const ui
 static inline bool hd_set_is_empty(const uint64_t sum[2])
 {
     return sum[0] == 0 && sum[1] == 0;
+}
+
+/* In a component (component.h) a profile has a name that no set has. */
+static inline uint64_t hd_audit_profile_name(const uint64_t profile[2])
+{
+    return ~profile[0];
 }
 
 /* HD_AUDIT_SUMS bits. */

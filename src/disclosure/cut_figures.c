@@ -9,6 +9,9 @@
 
 enum { FEW_FIGURES = 48 };
 
+/* What is printed of them. */
+static const hd_printed nothing = {.high = HD_NO_BOUND, .is_count = true, .is_small = true};
+
 uint64_t hd_cut_place(const hd_account *a, size_t cell)
 {
     uint64_t name = 0;
@@ -61,6 +64,28 @@ static hd_code add_figure(hd_cut_figures *s, const hd_cut_figure *f, hd_err *err
     return HD_OK;
 }
 
+static bool is_asked(const hd_cut_figures *s, const hd_few *few)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->items[i].printed->is_small &&
+            memcmp(s->items[i].set->sum, few->set.sum, sizeof few->set.sum) == 0)
+            return true;
+    return false;
+}
+
+/* The latest of few people of whom earlier answers tell. */
+static hd_code add_few(hd_cut_figures *s, const hd_audit *a, hd_err *err)
+{
+    for (size_t n = 0; n < HD_CUT_FEW && n < a->n_few; n++) {
+        const hd_few *few = &a->few[a->n_few - 1 - n];
+        const hd_cut_figure f = {0, 1, &few->set, &nothing, SIZE_MAX, (hd_set_kind)few->kind,
+                                 true, false, true};
+        if (!is_asked(s, few))
+            HD_TRY(add_figure(s, &f, err));
+    }
+    return HD_OK;
+}
+
 static hd_code list_figures(hd_cut_figures *s, const hd_audit *a, hd_err *err)
 {
     const hd_account *now = a->now;
@@ -77,6 +102,7 @@ static hd_code list_figures(hd_cut_figures *s, const hd_audit *a, hd_err *err)
                           e->is_controlled, e->is_defined, e->is_loose};
         HD_TRY(add_figure(s, &f, err));
     }
+    HD_TRY(add_few(s, a, err));
     if (s->n)
         qsort(s->items, s->n, sizeof *s->items, compare_figures);
     return HD_OK;

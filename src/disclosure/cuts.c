@@ -88,7 +88,8 @@ void hd_cuts_free(hd_cuts *c)
 static hd_code add_cut(search *s, const hd_overlap *o, const uint64_t few[2], int64_t times,
                        size_t but, hd_err *err)
 {
-    hd_cut c = {.few = {few[0], few[1]}, .times = times, .is_mixed = o->is_mixed};
+    hd_cut c = {.few = {few[0], few[1]}, .times = times, .is_mixed = o->is_mixed,
+                .leaves_few = but == SIZE_MAX};
     c.figures = hd_calloc(o->n + 1, sizeof *c.figures);
     c.factors = hd_calloc(o->n + 1, sizeof *c.factors);
     if (!c.figures || !c.factors || !HD_GROW(s->found.items, s->found.n, s->found.cap)) {
@@ -102,7 +103,7 @@ static hd_code add_cut(search *s, const hd_overlap *o, const uint64_t few[2], in
         c.factors[c.n++] = times < 0 ? -o->factors[i] : o->factors[i];
     }
     c.times = times < 0 ? -times : times;
-    if (hd_range_values(hd_cut_range(s->all, &c)) > HD_CUT_WIDEST)
+    if (!c.leaves_few && hd_range_values(hd_cut_range(s->all, &c)) > HD_CUT_WIDEST)
         free_cut(&c);
     else
         s->found.items[s->found.n++] = c;

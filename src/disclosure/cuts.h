@@ -65,6 +65,7 @@ typedef struct hd_cut {
     size_t n;
     int64_t times;
     bool is_mixed; /* some may be left over with the other sign */
+    bool leaves_few; /* figures of one kind leave the few, whom nobody asked for */
 } hd_cut;
 
 typedef struct hd_cuts {
@@ -74,6 +75,8 @@ typedef struct hd_cuts {
 
 /* Values that a sum leaves; more, and it hardly ever says more than others. */
 enum { HD_CUT_WIDEST = 40 };
+/* Few people whom nobody asked for that are searched, and that an answer adds. */
+enum { HD_CUT_FEW = 24 };
 
 /* What an asker makes up to take figures apart is an answer with few of them. */
 bool hd_cut_is_loose(const hd_account *a);

@@ -70,6 +70,17 @@ out:
     return rc;
 }
 
+void hd_margin_profile(const hd_account *a, size_t column, const uint32_t *cells, size_t n_cells,
+                       uint64_t out[2])
+{
+    out[0] = out[1] = 0;
+    for (size_t i = 0; i < n_cells; i++) {
+        const uint64_t *sum = a->items[hd_account_at(a, cells[i], column)].profile.sum;
+        out[0] += sum[0];
+        out[1] += sum[1];
+    }
+}
+
 bool hd_margin_is_asked(const hd_account *a, uint32_t mask)
 {
     for (size_t s = 0; s < a->n_sets; s++)

@@ -11,6 +11,10 @@ typedef hd_code (*hd_take_margin)(void *ctx, const hd_account *a, size_t column,
                                   const uint64_t sum[2], const uint32_t *cells, size_t n_cells,
                                   hd_err *err);
 
+/* How often each person is in the cells together, if no person is in two of them; else what no set has. */
+void hd_margin_profile(const hd_account *a, size_t column, const uint32_t *cells, size_t n_cells,
+                       uint64_t out[2]);
+
 /* One margin: the rows of grouping set `fine` by the keys of `coarse`. */
 HD_MUST hd_code hd_margins_each(const hd_account *a, size_t column, uint32_t coarse, uint32_t fine,
                                 hd_take_margin take, void *ctx, hd_err *err);

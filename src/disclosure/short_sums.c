@@ -295,6 +295,8 @@ hd_code hd_short_sums_find(const hd_short_sums_of *of, hd_take_overlap take, voi
             s.few[s.n_few++] = i;
         else if (!of->is_few[i] && s.n_sets < HD_SHORT_SETS)
             s.sets[s.n_sets++] = i;
+    for (size_t f = 0; f < s.n_few && s.n_sets < HD_SHORT_SETS; f++) /* of others than themselves */
+        s.sets[s.n_sets++] = s.few[f];
     if (s.n_few == 0 || s.n_sets < 2)
         return HD_OK;
     HD_GO(list_pairs(&s, err));

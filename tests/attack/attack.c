@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CANDIDATES = 5, PADS = 60, PAIRS_NEEDED = 20, HALVES = 16 };
+enum { CANDIDATES = 5, PADS = 60, PAIRS_NEEDED = 20, HALVES = 16, DRAWS = 6 };
 
 typedef enum outcome { NO_TARGET, KEPT, LEARNT } outcome;
 
@@ -549,6 +549,38 @@ static outcome by_groups_and_unknown_few(world *w)
 }
 
 /* Two groups with the few and both without: twice the few, for many pairs of groups. */
+static int age_of(const record *r)
+{
+    return r->age % 16;
+}
+
+/* England's exact figures of groups in one table; then the few with two of these groups, ever others, and
+ * in the end the few. */
+static outcome by_exact_groups(world *w)
+{
+    int64_t low = 0, high = HD_NO_BOUND;
+    answer ages;
+    hd_rng rng = hd_rng_stream(11, w->n);
+    ask(w, (question){.where = not_rare, .keys = {age_of}, .n_keys = 1, .is_national = true,
+                      .figures = ONLY_COUNT}, &ages);
+    for (int i = 0; i < DRAWS; i++) {
+        int a = (int)hd_rng_below(&rng, 16), b = (a + 1 + (int)hd_rng_below(&rng, 15)) % 16;
+        const row *x = answer_find(&ages, a, -1), *y = answer_find(&ages, b, -1);
+        if (!x || !y || x->high >= HD_NO_BOUND || y->high >= HD_NO_BOUND)
+            continue;
+        ask(w, (question){.where = few_and_ages, .with = {1 << a | 1 << b, 1}, .figures = ONLY_COUNT}, &one);
+        if (!is_target(one.rows[0].truth - x->truth - y->truth))
+            return NO_TARGET;
+        int64_t least = one.rows[0].low - x->high - y->high, most = one.rows[0].high - x->low - y->low;
+        low = least > low ? least : low;
+        high = most < high ? most : high;
+    }
+    ask(w, (question){.where = few_and_ages, .with = {0, 1}, .figures = ONLY_COUNT}, &two);
+    low = two.rows[0].low > low ? two.rows[0].low : low;
+    high = two.rows[0].high < high ? two.rows[0].high : high;
+    return high - low + 1 < CANDIDATES ? LEARNT : KEPT;
+}
+
 static outcome by_pairs_of_groups(world *w)
 {
     enum { PAIRS = 14 };
@@ -795,6 +827,19 @@ static outcome by_two_tables(world *w)
 }
 
 /* In a table of one record a head the number of records is that of people. */
+/* Stays of a few ages by sex, and how many people they are of: as many, for nobody has two. */
+static outcome by_rows_and_people(world *w)
+{
+    question q = {.where = younger, .with = {1}, .keys = {sex_of}, .n_keys = 1, .of_stays = true,
+                  .figures = ONLY_COUNT};
+    ask(w, q, &one);
+    q.n_keys = 0;
+    q.figures = ONLY_PEOPLE;
+    ask(w, q, &two);
+    outcome o = complete(&one, &two.rows[0], any_part, 0);
+    return one.n == 2 ? o : NO_TARGET;
+}
+
 static outcome by_records_and_people(world *w)
 {
     ask(w, (question){.is_national = true, .of_stays = true, .figures = ONLY_COUNT}, &one);
@@ -864,6 +909,7 @@ static const attack attacks[] = {
     {"groups with the few, and all groups", by_many_groups, 300, 4, .times = 10},
     {"the same, sixteen of them", by_sixteen_groups, 300, 4, .times = 10},
     {"the same, the few not asked for", by_groups_and_unknown_few, 300, 4, true, 10},
+    {"exact groups two by two, with the few", by_exact_groups, 300, 1},
     {"pairs of groups with the few", by_pairs_of_groups, 300, 8},
     {"three groups two by two, with the few", by_triples, 300, 8},
     {"one group with three others, with the few", by_three_times_one, 300, 8},
@@ -891,6 +937,7 @@ static const attack attacks[] = {
     {"two tables: leaving a few out", by_two_tables, 300, 1},
     {"two tables: padding", by_pads_of_two_tables, 300, 10},
     {"two tables: what one of them withholds", by_helpers_of_two_tables, 80, 1},
+    {"rows of records and all people", by_rows_and_people, 300, 1},
     {"records and people", by_records_and_people, 300, 1},
 };
 
