@@ -6,7 +6,6 @@
 #include "disclosure/certificate.h"
 #include "disclosure/margins.h"
 #include "disclosure/rule.h"
-#include "disclosure/unions.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -122,6 +121,7 @@ static hd_code index_answer(hd_audit *a, hd_err *err)
         HD_TRY(add_name(a, a->profiles[kind], HD_SET_PROFILE, now->items[i].profile.sum, err));
     }
     HD_TRY(hd_margins_walk(now, note_margin, a, err));
+    HD_TRY(hd_margins_make(&a->margins, now, err));
     HD_TRY(hd_audit_list_places(a, err));
     a->is_indexed = true;
     return HD_OK;
@@ -166,6 +166,7 @@ void hd_audit_free(hd_audit *a)
     hd_wipe_free(a->known, a->known_cap * sizeof *a->known);
     hd_wipe_free(a->overlap, a->overlap_cap * sizeof *a->overlap);
     hd_wipe_free(a->few, a->few_cap * sizeof *a->few);
+    hd_account_free(&a->margins);
     hd_free(a->sums);
     hd_free(a->profiled);
     hd_free(a->kept);
@@ -228,11 +229,8 @@ hd_code hd_audit_earlier(hd_audit *a, hd_account *earlier, hd_err *err)
     HD_TRY(hd_audit_note_overlaps(a, earlier, err));
     HD_TRY(hd_near_compare(a->near, earlier, a->n_earlier, err));
     HD_TRY(shares_a_set(a, earlier, a->n_given, &shares, err));
-    if (!shares && hd_near_touches(a->near)) {
-        HD_TRY(hd_unions_find(earlier, a->now, find_union, &shares, err));
-        if (!shares)
-            HD_TRY(hd_unions_find(a->now, earlier, find_union, &shares, err));
-    }
+    if (!shares && hd_near_touches(a->near))
+        HD_TRY(hd_audit_unions(a, earlier, find_union, &shares, err));
     if (!shares && hd_near_n_pairs(a->near) == before)
         return HD_OK;
     HD_TRY(hd_component_join(a->parts, a->n_given, err));

@@ -17,6 +17,7 @@
 
 enum {
     MOST_NAMES = 8, /* of few people: records of two tables, and people */
+    MOST_FIGURES = 6, /* of a sum whose rest is remembered: more of these and other sums are missed */
     MOST_KEPT = 65536 /* figures of earlier answers, of some 500 bytes each */
 };
 
@@ -257,7 +258,7 @@ static hd_code remember_few(work *w, const group *g, hd_err *err)
 {
     hd_account *now = w->a->now;
     for (size_t i = 0; i < g->n && now->n_few < HD_CUT_FEW; i++)
-        if (g->cuts[i].leaves_few && g->cuts[i].times == 1) {
+        if (g->cuts[i].leaves_few && g->cuts[i].times == 1 && g->cuts[i].n <= MOST_FIGURES) {
             const hd_few few = what_is_left(w, &g->cuts[i]);
             return hd_account_leave(now, &few, err);
         }

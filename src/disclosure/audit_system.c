@@ -315,6 +315,19 @@ static hd_code add_union(void *ctx, const hd_account *parts, const size_t *items
     return add_summed(a, &a->now->summed[at], err);
 }
 
+hd_code hd_audit_unions(const hd_audit *a, const hd_account *earlier, hd_take_union take, void *ctx,
+                        hd_err *err)
+{
+    hd_account margins;
+    HD_TRY(hd_unions_find(a->now, earlier, take, ctx, err));
+    HD_TRY(hd_unions_find(earlier, a->now, take, ctx, err));
+    HD_TRY(hd_unions_find(earlier, &a->margins, take, ctx, err));
+    HD_TRY(hd_margins_make(&margins, earlier, err));
+    hd_code rc = hd_unions_find(a->now, &margins, take, ctx, err);
+    hd_account_free(&margins);
+    return rc;
+}
+
 /* The sums that earlier answers were found to have with those before them. */
 static hd_code add_summed_before(hd_audit *a, const hd_account *of, hd_err *err)
 {
@@ -527,10 +540,8 @@ hd_code hd_audit_build(hd_audit *a, hd_err *err)
         HD_TRY(hd_unions_find(a->now, a->now, add_union, a, err));
     for (size_t e = 0; e < a->n_earlier; e++)
         HD_TRY(add_summed_before(a, &a->earlier[e], err));
-    for (size_t e = 0; e < a->n_direct; e++) {
-        HD_TRY(hd_unions_find(a->now, &a->earlier[e], add_union, a, err));
-        HD_TRY(hd_unions_find(&a->earlier[e], a->now, add_union, a, err));
-    }
+    for (size_t e = 0; e < a->n_direct; e++)
+        HD_TRY(hd_audit_unions(a, &a->earlier[e], add_union, a, err));
     for (size_t i = 0; i < hd_near_n_pairs(a->near); i++)
         HD_TRY(add_difference(a, hd_near_pair_at(a->near, i), err));
     HD_TRY(add_links(a, err));

@@ -9,6 +9,7 @@
 #include "disclosure/component.h"
 #include "disclosure/near.h"
 #include "disclosure/system.h"
+#include "disclosure/unions.h"
 
 #include <string.h>
 
@@ -56,6 +57,7 @@ struct hd_audit {
     hd_intern *derived; /* and of its margins          */
     hd_intern *profiles[2]; /* of the answer's cells, by kind */
     uint64_t *sums;     /* a bit by the first sum of each of these: most earlier sets are none of them */
+    hd_account margins; /* of the answer, as hd_margins_make has them */
     hd_account *earlier;
     size_t n_earlier, earlier_cap;
     size_t n_direct; /* the first of them: what the answer itself has something to do with */
@@ -139,6 +141,10 @@ bool hd_audit_difference_of(const hd_audit *a, const hd_near_pair *p, hd_audit_d
 HD_MUST hd_code hd_audit_list_places(hd_audit *a, hd_err *err);
 HD_MUST hd_code hd_audit_note_overlaps(hd_audit *a, const hd_account *earlier, hd_err *err);
 HD_MUST hd_code hd_audit_cross(hd_audit *a, void (*withhold)(hd_audit *a, size_t item), hd_err *err);
+/* Calls take for every set that is made of others, in the answer and an earlier release together: printed
+ * ones, and margins that nobody asked for. */
+HD_MUST hd_code hd_audit_unions(const hd_audit *a, const hd_account *earlier, hd_take_union take,
+                                void *ctx, hd_err *err);
 /* Fills nodes, rules and system from the answer and the earlier releases that were taken over. */
 HD_MUST hd_code hd_audit_build(hd_audit *a, hd_err *err);
 

@@ -79,7 +79,7 @@ static hd_code add_few(hd_cut_figures *s, const hd_audit *a, hd_err *err)
     for (size_t n = 0; n < HD_CUT_FEW && n < a->n_few; n++) {
         const hd_few *few = &a->few[a->n_few - 1 - n];
         const hd_cut_figure f = {0, 1, &few->set, &nothing, SIZE_MAX, (hd_set_kind)few->kind,
-                                 true, false, true};
+                                 true, false, true, true};
         if (!is_asked(s, few))
             HD_TRY(add_figure(s, &f, err));
     }

@@ -142,6 +142,14 @@ static hd_code find_short(search *s, hd_err *err)
 {
     uint64_t sums[HD_OVERLAP_SETS][2];
     bool is_few[HD_OVERLAP_SETS];
+    size_t n = 0;
+    for (size_t i = 0; i < s->n; i++) { /* but for whom nobody asked, whom overlaps.h finds */
+        const hd_cut_figure *f = &s->all->items[s->chosen[i]];
+        if (f->is_unasked)
+            continue;
+        s->chosen[n++] = s->chosen[i];
+    }
+    s->n = n;
     for (size_t i = 0; i < s->n; i++) {
         const hd_cut_figure *f = &s->all->items[s->chosen[i]];
         const uint64_t *sum = s->by == HD_SET_PROFILE ? f->set->profile.sum : f->set->sum;

@@ -40,6 +40,7 @@ typedef struct hd_cut_figure {
     size_t item; /* of the answer, or SIZE_MAX */
     hd_set_kind kind; /* as of hd_audit_figure */
     bool is_controlled, is_defined, is_loose;
+    bool is_unasked; /* few people of whom earlier answers tell */
 } hd_cut_figure;
 
 /* Few people who were asked for, by their two names. */

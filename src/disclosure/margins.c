@@ -136,6 +136,58 @@ size_t hd_margin_levels(const hd_account *a, uint32_t levels[HD_MARGIN_LEVELS])
     return n;
 }
 
+static hd_code add_whole(void *ctx, const hd_account *a, size_t column, const uint64_t sum[2],
+                         const uint32_t *cells, size_t n_cells, hd_err *err)
+{
+    hd_account *out = ctx;
+    (void)sum;
+    (void)err;
+    if (out->n_cells == HD_MARGIN_WHOLES || n_cells < 2)
+        return HD_OK;
+    size_t item = hd_account_at(out, out->n_cells, column);
+    hd_set *whole = &out->items[item];
+    hd_printed *p = &out->printed[item];
+    p->is_count = true;
+    for (size_t i = 0; i < n_cells; i++) {
+        size_t part = hd_account_at(a, cells[i], column);
+        const hd_set *s = &a->items[part];
+        p->is_count = p->is_count && a->printed[part].is_count;
+        for (size_t k = 0; k < 2; k++)
+            whole->sum[k] += s->sum[k];
+        for (size_t b = 0; b < HD_SET_BUCKETS; b++)
+            whole->buckets[b] = hd_lanes_add(whole->buckets[b], s->buckets[b]);
+    }
+    out->n_cells++;
+    return HD_OK;
+}
+
+hd_code hd_margins_make(hd_account *out, const hd_account *a, hd_err *err)
+{
+    uint32_t levels[HD_MARGIN_LEVELS], finer[HD_ACCOUNT_SETS];
+    size_t room = HD_MARGIN_WHOLES * a->n_columns + 1, n = 0;
+    hd_code rc = HD_OK;
+    *out = (hd_account){.n_columns = a->n_columns, .n_sets = 1, .table = a->table};
+    memcpy(out->kinds, a->kinds, sizeof out->kinds);
+    out->items = hd_calloc(room, sizeof *out->items);
+    out->printed = hd_calloc(room, sizeof *out->printed);
+    out->told = hd_calloc(HD_MARGIN_WHOLES + 1, sizeof *out->told);
+    if (!out->items || !out->printed || !out->told)
+        HD_GO(hd_fail_nomem(err));
+    if (a->n_cells <= HD_MARGIN_CELLS)
+        n = hd_margin_levels(a, levels);
+    for (size_t i = n; i-- > 0;) { /* the grand total is the last of them */
+        if (hd_margin_is_asked(a, levels[i]))
+            continue;
+        size_t n_finer = hd_margin_finer(a, levels[i], finer);
+        for (size_t column = 0; column < a->n_columns && n_finer; column++)
+            HD_GO(hd_margins_each(a, column, levels[i], finer[0], add_whole, out, err));
+    }
+out:
+    if (rc != HD_OK)
+        hd_account_free(out);
+    return rc;
+}
+
 hd_code hd_margins_walk(const hd_account *a, hd_take_margin take, void *ctx, hd_err *err)
 {
     uint32_t levels[HD_MARGIN_LEVELS], finer[HD_ACCOUNT_SETS];

@@ -21,6 +21,11 @@ HD_MUST hd_code hd_margins_each(const hd_account *a, size_t column, uint32_t coa
 /* Every margin of every column. */
 HD_MUST hd_code hd_margins_walk(const hd_account *a, hd_take_margin take, void *ctx, hd_err *err);
 
+/* The margins that were not asked, as rows of an account without keys, for unions.h: up to HD_MARGIN_WHOLES
+ * of them, the grand total first; none of a table with more rows than HD_MARGIN_CELLS. */
+enum { HD_MARGIN_WHOLES = 512, HD_MARGIN_CELLS = 4096 };
+HD_MUST hd_code hd_margins_make(hd_account *out, const hd_account *a, hd_err *err);
+
 /* The margins that are looked at: all of them while the keys are few, else those asked, their
  * intersections and the grand total. Returns how many. */
 size_t hd_margin_levels(const hd_account *a, uint32_t levels[HD_MARGIN_LEVELS]);
