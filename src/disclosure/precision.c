@@ -166,31 +166,66 @@ static double unit_of(int decimals)
     return pow(10, -decimals);
 }
 
-/* How many of the counts that print alike can have a mean that prints as m with so many decimals,
- * when what is averaged are whole numbers: a sum must lie near enough to n times m. */
-static int64_t possible_counts(hd_rule_range of, double m, int decimals)
+/* The counts that a reader of the rounded one takes for possible. Which way it will be rounded by the set is
+ * not known yet: those that either print stands for. */
+static hd_rule_range counts_alike(const values *v)
 {
-    double unit = unit_of(decimals), shown = rounded(m, unit);
-    int64_t n = 0;
-    for (int64_t x = of.low > 0 ? of.low : 1; x <= of.high; x++) {
-        double sum = round(shown * (double)x);
-        n += fabs(sum / (double)x - shown) <= unit / 2 * (1 + 1e-9);
+    const hd_policy_file *p = v->p;
+    int64_t n = (int64_t)v->records[v->n], base = p->rounded_to;
+    if (p->rounding == HD_ROUND_BY_SET)
+        return (hd_rule_range){n / base * base - base + 1, (n + base - 1) / base * base + base - 1};
+    return hd_rule_range_shown(p, hd_rule_round(p, n));
+}
+
+/* Whether x records can have a mean that prints as the true one does with so many decimals and a sum that
+ * does; endless sum_unit: none is printed. A sum of whole numbers is one, too. */
+static bool is_possible_count(const values *v, double x, int decimals, double sum_unit)
+{
+    double n = v->records[v->n], sum = v->sums[v->n], unit = unit_of(decimals);
+    double mean = rounded(sum / n, unit), half = unit / 2 * (1 + 1e-9);
+    double low = x * (mean - half), high = x * (mean + half);
+    if (isfinite(sum_unit)) {
+        double by_sum = rounded(sum, sum_unit), half_sum = sum_unit / 2 * (1 - 1e-9);
+        low = fmax(low, by_sum - half_sum);
+        high = fmin(high, by_sum + half_sum);
     }
-    return n;
+    return v->is_whole ? ceil(low) <= floor(high) : low <= high;
+}
+
+/* All of them, so that figures of several fields together leave no fewer. */
+static bool keeps_counts(const values *v, int decimals, double sum_unit)
+{
+    hd_rule_range of = counts_alike(v);
+    int64_t high = of.high == HD_RULE_ENDLESS ? (int64_t)v->records[v->n] : of.high;
+    bool is_kept = true;
+    for (int64_t x = of.low > 0 ? of.low : 1; x <= high && is_kept; x++)
+        is_kept = is_possible_count(v, (double)x, decimals, sum_unit);
+    return is_kept;
 }
 
 /* A mean with many decimals tells how many records it is of (3.714286: a multiple of 7). It keeps
- * as many as leave every count behind the rounded one, or five of them, possible. */
+ * as many as leave every count behind the rounded one possible. */
 static int most_decimals(const values *v)
 {
-    double n = v->records[v->n], mean = v->sums[v->n] / n;
-    hd_rule_range of = hd_rule_range_shown(v->p, hd_rule_round(v->p, (int64_t)n));
-    int64_t wanted = of.high - of.low + 1;
-    wanted = wanted < v->p->minimum_candidates ? wanted : v->p->minimum_candidates;
     int decimals = MOST_DECIMALS;
-    while (decimals > 0 && possible_counts(of, mean, decimals) < wanted)
+    while (decimals > 0 && !keeps_counts(v, decimals, INFINITY))
         decimals--;
     return decimals;
+}
+
+/* A sum divided by a mean is the number of records, and so is one divided by what everybody is known to have
+ * on average (age and year of birth). The sum gives way: to the base times 1, 2, 4, 10, 20, ...; where more
+ * than a quarter of itself would be needed it is withheld. */
+static void keep_counts(const values *v, hd_precision *out)
+{
+    static const double steps[] = {2, 2, 2.5};
+    double unit = (double)v->p->rounded_to, most = fabs(v->sums[v->n]) / 4;
+    for (int level = 0; level < LEVELS && unit <= most; level++, unit *= steps[level % 3])
+        if (unit >= out->sum_unit && keeps_counts(v, out->mean_decimals, unit)) {
+            out->sum_unit = unit;
+            return;
+        }
+    out->sum_is_withheld = true;
 }
 
 /* The sums that print alike in a sum and in a mean, less the true one. */
@@ -207,7 +242,7 @@ static slack sums_alike(const values *v, double sum_unit, int mean_decimals)
 /* The finest units that are safe: the policy's base times 1, 2, 10, 20, 100, ...; a mean has as many
  * decimals as the sum of its records is shown to. A sum that is shown to less than a tenth of itself
  * is not worth showing. */
-static void find_units(const values *v, hd_precision *out)
+static void find_safe_units(const values *v, hd_precision *out)
 {
     double n = v->records[v->n], sum = fabs(v->sums[v->n]), unit = (double)v->p->rounded_to;
     int finest = most_decimals(v);
@@ -224,6 +259,14 @@ static void find_units(const values *v, hd_precision *out)
             return;
     }
     out->is_withheld = true;
+}
+
+static void find_units(const values *v, hd_precision *out)
+{
+    find_safe_units(v, out);
+    out->sum_is_withheld = out->is_withheld;
+    if (!out->is_withheld && v->p->minimum_candidates > 0)
+        keep_counts(v, out);
 }
 
 /* ---- spreads ---------------------------------------------------------------------------------- */
@@ -252,7 +295,7 @@ hd_code hd_precision_of(const hd_policy_file *p, const hd_value_bin *bins, size_
                         hd_precision *out, hd_err *err)
 {
     values v = {.p = p, .bins = bins, .n = n};
-    *out = (hd_precision){.is_withheld = true, .spread_is_withheld = true};
+    *out = (hd_precision){.is_withheld = true, .sum_is_withheld = true, .spread_is_withheld = true};
     if (n == 0 || n < (size_t)p->minimum_distinct_values)
         return HD_OK;
     HD_TRY(prepare(&v, err));

@@ -7,6 +7,7 @@
  * the same values that would have printed the same count, sum, mean and spread. The proof is a core
  * of values that lie close together: its records, moved among them, make up for more or fewer in the
  * range (precision.c). Figures are rounded as far as that needs, and withheld where it does not help.
+ * Of how many records there are a sum and a mean together say no more than the printed count does.
  */
 #ifndef HD_DISCLOSURE_PRECISION_H
 #define HD_DISCLOSURE_PRECISION_H
@@ -17,6 +18,7 @@
 
 typedef struct hd_precision {
     bool is_withheld; /* the sum and the mean */
+    bool sum_is_withheld;
     double sum_unit;  /* a sum is rounded to a multiple of it */
     int mean_decimals; /* may be below 0 */
     bool spread_is_withheld;

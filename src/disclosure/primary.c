@@ -108,7 +108,7 @@ static hd_figure sum_figure(const hd_policy_file *p, const hd_aggregate *a, cons
         return shown(&v);
     double x = v.type == HD_DECIMAL ? v.decimal : (double)v.integer, size = fabs(x);
     bool is_small = size > 0 && size < (double)p->withheld_to + 1;
-    if (b->precision.is_withheld || (p->small_sums_are_withheld && is_small))
+    if (b->precision.sum_is_withheld || (p->small_sums_are_withheld && is_small))
         return withheld(p, a->type);
     return shown_as(v.type, x, b->precision.sum_unit);
 }
@@ -531,7 +531,8 @@ static hd_code find_behind(const hd_policy_file *p, const hd_cells *cells, size_
     b->cell = hd_cells_figure(cells, cell, a);
     if (!cells->values || cells->values[i].n == 0) {
         *b = (behind){.cell = b->cell};
-        b->precision = (hd_precision){.is_withheld = true, .spread_is_withheld = true};
+        b->precision = (hd_precision){
+            .is_withheld = true, .sum_is_withheld = true, .spread_is_withheld = true};
         return HD_OK;
     }
     const hd_value_bin *bins = cells->bins + cells->values[i].first;
