@@ -333,6 +333,7 @@ static void withhold_from_sum(hd_audit *a, size_t item)
  * withheld and never shown is withheld. */
 typedef struct past {
     bool shown, withheld;
+    bool left_out; /* its row did not appear for the sake of others */
     bool is_told; /* a national figure told it to within fewer values than a small count keeps: one of
                    * the same records, or of as many records of the same people */
 } past;
@@ -361,6 +362,8 @@ static void note_past(const hd_audit *a, const hd_account *earlier, size_t item,
         list[id].is_told |= is_told && (!by_profile || shares_profile(a, earlier, item));
         list[id].shown |= p->is_shown && !by_profile;
         list[id].withheld |= !p->is_shown && p->mark != 0 && !by_profile;
+        list[id].left_out |= earlier->is_left_out[item / earlier->n_columns] && !by_profile &&
+                             p->mark == a->p->secondary_mark && p->low == 0 && p->high >= HD_NO_BOUND;
     }
 }
 
@@ -435,6 +438,8 @@ static hd_code withhold_for_earlier(hd_audit *a, hd_err *err)
     hd_account *now = a->now;
     for (size_t i = 0; i < now->n_cells * now->n_columns; i++)
         if (now->is_controlled && now->printed[i].is_small && before[i].is_told)
+            hide(a, i);
+        else if (before[i].left_out && !before[i].shown)
             hide(a, i);
         else if (now->printed[i].is_shown && before[i].withheld && !before[i].shown &&
             !hd_set_is_empty(now->items[i].sum)) {

@@ -339,8 +339,8 @@ static hd_code add_summed_before(hd_audit *a, const hd_account *of, hd_err *err)
     return HD_OK;
 }
 
-/* How many sums away the system goes from the answer, and from what its figures narrow elsewhere; and
- * on, until it has so many sets. */
+/* How many sums away the system goes from the answer, and from what its figures narrow elsewhere; and how many
+ * sets it may have to go on. */
 enum { REACH = 2, SMALL_SYSTEM = 2000 };
 
 /* Marks the sums that hold a node that is near, and then their nodes. only_links: of sums of one. */
@@ -474,6 +474,46 @@ static size_t count_near(const hd_audit *a, const uint8_t *near)
     return n;
 }
 
+static void reach_far(const hd_audit *a, uint8_t *near, uint8_t *in)
+{
+    reach(a, near, in, true);
+    for (int step = 0; step < REACH; step++) {
+        reach(a, near, in, false);
+        reach(a, near, in, true);
+    }
+}
+
+/* Beyond what has to be: around what the answer narrows, as long as the audit may hold it, and then on, until
+ * there is no more or it is no longer small. */
+static hd_code reach_further(const hd_audit *a, uint8_t *near, uint8_t *in, hd_err *err)
+{
+    size_t n_rules = hd_intern_count(a->rules), before = count_near(a, near), n = before;
+    size_t most = a->limit < HD_AUDIT_WHOLE ? a->limit : HD_AUDIT_WHOLE;
+    uint8_t *more = hd_calloc(a->n_nodes + 1, 1), *more_in = hd_calloc(n_rules + 1, 1);
+    if (!more || !more_in) {
+        hd_free(more);
+        hd_free(more_in);
+        return hd_fail_nomem(err);
+    }
+    for (bool is_first = true; is_first || n > before; is_first = false) {
+        before = n;
+        memcpy(more, near, a->n_nodes);
+        memcpy(more_in, in, n_rules);
+        for (size_t i = 0; i < a->n_nodes && is_first; i++)
+            more[i] |= a->about[i].is_narrowed;
+        reach_far(a, more, more_in);
+        n = count_near(a, more);
+        if (n > most)
+            break;
+        memcpy(near, more, a->n_nodes);
+        memcpy(in, more_in, n_rules);
+        most = most < SMALL_SYSTEM ? most : SMALL_SYSTEM;
+    }
+    hd_free(more);
+    hd_free(more_in);
+    return HD_OK;
+}
+
 /* Nodes that some sum joins to the answer within REACH, with the sums among them; of many only
  * those that hang together with a small count. */
 static hd_code make_system(hd_audit *a, hd_err *err)
@@ -487,14 +527,9 @@ static hd_code make_system(hd_audit *a, hd_err *err)
         goto out;
     }
     for (size_t i = 0; i < a->n_nodes; i++)
-        near[i] = a->about[i].now || a->about[i].is_narrowed;
-    reach(a, near, in, true);
-    for (size_t step = 0, before = 0, n = 1; step < REACH || (n > before && n < SMALL_SYSTEM); step++) {
-        before = n;
-        reach(a, near, in, false);
-        reach(a, near, in, true);
-        n = count_near(a, near);
-    }
+        near[i] = a->about[i].now;
+    reach_far(a, near, in);
+    HD_GO(reach_further(a, near, in, err));
     if (a->n_nodes > HD_AUDIT_WHOLE)
         HD_GO(keep_bound(a, near, in, err));
     for (uint32_t i = 0; i < a->n_nodes; i++) {

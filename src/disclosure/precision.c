@@ -214,7 +214,7 @@ static int most_decimals(const values *v)
 }
 
 /* A sum divided by a mean is the number of records, and so is one divided by what everybody is known to have
- * on average (age and year of birth). The sum gives way: to the base times 1, 2, 4, 10, 20, ...; where more
+ * on average (age and year of birth). The sum gives way: to the base times 1, 2, 5, 10, 20, ...; where more
  * than a quarter of itself would be needed it is withheld. */
 static void keep_counts(const values *v, hd_precision *out)
 {

@@ -216,12 +216,18 @@ hd_code hd_primary_admit(const hd_policy *p, const hd_question *q, hd_err *err)
                            "leave them out, or count records with hdis protect",
                            p->file->name);
     /* The ledger knows the records behind these figures, but not what they count: the stays among episodes,
-     * the records of whoever has most. Compared with a count of just those they would give few people away. */
+     * the records of whoever has most. Compared with a count of just those they would give few people away.
+     * And whether a few people have a value that others have, too, is seen where their number is rounded. */
     for (size_t a = 0; a < q->n_aggregates && p->file->compares_releases; a++) {
         if (q->aggregates[a].is_of_key)
             return hd_fail(err, HD_DENIED,
                            "policy %s counts no row keys below national level: count the records of the "
                            "table that has one record for each, such as spells",
+                           p->file->name);
+        if (q->aggregates[a].kind == HD_AGG_COUNT_DISTINCT)
+            return hd_fail(err, HD_DENIED,
+                           "policy %s counts different people below national level, and no different values "
+                           "of a field: group by the field",
                            p->file->name);
         if (q->aggregates[a].kind == HD_AGG_SHARE)
             return hd_fail(err, HD_DENIED,

@@ -215,7 +215,7 @@ def test_means_of_many_values_are_shown(people):
         for r in large:
             t = true[r["k"]]
             assert abs(float(r["m"]) - float(t["m"])) <= 0.05 and float(r["d"]) == float(t["d"])
-            assert abs(int(r["s"]) - int(t["s"])) <= 10
+            assert abs(int(r["s"]) - int(t["s"])) <= int(t["s"]) / 40  # as its count of 400 or more
 
 
 def test_a_cast_that_fails_is_null(people):

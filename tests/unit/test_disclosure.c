@@ -127,6 +127,9 @@ static void counts_follow_the_rule(void **state)
 static void people_count_too(void **state)
 {
     (void)state;
+    hd_policy_file rules = *hes->file;
+    rules.compares_releases = false;
+    hd_policy without_ledger = {.file = &rules};
     assert_int_equal(one_figure(hes, true, count, count_cell(2000, 7)).mark, '*');
     assert_int_equal(one_figure(hes, true, count, count_cell(2000, 0)).mark, '*');
     check_shows(one_figure(hes, true, count, count_cell(2000, 8)), 2000);
@@ -135,14 +138,14 @@ static void people_count_too(void **state)
     c = (hd_cell){integer(7), 12, 7};
     assert_int_equal(one_figure(hes, true, people, c).mark, '*');
     c = (hd_cell){integer(3), 12, 8}; /* different values are treated as records */
-    assert_int_equal(one_figure(hes, true, distinct, c).mark, '*');
+    assert_int_equal(one_figure(&without_ledger, true, distinct, c).mark, '*');
     c = (hd_cell){integer(13), 20, 8};
-    check_shows(one_figure(hes, true, distinct, c), 15);
+    check_shows(one_figure(&without_ledger, true, distinct, c), 15);
     check_shows(one_figure(hes, false, distinct, c), 13);
     check_shows(one_figure(none, true, distinct, c), 13);
     c = (hd_cell){integer(13), 20, 7};
-    assert_int_equal(one_figure(hes, true, distinct, c).mark, '*');
-    check_shows(one_figure(hes, true, distinct, (hd_cell){integer(0), 0, 0}), 0);
+    assert_int_equal(one_figure(&without_ledger, true, distinct, c).mark, '*');
+    check_shows(one_figure(&without_ledger, true, distinct, (hd_cell){integer(0), 0, 0}), 0);
 }
 
 /* Values 0 to 11, most of them small, with so many records: enough for every precision. */
@@ -185,7 +188,7 @@ static void sums_are_rounded(void **state)
 {
     (void)state;
     check_shows(figure_of_values(hes, true, sum, 2123, 5000, 5000), 2125);
-    check_shows(figure_of_values(hes, true, sum, -2112, 5000, 5000), -2110);
+    check_shows(figure_of_values(hes, true, sum, -2112, 5000, 5000), -2100);
     check_shows(figure_of_values(hes, false, sum, 2123, 5000, 5000), 2123);
     assert_int_equal(figure_of_values(hes, true, sum, 2123, 5000, 7).mark, '*');
     assert_int_equal(figure_of_values(hes, true, sum, 7, 5000, 5000).mark, '*');
