@@ -3,6 +3,17 @@
 
 #include "base/io.h"
 
+static bool is_name(const char *text)
+{
+    bool has_word = false;
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+        if (*p < ' ' || *p == 127)
+            return false;
+        has_word = has_word || *p != ' ';
+    }
+    return has_word;
+}
+
 int hd_session_open(hd_session *s, const hd_command *c, const hd_vault_option *where,
                     const hd_limit_option *limits, const hd_output_options *o)
 {
@@ -10,6 +21,9 @@ int hd_session_open(hd_session *s, const hd_command *c, const hd_vault_option *w
     hd_err err = {0};
     hd_code rc;
     *s = (hd_session){0};
+    /* It is printed in lists of one line a release, and names whoever is limited by near_releases_at_most. */
+    if (o->agreement && !is_name(o->agreement))
+        return hd_usage_error(c, "the name of an agreement is text without control characters, and not empty");
     /* True counts enter the list of assets: the ledger's own lock is enough for that, so questions
      * never wait for a load. */
     int status = hd_limit_option_read(c, limits, &engine_limits);

@@ -123,6 +123,10 @@ static hd_code take_where(struct asking *s, hd_err *err)
     if (!s->a->where)
         return hd_fail_nomem(err);
     hd_tree_normalise(s->a->where);
+    if (hd_has_aggregate(s->a->where))
+        return hd_fail(err, HD_INVALID,
+                       "WHERE is about one record and cannot hold an aggregate: a condition on groups stands "
+                       "in HAVING");
     return hd_resolve(s->e, s->a, s->alias, &s->a->where, err);
 }
 

@@ -1,5 +1,6 @@
 /* check.c - what no question may hold, its types, and what disclosure asks about it (asking.h). */
 #include "engine/asking.h"
+#include "engine/functions.h"
 #include "engine/order.h"
 #include "base/alloc.h"
 #include "base/intern.h"
@@ -16,7 +17,13 @@ struct guard {
 static json_t *guard_column(void *ctx, json_t *node, hd_code *rc, hd_err *err)
 {
     const struct guard *g = ctx;
-    const char *name = hd_tree_column(node);
+    const char *name = hd_tree_column(node), *function = name ? NULL : hd_tree_function(node);
+    if (function && hd_aggregate_find(function)) {
+        *rc = hd_fail(err, HD_INVALID,
+                      "%s is an aggregate and cannot stand in %s, which is about one record", function,
+                      g->where);
+        return NULL;
+    }
     if (!name) {
         *rc = hd_tree_each_child(node, guard_column, ctx, err);
         return NULL;

@@ -106,6 +106,23 @@ def test_stays_are_not_counted_among_episodes(people):
         assert people.query(sql, true_counts=False) == people.query(sql)
 
 
+def test_an_agreement_has_a_name(people):
+    """It stands in a line of `hdis release list`."""
+    for name in ("", "  ", "one\ntwo", "a\tb", "\x1b[31mred"):
+        done = people.run("query", "SELECT count(*) FROM apc", "--agreement", name, ok=False)
+        assert done.returncode == 2 and not done.stdout and "agreement" in done.stderr, (name, done.stderr)
+
+
+def test_aggregates_stand_in_no_condition_on_records(people):
+    """count(*) > 1 in WHERE was false of each record by itself, and answered 0."""
+    for sql in ("SELECT count(*) FROM apc WHERE count(*) > 1", "SELECT count(*) FROM apc WHERE NOT (count(*) > 1)",
+                "SELECT count(*) FROM apc WHERE sex = '1' AND sum(startage) > 5",
+                "SELECT count(*) FILTER (WHERE count(*) > 1) FROM apc", "SELECT sum(count(*)) FROM apc",
+                "SELECT avg(startage + count(*)) FROM apc", "SELECT count(*) FROM apc GROUP BY count(*)"):
+        done = people.run("query", sql, ok=False)
+        assert done.returncode == 1 and not done.stdout and len(done.stderr.splitlines()) == 1, (sql, done.stderr)
+
+
 def test_different_values_are_not_counted_below_national_level(people):
     """Of a few people and others whose values are known: where the number is rounded shows whether the few
     have a value that the others have."""
