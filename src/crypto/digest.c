@@ -48,21 +48,9 @@ void hd_sha256_begin(hd_sha256 *d)
     sha256_init((void *)d->state_);
 }
 
-/* Whole blocks go past Nettle, which gives back the state after each of them. */
 void hd_sha256_add(hd_sha256 *d, const void *bytes, size_t len)
 {
-    struct sha256_ctx *c = (void *)d->state_;
-    const uint8_t *p = bytes;
-    if (hd_lanes_have_sha() && c->index + len >= SHA256_BLOCK_SIZE) {
-        const size_t rest = (SHA256_BLOCK_SIZE - c->index) % SHA256_BLOCK_SIZE;
-        const size_t n = (len - rest) / SHA256_BLOCK_SIZE;
-        sha256_update(c, rest, p);
-        hd_lanes_sha256(c->state, p + rest, n);
-        c->count += n;
-        p += rest + n * SHA256_BLOCK_SIZE;
-        len -= rest + n * SHA256_BLOCK_SIZE;
-    }
-    sha256_update(c, len, p);
+    sha256_update((void *)d->state_, len, bytes);
 }
 
 void hd_sha256_end(hd_sha256 *d, uint8_t out[HD_DIGEST])

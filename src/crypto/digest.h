@@ -3,8 +3,8 @@
  * SHA-256 names delivered files, as sha256sum does; BLAKE2b-256 chains the log. HMAC-SHA-256 makes
  * pseudonyms, SipHash-2-4 row keys; both are keyed and mean nothing without the key file. SHA-256
  * is Nettle's, which uses the processor's instructions for it: of all that is done to a delivered
- * row it would be the largest part in plain code. Many blocks of it, pseudonyms or row keys at a
- * time are our own (lanes.h).
+ * row it would be the largest part in plain code. Many pseudonyms or row keys at a time are our
+ * own (lanes.h).
  */
 #ifndef HD_CRYPTO_DIGEST_H
 #define HD_CRYPTO_DIGEST_H

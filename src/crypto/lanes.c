@@ -8,7 +8,6 @@
 #include <string.h>
 
 #if defined(__x86_64__)
-#include <cpuid.h>
 #include <immintrin.h>
 
 #define LANES __attribute__((target("avx512f,avx512bw")))
@@ -165,73 +164,7 @@ LANES void hd_lanes_siphash(const uint8_t key[16], const uint64_t *first, const 
     sodium_memzero(halves, sizeof halves);
 }
 
-/* ---- SHA-256 of one message ----------------------------------------------------------------- */
-
-/* Four rounds an instruction pair; each pair waits for the one before, which is all the time that a
- * block takes as long as the state stays in registers. The state is kept as the instructions want
- * it: words a, b, e, f and c, d, g, h, the first highest. */
-__attribute__((target("sha,sse4.1"))) void hd_lanes_sha256(uint32_t state[8], const uint8_t *blocks,
-                                                           size_t n)
-{
-    const __m128i swap = _mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3);
-    const __m128i *from = (const void *)blocks;
-    __m128i dcba = _mm_loadu_si128((const __m128i *)(const void *)state);
-    __m128i hgfe = _mm_loadu_si128((const __m128i *)(const void *)(state + 4));
-    __m128i badc = _mm_shuffle_epi32(dcba, 0xB1), fehg = _mm_shuffle_epi32(hgfe, 0xB1);
-    __m128i abef = _mm_unpacklo_epi64(fehg, badc), cdgh = _mm_unpackhi_epi64(fehg, badc);
-    for (size_t i = 0; i < n; i++, from += 4) {
-        __m128i a = abef, c = cdgh, w[4];
-        for (size_t k = 0; k < 4; k++)
-            w[k] = _mm_shuffle_epi8(_mm_loadu_si128(from + k), swap);
-#pragma GCC unroll 16
-        for (size_t k = 0; k < 16; k++) {
-            __m128i *this = &w[k % 4];
-            const __m128i last = w[(k + 3) % 4];
-            const __m128i keys = _mm_add_epi32(
-                *this, _mm_loadu_si128((const __m128i *)(const void *)(constants + 4 * k)));
-            c = _mm_sha256rnds2_epu32(c, a, keys);
-            if (k < 12) { /* the words of these rounds become those of 16 rounds later */
-                __m128i next = _mm_sha256msg1_epu32(*this, w[(k + 1) % 4]);
-                next = _mm_add_epi32(next, _mm_alignr_epi8(last, w[(k + 2) % 4], 4));
-                *this = _mm_sha256msg2_epu32(next, last);
-            }
-            a = _mm_sha256rnds2_epu32(a, c, _mm_shuffle_epi32(keys, 0x0E));
-        }
-        abef = _mm_add_epi32(abef, a);
-        cdgh = _mm_add_epi32(cdgh, c);
-    }
-    badc = _mm_unpackhi_epi64(abef, cdgh), fehg = _mm_unpacklo_epi64(abef, cdgh);
-    _mm_storeu_si128((__m128i *)(void *)state, _mm_shuffle_epi32(badc, 0xB1));
-    _mm_storeu_si128((__m128i *)(void *)(state + 4), _mm_shuffle_epi32(fehg, 0xB1));
-}
-
-bool hd_lanes_have_sha(void)
-{
-    unsigned a, b = 0, c, d;
-    static int known; /* 1: no, 2: yes; whoever comes first finds the same */
-    int have = __atomic_load_n(&known, __ATOMIC_RELAXED);
-    if (have == 0) {
-        enum { SHA = 1 << 29 }; /* of leaf 7, in ebx; gcc 12 has no name for it to ask with */
-        have = __get_cpuid_count(7, 0, &a, &b, &c, &d) && b & SHA &&
-                       __builtin_cpu_supports("sse4.1")
-                   ? 2
-                   : 1;
-        __atomic_store_n(&known, have, __ATOMIC_RELAXED);
-    }
-    return have == 2;
-}
-
 #else
-bool hd_lanes_have_sha(void)
-{
-    return false;
-}
-
-void hd_lanes_sha256(uint32_t state[8], const uint8_t *blocks, size_t n)
-{
-    (void)state, (void)blocks, (void)n;
-}
-
 void hd_lanes_siphash(const uint8_t key[16], const uint64_t *first, const uint64_t *second,
                       size_t n, uint64_t *out)
 {

@@ -1,5 +1,5 @@
 /* lanes.h - HMAC-SHA-256 of sixteen short messages at a time, SipHash-2-4 of eight, where the
- * processor has AVX-512; and SHA-256 of many blocks of one message by the SHA instructions.
+ * processor has AVX-512.
  *
  * The messages of a keyed hash begin in the same two states, those of the padded key, and one that
  * fits into a block needs one step from each. Invariant: what comes out is what Nettle and
@@ -23,9 +23,5 @@ void hd_lanes_hmac(const uint32_t inner[8], const uint32_t outer[8], const void 
 enum { HD_KEY_LANES = 8 };
 void hd_lanes_siphash(const uint8_t key[16], const uint64_t *first, const uint64_t *second,
                       size_t n, uint64_t *out);
-
-/* n blocks of 64 bytes; the state is that of FIPS 180-4, word by word. */
-bool hd_lanes_have_sha(void);
-void hd_lanes_sha256(uint32_t state[8], const uint8_t *blocks, size_t n);
 
 #endif

@@ -4,7 +4,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <nettle/sha2.h>
 #include <string.h>
 
 #include "base/rng.h"
@@ -111,30 +110,6 @@ static void file_digests_are_sha256(void **state)
     hd_sha256_end(&d, out);
     hd_hex(hex, out, sizeof out);
     assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-}
-
-/* Whole blocks are hashed by code of our own where the processor can: at every length, in pieces of
- * every size, as Nettle does it. */
-static void pieces_of_a_file_are_one_digest(void **state)
-{
-    (void)state;
-    uint8_t bytes[400], whole[HD_DIGEST], out[HD_DIGEST];
-    for (size_t i = 0; i < sizeof bytes; i++)
-        bytes[i] = (uint8_t)(i * 167 + i / 3);
-    for (size_t len = 0; len <= sizeof bytes; len++) {
-        struct sha256_ctx nettle;
-        sha256_init(&nettle);
-        sha256_update(&nettle, len, bytes);
-        sha256_digest(&nettle, sizeof whole, whole);
-        for (size_t piece = 1; piece <= 200; piece += piece < 70 ? 1 : 13) {
-            hd_sha256 d;
-            hd_sha256_begin(&d);
-            for (size_t at = 0; at < len; at += piece)
-                hd_sha256_add(&d, bytes + at, len - at < piece ? len - at : piece);
-            hd_sha256_end(&d, out);
-            assert_memory_equal(out, whole, sizeof whole);
-        }
-    }
 }
 
 static void pseudonyms_are_hmac_sha256(void **state)
@@ -263,7 +238,6 @@ int main(void)
         cmocka_unit_test(altered_seals_do_not_open),
         cmocka_unit_test(digests_match_published_vectors),
         cmocka_unit_test(file_digests_are_sha256),
-        cmocka_unit_test(pieces_of_a_file_are_one_digest),
         cmocka_unit_test(pseudonyms_are_hmac_sha256),
         cmocka_unit_test(many_pseudonyms_are_those_of_one),
         cmocka_unit_test(key_hashes_are_siphash_2_4),
