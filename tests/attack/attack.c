@@ -332,6 +332,29 @@ static outcome by_halves_of_parts(world *w)
     return narrows(low - to, high - from);
 }
 
+static bool few_or_kind(const record *r, const int *with)
+{
+    return kind_of(r) == 3 || kind_of(r) == with[0];
+}
+
+/* By kind; then England's exact figures of the few with one kind, by sex: together they are two rows of the
+ * first table, and nobody asked for that total. */
+static outcome by_rows_of_total(world *w)
+{
+    int64_t low = 0, high = 0;
+    ask(w, (question){.keys = {kind_of}, .n_keys = 1, .figures = ONLY_COUNT}, &one);
+    const row *few = answer_find(&one, 3, -1), *other = answer_find(&one, 1, -1);
+    if (!few || !other || !is_target(few->truth) || few->marks[COUNT] != '*')
+        return NO_TARGET;
+    ask(w, (question){.where = few_or_kind, .with = {1}, .keys = {sex_of}, .n_keys = 1, .is_national = true,
+                      .figures = ONLY_COUNT}, &two);
+    for (size_t i = 0; i < two.n; i++) {
+        low += two.rows[i].low;
+        high = two.rows[i].high >= HD_NO_BOUND ? HD_NO_BOUND : high + two.rows[i].high;
+    }
+    return narrows(low - other->high, high - other->low);
+}
+
 /* By kind and by zone; then the kinds beside the few, and their zone, by halves. */
 static outcome by_halves_of_zones(world *w)
 {
@@ -924,6 +947,7 @@ static const attack attacks[] = {
     {"differencing by provider: completing a table", by_provider, 80, 1},
     {"differencing by provider: leaving one out", by_provider_left_out, 30, 1},
     {"two tables whose total nobody asked for", by_two_margins, 300, 1},
+    {"two rows that are a total nobody asked for", by_rows_of_total, 300, 1},
     {"parts of two tables, by halves", by_halves_of_parts, 300, 16},
     {"parts of a geography, by halves", by_halves_of_zones, 300, 16},
     {"differencing by geography", by_geography, 80, 1},
