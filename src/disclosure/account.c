@@ -108,6 +108,7 @@ static bool is_summed(const hd_account *a, const hd_policy_file *p, size_t cell)
 static void print_cell(hd_account *a, const hd_policy_file *p, const hd_cells *cells,
                        const hd_safe *safe, size_t cell)
 {
+    int64_t truths[HD_ACCOUNT_AGGREGATES] = {0};
     for (size_t c = 0; c < a->n_columns; c++)
         a->printed[hd_account_at(a, cell, c)] = (hd_printed){.high = HD_NO_BOUND};
     for (size_t g = 0; g < a->n_aggregates; g++) {
@@ -116,6 +117,7 @@ static void print_cell(hd_account *a, const hd_policy_file *p, const hd_cells *c
         hd_printed *out = &a->printed[hd_account_at(a, cell, column)];
         const hd_cell truly = hd_cells_figure(cells, cell, g);
         int64_t truth = size_of(a, column, &truly);
+        truths[column] = truth;
         a->marks[i] = f->mark;
         if (!f->mark && !f->value.is_null && f->value.type != HD_TEXT)
             a->values[i] = f->value.integer;
@@ -128,6 +130,14 @@ static void print_cell(hd_account *a, const hd_policy_file *p, const hd_cells *c
         if (out->is_count && !out->mark && !out->is_exact) /* 3, for 1 to 6, is a small one, too */
             out->is_small = out->is_small || (out->low <= p->candidates_for_counts_to && out->high > 0);
     }
+    for (size_t c = 0; c < a->n_columns; c++) {
+        hd_printed *out = &a->printed[hd_account_at(a, cell, c)];
+        if (!a->part_of[c])
+            continue;
+        int64_t n = truths[a->whole_of[c]] - truths[a->part_of[c] - 1];
+        out->is_count = true;
+        out->is_small = n > 0 && hd_rule_is_small(p, n, n);
+    }
     /* A row of GROUP BY is there because a record is, and hardly ever one of nobody, whatever its mark may
      * stand for. */
     for (size_t c = 0; c < a->n_columns && a->told[cell] && !safe->left_out[cell]; c++) {
@@ -136,6 +146,66 @@ static void print_cell(hd_account *a, const hd_policy_file *p, const hd_cells *c
         if (a->is_all[c] && has_any && out->low == 0)
             out->low = 1;
     }
+}
+
+/* ---- what a filter leaves out ---------------------------------------------------------------- */
+
+/* all - part, where every record of the one is one of the other. How many people it is about is not known of
+ * records, nor how often each is there. */
+static void subtract(hd_set *out, const hd_set *all, const hd_set *part, hd_set_kind kind)
+{
+    hd_set_init(out);
+    for (size_t k = 0; k < 2; k++)
+        out->sum[k] = all->sum[k] - part->sum[k];
+    for (size_t b = 0; b < HD_SET_BUCKETS; b++)
+        out->buckets[b] = hd_lanes_subtract(all->buckets[b], part->buckets[b]);
+    out->persons = kind == HD_SET_PEOPLE ? all->persons - part->persons : 1;
+}
+
+/* The column without filter of what `column` counts with one; SIZE_MAX: none. */
+static size_t whole_of(const hd_account *a, size_t column)
+{
+    for (size_t c = 0; c < a->n_columns && !a->is_all[column]; c++)
+        if (a->is_all[c] && a->kinds[c] == a->kinds[column])
+            return c;
+    return SIZE_MAX;
+}
+
+/* Of a count and the same with a filter everybody has the difference: what the filter leaves out becomes a
+ * column that is not printed, so that its rows and their sums are met by other answers. Not of large answers,
+ * which would be twice as large. */
+static hd_code add_left_out(hd_account *a, hd_sets *sets, hd_err *err)
+{
+    enum { MOST_ITEMS = 20000 };
+    size_t n = a->n_columns, wholes[HD_ACCOUNT_AGGREGATES], parts[HD_ACCOUNT_AGGREGATES], n_new = 0;
+    for (size_t c = 0; c < n && n + n_new < HD_ACCOUNT_AGGREGATES && sets->n_cells * n < MOST_ITEMS; c++) {
+        size_t whole = whole_of(a, c);
+        if (whole == SIZE_MAX)
+            continue;
+        parts[n_new] = c;
+        wholes[n_new++] = whole;
+    }
+    if (n_new == 0)
+        return HD_OK;
+    hd_set *items = hd_calloc(sets->n_cells * (n + n_new) + 1, sizeof *items);
+    if (!items)
+        return hd_fail_nomem(err);
+    for (size_t cell = 0; cell < sets->n_cells; cell++) {
+        hd_set *to = items + cell * (n + n_new);
+        const hd_set *from = sets->items + cell * n;
+        memcpy(to, from, n * sizeof *to);
+        for (size_t i = 0; i < n_new; i++)
+            subtract(&to[n + i], &from[wholes[i]], &from[parts[i]], a->kinds[parts[i]]);
+    }
+    for (size_t i = 0; i < n_new; i++) {
+        a->kinds[n + i] = a->kinds[parts[i]];
+        a->part_of[n + i] = (uint8_t)(parts[i] + 1);
+        a->whole_of[n + i] = (uint8_t)wholes[i];
+    }
+    hd_wipe_free(sets->items, (sets->n_cells * n + 1) * sizeof *sets->items);
+    sets->items = items;
+    sets->n_columns = a->n_columns = n + n_new;
+    return HD_OK;
 }
 
 void hd_account_round_by_set(const hd_policy_file *p, const hd_question *q, const hd_cells *cells,
@@ -172,6 +242,7 @@ hd_code hd_account_make(hd_account *out, const hd_policy_file *p, const hd_quest
         out->kind_of[a] = q->aggregates[a].kind;
         out->is_all[out->column_of[a]] = !q->aggregates[a].has_filter;
     }
+    HD_GO(add_left_out(out, sets, err));
     out->items = sets->items;
     *sets = (hd_sets){0};
     HD_GO(make_arrays(out, err));
@@ -204,7 +275,7 @@ typedef struct part {
     size_t len;
 } part;
 
-enum { N_HEAD = 11, N_PARTS = 15, N_FIXED = 5 /* lie in the account itself */ };
+enum { N_HEAD = 11, N_PARTS = 17, N_FIXED = 7 /* lie in the account itself */ };
 
 static void list_parts(hd_account *a, part out[N_PARTS])
 {
@@ -215,6 +286,8 @@ static void list_parts(hd_account *a, part out[N_PARTS])
         {a->is_all, sizeof a->is_all},
         {a->column_of, sizeof a->column_of},
         {a->kind_of, sizeof a->kind_of},
+        {a->part_of, sizeof a->part_of},
+        {a->whole_of, sizeof a->whole_of},
         {a->told, n * sizeof *a->told},
         {a->keys, n * a->n_keys * sizeof *a->keys},
         {a->is_left_out, n},
@@ -375,6 +448,9 @@ static hd_code read_head(hd_account *out, const unsigned char *p, size_t len, la
     for (size_t i = 0; i < out->n_aggregates; i++)
         if (out->column_of[i] >= out->n_columns)
             return fail_damaged(err);
+    for (size_t c = 0; c < out->n_columns; c++)
+        if (out->part_of[c] > out->n_columns || out->whole_of[c] >= out->n_columns)
+            return fail_damaged(err);
     return HD_OK;
 }
 
@@ -423,9 +499,9 @@ hd_code hd_account_view(hd_account *out, const void *bytes, size_t len, hd_err *
         hd_account_free(out);
         return rc;
     }
-    void *const at[] = {p + l.at[5], p + l.at[6], p + l.at[7], p + l.at[8],
-                        p + l.at[9], p + l.at[10], p + l.at[11], p + l.at[12],
-                        p + l.at[13], p + l.at[14]};
+    void *at[N_PARTS - N_FIXED];
+    for (size_t i = N_FIXED; i < N_PARTS; i++)
+        at[i - N_FIXED] = p + l.at[i];
     out->told = at[0];
     out->keys = at[1];
     out->is_left_out = at[2];

@@ -56,6 +56,8 @@ typedef struct hd_account {
     hd_set_kind kinds[HD_ACCOUNT_AGGREGATES];
     bool is_all[HD_ACCOUNT_AGGREGATES];        /* column of every record of the cell, no filter */
     unsigned column_of[HD_ACCOUNT_AGGREGATES]; /* by aggregate */
+    /* Of a column that nobody asked for: column whole_of less column part_of - 1 (0: it was asked for). */
+    uint8_t part_of[HD_ACCOUNT_AGGREGATES], whole_of[HD_ACCOUNT_AGGREGATES];
     hd_aggregate_kind kind_of[HD_ACCOUNT_AGGREGATES];
     uint32_t *told;      /* n_cells: keys told apart */
     uint64_t *keys;      /* n_cells * n_keys: hashes of key values; 0 where summed over */

@@ -460,12 +460,29 @@ static hd_code withhold_for_earlier(hd_audit *a, hd_err *err)
 
 /* ---- judging -------------------------------------------------------------------------------- */
 
+/* Whether the exact figure n of the answer would say less when rounded: no release has shown it exactly. */
+static bool can_be_rounded(const hd_audit *a, const hd_audit_node *of, int64_t n)
+{
+    return of->low_before < of->high_before && !hd_rule_withholds(a->p, n, -1);
+}
+
+/* What is known of it then. */
+static hd_rule_range rounded(const hd_audit *a, const hd_audit_node *of, int64_t n)
+{
+    hd_rule_range r = hd_rule_range_shown(a->p, hd_rule_round(a->p, n));
+    r.low = r.low > of->low_before ? r.low : of->low_before;
+    r.high = r.high == HD_RULE_ENDLESS || r.high > of->high_before ? of->high_before : r.high;
+    return r;
+}
+
 static hd_secondary_cell cell_of(const hd_audit *a, uint32_t id, bool only_earlier)
 {
     const hd_audit_node *n = &a->about[id];
     const hd_policy_file *p = a->p;
     bool is_unseen = only_earlier && n->now && !n->shown_before;
     int64_t low = is_unseen ? n->low_before : a->low[id];
+    if (n->is_difference && only_earlier)
+        low = -HD_NO_BOUND;
     int64_t high = is_unseen ? n->high_before : a->high[id];
     hd_secondary_cell c = {.low = low > n->known_low ? low : n->known_low,
                            .high = high < n->known_high ? high : n->known_high,
@@ -480,18 +497,20 @@ static hd_secondary_cell cell_of(const hd_audit *a, uint32_t id, bool only_earli
     c.is_withheld = is_unseen || (!n->shown_now && !n->shown_before);
     c.hidden_low = c.low;
     c.hidden_high = c.high;
+    if (is_unseen)
+        return c;
     if (n->shown_before) { /* nothing takes it back */
         c.hidden_low = 1;
         c.hidden_high = 0;
-    } else if (n->shown_now && !is_unseen) {
+    } else if (n->shown_now) {
         int64_t least = a->now->is_controlled ? p->withheld_to + 1 : 0;
         c.hidden_low = least > n->known_low ? least : n->known_low;
         c.hidden_high = n->known_high;
-        if (n->is_exact && !hd_rule_withholds(p, a->low[id], -1)) {
-            hd_rule_range r = hd_rule_range_shown(p, hd_rule_round(p, a->low[id]));
-            c.coarse_low = r.low > n->known_low ? r.low : n->known_low;
-            c.coarse_high = r.high == HD_RULE_ENDLESS || r.high > n->known_high ? n->known_high : r.high;
-        }
+    }
+    if (n->shown_now && n->is_exact && can_be_rounded(a, n, a->low[id])) {
+        hd_rule_range r = rounded(a, n, a->low[id]);
+        c.coarse_low = r.low > n->known_low ? r.low : n->known_low;
+        c.coarse_high = r.high < n->known_high ? r.high : n->known_high;
     }
     return c;
 }
@@ -525,6 +544,21 @@ static hd_code solve(hd_audit *a, view v, hd_secondary_result *out, hd_err *err)
     return rc;
 }
 
+static void round_item(hd_audit *a, size_t item)
+{
+    hd_account *now = a->now;
+    hd_printed *p = &now->printed[item];
+    int64_t shown = hd_rule_round(a->p, p->low);
+    for (size_t g = 0; g < now->n_aggregates; g++)
+        if (now->column_of[g] == item % now->n_columns &&
+            (now->kind_of[g] == HD_AGG_COUNT || now->kind_of[g] == HD_AGG_COUNT_PERSONS))
+            now->values[item / now->n_columns * now->n_aggregates + g] = shown;
+    hd_rule_range range = hd_rule_range_shown(a->p, shown);
+    p->low = range.low;
+    p->high = range.high;
+    p->is_exact = false;
+}
+
 /* Each item of the answer as the system decided. */
 static hd_code apply(hd_audit *a, const hd_secondary_result *r, hd_err *err)
 {
@@ -538,18 +572,8 @@ static hd_code apply(hd_audit *a, const hd_secondary_result *r, hd_err *err)
         uint32_t in = a->about[id].cell;
         if (in != HD_AUDIT_NONE && r->shown[in] == HD_HELPER)
             withhold(a, i);
-        if (in == HD_AUDIT_NONE || r->shown[in] != HD_COARSER)
-            continue;
-        size_t cell = i / now->n_columns;
-        int64_t shown = hd_rule_round(a->p, p->low);
-        for (size_t g = 0; g < now->n_aggregates; g++)
-            if (now->column_of[g] == i % now->n_columns &&
-                (now->kind_of[g] == HD_AGG_COUNT || now->kind_of[g] == HD_AGG_COUNT_PERSONS))
-                now->values[cell * now->n_aggregates + g] = shown;
-        hd_rule_range range = hd_rule_range_shown(a->p, shown);
-        p->low = range.low;
-        p->high = range.high;
-        p->is_exact = false;
+        if (in != HD_AUDIT_NONE && r->shown[in] == HD_COARSER)
+        round_item(a, i);
     }
     return HD_OK;
 }
@@ -576,10 +600,36 @@ static void withhold_sums(hd_audit *a)
     }
 }
 
+/* That one figure holds another nearly the same is assumed of figures, not of what is withheld. */
+static hd_code forget_differences(hd_audit *a, size_t item, hd_err *err)
+{
+    for (size_t i = 0; i < hd_near_n_pairs(a->near); i++) {
+        const hd_near_pair *p = hd_near_pair_at(a->near, i);
+        hd_audit_difference d;
+        uint32_t few;
+        bool is_own = p->earlier == HD_NEAR_OWN && p->other == item;
+        if ((p->cell != item && !is_own) || !hd_audit_difference_of(a, p, &d))
+            continue;
+        HD_TRY(hd_audit_node_find(a, d.kind, d.sum, &few, err));
+        if (a->about[few].is_difference)
+            a->low[few] = -HD_NO_BOUND;
+    }
+    return HD_OK;
+}
+
+/* What a release has shown is shown again, but no more of it. */
 static void level(hd_audit *a, size_t item, uint32_t id)
 {
     const hd_printed *p = &a->now->printed[item];
     hd_audit_node *n = &a->about[id];
+    if (n->shown_before) {
+        hd_rule_range r = rounded(a, n, p->low);
+        round_item(a, item);
+        a->low[id] = r.low;
+        a->high[id] = r.high;
+        n->is_exact = false;
+        return;
+    }
     withhold(a, item);
     cover(a, item);
     n->shown_now = false;
@@ -646,8 +696,11 @@ static hd_code withhold_around(hd_audit *a, const hd_secondary_result *r, const 
             continue;
         HD_GO(hd_audit_node_find(a, now->kinds[i % now->n_columns], now->items[i].sum, &id, err));
         uint32_t in = a->about[id].cell;
-        if (in == HD_AUDIT_NONE || !is_bad[in] || a->about[id].shown_before)
+        const hd_audit_node *n = &a->about[id];
+        bool is_shown_again = n->shown_before && !(p->is_exact && can_be_rounded(a, n, p->low));
+        if (in == HD_AUDIT_NONE || !is_bad[in] || is_shown_again)
             continue;
+        HD_GO(forget_differences(a, i, err));
         level(a, i, id);
         ++*n_withheld;
     }

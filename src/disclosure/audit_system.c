@@ -78,12 +78,6 @@ static hd_code add_item(hd_audit *a, const hd_account *of, size_t item, hd_err *
     return HD_OK;
 }
 
-static hd_code add_items(hd_audit *a, const hd_account *of, hd_err *err)
-{
-    for (size_t i = 0; i < of->n_cells * of->n_columns; i++)
-        HD_TRY(add_item(a, of, i, err));
-    return HD_OK;
-}
 
 /* ---- sums ---- */
 
@@ -123,6 +117,35 @@ static int compare_numbers(const void *x, const void *y)
 {
     uint32_t a = *(const uint32_t *)x, b = *(const uint32_t *)y;
     return (a > b) - (a < b);
+}
+
+/* All is what has the filter and what has not. */
+static hd_code add_left_out(hd_audit *a, const hd_account *of, size_t item, hd_err *err)
+{
+    size_t cell = item / of->n_columns, column = item % of->n_columns, n = 0;
+    const size_t columns[] = {of->part_of[column] - 1u, column};
+    const uint64_t *sum = of->items[hd_account_at(of, cell, of->whole_of[column])].sum;
+    uint32_t whole, parts[2];
+    if (hd_set_is_empty(sum))
+        return HD_OK;
+    HD_TRY(hd_audit_node_find(a, of->kinds[column], sum, &whole, err));
+    for (size_t i = 0; i < 2; i++) {
+        sum = of->items[hd_account_at(of, cell, columns[i])].sum;
+        if (!hd_set_is_empty(sum))
+            HD_TRY(hd_audit_node_find(a, of->kinds[column], sum, &parts[n++], err));
+    }
+    qsort(parts, n, sizeof *parts, compare_numbers);
+    return n == 2 ? add_rule(a, whole, parts, n, err) : HD_OK;
+}
+
+static hd_code add_items(hd_audit *a, const hd_account *of, hd_err *err)
+{
+    for (size_t i = 0; i < of->n_cells * of->n_columns; i++)
+        HD_TRY(add_item(a, of, i, err));
+    for (size_t i = 0; i < of->n_cells * of->n_columns; i++)
+        if (of->part_of[i % of->n_columns])
+            HD_TRY(add_left_out(a, of, i, err));
+    return HD_OK;
 }
 
 static hd_code add_margin(void *ctx, const hd_account *of, size_t column, const uint64_t sum[2],
@@ -210,8 +233,10 @@ static hd_code add_difference(hd_audit *a, const hd_near_pair *p, hd_err *err)
         return HD_OK;
     HD_TRY(hd_audit_node_find(a, d.whole_kind, d.of_whole->sum, &whole, err));
     HD_TRY(hd_audit_node_find(a, d.part_kind, d.of_part->sum, &parts[0], err));
+    size_t n_before = a->n_nodes;
     HD_TRY(hd_audit_node_find(a, d.kind, d.sum, &parts[1], err));
     uint32_t few = parts[1];
+    a->about[few].is_difference |= few >= n_before;
     a->about[few].is_small = true;
     for (size_t i = 0; i < a->n_known && p->by_profile; i++)
         if (memcmp(a->known[i].sum, d.sum, sizeof d.sum) == 0) {
@@ -430,8 +455,11 @@ static hd_code propagate_all(hd_audit *a, bool with_answer, hd_system *s, bool *
     for (uint32_t i = 0; i < a->n_nodes; i++) {
         const hd_audit_node *n = &a->about[i];
         bool is_before = n->now && !with_answer;
-        HD_TRY(hd_system_cell(s, is_before ? n->low_before : a->low[i],
-                              is_before ? n->high_before : a->high[i], n->name, &a->about[i].cell, err));
+        int64_t low = is_before ? n->low_before : a->low[i];
+        if (n->is_difference && !with_answer)
+            low = -HD_NO_BOUND; /* that one figure holds the other is only assumed */
+        HD_TRY(hd_system_cell(s, low, is_before ? n->high_before : a->high[i], n->name,
+                              &a->about[i].cell, err));
     }
     for (uint32_t r = 0; r < hd_intern_count(a->rules); r++)
         HD_TRY(add_system_rule(a, s, r, err));

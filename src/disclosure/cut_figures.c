@@ -23,7 +23,10 @@ uint64_t hd_cut_place(const hd_account *a, size_t cell)
 
 bool hd_cut_is_loose(const hd_account *a)
 {
-    return a->n_cells * a->n_columns <= FEW_FIGURES;
+    size_t n_columns = a->n_columns;
+    for (size_t c = 0; c < a->n_columns; c++)
+        n_columns -= a->part_of[c] != 0;
+    return a->n_cells * n_columns <= FEW_FIGURES;
 }
 
 static int compare_figures(const void *x, const void *y)

@@ -28,14 +28,15 @@ static answer one, two;
 
 static bool is_target(int64_t people)
 {
-    return people >= 1 && people <= 7;
+    return people >= 1 && people <= world_small();
 }
 
 /* Every printed range holds the truth, protected or not. */
 static void check_sound(const answer *a)
 {
     for (size_t i = 0; i < a->n; i++)
-        if (a->rows[i].truth < a->rows[i].low || a->rows[i].truth > a->rows[i].high) {
+        if (a->rows[i].truth < a->rows[i].low || a->rows[i].truth > a->rows[i].high ||
+            a->rows[i].truth_part < a->rows[i].part_low || a->rows[i].truth_part > a->rows[i].part_high) {
             fprintf(stderr, "a figure says what is not true\n");
             exit(1);
         }
@@ -255,6 +256,11 @@ static bool sex_of_provider(const record *r, const int *with)
     return r->provider == with[0] && r->sex == with[1];
 }
 
+static bool has_sex(const record *r, const int *with)
+{
+    return r->sex == with[1];
+}
+
 static bool of_provider(const record *r, const int *with)
 {
     return r->provider == with[0];
@@ -330,6 +336,40 @@ static outcome by_halves_of_parts(world *w)
         high += most;
     }
     return narrows(low - to, high - from);
+}
+
+/* A table with a column of those who are like this, and then all who are not: each row of those is what is left
+ * of the total when the most of the others is taken away. */
+static outcome by_what_a_filter_leaves_out(world *w)
+{
+    enum { MOST = 300 };
+    outcome worst = NO_TARGET;
+    int64_t most[MOST], sum = 0;
+    question q = {.where = of_provider, .with = {2, 1}, .keys = {zone_of}, .n_keys = 1,
+                  .filter = has_sex, .figures = ONLY_COUNT};
+    ask(w, q, &one);
+    for (size_t i = 0; i < one.n; i++) {
+        const row *x = &one.rows[i];
+        if (x->high >= HD_NO_BOUND)
+            return NO_TARGET;
+        most[i] = x->high - x->part_low;
+        sum += most[i];
+    }
+    q = (question){.where = sex_of_provider, .with = {2, 2}, .figures = ONLY_COUNT};
+    ask(w, q, &two);
+    for (size_t i = 0; i < one.n; i++) {
+        const row *x = &one.rows[i];
+        int64_t least = x->low - x->part_high, need = two.rows[0].low - (sum - most[i]);
+        if (!is_target(x->truth - x->truth_part))
+            continue;
+        least = least < 0 ? 0 : least;
+        int64_t width = x->high - x->low + 1; /* a mark may have fewer values by itself */
+        outcome o = most[i] - (need > least ? need : least) + 1 < (width < CANDIDATES ? width : CANDIDATES)
+                        ? LEARNT
+                        : KEPT;
+        worst = o > worst ? o : worst;
+    }
+    return worst;
 }
 
 static bool few_or_kind(const record *r, const int *with)
@@ -948,6 +988,7 @@ static const attack attacks[] = {
     {"differencing by provider: leaving one out", by_provider_left_out, 30, 1},
     {"two tables whose total nobody asked for", by_two_margins, 300, 1},
     {"two rows that are a total nobody asked for", by_rows_of_total, 300, 1},
+    {"what a filter leaves out", by_what_a_filter_leaves_out, 150, 1, .times = 10},
     {"parts of two tables, by halves", by_halves_of_parts, 300, 16},
     {"parts of a geography, by halves", by_halves_of_zones, 300, 16},
     {"differencing by geography", by_geography, 80, 1},

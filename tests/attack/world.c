@@ -38,6 +38,11 @@ bool world_open(const char *name)
     return plain.rounding == HD_ROUND_NEAREST;
 }
 
+int64_t world_small(void)
+{
+    return policy->file->candidates_for_counts_to;
+}
+
 void world_close(void)
 {
     hd_policy_free(policy);
@@ -90,8 +95,19 @@ static int compare_stays(const void *a, const void *b)
 typedef struct gathered {
     answer *out;
     hd_cells *cells;
-    hd_set *items; /* cells * 2: records, people */
+    hd_set *items; /* cells * columns: records, people, records of the filter */
 } gathered;
+
+/* Without a filter its figure is left away, and its column. */
+static size_t n_figures(const question *q)
+{
+    return q->filter ? N_FIGURES : PART;
+}
+
+static size_t n_columns(const question *q)
+{
+    return q->filter ? 3 : 2;
+}
 
 static bool is_chosen(const world *w, const record *r, const question *q)
 {
@@ -118,20 +134,27 @@ static void gather_cell(const world *w, const question *q, gathered *g, size_t c
     row *x = &g->out->rows[cell];
     int stays[MOST_RECORDS];
     double sum = 0;
-    hd_set *records = &g->items[cell * 2], *people = records + 1;
-    hd_set_init(records);
-    hd_set_init(people);
-    x->truth = x->truth_people = 0;
+    hd_set *sets = &g->items[cell * n_columns(q)];
+    hd_set_records parts;
+    int64_t n_people_in_part = 0;
+    for (size_t c = 0; c < n_columns(q); c++)
+        hd_set_init(&sets[c]);
+    x->truth = x->truth_people = x->truth_part = 0;
     for (size_t i = 0; i < w->n;) {
         uint32_t person = w->records[i].person;
         hd_set_records of = {{0, 0}, 0};
-        int64_t n = x->truth;
+        int64_t n = x->truth, n_part = x->truth_part;
+        parts = of;
         for (; i < w->n && w->records[i].person == person; i++) {
             const record *r = &w->records[i];
             if (!belongs(w, r, q, x))
                 continue;
             uint64_t id = mix((uint64_t)person << 9 | (uint64_t)q->of_stays << 8 | r->nth);
             hd_set_sum(&of, id);
+            if (q->filter && q->filter(r, q->with)) {
+                hd_set_sum(&parts, id);
+                x->truth_part++;
+            }
             stays[x->truth++] = r->stay;
             sum += r->stay;
         }
@@ -139,8 +162,12 @@ static void gather_cell(const world *w, const question *q, gathered *g, size_t c
             continue;
         x->truth_people++;
         /* Numbered from 1 in both: 0 is nobody. */
-        hd_set_add(records, person + 1, &of, (uint32_t)(x->truth - n));
-        hd_set_add_person(people, person + 1);
+        hd_set_add(&sets[0], person + 1, &of, (uint32_t)(x->truth - n));
+        hd_set_add_person(&sets[1], person + 1);
+        if (x->truth_part > n_part) {
+            hd_set_add(&sets[2], person + 1, &parts, (uint32_t)(x->truth_part - n_part));
+            n_people_in_part++;
+        }
     }
     qsort(stays, (size_t)x->truth, sizeof *stays, compare_stays);
     hd_cell all = {{.type = HD_INTEGER, .integer = x->truth}, x->truth, x->truth_people};
@@ -149,7 +176,8 @@ static void gather_cell(const world *w, const question *q, gathered *g, size_t c
     f[PEOPLE].value.integer = x->truth_people;
     f[MEAN].value = (hd_value){.type = HD_DECIMAL, .is_null = x->truth == 0};
     f[MEDIAN].value = f[MEAN].value;
-    hd_value_bins *bins = &g->cells->values[cell * N_FIGURES + MEAN];
+    f[PART] = (hd_cell){{.type = HD_INTEGER, .integer = x->truth_part}, x->truth_part, n_people_in_part};
+    hd_value_bins *bins = &g->cells->values[cell * n_figures(q) + MEAN];
     bins->first = g->cells->n_bins;
     for (int64_t i = 0; i < x->truth; i++) {
         if (i == 0 || stays[i] != stays[i - 1])
@@ -163,7 +191,7 @@ static void gather_cell(const world *w, const question *q, gathered *g, size_t c
         f[MEDIAN].value.decimal =
             (stays[(x->truth - 1) / 2] + stays[x->truth / 2]) / 2.0;
     }
-    for (size_t i = 0; i < N_FIGURES; i++)
+    for (size_t i = 0; i < n_figures(q); i++)
         hd_cells_put_figure(g->cells, cell, i, f[i]);
     uint32_t grouping = 0;
     for (size_t k = 0; k < q->n_keys; k++) {
@@ -212,7 +240,8 @@ static const hd_aggregate aggregates[N_FIGURES] = {
     [COUNT] = {.kind = HD_AGG_COUNT, .type = HD_INTEGER},
     [PEOPLE] = {.kind = HD_AGG_COUNT_PERSONS, .type = HD_INTEGER},
     [MEAN] = {.kind = HD_AGG_MEAN, .type = HD_DECIMAL},
-    [MEDIAN] = {.kind = HD_AGG_QUANTILE, .type = HD_DECIMAL, .quantile = 0.5}};
+    [MEDIAN] = {.kind = HD_AGG_QUANTILE, .type = HD_DECIMAL, .quantile = 0.5},
+    [PART] = {.kind = HD_AGG_COUNT, .type = HD_INTEGER, .has_filter = true}};
 
 /* All earlier answers but those that the audit has no need of. */
 static void give(const world *w, hd_audit *audit, bool of_stays)
@@ -256,27 +285,29 @@ static bool judge(world *w, hd_account *now, bool of_stays)
 static void forget_column(hd_account *a, size_t column)
 {
     for (size_t c = 0; c < a->n_cells; c++) {
-        hd_set_init(&a->items[c * 2 + column]);
-        a->printed[c * 2 + column] = (hd_printed){.high = HD_NO_BOUND};
+        hd_set_init(&a->items[hd_account_at(a, c, column)]);
+        a->printed[hd_account_at(a, c, column)] = (hd_printed){.high = HD_NO_BOUND};
     }
 }
 
-static void print_rows(const hd_account *now, const hd_safe *safe, figures f_asked, answer *out)
+static void print_rows(const hd_account *now, const hd_safe *safe, const question *q, answer *out)
 {
     for (size_t c = 0; c < out->n; c++) {
         row *x = &out->rows[c];
-        const hd_printed *p = &now->printed[c * 2 + (f_asked == ONLY_PEOPLE)];
+        const hd_printed *p = &now->printed[hd_account_at(now, c, q->figures == ONLY_PEOPLE)];
         x->low = p->low;
         x->high = p->high;
-        for (size_t f = 0; f < N_FIGURES; f++) {
-            size_t i = c * N_FIGURES + f;
+        x->part_low = q->filter ? now->printed[hd_account_at(now, c, 2)].low : 0;
+        x->part_high = q->filter ? now->printed[hd_account_at(now, c, 2)].high : HD_NO_BOUND;
+        for (size_t f = 0; f < n_figures(q); f++) {
+            size_t i = c * n_figures(q) + f;
             const hd_value *v = &safe->figures[i].value;
             x->marks[f] = now->is_left_out[c] ? '-' : now->marks[i];
             x->figures[f] = f < MEAN ? (double)now->values[i] : v->is_null ? 0 : v->decimal;
         }
         if (now->is_left_out[c]) {
-            x->low = 0;
-            x->high = HD_NO_BOUND;
+            x->low = x->part_low = 0;
+            x->high = x->part_high = HD_NO_BOUND;
         }
     }
 }
@@ -291,7 +322,7 @@ void world_ask(world *w, const question *q, answer *out)
                                .n_keys = q->n_keys,
                                .n_key_fields = q->n_keys,
                                .keys = keys,
-                               .n_aggregates = N_FIGURES,
+                               .n_aggregates = n_figures(q),
                                .aggregates = aggregates,
                                .limit = -1,
                                .offset = -1};
@@ -303,12 +334,13 @@ void world_ask(world *w, const question *q, answer *out)
     list_rows(w, q, out);
     hd_cells *cells;
     must(hd_cells_new_rows(&cells, &asked, out->n, 0, &err), &err);
-    cells->values = hd_calloc(out->n * N_FIGURES + 1, sizeof *cells->values);
+    cells->values = hd_calloc(out->n * n_figures(q) + 1, sizeof *cells->values);
     cells->bins = hd_calloc(out->n * STAYS + 1, sizeof *cells->bins);
-    hd_sets found = {.n_cells = out->n, .n_columns = 2};
-    found.items = hd_calloc(out->n * 2 + 1, sizeof *found.items);
+    hd_sets found = {.n_cells = out->n, .n_columns = n_columns(q)};
+    found.items = hd_calloc(out->n * n_columns(q) + 1, sizeof *found.items);
     found.kinds[1] = HD_SET_PEOPLE;
     found.column_of[PEOPLE] = 1;
+    found.column_of[PART] = q->filter ? 2 : 0;
     if (!cells->values || !cells->bins || !found.items)
         exit(2);
     gathered g = {out, cells, found.items};
@@ -328,7 +360,7 @@ void world_ask(world *w, const question *q, answer *out)
     bool is_refused = w->is_protected && !judge(w, &now, q->of_stays);
     for (size_t c = 0; c < out->n && is_refused; c++)
         now.is_left_out[c] = true;
-    print_rows(&now, &safe, q->figures, out);
+    print_rows(&now, &safe, q, out);
     if (w->n_asked == MOST_ASKED)
         exit(2);
     w->of_stays[w->n_asked] = q->of_stays;

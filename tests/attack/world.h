@@ -29,14 +29,15 @@ typedef int (*attribute)(const record *r);
 
 /* Two tables: of records (episodes), and of stays, which are made of them: each is known by its first
  * record, nth = 0. A question: count(*), count(DISTINCT person), avg(stay), median(stay) by up to two
- * keys. */
-enum { COUNT, PEOPLE, MEAN, MEDIAN, N_FIGURES };
+ * keys, and count(*) FILTER, if it has one. */
+enum { COUNT, PEOPLE, MEAN, MEDIAN, PART, N_FIGURES };
 
 typedef enum figures { ALL, ONLY_COUNT, ONLY_PEOPLE } figures;
 
 typedef struct question {
     condition where; /* NULL: all */
     int with[4];     /* what the condition compares with */
+    condition filter; /* of PART; NULL: it is not asked */
     attribute keys[2];
     size_t n_keys;
     bool has_total;  /* GROUP BY ROLLUP */
@@ -51,7 +52,8 @@ typedef struct row {
     char marks[N_FIGURES];
     double figures[N_FIGURES];
     int64_t low, high;  /* what the printed count says; the count of people where only that is asked */
-    int64_t truth, truth_people;
+    int64_t part_low, part_high;
+    int64_t truth, truth_people, truth_part;
 } row;
 
 typedef struct answer {
@@ -61,6 +63,7 @@ typedef struct answer {
 
 bool world_open(const char *name); /* reads the policy of this name; does it round to the nearest? */
 void world_close(void);
+int64_t world_small(void); /* counts of 1 to so many are protected by the policy */
 void world_make(world *w, uint64_t seed, size_t people);
 void world_free(world *w);
 void world_ask(world *w, const question *q, answer *out);
