@@ -236,7 +236,8 @@ static hd_code add_difference(hd_audit *a, const hd_near_pair *p, hd_err *err)
     size_t n_before = a->n_nodes;
     HD_TRY(hd_audit_node_find(a, d.kind, d.sum, &parts[1], err));
     uint32_t few = parts[1];
-    a->about[few].is_difference |= few >= n_before;
+    bool is_old = a->about[whole].shown_before && a->about[parts[0]].shown_before;
+    a->about[few].is_difference = (a->about[few].is_difference || few >= n_before) && !is_old;
     a->about[few].is_small = true;
     for (size_t i = 0; i < a->n_known && p->by_profile; i++)
         if (memcmp(a->known[i].sum, d.sum, sizeof d.sum) == 0) {

@@ -27,7 +27,7 @@ typedef struct hd_audit_node {
     int32_t preference;
     int64_t low_before, high_before; /* what earlier releases say */
     int64_t known_low, known_high;   /* and what follows by simple sums from all that hang together */
-    bool is_difference; /* of two figures that differ by few people, and of no release itself */
+    bool is_difference; /* of two figures that differ by few people, and no release had it or both of them */
     bool is_narrowed; /* of an earlier release, and the answer's figures say more of it */
     uint64_t name;
     uint32_t cell; /* of the system; HD_AUDIT_NONE when left out of it */
