@@ -5,6 +5,7 @@
  */
 #include "duck/private.h"
 #include "base/alloc.h"
+#include "base/csv.h"
 #include "base/date.h"
 
 #include <jansson.h>
@@ -18,7 +19,7 @@ enum { MAX_MESSAGE = 300 };
 hd_code hd_duck_fail(hd_err *err, hd_code code, const char *what, const char *message)
 {
     char line[MAX_MESSAGE];
-    if (message && strstr(message, "expression depth"))
+    if (message && (strstr(message, "expression depth") || strstr(message, "memory exhausted")))
         return hd_fail(err, HD_LIMIT, "%s: an expression is nested too deeply", what);
     size_t n = strcspn(message ? message : "", "\n");
     if (n >= sizeof line)
@@ -563,10 +564,18 @@ static void clear_places(char *json)
         memcpy(at, zero, sizeof none - 1);
 }
 
+static bool is_no_select(const json_t *tree)
+{
+    const char *type = json_string_value(json_object_get(tree, "error_type"));
+    return type && strcmp(type, "not implemented") == 0;
+}
+
 hd_code hd_duck_parse(hd_duck *d, const char *sql, char **json, hd_err *err)
 {
     *json = NULL;
     char *text;
+    if (!hd_utf8_ok(sql, strlen(sql)))
+        return hd_fail(err, HD_INVALID, "the question is not in UTF-8: write its letters in that encoding");
     HD_TRY(call_text(d, &d->parse, "SELECT json_serialize_sql($1::VARCHAR)::VARCHAR", sql, &text, err));
     clear_places(text);
     json_error_t jerr;
@@ -574,6 +583,8 @@ hd_code hd_duck_parse(hd_duck *d, const char *sql, char **json, hd_err *err)
     hd_code rc = HD_OK;
     if (!tree)
         rc = hd_fail(err, HD_INVALID, "SQL: a number in it is too large");
+    else if (is_no_select(tree))
+        rc = hd_fail(err, HD_INVALID, "a question begins with SELECT, and nothing else is answered");
     else if (json_is_true(json_object_get(tree, "error")))
         rc = hd_duck_fail(err, HD_INVALID, "SQL",
                           json_string_value(json_object_get(tree, "error_message")));

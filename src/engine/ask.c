@@ -97,6 +97,8 @@ static hd_code take_modifiers(struct asking *s, hd_err *err)
         if (hd_tree_is(modifier, "LIMIT_MODIFIER")) {
             HD_TRY(whole_number(json_object_get(modifier, "limit"), "LIMIT", &a->q.limit, err));
             HD_TRY(whole_number(json_object_get(modifier, "offset"), "OFFSET", &a->q.offset, err));
+        } else if (hd_tree_is(modifier, "LIMIT_PERCENT_MODIFIER")) {
+            return hd_fail(err, HD_INVALID, "LIMIT must be a whole number");
         } else if (hd_tree_is(modifier, "ORDER_MODIFIER") && !s->order) {
             json_t *orders = json_object_get(modifier, "orders");
             a->q.n_order = json_array_size(orders);

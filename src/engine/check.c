@@ -3,8 +3,10 @@
 #include "engine/functions.h"
 #include "engine/order.h"
 #include "base/alloc.h"
+#include "base/date.h"
 #include "base/intern.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- what no tree may hold ------------------------------------------------------------------- */
@@ -173,13 +175,14 @@ static hd_code note_condition(hd_engine *e, struct types *t, json_t *tree, hd_er
     json_t *cast = hd_tree_new_boolean(json_incref(tree));
     hd_code rc = cast ? note(e, t, cast, err) : hd_fail_nomem(err);
     json_decref(cast);
-    return rc;
+    return rc == HD_OK ? note(e, t, tree, err) : rc;
 }
 
 /* ---- texts beside numbers -------------------------------------------------------------------- */
 
 /* A text beside a number is read as a number and is unknown where it is none: discharge_year = 2016
- * would find nothing, and say nothing of years being written '2016-17'. So it is refused. */
+ * would find nothing, and say nothing of years being written '2016-17'. So it is refused; and so are texts
+ * beside a number or a date that are none. */
 
 static bool is_number_constant(const json_t *node)
 {
@@ -187,24 +190,68 @@ static bool is_number_constant(const json_t *node)
            json_is_number(json_object_get(json_object_get(node, "value"), "value"));
 }
 
+static const char *text_constant(const json_t *node)
+{
+    const json_t *value = json_object_get(node, "value");
+    if (!hd_tree_is(node, "CONSTANT") ||
+        strcmp(hd_tree_text(json_object_get(value, "type"), "id"), "VARCHAR") != 0)
+        return NULL;
+    return json_string_value(json_object_get(value, "value"));
+}
+
+static bool is_number(const char *text)
+{
+    char *end;
+    size_t n = strlen(text);
+    (void)strtod(text, &end);
+    return n > 0 && strspn(text, " +-.0123456789eE") == n && *(end + strspn(end, " ")) == '\0';
+}
+
+/* As DuckDB reads dates; not by day first. */
+static bool is_date(const char *text)
+{
+    size_t n = strlen(text);
+    return n >= 10 && (text[4] == '-' || text[4] == '/') && hd_date_parse(text, n) != HD_DATE_NONE;
+}
+
 struct beside {
     hd_engine *e;
     struct types *t; /* NULL: the types are known and are checked */
     const asked *a;
     bool has_number;
+    bool has_text, has_no_number, has_no_date; /* texts, and those that are none */
 };
 
-static json_t *see_number(void *ctx, json_t *node, hd_code *rc, hd_err *err)
+static json_t *see_constant(void *ctx, json_t *node, hd_code *rc, hd_err *err)
 {
+    struct beside *b = ctx;
+    const char *text = text_constant(node);
     (void)rc;
     (void)err;
-    ((struct beside *)ctx)->has_number |= is_number_constant(node);
+    b->has_number |= is_number_constant(node);
+    b->has_text |= text != NULL;
+    b->has_no_number |= text && !is_number(text);
+    b->has_no_date |= text && !is_date(text);
     return NULL;
+}
+
+static hd_code refuse_text(const struct beside *b, hd_type type, const char *of, hd_err *err)
+{
+    if (type == HD_TEXT && b->has_number)
+        return hd_fail(err, HD_INVALID, "%s is text and is compared with a number: put the number into quotes",
+                       of);
+    if ((type == HD_INTEGER || type == HD_DECIMAL) && b->has_no_number)
+        return hd_fail(err, HD_INVALID, "%s is a number and is compared with a text that is none", of);
+    if (type == HD_DATE && b->has_no_date)
+        return hd_fail(err, HD_INVALID, "%s is a date and is compared with a text that is none: write dates as in "
+                                        "DATE '2015-04-01'",
+                       of);
+    return HD_OK;
 }
 
 static hd_code type_of(hd_engine *e, const asked *a, const json_t *tree, hd_type *out, hd_err *err);
 
-static json_t *beside_number(void *ctx, json_t *node, hd_code *rc, hd_err *err)
+static json_t *beside_constant(void *ctx, json_t *node, hd_code *rc, hd_err *err)
 {
     struct beside *b = ctx;
     if (hd_tree_is(node, "CONSTANT"))
@@ -216,12 +263,10 @@ static json_t *beside_number(void *ctx, json_t *node, hd_code *rc, hd_err *err)
     hd_type type;
     char *text = NULL;
     *rc = type_of(b->e, b->a, node, &type, err);
-    if (*rc == HD_OK && type == HD_TEXT)
+    if (*rc == HD_OK)
         *rc = hd_text_of(b->e, node, &text, err);
-    if (text)
-        *rc = hd_fail(err, HD_INVALID,
-                      "%s is text and is compared with a number: put the number into quotes",
-                      text);
+    if (*rc == HD_OK)
+        *rc = refuse_text(b, type, text, err);
     hd_free(text);
     return NULL;
 }
@@ -229,12 +274,12 @@ static json_t *beside_number(void *ctx, json_t *node, hd_code *rc, hd_err *err)
 static json_t *look_for_comparison(void *ctx, json_t *node, hd_code *rc, hd_err *err)
 {
     struct beside *b = ctx;
-    b->has_number = false;
+    b->has_number = b->has_text = b->has_no_number = b->has_no_date = false;
     if (hd_tree_is(node, "COMPARISON") || hd_tree_is(node, "BETWEEN") ||
         hd_tree_is(node, "COMPARE_IN") || hd_tree_is(node, "COMPARE_NOT_IN"))
-        *rc = hd_tree_each_child(node, see_number, b, err);
-    if (*rc == HD_OK && b->has_number)
-        *rc = hd_tree_each_child(node, beside_number, b, err);
+        *rc = hd_tree_each_child(node, see_constant, b, err);
+    if (*rc == HD_OK && (b->has_number || (b->has_text && (b->has_no_number || b->has_no_date))))
+        *rc = hd_tree_each_child(node, beside_constant, b, err);
     if (*rc == HD_OK)
         *rc = hd_tree_each_child(node, look_for_comparison, b, err);
     return NULL;
@@ -243,7 +288,7 @@ static json_t *look_for_comparison(void *ctx, json_t *node, hd_code *rc, hd_err 
 /* t: note what stands beside a number; NULL: check it. */
 static hd_code texts_beside_numbers(hd_engine *e, struct types *t, const asked *a, hd_err *err)
 {
-    struct beside b = {e, t, a, false};
+    struct beside b = {.e = e, .t = t, .a = a};
     hd_code rc = HD_OK;
     (void)look_for_comparison(&b, a->where, &rc, err);
     for (size_t i = 0; i < a->q.n_keys && rc == HD_OK; i++)
@@ -254,12 +299,10 @@ static hd_code texts_beside_numbers(hd_engine *e, struct types *t, const asked *
             (void)look_for_comparison(&b, a->aggregates[i].filter, &rc, err);
     }
     for (size_t i = 0; i < a->n_any && rc == HD_OK && t; i++) {
-        b.has_number = false;
-        rc = hd_tree_each_child(a->any[i].test, see_number, &b, err);
-        if (rc == HD_OK && b.has_number && a->any[i].list->type == HD_TEXT)
-            rc = hd_fail(err, HD_INVALID,
-                         "%s is text and is compared with a number: put the number into quotes",
-                         a->any[i].list->name);
+        b.has_number = b.has_text = b.has_no_number = b.has_no_date = false;
+        rc = hd_tree_each_child(a->any[i].test, see_constant, &b, err);
+        if (rc == HD_OK)
+            rc = refuse_text(&b, a->any[i].list->type, a->any[i].list->name, err);
     }
     return rc;
 }
@@ -333,10 +376,42 @@ static hd_type result_type(const asked_aggregate *g)
     }
 }
 
+static hd_code refuse_text_as_condition(hd_engine *e, const asked *a, json_t *tree, hd_err *err)
+{
+    hd_type type;
+    char *text;
+    if (!tree)
+        return HD_OK;
+    if (hd_tree_is_logic(tree)) {
+        const json_t *children = json_object_get(tree, "children");
+        for (size_t i = 0; i < json_array_size(children); i++)
+            HD_TRY(refuse_text_as_condition(e, a, json_array_get(children, i), err));
+        return HD_OK;
+    }
+    HD_TRY(type_of(e, a, tree, &type, err));
+    if (type != HD_TEXT)
+        return HD_OK;
+    if (text_constant(tree))
+        return hd_fail(err, HD_INVALID, "a constant is text and no condition: compare a field with it");
+    HD_TRY(hd_text_of(e, tree, &text, err));
+    hd_code rc = hd_fail(err, HD_INVALID, "%s is text and no condition: compare it with something", text);
+    hd_free(text);
+    return rc;
+}
+
+static hd_code refuse_texts_as_conditions(hd_engine *e, const asked *a, hd_err *err)
+{
+    HD_TRY(refuse_text_as_condition(e, a, a->where, err));
+    for (size_t i = 0; i < a->q.n_aggregates; i++)
+        HD_TRY(refuse_text_as_condition(e, a, a->aggregates[i].filter, err));
+    return HD_OK;
+}
+
 hd_code hd_check_event(hd_engine *e, asked *event, hd_err *err)
 {
     HD_TRY(hd_guard_tree(event, event->where, "an event", err));
     HD_TRY(learn_types(e, event, err));
+    HD_TRY(refuse_texts_as_conditions(e, event, err));
     return texts_beside_numbers(e, NULL, event, err);
 }
 
@@ -344,6 +419,7 @@ hd_code hd_check_types(struct asking *s, hd_err *err)
 {
     asked *a = s->a;
     HD_TRY(learn_types(s->e, a, err));
+    HD_TRY(refuse_texts_as_conditions(s->e, a, err));
     HD_TRY(texts_beside_numbers(s->e, NULL, a, err));
     for (size_t i = 0; i < a->q.n_keys; i++)
         HD_TRY(type_of(s->e, a, a->keys[i], &a->key_views[i].type, err));

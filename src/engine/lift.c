@@ -144,6 +144,14 @@ static hd_code lift_flag(struct lift *l, json_t *node, json_t **out, hd_err *err
     return rc;
 }
 
+static json_t *refuse_aggregate(void *ctx, json_t *node, hd_code *rc, hd_err *err)
+{
+    if (hd_has_aggregate(node))
+        *rc = hd_fail(err, HD_INVALID, "an aggregate cannot stand in %s, which is about one record",
+                      (const char *)ctx);
+    return NULL;
+}
+
 static hd_code lift(struct lift *l, json_t *node, json_t **out, hd_err *err)
 {
     asked *a = l->s->a;
@@ -153,6 +161,7 @@ static hd_code lift(struct lift *l, json_t *node, json_t **out, hd_err *err)
             return placeholder('k', i, out, err);
     if (hd_aggregate_find(hd_tree_function(node))) {
         size_t i;
+        HD_TRY(hd_tree_each_child(node, refuse_aggregate, (void *)(uintptr_t)hd_tree_function(node), err));
         HD_TRY(lift_flag(l, node, out, err));
         if (*out)
             return HD_OK;
