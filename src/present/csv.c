@@ -24,14 +24,11 @@ static void put_text(hd_buf *out, hd_buf *scratch, const char *bytes, size_t len
         hd_buf_str(out, "\"\"");
         return;
     }
-    /* One sign alone is a code (OPCS "-" is "nothing done") and no formula. */
-    if (len == 1 || !memchr("=+-@\t\r", bytes[0], 6) || is_number(bytes, len)) {
-        hd_csv_put(out, bytes, len);
-        return;
-    }
     hd_buf_clear(scratch);
-    hd_buf_char(scratch, '\'');
-    hd_buf_add(scratch, bytes, len);
+    /* One sign alone is a code (OPCS "-" is "nothing done") and no formula. */
+    if (len > 1 && memchr("=+-@\t\r", bytes[0], 6) && !is_number(bytes, len))
+        hd_buf_char(scratch, '\'');
+    hd_present_plain_text(scratch, bytes, len);
     if (!hd_buf_ok(scratch))
         out->failed = true;
     hd_csv_put(out, scratch->data, scratch->len);

@@ -57,9 +57,11 @@ void hd_present_json_text(hd_buf *out, const char *bytes, size_t len);
 /* Text inside an HTML element or a quoted attribute: & < > " ' escaped, control characters and
  * bytes that are not UTF-8 replaced by U+FFFD. */
 void hd_present_html_text(hd_buf *out, const char *bytes, size_t len);
-/* The same without escaping, for a writer that escapes itself. */
-void hd_present_xml_text(hd_buf *out, const char *bytes, size_t len);
+/* The same without escaping: a text without anything that a terminal obeys. */
+void hd_present_plain_text(hd_buf *out, const char *bytes, size_t len);
 /* Length in bytes of the UTF-8 sequence at p (at most len), 0 when it is not one. */
 size_t hd_present_utf8(const char *p, size_t len);
+/* Whether such a sequence is a control character (C0, DEL, C1), which a terminal obeys. */
+bool hd_present_is_control(const char *p);
 
 #endif

@@ -37,8 +37,7 @@ static void put_shown(hd_buf *out, const char *bytes, size_t len, size_t max_wid
     size_t room = is_cut && max_width > 3 ? max_width - 3 : max_width;
     for (size_t i = 0, width = 0; i < len && width < room; width++) {
         size_t n = hd_present_utf8(bytes + i, len - i);
-        unsigned char c = (unsigned char)bytes[i];
-        if (n == 0 || c < 0x20 || c == 0x7F || (c == 0xC2 && (unsigned char)bytes[i + 1] < 0xA0))
+        if (n == 0 || hd_present_is_control(bytes + i))
             hd_buf_char(out, '?');
         else
             hd_buf_add(out, bytes + i, n);

@@ -67,6 +67,12 @@ size_t hd_present_utf8(const char *p, size_t len)
     return is_bad ? 0 : n;
 }
 
+bool hd_present_is_control(const char *p)
+{
+    const unsigned char *s = (const unsigned char *)p;
+    return s[0] < 0x20 || s[0] == 0x7F || (s[0] == 0xC2 && s[1] < 0xA0);
+}
+
 void hd_present_json_text(hd_buf *out, const char *bytes, size_t len)
 {
     hd_buf_char(out, '"');
@@ -77,8 +83,8 @@ void hd_present_json_text(hd_buf *out, const char *bytes, size_t len)
             hd_buf_str(out, REPLACEMENT);
         else if (c == '"' || c == '\\')
             hd_buf_printf(out, "\\%c", c);
-        else if (c < 0x20 || c == 0x7F)
-            hd_buf_printf(out, "\\u%04x", c);
+        else if (hd_present_is_control(bytes + i))
+            hd_buf_printf(out, "\\u%04x", n == 1 ? c : (unsigned char)bytes[i + 1]);
         else
             hd_buf_add(out, bytes + i, n);
         i += n ? n : 1;
@@ -108,7 +114,9 @@ void hd_present_html_text(hd_buf *out, const char *bytes, size_t len)
 {
     for (size_t i = 0; i < len;) {
         size_t n = hd_present_utf8(bytes + i, len - i);
-        const char *escape = n ? html_escape((unsigned char)bytes[i]) : REPLACEMENT;
+        unsigned char c = (unsigned char)bytes[i];
+        bool is_c1 = n == 2 && hd_present_is_control(bytes + i);
+        const char *escape = n && !is_c1 ? html_escape(c) : REPLACEMENT;
         if (escape)
             hd_buf_str(out, escape);
         else
@@ -117,12 +125,12 @@ void hd_present_html_text(hd_buf *out, const char *bytes, size_t len)
     }
 }
 
-void hd_present_xml_text(hd_buf *out, const char *bytes, size_t len)
+void hd_present_plain_text(hd_buf *out, const char *bytes, size_t len)
 {
     for (size_t i = 0; i < len;) {
         size_t n = hd_present_utf8(bytes + i, len - i);
-        unsigned char c = (unsigned char)bytes[i];
-        if (n > 0 && (c >= 0x20 || c == '\t' || c == '\n'))
+        char c = bytes[i];
+        if (n > 0 && (!hd_present_is_control(bytes + i) || c == '\t' || c == '\n'))
             hd_buf_add(out, bytes + i, n);
         else
             hd_buf_str(out, REPLACEMENT);

@@ -26,7 +26,7 @@ struct sheet {
 static lxw_error put_text(struct sheet *s, lxw_row_t row, lxw_col_t col, const char *bytes, size_t len)
 {
     hd_buf_clear(&s->scratch);
-    hd_present_xml_text(&s->scratch, bytes, len < MAX_TEXT ? len : MAX_TEXT);
+    hd_present_plain_text(&s->scratch, bytes, len < MAX_TEXT ? len : MAX_TEXT);
     return worksheet_write_string(s->sheet, row, col, s->scratch.data, s->plain);
 }
 
@@ -64,7 +64,7 @@ static bool fill(struct sheet *s, const hd_release *r)
     lxw_error bad = LXW_NO_ERROR;
     for (size_t c = 0; c < r->n_columns && !bad; c++) {
         hd_buf_clear(&s->scratch);
-        hd_present_xml_text(&s->scratch, r->columns[c].name, strlen(r->columns[c].name));
+        hd_present_plain_text(&s->scratch, r->columns[c].name, strlen(r->columns[c].name));
         bad = worksheet_write_string(s->sheet, 0, (lxw_col_t)c, s->scratch.data, s->head);
     }
     for (size_t row = 0; row < r->n_rows && !bad; row++)

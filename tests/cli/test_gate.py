@@ -29,7 +29,7 @@ LOGGERS = {"ledger/ledger.c", "vault/publish.c", "vault/vault.c", "vault/release
 # Functions that turn something into output, and what they may take beside releases.
 OUTPUT = r"\b(hd_present_\w+|hd_report_put\w*|hd_chart_\w+|hd_output_\w+)\s*\(([^;{]*?)\)\s*;"
 NO_FIGURES = {"hd_present_value": "one value", "hd_present_json_text": "a text", "hd_present_html_text": "a text",
-              "hd_present_xml_text": "a text", "hd_present_utf8": "a text", "hd_output_check": "options",
+              "hd_present_plain_text": "a text", "hd_present_utf8": "a text", "hd_present_is_control": "a text", "hd_output_check": "options",
               "hd_output_policy": "options"}
 SECRET = r"\bhd_(cells|cell|value_bins?|safe|account|sets|set|printed|chosen|audit|near|k_answer|k_tally)\b"
 

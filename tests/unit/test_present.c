@@ -77,6 +77,14 @@ static void csv_is_harmless_and_exact(void **state)
     r = make("=cmd()", figures, 0);
     check(hd_present_csv, r, "'=cmd(),value\n");
     hd_release_free(r);
+    const hd_figure controls[] = {text("\x1b[31m\x7f"), decimal(1), text("a\nb\xc2\x9b"), decimal(2)};
+    r = make("\x1b]0;x\x07", controls, 2);
+    check(hd_present_csv, r, "\xEF\xBF\xBD]0;x\xEF\xBF\xBD,value\n\xEF\xBF\xBD[31m\xEF\xBF\xBD,1\n"
+                             "\"a\nb\xEF\xBF\xBD\",2\n");
+    hd_release_free(r);
+    r = make("value", controls, 1);
+    check(hd_present_json, r, "[\n {\"value\": \"\\u001b[31m\\u007f\", \"value_2\": 1}\n]\n");
+    hd_release_free(r);
 }
 
 static void numbers_read_back(void **state)
