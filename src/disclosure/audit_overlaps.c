@@ -291,7 +291,7 @@ static hd_code keep_values(work *w, const group *g, void (*withhold)(hd_audit *a
         if (item == SIZE_MAX)
             break;
         withhold(a, item);
-        a->n_near++;
+        a->n_near += a->n_releases > 0; /* alone, the answer is in its own way */
     }
     HD_TRY(remember_few(w, g, err));
     const hd_known k = {{few[0], few[1]}, now.low, now.high};
