@@ -148,6 +148,16 @@ static void print_cell(hd_account *a, const hd_policy_file *p, const hd_cells *c
     }
 }
 
+bool hd_account_is_rounded(const hd_account *a)
+{
+    bool found = false;
+    for (size_t i = 0; i < a->n_cells * a->n_columns && !a->is_controlled; i++) {
+        const hd_printed *p = &a->printed[i];
+        found = found || (p->is_count && p->is_shown && !p->mark && !p->is_exact);
+    }
+    return found;
+}
+
 /* ---- what a filter leaves out ---------------------------------------------------------------- */
 
 /* all - part, where every record of the one is one of the other. How many people it is about is not known of

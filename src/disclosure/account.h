@@ -92,6 +92,9 @@ void hd_account_free(hd_account *a); /* wipes */
  * of people and profiles stay as they are, sets of records are named after their table. */
 void hd_account_of_other_table(hd_account *a, const char *table);
 
+/* Whether a national count is shown rounded: the exact one would have given others away. */
+bool hd_account_is_rounded(const hd_account *a);
+
 /* Adds a piece of what is known. */
 HD_MUST hd_code hd_account_know(hd_account *a, const hd_known *k, hd_err *err);
 

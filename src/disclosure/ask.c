@@ -290,6 +290,7 @@ static hd_code evaluate(asking *s, hd_release **out, hd_err *err)
         .has_true_counts = s->p->shows_true_counts,
         .data_version = hd_vault_data_version(s->vault),
         .has_left_out = s->safe.n_left_out > 0,
+        .has_rounded = hd_account_is_rounded(&s->now),
         .has_near = s->has_near,
     };
     return hd_outer_evaluate(out, hd_engine_duck(s->e), s->q, s->cells, &s->safe, &origin, err);

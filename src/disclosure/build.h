@@ -10,6 +10,7 @@ typedef struct hd_release_origin {
     uint64_t data_version;
     bool has_left_out;
     bool has_unknown;
+    bool has_rounded;
     bool has_near;
     const char *certificate; /* NULL: none */
 } hd_release_origin;

@@ -112,6 +112,7 @@ void hd_present_provenance(hd_buf *out, const hd_release *r, const char *purpose
     hd_buf_printf(out, "  \"figures_withheld\": %" PRIu64 ",\n", r->n_withheld);
     hd_buf_printf(out, "  \"rows_left_out\": %s,\n", r->has_left_out ? "true" : "false");
     hd_buf_printf(out, "  \"rows_with_unknown_having\": %s,\n", r->has_unknown ? "true" : "false");
+    hd_buf_printf(out, "  \"national_figures_rounded\": %s,\n", r->has_rounded ? "true" : "false");
     hd_buf_printf(out, "  \"earlier_release_in_the_way\": %s,\n", r->has_near ? "true" : "false");
     put_member(out, "certificate", *r->certificate ? r->certificate : NULL);
     put_member(out, "purpose", purpose);
@@ -131,6 +132,9 @@ void hd_present_footer(hd_buf *out, const hd_release *r)
     hd_buf_printf(out, "\n%s\n", r->legend);
     if (r->has_unknown)
         hd_buf_str(out, HD_UNKNOWN_ROWS "\n");
+    if (r->has_rounded)
+        hd_buf_str(out, "national figures are rounded, too, where the exact one would give another away: "
+                        "any of them may be\n");
     if (r->has_near)
         hd_buf_str(out, "figures marked : are withheld because of an earlier release: one that "
                         "differs by few people was shown\n");

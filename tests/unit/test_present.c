@@ -214,6 +214,19 @@ static void footers_say_what_was_withheld(void **state)
     assert_non_null(strstr(b.data, "\"purpose\": null"));
     hd_buf_free(&b);
     hd_release_free(r);
+    const hd_release_origin origin = {.policy = "hes2018", .policy_version = "1", .legend = "stars are small",
+                                      .question = "x", .has_rounded = true};
+    hd_release_builder *builder = hd_release_builder_start(&origin);
+    hd_err err;
+    assert_non_null(builder);
+    assert_int_equal(hd_release_builder_column(builder, "value", HD_DECIMAL, false, &err), HD_OK);
+    assert_int_equal(hd_release_builder_put(builder, &(hd_figure){.value = decimal(10).value}, &err), HD_OK);
+    assert_int_equal(hd_release_builder_finish(builder, &r, &err), HD_OK);
+    hd_release_builder_free(builder);
+    check(hd_present_footer, r,
+          "policy hes2018 version 1\nstars are small\n"
+          "national figures are rounded, too, where the exact one would give another away: any of them may be\n");
+    hd_release_free(r);
 }
 
 /* What a signal can be called has an icon, and each icon its own shape or sign. */
