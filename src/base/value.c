@@ -39,3 +39,19 @@ void hd_value_put_name(hd_buf *out, hd_value v)
         hd_buf_add(out, &v.integer, sizeof v.integer); /* decimals by their bits */
     }
 }
+
+uint64_t hd_value_hash(hd_value v)
+{
+    uint64_t h = UINT64_C(0xCBF29CE484222325) ^ (v.is_null ? 1 : 2);
+    const unsigned char *p = (const unsigned char *)&v.integer;
+    size_t n = v.is_null ? 0 : sizeof v.integer;
+    if (!v.is_null && v.type == HD_TEXT) {
+        p = (const unsigned char *)v.text.bytes;
+        n = v.text.len;
+    }
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ p[i]) * UINT64_C(0x100000001B3);
+    h ^= h >> 29;
+    h *= UINT64_C(0xBF58476D1CE4E5B9);
+    return h ^ h >> 32;
+}

@@ -23,6 +23,9 @@ const char *hd_type_name(hd_type type); /* text, integer, decimal, date, boolean
 /* -1, 0, 1; types equal; NULL first; text by bytes. */
 int hd_value_compare(const hd_value *a, const hd_value *b);
 
+/* The same for equal values of one type; not keyed. */
+uint64_t hd_value_hash(hd_value v);
+
 struct hd_buf;
 /* Append bytes that values of one type have in common only when they are equal: names of cells. */
 void hd_value_put_name(struct hd_buf *out, hd_value v);

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-static const char magic[8] = "hdacc 6", any_magic[6] = "hdacc ";
+static const char magic[8] = "hdacc 7", any_magic[6] = "hdacc ";
 
 /* ---- memory --------------------------------------------------------------------------------- */
 
@@ -42,28 +42,15 @@ void hd_account_free(hd_account *a)
     hd_wipe_free(a->known, a->known_cap_ * sizeof *a->known);
     hd_wipe_free(a->summed, a->summed_cap_ * sizeof *a->summed);
     hd_wipe_free(a->few, a->few_cap_ * sizeof *a->few);
+    hd_free(a->definitions);
+    hd_free(a->spans);
+    hd_free(a->span_values);
     hd_free(a->question);
     hd_free(a->certificate);
     *a = (hd_account){0};
 }
 
 /* ---- making --------------------------------------------------------------------------------- */
-
-static uint64_t hash_value(hd_value v)
-{
-    uint64_t h = UINT64_C(0xCBF29CE484222325) ^ (v.is_null ? 1 : 2);
-    const unsigned char *p = (const unsigned char *)&v.integer;
-    size_t n = v.is_null ? 0 : sizeof v.integer;
-    if (!v.is_null && v.type == HD_TEXT) {
-        p = (const unsigned char *)v.text.bytes;
-        n = v.text.len;
-    }
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ p[i]) * UINT64_C(0x100000001B3);
-    h ^= h >> 29;
-    h *= UINT64_C(0xBF58476D1CE4E5B9);
-    return h ^ h >> 32;
-}
 
 static bool is_count_kind(hd_aggregate_kind k)
 {
@@ -198,12 +185,18 @@ static hd_code add_left_out(hd_account *a, hd_sets *sets, hd_err *err)
     if (n_new == 0)
         return HD_OK;
     hd_set *items = hd_calloc(sets->n_cells * (n + n_new) + 1, sizeof *items);
-    if (!items)
+    hd_definition *definitions = hd_calloc(sets->n_cells * (n + n_new) + 1, sizeof *definitions);
+    if (!items || !definitions) {
+        hd_free(items);
+        hd_free(definitions);
         return hd_fail_nomem(err);
+    }
     for (size_t cell = 0; cell < sets->n_cells; cell++) {
         hd_set *to = items + cell * (n + n_new);
         const hd_set *from = sets->items + cell * n;
         memcpy(to, from, n * sizeof *to);
+        if (sets->definitions.n_items)
+            memcpy(definitions + cell * (n + n_new), sets->definitions.items + cell * n, n * sizeof *definitions);
         for (size_t i = 0; i < n_new; i++)
             subtract(&to[n + i], &from[wholes[i]], &from[parts[i]], a->kinds[parts[i]]);
     }
@@ -214,6 +207,9 @@ static hd_code add_left_out(hd_account *a, hd_sets *sets, hd_err *err)
     }
     hd_wipe_free(sets->items, (sets->n_cells * n + 1) * sizeof *sets->items);
     sets->items = items;
+    hd_free(sets->definitions.items);
+    sets->definitions.items = definitions;
+    sets->definitions.n_items = sets->definitions.n_items ? sets->n_cells * (n + n_new) : 0;
     sets->n_columns = a->n_columns = n + n_new;
     return HD_OK;
 }
@@ -254,6 +250,12 @@ hd_code hd_account_make(hd_account *out, const hd_policy_file *p, const hd_quest
     }
     HD_GO(add_left_out(out, sets, err));
     out->items = sets->items;
+    out->definitions = sets->definitions.items;
+    out->n_definitions = sets->definitions.n_items;
+    out->spans = sets->definitions.spans.at;
+    out->n_spans = sets->definitions.spans.n;
+    out->span_values = sets->definitions.spans.values;
+    out->n_values_ = sets->definitions.spans.n_values;
     *sets = (hd_sets){0};
     HD_GO(make_arrays(out, err));
     out->question = hd_strdup(q->sql);
@@ -268,7 +270,7 @@ hd_code hd_account_make(hd_account *out, const hd_policy_file *p, const hd_quest
         out->is_left_out[c] = safe->left_out[c];
         for (size_t k = 0; k < q->n_keys; k++)
             if (out->told[c] >> k & 1)
-                out->keys[c * q->n_keys + k] = hash_value(hd_cells_key(cells, c, k));
+                out->keys[c * q->n_keys + k] = hd_value_hash(hd_cells_key(cells, c, k));
         print_cell(out, p, cells, safe, c);
     }
 out:
@@ -285,7 +287,7 @@ typedef struct part {
     size_t len;
 } part;
 
-enum { N_HEAD = 11, N_PARTS = 17, N_FIXED = 7 /* lie in the account itself */ };
+enum { N_HEAD = 14, N_PARTS = 20, N_FIXED = 7 /* lie in the account itself */ };
 
 static void list_parts(hd_account *a, part out[N_PARTS])
 {
@@ -308,6 +310,9 @@ static void list_parts(hd_account *a, part out[N_PARTS])
         {a->known, a->n_known * sizeof *a->known},
         {a->summed, a->n_summed * sizeof *a->summed},
         {a->few, a->n_few * sizeof *a->few},
+        {a->definitions, a->n_definitions * sizeof *a->definitions},
+        {a->spans, a->n_spans * sizeof *a->spans},
+        {a->span_values, a->n_values_ * sizeof *a->span_values},
     };
     memcpy(out, parts, sizeof parts);
 }
@@ -315,7 +320,7 @@ static void list_parts(hd_account *a, part out[N_PARTS])
 void hd_account_of_other_table(hd_account *a, const char *table)
 {
     /* Odd, so that sets with different sums keep them, and sums still add up. */
-    a->table = hash_value((hd_value){.type = HD_TEXT, .text = {table, strlen(table)}}) | 1;
+    a->table = hd_value_hash((hd_value){.type = HD_TEXT, .text = {table, strlen(table)}}) | 1;
     for (size_t i = 0; i < a->n_cells * a->n_columns; i++) {
         hd_set *s = &a->items[i];
         if (a->kinds[i % a->n_columns] == HD_SET_PEOPLE)
@@ -324,6 +329,7 @@ void hd_account_of_other_table(hd_account *a, const char *table)
         s->sum[1] *= a->table;
         memset(s->buckets, 0, sizeof s->buckets); /* made of nothing in the answer */
     }
+    a->is_of_other_data = true;
     for (size_t i = 0; i < a->n_summed; i++)
         for (size_t k = 0; k < 2 && a->summed[i].kind == HD_SET_RECORDS; k++)
             a->summed[i].sum[k] *= a->table;
@@ -374,7 +380,10 @@ hd_code hd_account_write(const hd_account *a, hd_buf *out, hd_err *err)
                              strlen(a->certificate),
                              a->n_known,
                              a->n_summed,
-                             a->n_few};
+                             a->n_few,
+                             a->n_definitions,
+                             a->n_spans,
+                             a->n_values_};
     list_parts(&copy, parts);
     hd_buf_add(out, magic, sizeof magic);
     hd_buf_add(out, head, sizeof head);
@@ -430,7 +439,9 @@ static hd_code read_head(hd_account *out, const unsigned char *p, size_t len, la
     bool fits = head[1] <= 32 && head[2] <= UINT32_MAX && head[3] <= HD_ACCOUNT_AGGREGATES &&
                 head[4] <= HD_ACCOUNT_AGGREGATES && head[5] <= HD_ACCOUNT_SETS && head[6] <= len &&
                 head[7] <= len && head[2] <= len && head[8] <= len / sizeof(hd_known) &&
-                head[9] <= len / sizeof(hd_summed) && head[10] <= len / sizeof(hd_few);
+                head[9] <= len / sizeof(hd_summed) && head[10] <= len / sizeof(hd_few) &&
+                (head[11] == 0 || head[11] == head[2] * head[3]) && head[12] <= len / sizeof(hd_span) &&
+                head[13] <= len / sizeof(uint32_t);
     if (!fits)
         return fail_damaged(err);
     *out = (hd_account){.is_controlled = head[0] & 1,
@@ -442,7 +453,10 @@ static hd_code read_head(hd_account *out, const unsigned char *p, size_t len, la
                         .n_sets = head[5],
                         .n_known = head[8],
                         .n_summed = head[9],
-                        .n_few = head[10]};
+                        .n_few = head[10],
+                        .n_definitions = head[11],
+                        .n_spans = head[12],
+                        .n_values_ = head[13]};
     l->texts[0] = head[6];
     l->texts[1] = head[7];
     list_parts(out, parts);
@@ -464,6 +478,17 @@ static hd_code read_head(hd_account *out, const unsigned char *p, size_t len, la
     return HD_OK;
 }
 
+static hd_code check_definitions(const hd_account *a, hd_err *err)
+{
+    for (size_t i = 0; i < a->n_definitions * HD_DEFINITION_SPANS; i++)
+        if (a->definitions[i / HD_DEFINITION_SPANS].spans[i % HD_DEFINITION_SPANS] > a->n_spans)
+            return fail_damaged(err);
+    for (size_t i = 0; i < a->n_spans; i++)
+        if (a->spans[i].first > a->n_values_ || a->spans[i].n > a->n_values_ - a->spans[i].first)
+            return fail_damaged(err);
+    return HD_OK;
+}
+
 hd_code hd_account_read(hd_account *out, const void *bytes, size_t len, hd_err *err)
 {
     const unsigned char *p = bytes;
@@ -479,9 +504,13 @@ hd_code hd_account_read(hd_account *out, const void *bytes, size_t len, hd_err *
     out->summed = hd_calloc(out->summed_cap_, sizeof *out->summed);
     out->few_cap_ = out->n_few + 1;
     out->few = hd_calloc(out->few_cap_, sizeof *out->few);
+    out->definitions = hd_calloc(out->n_definitions + 1, sizeof *out->definitions);
+    out->spans = hd_calloc(out->n_spans + 1, sizeof *out->spans);
+    out->span_values = hd_calloc(out->n_values_ + 1, sizeof *out->span_values);
     out->question = text_of(p + l.at[N_PARTS], l.texts[0]);
     out->certificate = text_of(p + l.at[N_PARTS] + l.texts[0], l.texts[1]);
-    if (!out->items || !out->known || !out->summed || !out->few || !out->question || !out->certificate) {
+    if (!out->items || !out->known || !out->summed || !out->few || !out->definitions || !out->spans ||
+        !out->span_values || !out->question || !out->certificate) {
         rc = hd_fail_nomem(err);
         goto out;
     }
@@ -490,6 +519,7 @@ hd_code hd_account_read(hd_account *out, const void *bytes, size_t len, hd_err *
     for (size_t i = N_FIXED; i < N_PARTS; i++)
         if (parts[i].len)
             memcpy(parts[i].bytes, p + l.at[i], parts[i].len);
+    HD_GO(check_definitions(out, err));
 out:
     if (rc != HD_OK)
         hd_account_free(out);
@@ -522,7 +552,13 @@ hd_code hd_account_view(hd_account *out, const void *bytes, size_t len, hd_err *
     out->known = at[7];
     out->summed = at[8];
     out->few = at[9];
-    return HD_OK;
+    out->definitions = at[10];
+    out->spans = at[11];
+    out->span_values = at[12];
+    rc = check_definitions(out, err);
+    if (rc != HD_OK)
+        hd_account_free(out);
+    return rc;
 }
 
 hd_code hd_account_keep(hd_account *a, hd_err *err)
@@ -532,6 +568,7 @@ hd_code hd_account_keep(hd_account *a, hd_err *err)
         return HD_OK;
     HD_TRY(hd_account_read(&own, a->viewed, a->viewed_len, err));
     own.number = a->number;
+    own.is_of_other_data = a->is_of_other_data;
     *a = own;
     return HD_OK;
 }

@@ -51,7 +51,9 @@ typedef struct hd_account {
     uint64_t table;     /* 0: that of the answer; see hd_account_of_other_table */
     bool is_controlled; /* below national level */
     bool is_defined;    /* by the catalogue: see hd_release_ask_defined */
+    bool is_of_other_data; /* version, or table: its figures hold no others, nor are held by them */
     size_t n_keys, n_cells, n_columns, n_aggregates, n_sets, n_known, n_summed, n_few;
+    size_t n_definitions, n_spans, n_values_; /* the first: of every item, or 0 */
     uint32_t sets[HD_ACCOUNT_SETS]; /* grouping sets asked: bit k, key k is told apart */
     hd_set_kind kinds[HD_ACCOUNT_AGGREGATES];
     bool is_all[HD_ACCOUNT_AGGREGATES];        /* column of every record of the cell, no filter */
@@ -69,8 +71,11 @@ typedef struct hd_account {
     hd_known *known;     /* n_known; see hd_account_know */
     hd_summed *summed;   /* n_summed; see hd_account_sum */
     hd_few *few;         /* n_few; see hd_account_leave */
+    hd_definition *definitions;   /* n_definitions; see definition.h */
+    hd_span *spans;         /* n_spans */
+    uint32_t *span_values;  /* n_values_: those of the spans */
     size_t known_cap_, summed_cap_, few_cap_;
-    const void *viewed; /* the bytes in which told .. few lie; NULL: they are the account's own */
+    const void *viewed; /* the bytes in which told .. span_values lie; NULL: they are the account's own */
     size_t viewed_len;
     char *question;      /* normalised text */
     char *certificate;   /* "" when none */

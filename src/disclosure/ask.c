@@ -159,6 +159,7 @@ static hd_code take_earlier(void *ctx, const hd_vault_release *r, hd_err *err)
     bool is_same = memcmp(r->question, s->digest, sizeof s->digest) == 0; /* and taken over, perhaps */
     HD_TRY((is_other || is_same ? hd_account_read : hd_account_view)(&earlier, r->body, r->body_len, err));
     earlier.number = r->number;
+    earlier.is_of_other_data = r->data_version != hd_vault_data_version(s->vault);
     if (is_other)
         hd_account_of_other_table(&earlier, r->table);
     hd_code rc = HD_OK;

@@ -123,6 +123,7 @@ static hd_code index_answer(hd_audit *a, hd_err *err)
     HD_TRY(hd_margins_walk(now, note_margin, a, err));
     HD_TRY(hd_margins_make(&a->margins, now, err));
     HD_TRY(hd_audit_list_places(a, err));
+    HD_TRY(hd_audit_list_families(a, err));
     a->is_indexed = true;
     return HD_OK;
 }
@@ -143,8 +144,11 @@ hd_code hd_audit_new(hd_audit **out, const hd_policy_file *p, hd_account *now, h
     for (size_t k = 0; k < HD_SET_PROFILE; k++)
         a->profiles[k] = hd_intern_new();
     a->sums = hd_calloc(HD_AUDIT_SUMS / 64, sizeof *a->sums);
+    a->families = hd_intern_new();
+    a->family_sums = hd_calloc(HD_AUDIT_SUMS / 64, sizeof *a->family_sums);
     a->parts = hd_component_new();
-    if (!a->own || !a->derived || !a->parts || !a->profiles[0] || !a->profiles[1] || !a->sums) {
+    if (!a->own || !a->derived || !a->parts || !a->profiles[0] || !a->profiles[1] || !a->sums ||
+        !a->families || !a->family_sums) {
         rc = hd_fail_nomem(err);
         goto out;
     }
@@ -168,6 +172,10 @@ void hd_audit_free(hd_audit *a)
     hd_wipe_free(a->few, a->few_cap * sizeof *a->few);
     hd_account_free(&a->margins);
     hd_free(a->sums);
+    hd_intern_free(a->families);
+    hd_free(a->family_sums);
+    hd_wipe_free(a->members, a->members_cap * sizeof *a->members);
+    hd_free(a->member_values);
     hd_free(a->profiled);
     hd_free(a->kept);
     hd_component_free(a->parts);
@@ -227,6 +235,7 @@ hd_code hd_audit_earlier(hd_audit *a, hd_account *earlier, hd_err *err)
         a->known[a->n_known++] = earlier->known[i];
     }
     HD_TRY(hd_audit_note_overlaps(a, earlier, err));
+    HD_TRY(hd_audit_note_members(a, earlier, err));
     HD_TRY(hd_near_compare(a->near, earlier, a->n_earlier, err));
     HD_TRY(shares_a_set(a, earlier, a->n_given, &shares, err));
     if (!shares && hd_near_touches(a->near))
@@ -714,7 +723,7 @@ out:
  * changes that, and to look for helpers for it would be in vain. */
 static void set_aside_lost(hd_audit *a)
 {
-    for (uint32_t i = 0; i < a->system.n_cells && a->n_earlier; i++) {
+    for (uint32_t i = 0; i < a->system.n_cells && hd_audit_has_past(a); i++) {
         hd_audit_node *n = &a->about[a->node_of[i]];
         int64_t need = cell_of(a, a->node_of[i], true).need.values;
         n->is_lost = n->is_lost || n->known_high - n->known_low + 1 < need;
@@ -732,7 +741,7 @@ static hd_code set_aside_unproven(hd_audit *a, const hd_secondary_result *r, boo
     *has_lost = false;
     for (size_t i = 0; i < a->n_nodes; i++)
         a->about[i].is_in_doubt = false;
-    for (size_t i = 0; i < r->n_unprotected && a->n_earlier; i++) {
+    for (size_t i = 0; i < r->n_unprotected && hd_audit_has_past(a); i++) {
         uint32_t cell = r->unprotected[i];
         hd_audit_node *n = cell < a->system.n_cells ? &a->about[a->node_of[cell]] : NULL;
         if (n && !n->is_tried)
@@ -770,7 +779,7 @@ static hd_code protect(hd_audit *a, hd_secondary_result *result, hd_err *err)
         HD_TRY(judge_again(a, NO_HELPERS, result, err));
     if (result->n_unprotected == 0)
         return HD_OK;
-    if (a->n_earlier && result->n_unprotected > MOST_HELPER_WORK / (a->system.n_cells + 1))
+    if (hd_audit_has_past(a) && result->n_unprotected > MOST_HELPER_WORK / (a->system.n_cells + 1))
         return HD_OK;
     return judge_again(a, WITH_HELPERS, result, err);
 }
@@ -790,7 +799,7 @@ static hd_code find_protection(hd_audit *a, hd_secondary_result *result, hd_err 
         if (n == 0)
             break;
         g += g + 1 < N_RINGS;
-        a->n_near += a->n_earlier > 0;
+        a->n_near += hd_audit_has_past(a);
         HD_TRY(protect(a, result, err));
     }
     return hd_fail(err, HD_DENIED,

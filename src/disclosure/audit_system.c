@@ -307,8 +307,7 @@ out:
     return rc;
 }
 
-/* A whole, and the parts that follow it. */
-static hd_code add_summed(hd_audit *a, const hd_summed *whole, hd_err *err)
+hd_code hd_audit_add_summed(hd_audit *a, const hd_summed *whole, hd_err *err)
 {
     hd_code rc;
     uint32_t parent, *children = hd_calloc(whole->n_parts + 1, sizeof *children);
@@ -338,7 +337,7 @@ static hd_code add_union(void *ctx, const hd_account *parts, const size_t *items
     }
     size_t at = a->now->n_summed;
     HD_TRY(hd_account_sum(a->now, &of, made_of, n, err));
-    return add_summed(a, &a->now->summed[at], err);
+    return hd_audit_add_summed(a, &a->now->summed[at], err);
 }
 
 hd_code hd_audit_unions(const hd_audit *a, const hd_account *earlier, hd_take_union take, void *ctx,
@@ -360,7 +359,7 @@ static hd_code add_summed_before(hd_audit *a, const hd_account *of, hd_err *err)
     for (size_t i = 0; i < of->n_summed; i += 1 + of->summed[i].n_parts) {
         if (of->summed[i].n_parts > of->n_summed - i - 1)
             return hd_fail(err, HD_FORMAT, "a release in the ledger is damaged");
-        HD_TRY(add_summed(a, &of->summed[i], err));
+        HD_TRY(hd_audit_add_summed(a, &of->summed[i], err));
     }
     return HD_OK;
 }
@@ -478,7 +477,7 @@ static hd_code look_around(hd_audit *a, hd_err *err)
     bool is_known = false, is_narrowed = false;
     hd_system_init(&before);
     hd_system_init(&after);
-    if (a->n_earlier) {
+    if (hd_audit_has_past(a)) {
         HD_GO(propagate_all(a, false, &before, &is_known, err));
         HD_GO(propagate_all(a, true, &after, &is_narrowed, err));
     }
@@ -608,6 +607,7 @@ hd_code hd_audit_build(hd_audit *a, hd_err *err)
         HD_TRY(hd_audit_unions(a, &a->earlier[e], add_union, a, err));
     for (size_t i = 0; i < hd_near_n_pairs(a->near); i++)
         HD_TRY(add_difference(a, hd_near_pair_at(a->near, i), err));
+    HD_TRY(hd_audit_hold(a, err));
     HD_TRY(add_links(a, err));
     HD_TRY(look_around(a, err));
     return make_system(a, err);

@@ -49,6 +49,16 @@ typedef struct hd_audit_figure {
     uint64_t place; /* values of its keys */
 } hd_audit_figure;
 
+/* A figure as the whole of a family, or a part of it (definition.h). */
+typedef struct hd_audit_member {
+    uint64_t family, column; /* column 0: the whole */
+    hd_span span;            /* of the part; its values are the audit's */
+    uint64_t sum[2], records;
+    int64_t low, high;
+    uint32_t release; /* 0: the answer */
+    bool is_small, is_controlled, is_number;
+} hd_audit_member;
+
 struct hd_audit {
     const hd_policy_file *p;
     hd_account *now;
@@ -75,6 +85,12 @@ struct hd_audit {
     size_t n_overlap, overlap_cap;
     hd_few *few; /* the same for these, each once */
     size_t n_few, few_cap;
+    hd_intern *families; /* that figures of the answer belong to */
+    uint64_t *family_sums; /* a bit by each */
+    hd_audit_member *members; /* of earlier answers; then of all */
+    uint32_t *member_values;
+    size_t n_members, members_cap, n_member_values, member_values_cap;
+    size_t n_held; /* figures of earlier answers that are in the system as members */
     uint64_t *places; /* of the answer's cells, ascending */
     size_t n_places;
     /* while judging */
@@ -142,6 +158,18 @@ bool hd_audit_difference_of(const hd_audit *a, const hd_near_pair *p, hd_audit_d
 HD_MUST hd_code hd_audit_list_places(hd_audit *a, hd_err *err);
 HD_MUST hd_code hd_audit_note_overlaps(hd_audit *a, const hd_account *earlier, hd_err *err);
 HD_MUST hd_code hd_audit_cross(hd_audit *a, void (*withhold)(hd_audit *a, size_t item), hd_err *err);
+/* Families of the answer; figures of an earlier release that belong to one; and the sums, with rests that
+ * nobody asked for, that they make (audit_parts.c). */
+HD_MUST hd_code hd_audit_list_families(hd_audit *a, hd_err *err);
+HD_MUST hd_code hd_audit_note_members(hd_audit *a, const hd_account *earlier, hd_err *err);
+HD_MUST hd_code hd_audit_hold(hd_audit *a, hd_err *err);
+/* A whole, and the parts that follow it, as a sum. */
+HD_MUST hd_code hd_audit_add_summed(hd_audit *a, const hd_summed *whole, hd_err *err);
+/* Whether earlier releases say anything of the system. */
+static inline bool hd_audit_has_past(const hd_audit *a)
+{
+    return a->n_earlier > 0 || a->n_held > 0;
+}
 /* Calls take for every set that is made of others, in the answer and an earlier release together: printed
  * ones, and margins that nobody asked for. */
 HD_MUST hd_code hd_audit_unions(const hd_audit *a, const hd_account *earlier, hd_take_union take,

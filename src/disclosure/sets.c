@@ -100,8 +100,16 @@ HD_VECTORS void hd_set_planes(const hd_set *s, uint64_t low[HD_SET_PLANE],
     }
 }
 
+void hd_definitions_free(hd_definitions *m)
+{
+    hd_free(m->items);
+    hd_spans_free(&m->spans);
+    *m = (hd_definitions){0};
+}
+
 void hd_sets_free(hd_sets *s)
 {
+    hd_definitions_free(&s->definitions);
     hd_wipe_free(s->items, (s->n_cells * s->n_columns + 1) * sizeof *s->items);
     *s = (hd_sets){0};
 }

@@ -114,12 +114,29 @@ void hd_set_take(hd_set *s, hd_set_growing *g, hd_set_kind kind, const uint32_t 
                  const uint64_t *records, size_t n);
 void hd_set_end(hd_set *s, hd_set_growing *g, hd_set_kind kind);
 
+enum { HD_DEFINITION_SPANS = 8 };
+
+/* What the definition of a figure says (definition.h). */
+typedef struct hd_definition {
+    uint64_t name; /* of all of it; 0: not known */
+    uint32_t spans[HD_DEFINITION_SPANS]; /* their numbers, from 1 on; then 0 */
+} hd_definition;
+
+typedef struct hd_definitions {
+    hd_definition *items;
+    size_t n_items; /* 0: the answer is too large */
+    hd_spans spans;
+} hd_definitions;
+
+void hd_definitions_free(hd_definitions *m);
+
 /* All sets of an answer. Aggregates of the same class and kind share a column. */
 typedef struct hd_sets {
     size_t n_cells, n_columns;
     hd_set *items; /* n_cells * n_columns, cells in the order of the answer's cells */
     hd_set_kind kinds[64];
     unsigned column_of[64]; /* by aggregate */
+    hd_definitions definitions;
 } hd_sets;
 
 /* Tests change these to send small answers through every path. */

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/intern.h"
 #include "base/par.h"
+#include "disclosure/definition.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -20,6 +21,7 @@ enum {
     LOOK_EVERY = 4096, /* cells between two looks at whether somebody stopped the question */
     RANGES = 256,     /* of cells, at most */
     RANGE_CELLS = 64, /* at least */
+    MOST_DEFINED = 20000, /* figures of which the definitions are kept */
     SETS = 64
 };
 
@@ -56,6 +58,7 @@ typedef struct job {
     hd_set *items; /* of the answer */
     uint64_t *strides; /* n_sets x n_keys; 0: the key is summed over */
     uint64_t *offsets; /* n_sets */
+    uint32_t *slots; /* n_cells x n_keys; NULL: they need not be kept */
     uint32_t *cell_of; /* by offset and slots; NULL when there are too many: */
     hd_intern *names;  /* (set, slots) to cells */
     bool is_shared;    /* all lanes add to the answer's sketches */
@@ -382,6 +385,9 @@ static hd_code name_cells(job *j, const hd_cells *cells, hd_intern *const *slots
         HD_TRY(find_slots(j, cells, cell, slots, b, key, &n, err));
         if (j->names)
             HD_TRY(hd_intern_add(j->names, key, n * sizeof *key, &id, err));
+        for (size_t k = 0, at = 1; k < j->q->n_keys && j->slots; k++)
+            j->slots[cell * j->q->n_keys + k] =
+                hd_cells_grouping(cells, cell) >> k & 1 ? UINT32_MAX : key[at++];
         bool is_new = j->names ? id == cell : j->cell_of[place_of(j, key)] == HD_INTERN_NONE;
         if (!is_new)
             return hd_fail(err, HD_INVALID, "two cells of the answer have the same keys");
@@ -450,6 +456,11 @@ static hd_code open_job(job *j, const hd_cells *cells, hd_err *err)
     size_t most = j->tuning->most_waiting;
     for (size_t c = 0; c < j->n_cells && j->n_waiting < most; c++)
         j->n_waiting += cells->all.records[c];
+    if (n_items <= MOST_DEFINED) {
+        j->slots = hd_calloc(j->n_cells * j->q->n_keys + 1, sizeof *j->slots);
+        if (!j->slots)
+            return hd_fail_nomem(err);
+    }
     j->n_waiting = j->n_waiting < 1 ? 1 : j->n_waiting > most ? most : j->n_waiting;
     return find_cells(j, cells, err);
 }
@@ -461,6 +472,7 @@ static void close_job(job *j, size_t n_lanes)
     for (size_t i = 0; i < j->n_locks; i++)
         pthread_mutex_destroy(&j->locks[i]);
     hd_free(j->lanes);
+    hd_free(j->slots);
     hd_free(j->strides);
     hd_free(j->offsets);
     hd_free(j->cell_of);
@@ -473,6 +485,7 @@ hd_code hd_sets_make(hd_sets *out, hd_engine *e, const hd_question *q, const hd_
     hd_code rc = HD_OK;
     hd_chosen *chosen = NULL;
     size_t n_lanes = 0;
+    unsigned classes[SETS];
     job j = {.tuning = t, .engine = e, .q = q, .n_cells = cells->n_cells};
     *out = (hd_sets){.n_cells = cells->n_cells};
     if (cells->n_cells > t->most_cells)
@@ -495,6 +508,10 @@ hd_code hd_sets_make(hd_sets *out, hd_engine *e, const hd_question *q, const hd_
     HD_GO(hd_par_run(n_lanes, run_lane, &j, err));
     for (size_t i = 0; i < n_lanes; i++)
         join_lane(&j, &j.lanes[i]);
+    for (size_t c = 0; c < j.n_columns; c++)
+        classes[c] = j.columns[c].class;
+    if (j.slots)
+        HD_GO(hd_definitions_make(&out->definitions, chosen, q, out, classes, j.slots, err));
 out:
     close_job(&j, n_lanes);
     hd_chosen_free(chosen);

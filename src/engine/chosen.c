@@ -7,6 +7,7 @@
 #include "base/par.h"
 #include "engine/blocks.h"
 #include "engine/order.h"
+#include "engine/spans_plan.h"
 
 #include <string.h>
 
@@ -30,6 +31,7 @@ typedef struct slots {
 struct hd_chosen {
     const hd_engine *engine;
     hd_hold *hold; /* columns stay until it is freed */
+    hd_table *t;
     const asked *a;
     scan_blocks blocks; /* of the kernel's rows; else all are there */
     const uint32_t *persons;
@@ -469,6 +471,7 @@ hd_code hd_chosen_open(hd_chosen **out, hd_engine *e, const hd_question *q, hd_e
     HD_GO(hd_vault_hold(e->vault, &c->hold, err));
     HD_GO(hd_vault_table(e->vault, q->table, &t, err));
     HD_GO(hd_orders_ready(e, (asked *)(uintptr_t)c->a, t, err));
+    c->t = t;
     c->seed = hd_vault_key_hash(e->vault, purpose, sizeof purpose - 1);
     c->n_rows = hd_table_rows(t);
     find_classes(c);
@@ -511,6 +514,27 @@ hd_value hd_chosen_slot_value(const hd_chosen *c, size_t key, uint32_t slot)
     hd_value v = c->rows ? c->keys[key].values[slot] : c->plan->group_ranks[key]->values[slot];
     v.type = c->a->key_views[key].type;
     return v;
+}
+
+hd_code hd_chosen_class_spans(const hd_chosen *c, unsigned number, hd_spans *out, hd_err *err)
+{
+    size_t i = 0;
+    *out = (hd_spans){0};
+    if (!c->plan)
+        return HD_OK;
+    while (i < c->a->q.n_aggregates && c->class_of[i] != number)
+        i++;
+    if (i == c->a->q.n_aggregates)
+        return hd_spans_of_condition(c->plan, c->t, -1, NULL, NULL, out, err);
+    const hd_k_measure *m = &c->plan->q.measures[i];
+    return hd_spans_of_condition(c->plan, c->t, m->filter, c->classes[number].has_value ? m : NULL,
+                                 &c->plan->measure_inputs[i], out, err);
+}
+
+hd_code hd_chosen_key_spans(const hd_chosen *c, size_t key, hd_spans *out, hd_err *err)
+{
+    *out = (hd_spans){0};
+    return c->plan ? hd_spans_of_key(c->plan, c->t, key, out, err) : HD_OK;
 }
 
 size_t hd_chosen_n_lanes(const hd_chosen *c)

@@ -13,6 +13,7 @@
 #define HD_ENGINE_CHOSEN_H
 
 #include "engine/question.h"
+#include "engine/spans.h"
 
 typedef struct hd_chosen hd_chosen;
 
@@ -33,6 +34,11 @@ unsigned hd_chosen_class_of(const hd_chosen *c, size_t aggregate); /* below 64 *
 uint32_t hd_chosen_n_slots(const hd_chosen *c, size_t key);
 /* The value that a slot stands for; borrowed. Slots of a key have different values. */
 hd_value hd_chosen_slot_value(const hd_chosen *c, size_t key, uint32_t slot);
+
+/* What the definition says of the records of a class, WHERE included; and of those in each slot of a key,
+ * as far as WHERE leaves them. */
+HD_MUST hd_code hd_chosen_class_spans(const hd_chosen *c, unsigned class, hd_spans *out, hd_err *err);
+HD_MUST hd_code hd_chosen_key_spans(const hd_chosen *c, size_t key, hd_spans *out, hd_err *err);
 
 /* Lanes may be scanned at the same time; a person's rows lie in one lane. */
 size_t hd_chosen_n_lanes(const hd_chosen *c);

@@ -372,6 +372,52 @@ static outcome by_what_a_filter_leaves_out(world *w)
     return worst;
 }
 
+static bool year_of_provider(const record *r, const int *with)
+{
+    return r->provider == with[0] && r->year == with[1];
+}
+
+/* Fewer values than are left to a count; a mark may have fewer by itself. */
+static bool is_narrower(const row *x, int64_t low, int64_t high)
+{
+    int64_t width = x->high - x->low + 1;
+    return high - low + 1 < (width < CANDIDATES ? width : CANDIDATES);
+}
+
+/* By provider; then the years of one of them, one by one, but the last: what they have at least, the provider has,
+ * and what it has beside the least of the others is the most that a year can have. */
+static outcome by_parts_one_by_one(world *w)
+{
+    enum { PROVIDER = 1, YEAR };
+    outcome worst = NO_TARGET;
+    question q = {.keys = {provider_of}, .n_keys = 1, .key_columns = {PROVIDER}, .figures = ONLY_COUNT};
+    ask(w, q, &one);
+    for (size_t i = 0; i < one.n; i++) {
+        row whole = one.rows[i], parts[YEARS - 1];
+        int64_t least = 0;
+        int provider = whole.keys[0];
+        for (int y = 0; y < YEARS - 1; y++) {
+            q = (question){.where = year_of_provider, .with = {provider, y},
+                           .says = {{PROVIDER, provider}, {YEAR, y}}, .figures = ONLY_COUNT};
+            ask(w, q, &two);
+            parts[y] = two.rows[0];
+            least += parts[y].low;
+        }
+        int64_t low = least > whole.low ? least : whole.low;
+        if (is_target(whole.truth) && whole.marks[COUNT] == '*')
+            worst = is_narrower(&whole, low, whole.high) ? LEARNT : worst == NO_TARGET ? KEPT : worst;
+        for (int y = 0; y < YEARS - 1 && whole.high < HD_NO_BOUND; y++) {
+            int64_t most = whole.high - (least - parts[y].low);
+            most = most > parts[y].high ? parts[y].high : most;
+            if (is_target(parts[y].truth) && parts[y].marks[COUNT] == '*')
+                worst = is_narrower(&parts[y], parts[y].low, most) ? LEARNT
+                        : worst == NO_TARGET                       ? KEPT
+                                                                   : worst;
+        }
+    }
+    return worst;
+}
+
 static bool few_or_kind(const record *r, const int *with)
 {
     return kind_of(r) == 3 || kind_of(r) == with[0];
@@ -989,6 +1035,7 @@ static const attack attacks[] = {
     {"two tables whose total nobody asked for", by_two_margins, 300, 1},
     {"two rows that are a total nobody asked for", by_rows_of_total, 300, 1},
     {"what a filter leaves out", by_what_a_filter_leaves_out, 150, 1, .times = 10},
+    {"parts asked for one by one", by_parts_one_by_one, 80, 2},
     {"parts of two tables, by halves", by_halves_of_parts, 300, 16},
     {"parts of a geography, by halves", by_halves_of_zones, 300, 16},
     {"differencing by geography", by_geography, 80, 1},

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "disclosure/audit.h"
+#include "disclosure/definition.h"
 #include "disclosure/primary.h"
 #include "disclosure/rule.h"
 #include "disclosure/system.h"
@@ -236,6 +237,39 @@ static void list_rows(const world *w, const question *q, answer *out)
 
 /* ---- asking --------------------------------------------------------------------------------- */
 
+/* What engine/spans.h and disclosure/definition.h make of the definitions. */
+static void say(const question *q, const answer *out, hd_sets *sets)
+{
+    hd_err err;
+    hd_definitions *m = &sets->definitions;
+    m->n_items = sets->n_cells * sets->n_columns;
+    m->items = hd_calloc(m->n_items + 1, sizeof *m->items);
+    if (!m->items)
+        exit(2);
+    for (size_t i = 0; i < m->n_items; i++) {
+        hd_definition *item = &m->items[i];
+        const row *x = &out->rows[i / sets->n_columns];
+        bool is_known = sets->kinds[i % sets->n_columns] == HD_SET_RECORDS && (!q->where || q->says[0].column);
+        said all[4];
+        size_t n = 0;
+        for (size_t k = 0; k < q->n_keys; k++) {
+            is_known = is_known && q->key_columns[k];
+            if (x->keys[k] >= 0)
+                all[n++] = (said){q->key_columns[k], x->keys[k]};
+        }
+        for (size_t k = 0; k < 2 && q->says[k].column; k++)
+            all[n++] = q->says[k];
+        item->name = is_known;
+        for (size_t k = 0; k < n && is_known; k++) {
+            uint32_t value = (uint32_t)all[k].value;
+            hd_span span = {.column = (uint64_t)all[k].column, .name = value};
+            must(hd_spans_add(&m->spans, span, &value, 1, &err), &err);
+            item->spans[k] = (uint32_t)m->spans.n;
+            item->name += hd_definition_of_span(&span);
+        }
+    }
+}
+
 static const hd_aggregate aggregates[N_FIGURES] = {
     [COUNT] = {.kind = HD_AGG_COUNT, .type = HD_INTEGER},
     [PEOPLE] = {.kind = HD_AGG_COUNT_PERSONS, .type = HD_INTEGER},
@@ -346,6 +380,7 @@ void world_ask(world *w, const question *q, answer *out)
     gathered g = {out, cells, found.items};
     for (size_t c = 0; c < out->n; c++)
         gather_cell(w, q, &g, c);
+    say(q, out, &found);
     hd_safe safe;
     hd_account now;
     const hd_policy mild = {&plain};

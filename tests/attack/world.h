@@ -34,9 +34,16 @@ enum { COUNT, PEOPLE, MEAN, MEDIAN, PART, N_FIGURES };
 
 typedef enum figures { ALL, ONLY_COUNT, ONLY_PEOPLE } figures;
 
+/* A column of the table by number, from 1 on, and one of its values. */
+typedef struct said {
+    int column, value;
+} said;
+
 typedef struct question {
     condition where; /* NULL: all */
     int with[4];     /* what the condition compares with */
+    said says[2]; /* what the condition says of its records; column 0: no more */
+    int key_columns[2]; /* 0: what the answer's definition says is not kept */
     condition filter; /* of PART; NULL: it is not asked */
     attribute keys[2];
     size_t n_keys;

@@ -273,3 +273,41 @@ def test_what_cannot_be_written_is_not_released(vault, tmp_path, out, option):
     assert done.returncode == 1 and done.stderr.count("\n") == 1 and not done.stdout
     assert vault.run("release", "list").stdout.count("\n") <= 1
     assert not [f for f in os.listdir(tmp_path) if ".tmp." in f]
+
+
+def small_wholes(people, part):
+    """Cells of 4 to 7 records in four parts or more, and these parts."""
+    rows = people.query("SELECT procode3 AS k, startage AS a, %s AS part, count(*) AS n FROM apc "
+                        "WHERE procode3 IS NOT NULL AND startage IS NOT NULL GROUP BY 1, 2, 3" % part)
+    cells = {}
+    for r in rows:
+        cells.setdefault((r["k"], r["a"]), {})[r["part"]] = int(r["n"])
+    return [(key, parts) for key, parts in cells.items() if 4 <= sum(parts.values()) <= 7 and len(parts) >= 5]
+
+
+def stars(vault, sql):
+    rows, footer = ask(vault, sql)
+    return [r["n"] for r in rows], "earlier release" in footer
+
+
+@pytest.mark.parametrize("whole, part", [
+    ("WHERE procode3 = '{k}' AND startage = {a}", "month(admidate) = {p}"),
+    ("WHERE startage = {a} GROUP BY procode3 HAVING procode3 = '{k}'", "month(admidate) = {p}"),
+    ("WHERE procode3 = '{k}' AND startage BETWEEN {a} AND {a}", "month(admidate) IN ({p}, {p} + 20)"),
+    ("WHERE procode3 = '{k}' AND startage = {a} AND month(admidate) <> 0", "month(admidate) = {p} AND admidate IS NOT NULL")])
+@pytest.mark.parametrize("whole_first", [True, False])
+def test_parts_asked_for_one_by_one_do_not_tell_their_whole(vault, people, whole, part, whole_first):
+    """Four stars leave a star 4 to 7, whichever comes first; the rest is never asked for."""
+    (k, a), parts = small_wholes(people, "month(admidate)")[0]
+    whole = "SELECT count(*) AS n FROM apc " + whole.format(k=k, a=a)
+    if whole_first:
+        assert stars(vault, whole)[0] == ["*"]
+    seen = [stars(vault, "SELECT count(*) AS n FROM apc WHERE procode3 = '%s' AND startage = %s AND %s" %
+                  (k, a, part.format(p=p))) for p in list(parts)[:4]]
+    if whole_first:
+        assert [n for n, _ in seen[:3]] == [["*"]] * 3, seen
+        assert seen[3][0] in ([":"], []) and seen[3][1]
+    else:
+        assert [n for n, _ in seen] == [["*"]] * 4, seen
+        n, has_footer = stars(vault, whole)
+        assert n in ([":"], []) and has_footer
