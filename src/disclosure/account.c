@@ -63,15 +63,59 @@ static int64_t size_of(const hd_account *a, size_t column, const hd_cell *c)
     return a->kinds[column] == HD_SET_PEOPLE ? c->persons : c->records;
 }
 
-static void print_count(hd_printed *out, const hd_policy_file *p, const hd_figure *f, int64_t truth,
-                        bool is_exact)
+/* How many records everybody in a figure has, as who asked may know. */
+typedef struct several {
+    uint8_t times; /* at least */
+    int64_t most;  /* HD_NO_BOUND: no more is known */
+} several;
+
+/* By its definition, where everybody has as many records in it as events. Of what is shown also where the
+ * definition does not say so, or not so that it is understood. */
+static several several_of(const hd_question *q, const hd_set *set, const hd_definition *d, const hd_span *spans,
+                          bool is_shown)
 {
+    enum { MOST_TIMES = 200 };
+    uint32_t n = set->profile.people ? set->profile.fewest : 1;
+    several s = {1, HD_NO_BOUND};
+    if (!q->counts_events)
+        return s;
+    for (size_t i = 0; d && i < HD_DEFINITION_SPANS && d->spans[i]; i++) {
+        const hd_span *e = &spans[d->spans[i] - 1];
+        if (e->fewest <= s.times || e->fewest > n || e->fewest > MOST_TIMES)
+            continue;
+        s = (several){(uint8_t)e->fewest, e->most};
+    }
+    if (is_shown && n > s.times)
+        s.times = n < MOST_TIMES ? (uint8_t)n : MOST_TIMES;
+    return s;
+}
+
+static hd_policy_file coarser(const hd_policy_file *p, uint8_t times)
+{
+    hd_policy_file c = *p;
+    c.rounded_to *= p->rounded_to > 1 ? times : 1;
+    return c;
+}
+
+/* The most records that the mark may stand for. */
+static int64_t most_of_few(const hd_policy_file *p, int64_t truth, several each)
+{
+    bool by_people = truth > p->withheld_to || each.times > 1;
+    if (!by_people || each.most >= HD_NO_BOUND)
+        return by_people ? HD_NO_BOUND : p->withheld_to;
+    int64_t most = (p->minimum_persons - 1) * each.most;
+    return most > p->withheld_to ? most : p->withheld_to;
+}
+
+static void print_count(hd_printed *out, const hd_policy_file *policy, const hd_figure *f, int64_t truth,
+                        several each, bool is_exact)
+{
+    const hd_policy_file scaled = coarser(policy, each.times), *p = &scaled;
     out->mark = f->mark;
     out->is_count = true;
     if (f->mark) {
-        bool by_people = truth > p->withheld_to; /* few people with many records */
-        out->low = p->zero_is_shown && truth > 0;
-        out->high = by_people ? HD_NO_BOUND : p->withheld_to;
+        out->low = p->zero_is_shown && truth > 0 ? each.times : 0;
+        out->high = most_of_few(p, truth, each); /* few people may have many records */
     } else if (is_exact) {
         out->low = out->high = f->value.integer;
         out->is_exact = true;
@@ -92,12 +136,29 @@ static bool is_summed(const hd_account *a, const hd_policy_file *p, size_t cell)
     return found;
 }
 
-static void print_cell(hd_account *a, const hd_policy_file *p, const hd_cells *cells,
-                       const hd_safe *safe, size_t cell)
+/* Whether the count of a column is. */
+static bool is_marked(const hd_safe *safe, const hd_account *a, size_t cell, size_t column)
+{
+    bool found = false;
+    for (size_t g = 0; g < a->n_aggregates; g++)
+        found = found || (a->column_of[g] == column && is_count_kind(a->kind_of[g]) &&
+                          safe->figures[cell * a->n_aggregates + g].mark);
+    return found;
+}
+
+static void print_cell(hd_account *a, const hd_policy_file *p, const hd_question *q,
+                       const hd_cells *cells, const hd_safe *safe, size_t cell)
 {
     int64_t truths[HD_ACCOUNT_AGGREGATES] = {0};
-    for (size_t c = 0; c < a->n_columns; c++)
-        a->printed[hd_account_at(a, cell, c)] = (hd_printed){.high = HD_NO_BOUND};
+    several each[HD_ACCOUNT_AGGREGATES];
+    for (size_t c = 0; c < a->n_columns; c++) {
+        size_t item = hd_account_at(a, cell, c);
+        each[c] = (several){1, HD_NO_BOUND};
+        if (a->is_controlled && a->kinds[c] == HD_SET_RECORDS && !a->part_of[c])
+            each[c] = several_of(q, &a->items[item], a->n_definitions ? &a->definitions[item] : NULL, a->spans,
+                                 !is_marked(safe, a, cell, c));
+        a->printed[item] = (hd_printed){.high = HD_NO_BOUND, .times = each[c].times};
+    }
     for (size_t g = 0; g < a->n_aggregates; g++) {
         size_t i = cell * a->n_aggregates + g, column = a->column_of[g];
         const hd_figure *f = &safe->figures[i];
@@ -113,7 +174,7 @@ static void print_cell(hd_account *a, const hd_policy_file *p, const hd_cells *c
         if (!out->is_count && f->mark)
             out->mark = f->mark;
         if (is_count_kind(a->kind_of[g]) && !is_summed(a, p, cell))
-            print_count(out, p, f, truth, !a->is_controlled);
+            print_count(out, p, f, truth, each[column], !a->is_controlled);
         if (out->is_count && !out->mark && !out->is_exact) /* 3, for 1 to 6, is a small one, too */
             out->is_small = out->is_small || (out->low <= p->candidates_for_counts_to && out->high > 0);
     }
@@ -223,9 +284,24 @@ void hd_account_round_by_set(const hd_policy_file *p, const hd_question *q, cons
         hd_aggregate_kind kind = q->aggregates[a].kind;
         uint64_t key = (set->sum[0] ^ set->sum[1] >> 29) * UINT64_C(0x9E3779B97F4A7C15);
         key ^= key >> 32;
-        if ((kind == HD_AGG_COUNT || kind == HD_AGG_COUNT_PERSONS) && !safe->figures[i].mark)
+        if (is_count_kind(kind) && !safe->figures[i].mark)
             safe->figures[i].value.integer = hd_rule_round_by_set(
                 p, hd_vector_at(&cells->figures[a], cell).integer, key * UINT64_C(0xD6E8FEB86659FD93));
+    }
+}
+
+void hd_account_round_by_people(const hd_policy_file *p, const hd_question *q, const hd_cells *cells,
+                                const hd_sets *sets, hd_safe *safe)
+{
+    for (size_t i = 0; i < safe->n_cells * safe->n_aggregates; i++) {
+        size_t cell = i / safe->n_aggregates, a = i % safe->n_aggregates;
+        size_t item = cell * sets->n_columns + sets->column_of[a];
+        const hd_definitions *d = &sets->definitions;
+        uint8_t times = several_of(q, &sets->items[item], d->n_items ? &d->items[item] : NULL, d->spans.at, true).times;
+        const hd_policy_file scaled = coarser(p, times);
+        if (times > 1 && q->aggregates[a].kind == HD_AGG_COUNT && !safe->figures[i].mark)
+            safe->figures[i].value.integer =
+                hd_rule_round(&scaled, hd_vector_at(&cells->figures[a], cell).integer);
     }
 }
 
@@ -271,7 +347,7 @@ hd_code hd_account_make(hd_account *out, const hd_policy_file *p, const hd_quest
         for (size_t k = 0; k < q->n_keys; k++)
             if (out->told[c] >> k & 1)
                 out->keys[c * q->n_keys + k] = hd_value_hash(hd_cells_key(cells, c, k));
-        print_cell(out, p, cells, safe, c);
+        print_cell(out, p, q, cells, safe, c);
     }
 out:
     if (rc != HD_OK)

@@ -22,6 +22,7 @@ typedef struct hd_printed {
     bool is_shown;          /* some figure of them is shown */
     bool is_small;          /* truly 1 .. candidates_for_counts_to records or few people */
     bool is_exact;          /* shown as it is */
+    uint8_t times;          /* everybody has at least so many of the records, and who asked may know; 0: 1 */
 } hd_printed;
 
 /* What two figures of a release, or one of it and one of an earlier release, together say of the
@@ -85,6 +86,11 @@ typedef struct hd_account {
  * for want of the sets. Identities of records are keyed by the vault, and so is the direction. */
 void hd_account_round_by_set(const hd_policy_file *p, const hd_question *q, const hd_cells *cells,
                              const hd_sets *sets, hd_safe *safe);
+/* Numbers of records below national level of people who have k each, or more, and whose question may have seen
+ * to that: they are rounded k times as far, so that they say as little of the people as a rounded number of
+ * these. */
+void hd_account_round_by_people(const hd_policy_file *p, const hd_question *q, const hd_cells *cells,
+                                const hd_sets *sets, hd_safe *safe);
 /* Takes over the sets. asked: the question's grouping sets. */
 HD_MUST hd_code hd_account_make(hd_account *out, const hd_policy_file *p, const hd_question *q,
                                 const uint32_t *asked, size_t n_asked,

@@ -238,6 +238,8 @@ static hd_code prepare(asking *s, hd_err *err)
     HD_TRY(hd_engine_go_on(s->e, err));
     if (s->p->rounding == HD_ROUND_BY_SET && is_controlled)
         hd_account_round_by_set(s->p, s->q, s->cells, &s->sets, &s->safe);
+    if (s->p->rounded_to > 1 && is_controlled && s->q->counts_events)
+        hd_account_round_by_people(s->p, s->q, s->cells, &s->sets, &s->safe);
     size_t n_asked;
     const uint32_t *asked = hd_question_sets(s->q, &n_asked);
     HD_TRY(hd_account_make(&s->now, s->p, s->q, asked, n_asked, s->cells, &s->safe, &s->sets,
@@ -292,6 +294,8 @@ static hd_code evaluate(asking *s, hd_release **out, hd_err *err)
         .data_version = hd_vault_data_version(s->vault),
         .has_left_out = s->safe.n_left_out > 0,
         .has_rounded = hd_account_is_rounded(&s->now),
+        .has_several = s->p->rounded_to > 1 && hd_primary_is_controlled(s->p, s->q) &&
+                       s->q->counts_events,
         .has_near = s->has_near,
     };
     return hd_outer_evaluate(out, hd_engine_duck(s->e), s->q, s->cells, &s->safe, &origin, err);

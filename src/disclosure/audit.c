@@ -502,7 +502,10 @@ static hd_secondary_cell cell_of(const hd_audit *a, uint32_t id, bool only_earli
     /* Prints under several policies can leave a count less than one alone; nothing undoes that. */
     int64_t width = high - low + 1;
     int64_t need = width < p->minimum_candidates ? width : p->minimum_candidates;
+    int64_t apart = n->times > 1 ? p->minimum_candidates * n->times - 1 : 0; /* holds as many numbers of people */
     c.need.values = c.is_protected ? (uint32_t)need : 0;
+    if (c.is_protected)
+        c.need.width = apart < width ? apart : width - 1;
     c.is_withheld = is_unseen || (!n->shown_now && !n->shown_before);
     c.hidden_low = c.low;
     c.hidden_high = c.high;
@@ -545,7 +548,7 @@ static hd_code solve(hd_audit *a, view v, hd_secondary_result *out, hd_err *err)
         cells[i] = cell_of(a, a->node_of[i], only_earlier);
         if (only_earlier && !a->about[a->node_of[i]].is_in_doubt) {
             cells[i].is_protected = false;
-            cells[i].need.values = 0;
+            cells[i].need = (hd_need){0};
         }
     }
     hd_code rc = hd_secondary(&a->system, cells, &options, out, err);
@@ -725,8 +728,9 @@ static void set_aside_lost(hd_audit *a)
 {
     for (uint32_t i = 0; i < a->system.n_cells && hd_audit_has_past(a); i++) {
         hd_audit_node *n = &a->about[a->node_of[i]];
-        int64_t need = cell_of(a, a->node_of[i], true).need.values;
-        n->is_lost = n->is_lost || n->known_high - n->known_low + 1 < need;
+        const hd_need need = cell_of(a, a->node_of[i], true).need;
+        int64_t width = n->known_high - n->known_low;
+        n->is_lost = n->is_lost || width + 1 < need.values || width < need.width;
     }
 }
 

@@ -72,6 +72,7 @@ static hd_code add_member(hd_audit *a, const hd_account *of, size_t item, uint64
                            .sum = {set->sum[0], set->sum[1]},
                            .low = p->low,
                            .high = p->high,
+                           .times = p->times,
                            .records = (uint64_t)set->profile.records + set->profile.nobody,
                            .is_small = of->is_controlled && p->is_small,
                            .is_controlled = of->is_controlled,
@@ -198,6 +199,7 @@ static hd_code find_member(hd_audit *a, const hd_audit_member *m, uint32_t *id, 
     n->high_before = m->high < n->high_before ? m->high : n->high_before;
     n->shown_before = n->shown_before || m->is_number;
     n->is_small = n->is_small || m->is_small;
+    n->times = m->times > n->times ? m->times : n->times;
     a->n_held++;
     return HD_OK;
 }

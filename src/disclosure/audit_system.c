@@ -69,6 +69,7 @@ static hd_code add_item(hd_audit *a, const hd_account *of, size_t item, hd_err *
         n->high_before = a->high[id];
     }
     n->now = n->now || is_now;
+    n->times = p->times > n->times ? p->times : n->times;
     n->is_small = n->is_small || (of->is_controlled && p->is_small);
     if (is_now) {
         uint32_t told = of->told[item / of->n_columns];
@@ -239,6 +240,9 @@ static hd_code add_difference(hd_audit *a, const hd_near_pair *p, hd_err *err)
     bool is_old = a->about[whole].shown_before && a->about[parts[0]].shown_before;
     a->about[few].is_difference = (a->about[few].is_difference || few >= n_before) && !is_old;
     a->about[few].is_small = true;
+    int64_t times = a->about[whole].times < a->about[parts[0]].times ? a->about[whole].times
+                                                                     : a->about[parts[0]].times;
+    a->about[few].times = times > a->about[few].times && !p->by_profile ? times : a->about[few].times;
     for (size_t i = 0; i < a->n_known && p->by_profile; i++)
         if (memcmp(a->known[i].sum, d.sum, sizeof d.sum) == 0) {
             a->low[few] = a->known[i].low > a->low[few] ? a->known[i].low : a->low[few];

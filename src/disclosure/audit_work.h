@@ -25,6 +25,7 @@ typedef struct hd_audit_node {
     bool is_in_doubt, is_tried; /* not proven in the answer; looked at without it */
     bool is_lost; /* earlier releases alone leave it too few values: nothing here changes that */
     int32_t preference;
+    int64_t times; /* everybody has at least so many of its records; 0: 1 */
     int64_t low_before, high_before; /* what earlier releases say */
     int64_t known_low, known_high;   /* and what follows by simple sums from all that hang together */
     bool is_difference; /* of two figures that differ by few people, and no release had it or both of them */
@@ -56,6 +57,7 @@ typedef struct hd_audit_member {
     uint64_t sum[2], records;
     int64_t low, high;
     uint32_t release; /* 0: the answer */
+    uint8_t times;
     bool is_small, is_controlled, is_number;
 } hd_audit_member;
 

@@ -11,6 +11,7 @@ typedef struct hd_release_origin {
     bool has_left_out;
     bool has_unknown;
     bool has_rounded;
+    bool has_several;
     bool has_near;
     const char *certificate; /* NULL: none */
 } hd_release_origin;

@@ -101,6 +101,7 @@ hd_release_builder *hd_release_builder_start(const hd_release_origin *o)
     r->open.has_left_out = o->has_left_out;
     r->open.has_unknown = o->has_unknown;
     r->open.has_rounded = o->has_rounded;
+    r->open.has_several = o->has_several;
     r->open.has_near = o->has_near;
     return b;
 }
@@ -118,6 +119,7 @@ hd_release_builder *hd_release_builder_new(const hd_release *like)
         .has_left_out = like->has_left_out,
         .has_unknown = like->has_unknown,
         .has_rounded = like->has_rounded,
+        .has_several = like->has_several,
         .has_near = like->has_near,
     });
 }
@@ -158,6 +160,7 @@ hd_code hd_release_builder_also(hd_release_builder *b, const hd_release *other, 
 {
     hd_buf *names = &b->r->names;
     b->r->open.has_rounded = b->r->open.has_rounded || other->has_rounded;
+    b->r->open.has_several = b->r->open.has_several || other->has_several;
     b->r->open.has_near = b->r->open.has_near || other->has_near;
     b->r->open.has_unknown = b->r->open.has_unknown || other->has_unknown;
     b->r->open.has_left_out = b->r->open.has_left_out || other->has_left_out;

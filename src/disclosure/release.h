@@ -41,6 +41,7 @@ typedef struct hd_release {
     uint64_t n_withheld; /* marked figures among those shown: stars that everybody sees */
     bool has_left_out; /* some rows are not shown; how many would say what is behind a star */
     bool has_unknown; /* rows for which HAVING reads a withheld figure are not shown either */
+    bool has_several; /* numbers of records are rounded further where everybody has several */
     bool has_rounded; /* national counts are rounded, as the exact ones would give others away */
     bool has_near; /* figures are withheld because an earlier release stands in the way */
     const char *certificate; /* digest of the proof that is kept inside; "" when there is none */

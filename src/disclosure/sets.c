@@ -12,6 +12,7 @@ void hd_set_init(hd_set *s)
     *s = (hd_set){0};
     memset(s->lowest, 0xFF, sizeof s->lowest);
     memset(s->profile.lowest, 0xFF, sizeof s->profile.lowest);
+    s->profile.fewest = UINT32_MAX;
 }
 
 static void join_profiles(hd_profile *p, const hd_profile *other)
@@ -21,6 +22,7 @@ static void join_profiles(hd_profile *p, const hd_profile *other)
     p->people += other->people;
     p->records += other->records;
     p->nobody += other->nobody;
+    p->fewest = p->fewest < other->fewest ? p->fewest : other->fewest;
     for (size_t i = 0; i < HD_SET_BUCKETS; i++)
         p->buckets[i] ^= other->buckets[i];
     for (size_t i = 0; i < HD_SET_LOWEST; i++)

@@ -35,6 +35,7 @@ enum { HD_SET_BUCKETS = 64, HD_SET_LOWEST = 12, HD_SET_NEAR_MAX = HD_SET_LOWEST 
 typedef struct hd_profile {
     uint64_t sum[2];
     uint32_t people, records, nobody; /* records of people; records that are linked to nobody */
+    uint32_t fewest; /* records of a person; UINT32_MAX: there is nobody */
     uint32_t lowest[HD_SET_LOWEST];
     uint8_t buckets[HD_SET_BUCKETS];
 } hd_profile;

@@ -69,7 +69,7 @@ typedef struct hashes {
 HD_VECTORS static void hash_people(const people *p, hashes *out, hd_set *s)
 {
     uint64_t sums[2] = {0, 0}, profile[2] = {0, 0};
-    uint32_t n_people = 0, n_records = 0, n_nobody = 0, n_low = 0;
+    uint32_t n_people = 0, n_records = 0, n_nobody = 0, n_low = 0, fewest = s->profile.fewest;
     uint32_t bound = s->lowest[HD_SET_LOWEST - 1];
     uint32_t of_profile = s->profile.lowest[HD_SET_LOWEST - 1];
     for (size_t i = 0; i < p->len; i++) {
@@ -93,6 +93,8 @@ HD_VECTORS static void hash_people(const people *p, hashes *out, hd_set *s)
         n_people += is_somebody;
         n_records += is_somebody ? n : 0;
         n_nobody += is_somebody ? 0 : n;
+        uint32_t own = is_somebody ? n : UINT32_MAX;
+        fewest = own < fewest ? own : fewest;
     }
     out->n_low = n_low;
     s->sum[0] += sums[0];
@@ -103,6 +105,7 @@ HD_VECTORS static void hash_people(const people *p, hashes *out, hd_set *s)
     s->profile.people += n_people;
     s->profile.records += n_records;
     s->profile.nobody += n_nobody;
+    s->profile.fewest = fewest;
 }
 
 static void add_people(hd_set *s, const people *p)

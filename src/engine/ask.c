@@ -148,6 +148,7 @@ static hd_code ask(struct asking *s, hd_err *err)
     a->q.is_subnational = a->sees_subnational;
     a->q.keys = a->key_views;
     a->q.aggregates = a->aggregate_views;
+    a->q.counts_events = a->n_orders > 0; /* others follow, of one record */
     HD_TRY(hd_take_several(s->e, a, err));
     a->q.fallback_reason = hd_kernel_obstacle(a);
     return HD_OK;

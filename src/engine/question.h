@@ -66,6 +66,8 @@ typedef struct hd_question {
     const char *sql;   /* as asked */
     const char *table;
     bool is_subnational; /* a key or a filter reads a field below national level */
+    bool counts_events;  /* a condition or key reads other records of the person: who asks may know that
+                            everybody in a figure has several records */
     size_t n_keys, n_aggregates, n_outputs, n_order;
     size_t n_key_fields; /* different stored fields that the keys read; a list is one field */
     const hd_key *keys;

@@ -66,6 +66,16 @@ static uint64_t name_of_value(hd_value v)
     return mix(hd_value_hash(v), 1);
 }
 
+/* How many events a person has whose record is in the span. */
+static void count_events(hd_span *s, hd_operand of, hd_value v)
+{
+    if (!of.order || of.order->kind != ORDER_EVENTS || v.is_null || v.integer < 1 || v.integer > UINT32_MAX)
+        return;
+    uint32_t n = (uint32_t)v.integer;
+    s->fewest = s->fewest == 0 || n < s->fewest ? n : s->fewest;
+    s->most = n > s->most ? n : s->most;
+}
+
 /* ---- conditions ------------------------------------------------------------------------------ */
 
 /* A column and, by code, what is left of it. */
@@ -201,6 +211,7 @@ static hd_code add_left(hd_table *t, const left *l, hd_spans *out, hd_err *err)
             uint64_t name = name_of_value(hd_dictionary_value(l->d, code));
             s.name += name;
             values[at++] = (uint32_t)(name >> 32);
+            count_events(&s, l->operand, hd_dictionary_value(l->d, code));
         }
     hd_code rc = hd_spans_add(out, s, values, n, err);
     hd_free(values);
@@ -287,6 +298,9 @@ hd_code hd_spans_of_key(const scan_plan *p, hd_table *t, size_t key, hd_spans *o
         }
     qsort(list, n, sizeof *list, by_slot);
     HD_GO(add_slots(list, n, g->n_slots, name_of_column(t, s), out, err));
+    for (uint32_t code = 0; code < d->n_codes; code++)
+        if (!is_left || is_left[code])
+            count_events(&out->at[g->lut[code]], s, hd_dictionary_value(d, code));
 out:
     free_reading(&r);
     hd_free(list);

@@ -19,6 +19,7 @@ typedef struct hd_span {
     uint64_t column; /* its name */
     uint64_t name;   /* of the values that are left */
     uint32_t first, n; /* they themselves, in hd_spans.values; n 0: more than HD_SPAN_VALUES */
+    uint32_t fewest, most; /* events of a person, where the column says how many there are; else 0 */
 } hd_span;
 
 typedef struct hd_spans {

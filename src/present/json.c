@@ -113,6 +113,7 @@ void hd_present_provenance(hd_buf *out, const hd_release *r, const char *purpose
     hd_buf_printf(out, "  \"rows_left_out\": %s,\n", r->has_left_out ? "true" : "false");
     hd_buf_printf(out, "  \"rows_with_unknown_having\": %s,\n", r->has_unknown ? "true" : "false");
     hd_buf_printf(out, "  \"national_figures_rounded\": %s,\n", r->has_rounded ? "true" : "false");
+    hd_buf_printf(out, "  \"rounded_by_people\": %s,\n", r->has_several ? "true" : "false");
     hd_buf_printf(out, "  \"earlier_release_in_the_way\": %s,\n", r->has_near ? "true" : "false");
     put_member(out, "certificate", *r->certificate ? r->certificate : NULL);
     put_member(out, "purpose", purpose);
@@ -135,6 +136,9 @@ void hd_present_footer(hd_buf *out, const hd_release *r)
     if (r->has_rounded)
         hd_buf_str(out, "national figures are rounded, too, where the exact one would give another away: "
                         "any of them may be\n");
+    if (r->has_several)
+        hd_buf_str(out, "numbers of records are rounded further where everybody has several: as far as "
+                        "the people would be\n");
     if (r->has_near)
         hd_buf_str(out, "figures marked : are withheld because of an earlier release: one that "
                         "differs by few people was shown\n");

@@ -398,7 +398,7 @@ static outcome by_parts_one_by_one(world *w)
         int provider = whole.keys[0];
         for (int y = 0; y < YEARS - 1; y++) {
             q = (question){.where = year_of_provider, .with = {provider, y},
-                           .says = {{PROVIDER, provider}, {YEAR, y}}, .figures = ONLY_COUNT};
+                           .says = {{PROVIDER, provider, 0}, {YEAR, y, 0}}, .figures = ONLY_COUNT};
             ask(w, q, &two);
             parts[y] = two.rows[0];
             least += parts[y].low;
@@ -413,6 +413,37 @@ static outcome by_parts_one_by_one(world *w)
                 worst = is_narrower(&parts[y], parts[y].low, most) ? LEARNT
                         : worst == NO_TARGET                       ? KEPT
                                                                    : worst;
+        }
+    }
+    return worst;
+}
+
+static bool two_each(const record *r, const int *with)
+{
+    return r->of == 2 && r->region == with[0];
+}
+
+/* Records of people who have two each, in a region and its two providers: half of each number is a number of
+ * people, and the one provider is what is left of the region. */
+static outcome by_records_of_two_each(world *w)
+{
+    enum { PROVIDER = 1, REGION, EVENTS };
+    outcome worst = NO_TARGET;
+    for (int region = 0; region < REGIONS; region++) {
+        ask(w, (question){.where = two_each, .with = {region}, .keys = {provider_of}, .n_keys = 1, .has_total = true,
+                          .says = {{EVENTS, 2, 2}, {REGION, region, 0}}, .key_columns = {PROVIDER}, .counts_events = true, .figures = ONLY_COUNT}, &one);
+        const row *total = answer_find(&one, -1, -1);
+        for (int i = 0; i < 2; i++) {
+            const row *star = answer_find(&one, 2 * region + i, -1), *other = answer_find(&one, 2 * region + !i, -1);
+            if (!total || !other || !star || star->marks[COUNT] != '*' || !is_target(star->truth_people))
+                continue;
+            int64_t low = 1, high = world_small();
+            int64_t most = total->high / 2 - (other->low + 1) / 2, least = (total->low + 1) / 2 - other->high / 2;
+            high = total->high < HD_NO_BOUND && most < high ? most : high;
+            low = other->high < HD_NO_BOUND && least > low ? least : low;
+            worst = high - low + 1 < (world_small() < CANDIDATES ? world_small() : CANDIDATES) ? LEARNT
+                    : worst == NO_TARGET                                                       ? KEPT
+                                                                                               : worst;
         }
     }
     return worst;
@@ -1035,6 +1066,7 @@ static const attack attacks[] = {
     {"two tables whose total nobody asked for", by_two_margins, 300, 1},
     {"two rows that are a total nobody asked for", by_rows_of_total, 300, 1},
     {"what a filter leaves out", by_what_a_filter_leaves_out, 150, 1, .times = 10},
+    {"records of people who have two each", by_records_of_two_each, 200, 1},
     {"parts asked for one by one", by_parts_one_by_one, 80, 2},
     {"parts of two tables, by halves", by_halves_of_parts, 300, 16},
     {"parts of a geography, by halves", by_halves_of_zones, 300, 16},

@@ -74,7 +74,8 @@ void world_make(world *w, uint64_t seed, size_t people)
             base.version = 1;
             late--;
         }
-        for (uint32_t n = 1 + (uint32_t)hd_rng_below(&rng, 4) / 3; base.nth < n; base.nth++)
+        base.of = 1 + (uint32_t)hd_rng_below(&rng, 4) / 3;
+        for (; base.nth < base.of; base.nth++)
             w->records[w->n++] = base;
     }
 }
@@ -255,14 +256,15 @@ static void say(const question *q, const answer *out, hd_sets *sets)
         for (size_t k = 0; k < q->n_keys; k++) {
             is_known = is_known && q->key_columns[k];
             if (x->keys[k] >= 0)
-                all[n++] = (said){q->key_columns[k], x->keys[k]};
+                all[n++] = (said){q->key_columns[k], x->keys[k], 0};
         }
         for (size_t k = 0; k < 2 && q->says[k].column; k++)
             all[n++] = q->says[k];
         item->name = is_known;
         for (size_t k = 0; k < n && is_known; k++) {
             uint32_t value = (uint32_t)all[k].value;
-            hd_span span = {.column = (uint64_t)all[k].column, .name = value};
+            hd_span span = {.column = (uint64_t)all[k].column, .name = value,
+                            .fewest = (uint32_t)all[k].events, .most = (uint32_t)all[k].events};
             must(hd_spans_add(&m->spans, span, &value, 1, &err), &err);
             item->spans[k] = (uint32_t)m->spans.n;
             item->name += hd_definition_of_span(&span);
@@ -353,6 +355,7 @@ void world_ask(world *w, const question *q, answer *out)
     const hd_question asked = {.sql = "test",
                                .table = "test",
                                .is_subnational = !q->is_national,
+                               .counts_events = q->counts_events && w->is_protected,
                                .n_keys = q->n_keys,
                                .n_key_fields = q->n_keys,
                                .keys = keys,
@@ -387,6 +390,8 @@ void world_ask(world *w, const question *q, answer *out)
     must(hd_primary_apply(w->is_protected ? policy : &mild, &asked, cells, &safe, &err), &err);
     if (policy->file->rounding == HD_ROUND_BY_SET && !q->is_national)
         hd_account_round_by_set(policy->file, &asked, cells, &found, &safe);
+    if (asked.counts_events && policy->file->rounded_to > 1 && !q->is_national)
+        hd_account_round_by_people(policy->file, &asked, cells, &found, &safe);
     must(hd_account_make(&now, policy->file, &asked, sets, n_sets, cells, &safe, &found,
                          !q->is_national, &err),
          &err);

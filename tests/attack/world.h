@@ -12,6 +12,7 @@ typedef struct record {
     uint32_t person, nth;
     int provider, region, age, year, sex, rare, version; /* version 1: arrives late */
     int stay;
+    uint32_t of; /* records of the person */
 } record;
 
 typedef struct world {
@@ -36,7 +37,7 @@ typedef enum figures { ALL, ONLY_COUNT, ONLY_PEOPLE } figures;
 
 /* A column of the table by number, from 1 on, and one of its values. */
 typedef struct said {
-    int column, value;
+    int column, value, events; /* events: of each person, when the column is their number */
 } said;
 
 typedef struct question {
@@ -50,6 +51,7 @@ typedef struct question {
     bool has_total;  /* GROUP BY ROLLUP */
     bool is_national;
     bool of_stays;
+    bool counts_events; /* the condition reads how many records the person has */
     figures figures;
 } question;
 

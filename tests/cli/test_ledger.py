@@ -311,3 +311,25 @@ def test_parts_asked_for_one_by_one_do_not_tell_their_whole(vault, people, whole
         assert [n for n, _ in seen] == [["*"]] * 4, seen
         n, has_footer = stars(vault, whole)
         assert n in ([":"], []) and has_footer
+
+
+@pytest.mark.parametrize("sql", [
+    "SELECT sex, startage // 20 AS a, count(*) AS n, count(DISTINCT person) AS p FROM apc WHERE region <> '0' AND events(TRUE) = 2 "
+    "GROUP BY ROLLUP (1, 2)",
+    "SELECT sex, events(TRUE) AS a, count(*) AS n, count(DISTINCT person) AS p FROM apc WHERE region <> '0' GROUP BY 1, 2",
+    "SELECT sex, 1 AS a, count(*) AS n, count(DISTINCT person) AS p FROM apc WHERE region <> '0' AND events(TRUE) + 0 * startage = 3 "
+    "GROUP BY 1"])
+def test_records_of_people_who_have_several_say_no_more_than_people(vault, people, sql):
+    """Rounded to 5 they would be the exact number of people."""
+    true = {(r["sex"], r["a"]): r for r in people.query(sql)}
+    rows, footer = ask(vault, sql)
+    several = 0
+    for r in rows:
+        t = true[tuple("" if r[k] is None else str(r[k]) for k in ("sex", "a"))]
+        each = int(t["n"]) // max(1, int(t["p"]))
+        if r["n"] not in ("*", ":") and each > 1 and each * int(t["p"]) == int(t["n"]):
+            assert int(r["n"]) % (5 * each) == 0, (r, t)
+            several += r["p"] not in ("*", ":")
+    assert several and "rounded further" in footer
+    rows, footer = ask(vault, "SELECT sex, count(*) AS n FROM apc WHERE region <> '0' GROUP BY 1")
+    assert "rounded further" not in footer
