@@ -12,6 +12,7 @@
 #include "base/par.h"
 #include "base/rng.h"
 #include "disclosure/audit.h"
+#include "disclosure/definition.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,8 +121,41 @@ static void must(hd_code rc, const hd_err *err)
     exit(1);
 }
 
+static void add_span(hd_definitions *d, hd_definition *item, size_t at, uint64_t column, uint32_t n_values,
+                     uint32_t first, hd_err *err)
+{
+    uint32_t values[16];
+    const hd_span span = {.column = column, .name = (uint64_t)first << 32 | n_values};
+    for (uint32_t i = 0; i < n_values; i++)
+        values[i] = first + i;
+    must(hd_spans_add(&d->spans, span, values, n_values, err), err);
+    item->spans[at] = (uint32_t)d->spans.n;
+    item->name += hd_definition_of_span(&span);
+}
+
+/* What the keys and the condition say of the counts of records. keep 0: there is no condition. */
+static void define(hd_sets *sets, const kind *k, unsigned condition, unsigned keep, hd_err *err)
+{
+    hd_definitions *d = &sets->definitions;
+    d->n_items = sets->n_cells * sets->n_columns;
+    d->items = hd_calloc(d->n_items + 1, sizeof *d->items);
+    if (!d->items)
+        exit(1);
+    for (size_t c = 0; c < sets->n_cells; c++) {
+        hd_definition *item = &d->items[c * sets->n_columns];
+        size_t n = 0;
+        item->name = 1;
+        add_span(d, item, n++, 10 + k->a, 1, (uint32_t)(c / k->b), err);
+        if (k->b > 1)
+            add_span(d, item, n++, 500 + k->b, 1, (uint32_t)(c % k->b), err);
+        if (keep)
+            add_span(d, item, n++, 1000 + condition, keep, 0, err);
+    }
+}
+
 /* An account of n cells by one or two keys; its sets are filled in by the caller. */
-static void make_account(hd_account *a, const hd_policy_file *p, const kind *k, hd_err *err)
+static void make_account(hd_account *a, const hd_policy_file *p, const kind *k, unsigned condition,
+                         unsigned keep, hd_err *err)
 {
     static const hd_aggregate aggregates[2] = {{.kind = HD_AGG_COUNT, .type = HD_INTEGER},
                                                {.kind = HD_AGG_COUNT_PERSONS, .type = HD_INTEGER}};
@@ -153,6 +187,7 @@ static void make_account(hd_account *a, const hd_policy_file *p, const kind *k, 
             hd_set_init(&sets.items[c * 2 + i]);
         }
     }
+    define(&sets, k, condition, keep, err);
     must(hd_account_make(a, p, &q, &asked, 1, cells, &safe, &sets, true, err), err);
     hd_cells_free(cells);
     hd_free(safe.figures);
@@ -164,7 +199,7 @@ static void make_earlier(const hd_policy_file *p, size_t number, hd_buf *out, hd
     const kind *k = &kinds[number % KINDS];
     unsigned keep = 1 + (unsigned)(number / KINDS) % 10, condition = (unsigned)number % 900;
     hd_account a;
-    make_account(&a, p, k, err);
+    make_account(&a, p, k, condition, keep, err);
     for (uint64_t person = 0; person < SAMPLE; person++) {
         if (code_of(person, 1000 + condition, 10) >= keep)
             continue;
@@ -205,7 +240,7 @@ int main(int argc, char **argv)
     double t0 = seconds(), p0 = processor_seconds();
     must(hd_par_run(LANES, sketch_lane, &j, &err), &err);
     hd_account now;
-    make_account(&now, p, &kinds[0], &err);
+    make_account(&now, p, &kinds[0], 0, 0, &err);
     for (size_t lane = 0; lane < LANES; lane++)
         for (size_t i = 0; i < PROVIDERS * 2; i++)
             hd_set_join(&now.items[i], &j.lanes[lane * PROVIDERS * 2 + i]);

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/fault.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -48,6 +49,14 @@ void *hd_realloc_n(void *p, size_t n, size_t size)
     if (__builtin_mul_overflow(n, size, &total))
         return NULL;
     return hd_realloc(p, total);
+}
+
+void hd_alloc_keep(void)
+{
+    /* The first is the most that glibc takes; both are its own choice otherwise, which it learns from the
+     * first few blocks that are freed. */
+    (void)mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    (void)mallopt(M_TRIM_THRESHOLD, 256 << 20);
 }
 
 void *hd_huge_alloc(size_t size)

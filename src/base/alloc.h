@@ -18,6 +18,10 @@ HD_MUST char *hd_strndup(const char *s, size_t len);
 void hd_free(void *p);                  /* NULL is allowed */
 void hd_wipe_free(void *p, size_t len); /* wipes first; NULL is allowed */
 
+/* What is freed from now on stays with the process, up to 256 MB that lie together: the next question takes
+ * much the same, and pages fresh from the system can take longer to come than to be used. */
+void hd_alloc_keep(void);
+
 /* Memory that will be used at random: on pages of 2 MiB where the system has them, at the start of one;
  * size must be a multiple of that. Not zeroed. hd_free takes it back. */
 #define HD_HUGE_PAGE ((size_t)2 << 20)

@@ -44,7 +44,24 @@ typedef struct behind {
     const hd_value_bin *bins;
     size_t n_bins;
     hd_precision precision;
+    hd_policy_file wider; /* see widen */
+    const hd_policy_file *p; /* for figures that are made of values */
 } behind;
+
+/* Where everybody may be known to have several records, the number of these is rounded further
+ * (hd_account_round_by_people), by nobody yet knows how much: at most by what everybody has in the mean. What
+ * is made of their values has to leave all numbers of records possible that may print like that. */
+static void widen(const hd_policy_file *p, const hd_question *q, behind *b)
+{
+    const hd_cell *c = &b->cell;
+    b->p = p;
+    if (!q->counts_events || p->rounded_to < 2 || c->persons <= 0 || c->records < 2 * c->persons)
+        return;
+    b->wider = *p;
+    b->wider.rounding = HD_ROUND_BY_SET; /* as far to either side */
+    b->wider.rounded_to *= c->records / c->persons;
+    b->p = &b->wider;
+}
 
 /* Numbers of records or people. */
 static hd_figure count_figure(const hd_policy_file *p, const hd_aggregate *a, const behind *b)
@@ -137,7 +154,7 @@ static hd_figure quantile_figure(const hd_policy_file *p, const hd_aggregate *a,
         return withheld(p, a->type);
     if (b->cell.records == 0)
         return shown(&b->cell.value);
-    bool is_shown = hd_precision_quantile(p, a, b->bins, b->n_bins, &f.value.decimal);
+    bool is_shown = hd_precision_quantile(b->p, a, b->bins, b->n_bins, &f.value.decimal);
     return is_shown ? f : withheld(p, a->type);
 }
 
@@ -530,13 +547,14 @@ out:
 /* ---- the pass ------------------------------------------------------------------------------- */
 
 /* Figures without bins that are made of values are withheld: no precision is safe then. */
-static hd_code find_behind(const hd_policy_file *p, const hd_cells *cells, size_t cell, size_t a,
-                           behind *b, hd_err *err)
+static hd_code find_behind(const hd_policy_file *p, const hd_question *q, const hd_cells *cells,
+                           size_t cell, size_t a, behind *b, hd_err *err)
 {
     size_t i = cell * cells->n_aggregates + a;
     b->cell = hd_cells_figure(cells, cell, a);
+    widen(p, q, b);
     if (!cells->values || cells->values[i].n == 0) {
-        *b = (behind){.cell = b->cell};
+        *b = (behind){.cell = b->cell, .p = p};
         b->precision = (hd_precision){
             .is_withheld = true, .sum_is_withheld = true, .spread_is_withheld = true};
         return HD_OK;
@@ -545,7 +563,7 @@ static hd_code find_behind(const hd_policy_file *p, const hd_cells *cells, size_
     bool is_known = b->n_bins > 0 && b->bins == bins; /* several figures of the same values */
     b->bins = bins;
     b->n_bins = cells->values[i].n;
-    return is_known ? HD_OK : hd_precision_of(p, bins, b->n_bins, &b->precision, err);
+    return is_known ? HD_OK : hd_precision_of(b->p, bins, b->n_bins, &b->precision, err);
 }
 
 /* Cells are judged one by one, so by all processors: what is safe to print of sums takes its time. */
@@ -565,7 +583,7 @@ static hd_code apply_range(void *ctx, size_t range, hd_err *err)
     for (size_t c = range * PASS_CELLS; c < end && c < x->cells->n_cells; c++) {
         for (size_t a = 0; a < n; a++) {
             const hd_aggregate *aggregate = &x->q->aggregates[a];
-            HD_TRY(find_behind(x->p, x->cells, c, a, &b, err));
+            HD_TRY(find_behind(x->p, x->q, x->cells, c, a, &b, err));
             x->safe->figures[c * n + a] = rules[aggregate->kind](x->p, aggregate, &b);
         }
         if (x->p->below_star_is_withheld && is_small_row(x->p, x->cells, c))

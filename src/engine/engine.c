@@ -48,6 +48,8 @@ hd_code hd_engine_open_limited(hd_engine **out, hd_vault *v, const hd_catalogue 
     e->limits = *limits;
     e->data_version = hd_vault_data_version(v);
     e->recall = hd_recall_new(HD_RECALL_BYTES);
+    if (limits->memory_bytes == 0)
+        hd_alloc_keep();
     if (limits->memory_bytes)
         hd_vault_set_memory(v, limits->memory_bytes);
     hd_code rc = e->recall ? hd_duck_open_limited(&e->duck, limits->memory_bytes, limits->stop, err)
