@@ -22,14 +22,30 @@ enum {
 
 /* ---- who belongs to a family ----------------------------------------------------------------- */
 
-static hd_code add_family(hd_audit *a, uint64_t name, hd_err *err)
+/* What the answer has: a whole; a part of a whole; a part by this column. */
+static uint64_t as_whole(uint64_t family)
+{
+    return hd_mix(family, 1);
+}
+
+static uint64_t as_parts(uint64_t family)
+{
+    return hd_mix(family, 2);
+}
+
+static uint64_t as_column(uint64_t family, uint64_t column)
+{
+    return hd_mix(hd_mix(family, 3), column);
+}
+
+static hd_code add_name(hd_audit *a, uint64_t name, hd_err *err)
 {
     uint32_t id;
     hd_audit_add_sum(a->family_sums, name);
     return hd_intern_add(a->families, (const char *)&name, sizeof name, &id, err);
 }
 
-static bool is_family(const hd_audit *a, uint64_t name)
+static bool has_name(const hd_audit *a, uint64_t name)
 {
     return hd_audit_has_sum(a->family_sums, name) &&
            hd_intern_find(a->families, (const char *)&name, sizeof name) != HD_INTERN_NONE;
@@ -51,9 +67,13 @@ hd_code hd_audit_list_families(hd_audit *a, hd_err *err)
         const hd_definition *m = definition_of(now, i);
         if (!m)
             continue;
-        HD_TRY(add_family(a, m->name, err));
-        for (size_t s = 0; s < HD_DEFINITION_SPANS && m->spans[s]; s++)
-            HD_TRY(add_family(a, m->name - hd_definition_of_span(&now->spans[m->spans[s] - 1]), err));
+        HD_TRY(add_name(a, as_whole(m->name), err));
+        for (size_t s = 0; s < HD_DEFINITION_SPANS && m->spans[s]; s++) {
+            const hd_span *span = &now->spans[m->spans[s] - 1];
+            uint64_t family = m->name - hd_definition_of_span(span);
+            HD_TRY(add_name(a, as_parts(family), err));
+            HD_TRY(add_name(a, as_column(family, span->column), err));
+        }
     }
     return HD_OK;
 }
@@ -96,12 +116,12 @@ static hd_code add_members(hd_audit *a, const hd_account *of, hd_err *err)
         bool is_full = of != a->now && (a->n_members >= MOST_MEMBERS || a->n_member_values >= MOST_VALUES);
         if (!m || is_full)
             continue;
-        if (is_family(a, m->name))
+        if (of == a->now || has_name(a, as_parts(m->name)))
             HD_TRY(add_member(a, of, i, m->name, NULL, err));
         for (size_t s = 0; s < HD_DEFINITION_SPANS && m->spans[s]; s++) {
             const hd_span *span = &of->spans[m->spans[s] - 1];
             uint64_t family = m->name - hd_definition_of_span(span);
-            if (is_family(a, family))
+            if (has_name(a, as_whole(family)) || has_name(a, as_column(family, span->column)))
                 HD_TRY(add_member(a, of, i, family, span, err));
         }
     }
