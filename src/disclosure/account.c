@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-static const char magic[8] = "hdacc 7", any_magic[6] = "hdacc ";
+static const char magic[8] = "hdacc 8", any_magic[6] = "hdacc ";
 
 /* ---- memory --------------------------------------------------------------------------------- */
 
@@ -146,6 +146,25 @@ static bool is_marked(const hd_safe *safe, const hd_account *a, size_t cell, siz
     return found;
 }
 
+/* Ten people who have three records each have thirty: whoever is told the one knows the other. */
+static void print_records(hd_account *a, const hd_policy_file *p, const hd_question *q, size_t item)
+{
+    const size_t column = item % a->n_columns;
+    const hd_printed *people = &a->printed[item - column + a->people_of[column] - 1];
+    const hd_profile *has = &a->items[item].profile;
+    hd_printed *out = &a->printed[item];
+    several each = several_of(q, &a->items[item], a->n_definitions ? &a->definitions[item] : NULL, a->spans,
+                              !people->mark);
+    if (!a->is_controlled || !people->is_count || each.times < 2)
+        return;
+    bool is_bound = people->high < HD_NO_BOUND && each.most < HD_NO_BOUND;
+    *out = *people;
+    out->low = people->low * each.times;
+    out->high = is_bound ? people->high * each.most : HD_NO_BOUND;
+    out->times = each.times;
+    out->is_small = hd_rule_is_small(p, has->records, has->people) && has->people > 0;
+}
+
 static void print_cell(hd_account *a, const hd_policy_file *p, const hd_question *q,
                        const hd_cells *cells, const hd_safe *safe, size_t cell)
 {
@@ -154,7 +173,7 @@ static void print_cell(hd_account *a, const hd_policy_file *p, const hd_question
     for (size_t c = 0; c < a->n_columns; c++) {
         size_t item = hd_account_at(a, cell, c);
         each[c] = (several){1, HD_NO_BOUND};
-        if (a->is_controlled && a->kinds[c] == HD_SET_RECORDS && !a->part_of[c])
+        if (a->is_controlled && a->kinds[c] == HD_SET_RECORDS && !hd_account_is_implied(a, c))
             each[c] = several_of(q, &a->items[item], a->n_definitions ? &a->definitions[item] : NULL, a->spans,
                                  !is_marked(safe, a, cell, c));
         a->printed[item] = (hd_printed){.high = HD_NO_BOUND, .times = each[c].times};
@@ -186,6 +205,9 @@ static void print_cell(hd_account *a, const hd_policy_file *p, const hd_question
         out->is_count = true;
         out->is_small = n > 0 && hd_rule_is_small(p, n, n);
     }
+    for (size_t c = 0; c < a->n_columns; c++)
+        if (a->people_of[c])
+            print_records(a, p, q, hd_account_at(a, cell, c));
     /* A row of GROUP BY is there because a record is, and hardly ever one of nobody, whatever its mark may
      * stand for. */
     for (size_t c = 0; c < a->n_columns && a->told[cell] && !safe->left_out[cell]; c++) {
@@ -238,7 +260,7 @@ static hd_code add_left_out(hd_account *a, hd_sets *sets, hd_err *err)
     size_t n = a->n_columns, wholes[HD_ACCOUNT_AGGREGATES], parts[HD_ACCOUNT_AGGREGATES], n_new = 0;
     for (size_t c = 0; c < n && n + n_new < HD_ACCOUNT_AGGREGATES && sets->n_cells * n < MOST_ITEMS; c++) {
         size_t whole = whole_of(a, c);
-        if (whole == SIZE_MAX)
+        if (whole == SIZE_MAX || a->people_of[c])
             continue;
         parts[n_new] = c;
         wholes[n_new++] = whole;
@@ -320,6 +342,7 @@ hd_code hd_account_make(hd_account *out, const hd_policy_file *p, const hd_quest
     memcpy(out->sets, asked, n_asked * sizeof *asked);
     memcpy(out->kinds, sets->kinds, sizeof out->kinds);
     memcpy(out->column_of, sets->column_of, sizeof out->column_of);
+    memcpy(out->people_of, sets->people_of, sizeof out->people_of);
     for (size_t a = 0; a < q->n_aggregates; a++) {
         out->kind_of[a] = q->aggregates[a].kind;
         out->is_all[out->column_of[a]] = !q->aggregates[a].has_filter;
@@ -363,7 +386,7 @@ typedef struct part {
     size_t len;
 } part;
 
-enum { N_HEAD = 14, N_PARTS = 20, N_FIXED = 7 /* lie in the account itself */ };
+enum { N_HEAD = 14, N_PARTS = 21, N_FIXED = 8 /* lie in the account itself */ };
 
 static void list_parts(hd_account *a, part out[N_PARTS])
 {
@@ -376,6 +399,7 @@ static void list_parts(hd_account *a, part out[N_PARTS])
         {a->kind_of, sizeof a->kind_of},
         {a->part_of, sizeof a->part_of},
         {a->whole_of, sizeof a->whole_of},
+        {a->people_of, sizeof a->people_of},
         {a->told, n * sizeof *a->told},
         {a->keys, n * a->n_keys * sizeof *a->keys},
         {a->is_left_out, n},
@@ -549,7 +573,8 @@ static hd_code read_head(hd_account *out, const unsigned char *p, size_t len, la
         if (out->column_of[i] >= out->n_columns)
             return fail_damaged(err);
     for (size_t c = 0; c < out->n_columns; c++)
-        if (out->part_of[c] > out->n_columns || out->whole_of[c] >= out->n_columns)
+        if (out->part_of[c] > out->n_columns || out->whole_of[c] >= out->n_columns ||
+            out->people_of[c] > out->n_columns)
             return fail_damaged(err);
     return HD_OK;
 }

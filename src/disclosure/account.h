@@ -61,6 +61,7 @@ typedef struct hd_account {
     unsigned column_of[HD_ACCOUNT_AGGREGATES]; /* by aggregate */
     /* Of a column that nobody asked for: column whole_of less column part_of - 1 (0: it was asked for). */
     uint8_t part_of[HD_ACCOUNT_AGGREGATES], whole_of[HD_ACCOUNT_AGGREGATES];
+    uint8_t people_of[HD_ACCOUNT_AGGREGATES]; /* as in hd_sets: such a column says what its people say */
     hd_aggregate_kind kind_of[HD_ACCOUNT_AGGREGATES];
     uint32_t *told;      /* n_cells: keys told apart */
     uint64_t *keys;      /* n_cells * n_keys: hashes of key values; 0 where summed over */
@@ -124,6 +125,12 @@ HD_MUST hd_code hd_account_read(hd_account *out, const void *bytes, size_t len, 
 HD_MUST hd_code hd_account_view(hd_account *out, const void *bytes, size_t len, hd_err *err);
 /* A view becomes an account of its own; any other stays as it is. */
 HD_MUST hd_code hd_account_keep(hd_account *a, hd_err *err);
+
+/* Nobody asked for the column by itself. */
+static inline bool hd_account_is_implied(const hd_account *a, size_t column)
+{
+    return a->part_of[column] || a->people_of[column];
+}
 
 static inline size_t hd_account_at(const hd_account *a, size_t cell, size_t column)
 {

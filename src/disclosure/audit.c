@@ -290,7 +290,19 @@ uint64_t hd_audit_n_near(const hd_audit *a)
 
 /* ---- withholding in the answer -------------------------------------------------------------- */
 
-static void withhold(hd_audit *a, size_t item)
+/* People, and the records that they are known to have, go together: the one says the other. */
+static size_t twin_of(const hd_account *now, size_t item)
+{
+    size_t column = item % now->n_columns, first = item - column;
+    if (now->people_of[column])
+        return first + now->people_of[column] - 1;
+    for (size_t c = 0; c < now->n_columns; c++)
+        if (now->people_of[c] == column + 1 && now->printed[first + c].is_count)
+            return first + c;
+    return SIZE_MAX;
+}
+
+static void withhold_one(hd_audit *a, size_t item)
 {
     hd_account *now = a->now;
     hd_printed *p = &now->printed[item];
@@ -312,9 +324,15 @@ static void withhold(hd_audit *a, size_t item)
     p->is_shown = false;
 }
 
-/* One mark for everything that is withheld, so that it no longer says what it is not; and where a row
- * that exists would say that there is somebody, no row. */
-static void cover(hd_audit *a, size_t item)
+static void withhold(hd_audit *a, size_t item)
+{
+    size_t twin = twin_of(a->now, item);
+    withhold_one(a, item);
+    if (twin != SIZE_MAX)
+        withhold_one(a, twin);
+}
+
+static void cover_one(hd_audit *a, size_t item)
 {
     hd_account *now = a->now;
     hd_printed *p = &now->printed[item];
@@ -327,6 +345,16 @@ static void cover(hd_audit *a, size_t item)
     p->high = HD_NO_BOUND;
     if (now->is_all[item % now->n_columns])
         now->is_left_out[cell] = true;
+}
+
+/* One mark for everything that is withheld, so that it no longer says what it is not; and where a row
+ * that exists would say that there is somebody, no row. */
+static void cover(hd_audit *a, size_t item)
+{
+    size_t twin = twin_of(a->now, item);
+    cover_one(a, item);
+    if (twin != SIZE_MAX)
+        cover_one(a, twin);
 }
 
 /* What completes a sum may be a mark: a star, that there are 1 to 7, or that there are more. */
@@ -369,7 +397,7 @@ static void note_past(const hd_audit *a, const hd_account *earlier, size_t item,
         if (id == HD_INTERN_NONE)
             continue;
         list[id].is_told |= is_told && (!by_profile || shares_profile(a, earlier, item));
-        list[id].shown |= p->is_shown && !by_profile;
+        list[id].shown |= p->is_shown && !by_profile && !earlier->people_of[item % earlier->n_columns];
         list[id].withheld |= !p->is_shown && p->mark != 0 && !by_profile;
         list[id].left_out |= earlier->is_left_out[item / earlier->n_columns] && !by_profile &&
                              p->mark == a->p->secondary_mark && p->low == 0 && p->high >= HD_NO_BOUND;
@@ -630,8 +658,9 @@ static hd_code forget_differences(hd_audit *a, size_t item, hd_err *err)
 }
 
 /* What a release has shown is shown again, but no more of it. */
-static void level(hd_audit *a, size_t item, uint32_t id)
+static hd_code level(hd_audit *a, size_t item, uint32_t id, hd_err *err)
 {
+    size_t twin = twin_of(a->now, item);
     const hd_printed *p = &a->now->printed[item];
     hd_audit_node *n = &a->about[id];
     if (n->shown_before) {
@@ -640,13 +669,18 @@ static void level(hd_audit *a, size_t item, uint32_t id)
         a->low[id] = r.low;
         a->high[id] = r.high;
         n->is_exact = false;
-        return;
+        return HD_OK;
     }
     withhold(a, item);
     cover(a, item);
-    n->shown_now = false;
-    a->low[id] = p->low > n->low_before ? p->low : n->low_before;
-    a->high[id] = n->high_before;
+    for (size_t i = 0; i < 2 && item != SIZE_MAX; i++, item = twin) {
+        HD_TRY(hd_audit_node_find(a, a->now->kinds[item % a->now->n_columns], a->now->items[item].sum, &id, err));
+        n = &a->about[id];
+        n->shown_now = false;
+        a->low[id] = p->low > n->low_before ? p->low : n->low_before;
+        a->high[id] = n->high_before;
+    }
+    return HD_OK;
 }
 
 /* How far around an unprotected cell counts are withheld: over sums of so many at most, so many in a row. */
@@ -713,7 +747,7 @@ static hd_code withhold_around(hd_audit *a, const hd_secondary_result *r, const 
         if (in == HD_AUDIT_NONE || !is_bad[in] || is_shown_again)
             continue;
         HD_GO(forget_differences(a, i, err));
-        level(a, i, id);
+        HD_GO(level(a, i, id, err));
         ++*n_withheld;
     }
 out:

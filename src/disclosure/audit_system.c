@@ -62,7 +62,7 @@ static hd_code add_item(hd_audit *a, const hd_account *of, size_t item, hd_err *
         n->is_exact = n->is_exact || p->is_exact;
         bool is_number = p->mark == 0 && p->is_shown;
         n->shown_now = n->shown_now || (is_now && is_number);
-        n->shown_before = n->shown_before || (!is_now && is_number);
+        n->shown_before = n->shown_before || (!is_now && is_number && !of->people_of[item % of->n_columns]);
     }
     if (!is_now) {
         n->low_before = a->low[id];

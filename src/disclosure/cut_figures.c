@@ -25,7 +25,7 @@ bool hd_cut_is_loose(const hd_account *a)
 {
     size_t n_columns = a->n_columns;
     for (size_t c = 0; c < a->n_columns; c++)
-        n_columns -= a->part_of[c] != 0;
+        n_columns -= hd_account_is_implied(a, c);
     return a->n_cells * n_columns <= FEW_FIGURES;
 }
 

@@ -137,6 +137,9 @@ typedef struct hd_sets {
     hd_set *items; /* n_cells * n_columns, cells in the order of the answer's cells */
     hd_set_kind kinds[64];
     unsigned column_of[64]; /* by aggregate */
+    /* Of a column that no aggregate has: the records of the people of column people_of - 1 (0: asked for).
+     * Where everybody is known to have several, a number of people says how many records there are. */
+    uint8_t people_of[64];
     hd_definitions definitions;
 } hd_sets;
 

@@ -439,6 +439,14 @@ static void find_columns(job *j, hd_sets *out)
         out->column_of[a] = (unsigned)at;
         out->kinds[at] = want.kind;
     }
+    const size_t n_asked = j->n_columns;
+    for (size_t c = 0; c < n_asked && j->n_columns < SETS && j->q->counts_events; c++) {
+        if (j->columns[c].kind != HD_SET_PEOPLE)
+            continue;
+        out->kinds[j->n_columns] = HD_SET_RECORDS;
+        out->people_of[j->n_columns] = (uint8_t)(c + 1);
+        j->columns[j->n_columns++] = (column){j->columns[c].class, HD_SET_RECORDS};
+    }
 }
 
 static hd_code open_job(job *j, const hd_cells *cells, hd_err *err)

@@ -343,3 +343,31 @@ def test_records_of_people_who_have_several_say_no_more_than_people(vault, peopl
     assert several and "rounded further" in footer
     rows, footer = ask(vault, "SELECT sex, count(*) AS n FROM apc WHERE region <> '0' GROUP BY 1")
     assert "rounded further" not in footer
+
+
+APPOINTMENTS = ("ATTENDKEY", "TOKEN_PERSON_ID", "APPTDATE", "PROCODE3", "SEX", "PARTYEAR")
+
+
+def load_appointments(vault, folder, people):
+    """One more delivery: so many people with so many appointments each, at a place of their own."""
+    file = folder / "NIC000000_HES_OP_201299.txt"
+    lines = ["|".join(APPOINTMENTS)]
+    for person, n in enumerate(n for n, m in people for _ in range(m)):
+        lines += ["%d|%032X|2012-%02d-%02d|ZX1|1|201299" % (10 ** 11 + len(lines) + i, 2 ** 100 + person, 4 + i, 1 + person % 28)
+                  for i in range(n)]
+    file.write_text("\n".join(lines) + "\n")
+    vault.run("load", "op", str(file))
+
+
+@pytest.mark.parametrize("people_first", [True, False])
+@pytest.mark.parametrize("condition", ["events(op) = 3", "events(op) >= 3", "events(op) * 2 = 6"])
+def test_people_who_have_several_records_say_how_many_these_are(vault, tmp_path, people_first, condition):
+    """Eight people with three records each leave one of 25 records for all others."""
+    load_appointments(vault, tmp_path, [(3, 8), (1, 1)])
+    several = "SELECT count(DISTINCT person) AS n FROM op WHERE procode3 = 'ZX1' AND " + condition
+    asked = [several, "SELECT count(*) AS n FROM op WHERE procode3 = 'ZX1'"]
+    shown = ["10", "25"]
+    if not people_first:
+        asked, shown = asked[::-1], shown[::-1]
+    assert stars(vault, asked[0]) == ([int(shown[0])], False)
+    assert stars(vault, asked[1]) == ([":"], True)
