@@ -324,17 +324,39 @@ static inline bool count_byte(uint8_t *byte)
     return true;
 }
 
+/* Places come two in a load. */
+static inline void ask_for_two(const uint8_t *bytes, const uint32_t *places)
+{
+    uint64_t two;
+    memcpy(&two, places, sizeof two);
+    __builtin_prefetch(&bytes[(uint32_t)two], 1);
+    __builtin_prefetch(&bytes[two >> 32], 1);
+}
+
+static inline size_t count_two(uint8_t *bytes, const uint32_t *places, uint32_t *full, size_t n_full)
+{
+    uint64_t two;
+    memcpy(&two, places, sizeof two);
+    if (count_byte(&bytes[(uint32_t)two]))
+        full[n_full++] = (uint32_t)two;
+    if (count_byte(&bytes[two >> 32]))
+        full[n_full++] = (uint32_t)(two >> 32);
+    return n_full;
+}
+
 /* A function of its own: among others the compiler runs out of registers. The few instructions of its
- * second loop take a quarter longer when they cross the lines that the processor reads them in. */
+ * last loop take a quarter longer when they cross the lines that the processor reads them in; four places at a
+ * time, as in the first, took longer there. */
 __attribute__((aligned(64)))
 size_t hd_k_count_bytes(uint8_t *bytes, size_t size, const uint32_t *places, size_t n, uint32_t *full)
 {
     enum { NEAR = 1 << 20, AHEAD = 48 };
     size_t n_full = 0, i = 0;
-    for (; size > NEAR && i + AHEAD < n; i++) {
-        __builtin_prefetch(&bytes[places[i + AHEAD]], 1);
-        if (count_byte(&bytes[places[i]]))
-            full[n_full++] = places[i];
+    for (; size > NEAR && i + AHEAD + 4 <= n; i += 4) {
+        ask_for_two(bytes, places + i + AHEAD);
+        ask_for_two(bytes, places + i + AHEAD + 2);
+        n_full = count_two(bytes, places + i, full, n_full);
+        n_full = count_two(bytes, places + i + 2, full, n_full);
     }
     for (; i < n; i++)
         if (count_byte(&bytes[places[i]]))
