@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-static const char magic[8] = "hdacc 8", any_magic[6] = "hdacc ";
+static const char magic[8] = "hdacc 9", any_magic[6] = "hdacc ";
 
 /* ---- memory --------------------------------------------------------------------------------- */
 

@@ -295,7 +295,7 @@ static hd_code keep_values(work *w, const group *g, void (*withhold)(hd_audit *a
     }
     HD_TRY(remember_few(w, g, err));
     const hd_known k = {{few[0], few[1]}, now.low, now.high};
-    if (hd_range_values(now) > HD_CUT_WIDEST)
+    if (!hd_cut_is_telling(now))
         return HD_OK;
     if (!HD_GROW(a->known, a->n_known, a->known_cap)) /* for the same few under another name */
         return hd_fail_nomem(err);

@@ -103,7 +103,7 @@ static hd_code add_cut(search *s, const hd_overlap *o, const uint64_t few[2], in
         c.factors[c.n++] = times < 0 ? -o->factors[i] : o->factors[i];
     }
     c.times = times < 0 ? -times : times;
-    if (!c.leaves_few && hd_range_values(hd_cut_range(s->all, &c)) > HD_CUT_WIDEST)
+    if (!c.leaves_few && !hd_cut_is_telling(hd_cut_range(s->all, &c)))
         free_cut(&c);
     else
         s->found.items[s->found.n++] = c;

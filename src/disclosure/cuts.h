@@ -76,6 +76,14 @@ typedef struct hd_cuts {
 
 /* Values that a sum leaves; more, and it hardly ever says more than others. */
 enum { HD_CUT_WIDEST = 40 };
+
+/* Also from one side only: what is withheld for others is more than a star is. */
+static inline bool hd_cut_is_telling(hd_range r)
+{
+    enum { MOST = 7 };
+    return hd_range_values(r) <= HD_CUT_WIDEST || r.low > 1 || r.high <= MOST;
+}
+
 /* Few people whom nobody asked for that are searched, and that an answer adds. */
 enum { HD_CUT_FEW = 24 };
 

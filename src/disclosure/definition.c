@@ -11,7 +11,7 @@ static const uint64_t everything = 1;
 
 uint64_t hd_definition_of_span(const hd_span *s)
 {
-    return hd_mix(s->column, s->name);
+    return hd_mix(hd_mix(0, s->column), s->name); /* the one must not stand for the other */
 }
 
 /* ---- values of two spans --------------------------------------------------------------------- */

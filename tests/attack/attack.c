@@ -2,7 +2,7 @@
  * together to learn about 1 to 7 people. Each must succeed against the national rule alone, or it
  * tests nothing, and must never succeed against the ledger and the audit.
  *
- *     attack [--populations N] [--only NAME] [--policy NAME]
+ *     attack [--populations N] [--first POPULATION] [--only NAME] [--policy NAME]
  *
  * A count is learnt when the printed figures leave fewer than five values for it. An average is
  * learnt when twenty or more pairs of figures give it to the nearest whole number.
@@ -1088,14 +1088,14 @@ static const attack attacks[] = {
 /* ---- running -------------------------------------------------------------------------------- */
 
 typedef struct score {
-    unsigned targets, learnt;
+    unsigned targets, learnt, last; /* last: population in which something was learnt */
 } score;
 
-static score run(const attack *a, bool is_protected, unsigned populations)
+static score run(const attack *a, bool is_protected, unsigned first, unsigned end)
 {
     static world w;
-    score s = {0, 0};
-    for (unsigned i = 0; i < populations; i += a->every) {
+    score s = {0};
+    for (unsigned i = (first + a->every - 1) / a->every * a->every; i < end; i += a->every) {
         hd_rng rng = hd_rng_stream(20181, i);
         size_t people = a->most_people / 2 + hd_rng_below(&rng, (uint32_t)a->most_people / 2);
         world_make(&w, i, people);
@@ -1103,6 +1103,7 @@ static score run(const attack *a, bool is_protected, unsigned populations)
         outcome o = a->run(&w);
         s.targets += o != NO_TARGET;
         s.learnt += o == LEARNT;
+        s.last = o == LEARNT ? i : s.last;
         world_free(&w);
     }
     return s;
@@ -1110,12 +1111,14 @@ static score run(const attack *a, bool is_protected, unsigned populations)
 
 int main(int argc, char **argv)
 {
-    unsigned populations = 200;
+    unsigned populations = 200, first = 0;
     int failed = 0;
     const char *only = "", *policy = "hes2018";
     for (int i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--populations") == 0)
             populations = (unsigned)strtoul(argv[i + 1], NULL, 10);
+        if (strcmp(argv[i], "--first") == 0)
+            first = (unsigned)strtoul(argv[i + 1], NULL, 10);
         if (strcmp(argv[i], "--only") == 0)
             only = argv[i + 1];
         if (strcmp(argv[i], "--policy") == 0)
@@ -1126,13 +1129,15 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof attacks / sizeof *attacks; i++) {
         if (!strstr(attacks[i].name, only))
             continue;
-        unsigned n = populations * (attacks[i].times ? attacks[i].times : 1);
-        score off = run(&attacks[i], false, n), on = run(&attacks[i], true, n);
+        unsigned end = first + populations * (attacks[i].times ? attacks[i].times : 1);
+        score off = run(&attacks[i], false, first, end), on = run(&attacks[i], true, first, end);
         printf("%-46s %8u %16u %10u\n", attacks[i].name, off.targets, off.learnt, on.learnt);
         bool must_work = is_nearest || !attacks[i].needs_nearest;
         if ((off.learnt == 0 && must_work) || on.learnt > 0) {
-            printf("  %s\n", on.learnt ? "FAILED: the protection was broken"
-                                       : "FAILED: the attack does not work");
+            if (on.learnt)
+                printf("  FAILED: the protection was broken, the last time in population %u\n", on.last);
+            else
+                printf("  FAILED: the attack does not work\n");
             failed++;
         }
     }

@@ -262,7 +262,7 @@ static void other_forms_are_refused(void **state)
     hd_buf_init(&body, 1 << 24);
     make_account(&a, 5, 1);
     assert_int_equal(hd_account_write(&a, &body, &err), HD_OK);
-    for (const char *form = "1234569"; *form; form++) {
+    for (const char *form = "12345678"; *form; form++) {
         body.data[6] = *form;
         assert_int_equal(hd_account_read(&b, body.data, body.len, &err), HD_FORMAT);
         assert_non_null(strstr(err.text, "another hdis"));
