@@ -382,8 +382,8 @@ static size_t list_targets(const world *w, const hd_secondary_result *r, reader_
                 !is_number(w, r, a) || !is_number(w, r, b) ||
                 (w->is_exact_above && w->is_national[a] && w->is_national[b]))
                 continue;
-            t->differences++;
-            targets[n++] = (reader_target){{0, 2 * u->to, w->leaves[a] & ~w->leaves[b], 0},
+            t->differences++; /* any five values do, also more than a star stands for */
+            targets[n++] = (reader_target){{0, HD_NO_BOUND, w->leaves[a] & ~w->leaves[b], 0},
                                            (int)u->values, 0, 0, 0, 0, false};
             if (n == READER_TARGETS)
                 die("too many targets");
